@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lib/raft: the pure core of Raft.
+ *
+ * No I/O, no clock, no stdio, no globals, no errno: one function takes an event
+ * and says what is to be done.  Time comes with each event, randomness from a
+ * seed, and the disk is asynchronous: the core numbers its writes, the caller
+ * performs them in order and reports each number once it is durable.  Nothing
+ * that depends on a write leaves the core before that report (§3.8, §10.2.1):
+ * the caller may send every message of an update at once, before, while or
+ * after it writes.
+ *
+ * Ownership: what an event points to is the caller's and is copied (chunks:
+ * referenced) by the core; what an update points to is the core's and is valid
+ * until the next call of raft_step or raft_free.
+ *
+ * Errors: the core never fails on input.  A malformed or impossible message is
+ * dropped and counted.  Memory: raft_new returns NULL; later on a failed
+ * allocation ends the process through raft_must_fail, since a half-made change
+ * is worse than a restart.
+ */
+#ifndef RAFT_RAFT_H
+#define RAFT_RAFT_H
+
+#include "reason.h"
+#include "session.h"
+#include "types.h"
+
+struct raft;
+
+#define RAFT_ROLES(R)                                                                              \
+	R(FOLLOWER, "follower")                                                                    \
+	R(PRE_CANDIDATE, "pre-candidate")                                                          \
+	R(CANDIDATE, "candidate")                                                                  \
+	R(LEADER, "leader")
+enum raft_role {
+#define R(NAME, text) RAFT_##NAME,
+	RAFT_ROLES(R)
+#undef R
+	RAFT_ROLES_COUNT
+};
+const char *raft_role_name(enum raft_role role);
+
+/* Limits and times, from raft.yaml; all must be set.  Sizes are bytes of records. */
+struct raft_settings {
+	struct raft_id id;
+	uint64_t seed;
+	uint64_t election_timeout_ms; /* E: randomised in [E, 2E) */
+	uint64_t heartbeat_ms;
+	uint64_t store_timeout_ms;    /* a leader whose disk is silent for longer steps down */
+	uint64_t message_size_max;    /* records in one append message */
+	uint64_t window_size_max;     /* records in flight to one peer */
+	uint32_t window_messages_max; /* messages in flight to one peer */
+	uint64_t uncommitted_size_max; /* beyond it proposals are refused as BUSY */
+	uint64_t tail_size_max;       /* committed records kept in memory for slow peers */
+	uint64_t entry_size_max;      /* data of one entry */
+	/*
+	 * Addresses to put into the log once (the first configuration has none): a
+	 * leader whose configuration lacks addresses appends one with those given here for
+	 * the members of the same id and key.  count 0: nothing to add.
+	 */
+	struct raft_config addresses;
+};
+
+/* A configuration and the index of its entry. */
+struct raft_config_at {
+	uint64_t index;
+	struct raft_config config;
+};
+
+/* Where a run of one term begins; the run ends where the next begins. */
+struct raft_term_start {
+	uint64_t index;
+	uint64_t term;
+};
+
+/*
+ * What a node's log says at start, as raft-logd tells it.  All of it is durable.
+ * Pointers are copied.
+ */
+struct raft_start {
+	uint64_t term;
+	struct raft_id vote;
+	uint64_t start_number; /* random and new at each start; never 0 */
+	struct raft_pos before; /* the place before the first entry: (0, 0) or the snapshot's last */
+	struct raft_pos last;
+	struct raft_pos commit; /* known committed; at least `before` */
+	/* Terms of all entries in (before, last]; the first run begins at before.index + 1. */
+	const struct raft_term_start *terms;
+	size_t terms_count;
+	/* The last configuration at or below commit, then all above it; at least one, rising. */
+	const struct raft_config_at *configs;
+	size_t configs_count;
+	/* The session table at commit. Taken over by the core, also when raft_new fails. */
+	struct raft_sessions *sessions;
+	/* Entries (commit, last], all of them. */
+	const struct raft_entry *entries;
+	size_t entries_count;
+	/*
+	 * The log went backwards (damage, an old copy): until it equals a leader's log
+	 * again this node neither votes nor stands.  mark_valid false: not even its former
+	 * term and vote are known (mark_term is 0 then).
+	 */
+	bool recovering;
+	bool mark_valid;
+	uint64_t mark_term;
+	bool full; /* the disk takes no entries now */
+};
+
+/* ------------------------------------------------------------ messages */
+
+#define RAFT_MESSAGES(M)                                                                           \
+	M(VOTE, vote, "vote")                                                                      \
+	M(VOTE_REPLY, vote_reply, "vote_reply")                                                    \
+	M(APPEND, append, "append")                                                                \
+	M(APPEND_REPLY, append_reply, "append_reply")                                              \
+	M(PROPOSE, propose, "propose")                                                             \
+	M(ANSWER, answer, "answer")                                                                \
+	M(READ, read, "read")                                                                      \
+	M(READ_REPLY, read_reply, "read_reply")
+enum raft_message_type {
+#define M(NAME, name, text) RAFT_MSG_##NAME,
+	RAFT_MESSAGES(M)
+#undef M
+	RAFT_MESSAGES_COUNT
+};
+const char *raft_message_name(enum raft_message_type type);
+
+/* RequestVote (§3.4), and its trial before the term is raised (§9.6). */
+struct raft_vote {
+	bool pre;      /* the message's term is then the one that would be stood for */
+	bool transfer; /* the leader asked for it: stickiness does not apply (§4.2.3) */
+	struct raft_pos last;
+};
+struct raft_vote_reply {
+	bool pre;
+	bool granted; /* a granted pre-vote carries the term that was asked for */
+	bool recovering;
+};
+/* AppendEntries (§3.5); with no entries a heartbeat. */
+struct raft_append {
+	struct raft_pos prev;
+	uint64_t commit; /* never beyond what the receiver is known to match, plus this message */
+	uint64_t round;  /* rises with each heartbeat round of this leader; confirms reads (§6.4) */
+	uint64_t last;   /* the leader's last index when it was sent */
+	uint64_t echo;   /* the receiver's start number as last heard; 0: not yet */
+	uint64_t clean_commit; /* last own-term index committed without counting the receiver, since first contact; 0: none */
+	const struct raft_entry *entries;
+	size_t entries_count;
+};
+struct raft_append_reply {
+	bool ok;             /* prev matched */
+	bool recovering;
+	bool mark_valid;     /* while recovering */
+	uint64_t round;      /* echoed: the highest seen from this leader */
+	uint64_t start_number; /* of the replier */
+	uint64_t match;      /* ok: matched and durable up to here; else the prev.index refused */
+	struct raft_pos hint; /* not ok: the highest place at which the logs may agree; skips whole terms */
+};
+/* A proposal on its way from a follower to the leader of the message's term; never forwarded again. */
+struct raft_propose {
+	uint64_t start_number; /* the forwarder's; the answer echoes both */
+	uint64_t request;
+	uint64_t fence;
+	uint64_t epoch;
+	uint64_t seen;
+	const struct raft_entry *entries;
+	size_t entries_count;
+};
+struct raft_answer {
+	uint64_t start_number;
+	uint64_t request;
+	enum raft_verdict verdict;
+	enum raft_reason reason;
+	/*
+	 * Serials [serial, serial + count); of an entry without a serial (0, 1).
+	 * Committed: the first one's index and term, the rest follow on; index 0: it was
+	 * committed earlier and its index is no longer at hand.
+	 */
+	uint64_t serial;
+	uint64_t count;
+	struct raft_pos pos;
+	/* SESSION_OPEN: the epoch in force and the last serial.  TOO_OLD, AHEAD: epoch is the leader's last index. */
+	uint64_t epoch;
+	uint64_t last_serial;
+};
+/* ReadIndex asked of the leader (§6.4). */
+struct raft_read {
+	uint64_t start_number;
+	uint64_t request;
+};
+struct raft_read_reply {
+	uint64_t start_number;
+	uint64_t request;
+	bool ok;
+	uint64_t index;
+};
+
+struct raft_message {
+	enum raft_message_type type;
+	struct raft_id from;
+	struct raft_id to;
+	uint64_t term;
+	union {
+		struct raft_vote vote;
+		struct raft_vote_reply vote_reply;
+		struct raft_append append;
+		struct raft_append_reply append_reply;
+		struct raft_propose propose;
+		struct raft_answer answer;
+		struct raft_read read;
+		struct raft_read_reply read_reply;
+	};
+};
+
+/* -------------------------------------------------------------- events */
+
+#define RAFT_EVENTS(E)                                                                             \
+	E(TIME, "time")           /* nothing but the clock; also: flush what has gathered */       \
+	E(MESSAGE, "message")     /* from a peer */                                                \
+	E(STORED, "stored")       /* all writes up to `number` are durable */                      \
+	E(DISK, "disk")           /* the disk became full, or has room again */                    \
+	E(FETCHED, "fetched")     /* entries asked for in an update were read back */              \
+	E(PROPOSE, "propose")     /* from a client of this node */                                 \
+	E(READ, "read")           /* from a client of this node */                                 \
+	E(UNREACHABLE, "unreachable") /* what was sent to a peer may be lost */
+enum raft_event_type {
+#define E(NAME, text) RAFT_EVENT_##NAME,
+	RAFT_EVENTS(E)
+#undef E
+	RAFT_EVENTS_COUNT
+};
+
+/*
+ * A client's proposal: entries of one session with consecutive serials, all CLIENT;
+ * or one NOOP (a barrier), SESSION_OPEN or SESSION_DROP.  `ticket` names it in the answers:
+ * one or more, which together cover each serial once.
+ */
+struct raft_proposal {
+	uint64_t ticket;
+	uint64_t fence; /* refuse unless the leader's term is this; 0: any */
+	uint64_t epoch; /* named session: its epoch */
+	uint64_t seen;  /* anonymous session: the highest index its client had seen when it was made */
+	const struct raft_entry *entries;
+	size_t entries_count;
+};
+
+struct raft_event {
+	enum raft_event_type type;
+	struct mono_ms now; /* never goes back */
+	union {
+		const struct raft_message *message;
+		uint64_t stored_number;
+		bool disk_full;
+		struct {
+			uint64_t request;
+			uint64_t first_index;
+			const struct raft_entry *entries;
+			size_t entries_count; /* 0: they can't be had */
+		} fetched;
+		const struct raft_proposal *proposal;
+		uint64_t read_ticket;
+		struct raft_id unreachable;
+	};
+};
+
+/* -------------------------------------------------------------- update */
+
+/*
+ * One write: to be made durable whole or not at all, in order of number.  The
+ * order inside: truncate, then append, with term and vote, in one transaction.
+ */
+struct raft_write {
+	uint64_t number; /* 0: there is nothing to write */
+	uint64_t term;
+	struct raft_id vote;
+	bool truncate; /* first remove all entries above truncate_after */
+	uint64_t truncate_after;
+	uint64_t first_index;
+	const struct raft_entry *entries;
+	size_t entries_count;
+	bool recovered; /* clears `recovering`, in this very transaction */
+};
+
+/* The answer to a local proposal; start_number and request in it mean nothing. */
+struct raft_ticket_answer {
+	uint64_t ticket;
+	struct raft_answer answer;
+};
+
+struct raft_read_answer {
+	uint64_t ticket;
+	bool ok;
+	uint64_t index; /* ok: a state machine that has applied up to it may answer */
+	enum raft_reason reason;
+};
+
+/* Entries wanted back from the disk, for a slow peer. */
+struct raft_fetch {
+	uint64_t request;
+	uint64_t first_index;
+	uint64_t size_max; /* at least one entry, whatever its size */
+};
+
+struct raft_update {
+	struct raft_write write;
+	bool commit_changed;
+	struct raft_pos commit;
+	const struct raft_message *messages; /* in order, per peer */
+	size_t messages_count;
+	const struct raft_ticket_answer *answers;
+	size_t answers_count;
+	const struct raft_read_answer *reads;
+	size_t reads_count;
+	const struct raft_fetch *fetches;
+	size_t fetches_count;
+	bool state_changed;  /* role, term or leader */
+	const char *why;     /* of the last change of role, one line without newline; "" */
+	enum raft_role was;  /* role before that change */
+	bool config_changed; /* the configuration in force: raft_config_now() */
+	struct mono_ms wake_at; /* send a TIME event then, at the latest */
+};
+
+/*
+ * A node that has just started.  Source: §3.4, §3.8.
+ * Before: start comes from a durable log.  Errors: NULL when there is no memory.
+ */
+struct raft *raft_new(const struct raft_settings *settings, const struct raft_start *start, struct mono_ms now);
+void raft_free(struct raft *raft);
+
+/*
+ * Takes one event.  With update NULL more events follow at once: what is to be
+ * done gathers, and the next call that has an update tells it all, so that a
+ * loop turn makes one write and one message a peer.
+ */
+void raft_step(struct raft *raft, const struct raft_event *event, struct raft_update *update);
+
+/* Whether proposals should be held back at their source: half of uncommitted_size_max is waiting. */
+bool raft_congested(const struct raft *raft);
+
+/* -------------------------------------------------------- observation */
+
+struct raft_peer_status {
+	struct raft_id id;
+	enum raft_member_role role;
+	const char *state; /* "probe", "pipeline", "fetch", "self" */
+	uint64_t match;
+	uint64_t next;
+	uint64_t in_flight;
+	uint64_t heard_ms; /* since its last reply; UINT64_MAX: never */
+	bool recovering;
+};
+struct raft_status {
+	struct raft_id id;
+	enum raft_role role;
+	uint64_t term;
+	struct raft_id vote;
+	struct raft_id leader; /* nobody: none is known */
+	struct raft_pos before, last, commit;
+	uint64_t durable; /* own log is durable up to here */
+	uint64_t uncommitted_size;
+	uint64_t tail_size;
+	uint64_t elections; /* begun since start */
+	uint64_t dropped;   /* messages that made no sense */
+	bool recovering;
+	bool full;
+	bool stalled; /* the disk has been silent for longer than store_timeout_ms */
+	size_t peers_count;
+	struct raft_peer_status peers[RAFT_MEMBERS_MAX];
+};
+void raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *status);
+const struct raft_config *raft_config_now(const struct raft *raft);
+/* The term of the entry at index; false when it is not in [before.index, last.index]. */
+bool raft_term_at(const struct raft *raft, uint64_t index, uint64_t *term);
+/* NULL when the entry is not in memory.  Valid until the next step. */
+const struct raft_entry *raft_entry_at(const struct raft *raft, uint64_t index);
+/* The session table at the commit index: for tests and the simulator. */
+struct raft_sessions *raft_sessions_committed(struct raft *raft);
+
+#endif

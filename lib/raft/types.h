@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The words that everything shares: ids, positions, time, entries, members.
+ *
+ * Plain data and pure helpers only.  Nothing here allocates except chunks,
+ * and nothing does I/O.  Section signs refer to Ongaro's thesis.
+ */
+#ifndef RAFT_TYPES_H
+#define RAFT_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A bug in this program, never an input: on in every build. */
+#define must(cond) ((cond) ? (void)0 : raft_must_fail(#cond, __FILE__, __LINE__))
+_Noreturn void raft_must_fail(const char *cond, const char *file, int line);
+
+/* A monotonic instant in milliseconds; a struct, so that it can't be mixed with a count. */
+struct mono_ms {
+	uint64_t ms;
+};
+
+/*
+ * A node's name: 1 to 31 characters of [A-Za-z0-9._-], padded with NUL to the
+ * full size, so that ids compare with memcmp and print with "%s".
+ * All NUL means "nobody".
+ */
+enum { RAFT_ID_SIZE = 32 };
+struct raft_id {
+	char s[RAFT_ID_SIZE];
+};
+
+bool raft_id_equal(const struct raft_id *a, const struct raft_id *b);
+bool raft_id_none(const struct raft_id *id);
+/* False when text is empty, too long, or holds another character; then *id is nobody. */
+bool raft_id_parse(struct raft_id *id, const char *text);
+/* True when the bytes are a well-formed id or nobody: the check of what came from outside. */
+bool raft_id_valid(const struct raft_id *id);
+
+/* A place in a log.  (0, 0) is the place before the first entry. */
+struct raft_pos {
+	uint64_t index;
+	uint64_t term;
+};
+
+/*
+ * A client session's id.  The top bit of the first byte is set for a named
+ * session, whose other bits are a hash of the name; an anonymous one is
+ * random.  All zero: no session.
+ */
+enum { RAFT_SID_SIZE = 16, RAFT_SID_NAMED = 0x80 };
+struct raft_sid {
+	uint8_t b[RAFT_SID_SIZE];
+};
+
+bool raft_sid_equal(const struct raft_sid *a, const struct raft_sid *b);
+bool raft_sid_none(const struct raft_sid *sid);
+bool raft_sid_named(const struct raft_sid *sid);
+
+/* Bytes shared by many entries; freed when the last reference goes. */
+struct raft_chunk {
+	size_t refs;
+	size_t size;
+	uint8_t bytes[];
+};
+
+/* NULL when there is no memory.  The caller holds the one reference. */
+struct raft_chunk *raft_chunk_new(size_t size);
+struct raft_chunk *raft_chunk_ref(struct raft_chunk *chunk);
+/* Takes NULL. */
+void raft_chunk_unref(struct raft_chunk *chunk);
+
+/* Kinds of entries: number, NAME, text.  The numbers are on disk. */
+#define RAFT_KINDS(K)                                                                              \
+	K(0, NOOP, "noop")                                                                         \
+	K(1, CONFIG, "config")                                                                     \
+	K(2, CLIENT, "client")                                                                     \
+	K(3, SESSION_OPEN, "session_open")                                                         \
+	K(4, SESSION_DROP, "session_drop")
+enum raft_kind {
+#define K(number, NAME, text) RAFT_##NAME = number,
+	RAFT_KINDS(K)
+#undef K
+	RAFT_KINDS_COUNT
+};
+const char *raft_kind_name(enum raft_kind kind);
+
+/*
+ * An entry.  Its index is not in it: entries come in runs with a first index.
+ *
+ * `bytes` is the encoded record (entry.c), the very bytes that go to disk and
+ * to peers.  They live in `chunk`, of which whoever stores the entry takes a
+ * reference.  A leader stamps its term into the first eight bytes when it
+ * admits a proposal; nothing else in a record ever changes.
+ *
+ * Record, integers big-endian: term u64, kind u8, session 16 bytes, serial
+ * u64, data size u32, data.
+ */
+enum { RAFT_ENTRY_HEADER_SIZE = 37 };
+struct raft_entry {
+	uint64_t term;
+	uint64_t serial;
+	struct raft_sid session;
+	const uint8_t *bytes;
+	struct raft_chunk *chunk;
+	uint32_t size; /* of the record, header and data */
+	enum raft_kind kind;
+};
+
+const uint8_t *raft_entry_data(const struct raft_entry *entry);
+uint32_t raft_entry_data_size(const struct raft_entry *entry);
+/* Writes the RAFT_ENTRY_HEADER_SIZE bytes that go before the data. */
+void raft_entry_header(uint8_t *out, uint64_t term, enum raft_kind kind,
+    const struct raft_sid *session, uint64_t serial, uint32_t data_size);
+/*
+ * Reads the record at `bytes`, which has `size` bytes at the most.  False when
+ * it is cut short or its kind is unknown.  entry->chunk is set to `chunk`
+ * without a new reference.
+ */
+bool raft_entry_decode(
+    struct raft_entry *entry, struct raft_chunk *chunk, const uint8_t *bytes, size_t size);
+
+enum raft_member_role { RAFT_VOTER = 1, RAFT_LEARNER = 2 };
+enum { RAFT_KEY_SIZE = 32, RAFT_ADDRESS_SIZE = 256, RAFT_MEMBERS_MAX = 32 };
+struct raft_member {
+	struct raft_id id;
+	enum raft_member_role role;
+	uint8_t key[RAFT_KEY_SIZE];
+	char address[RAFT_ADDRESS_SIZE]; /* "" at index 0; else an NNG URL, tcp://host:port */
+};
+
+/* A configuration (§4): members sorted by id. */
+struct raft_config {
+	size_t count;
+	struct raft_member members[RAFT_MEMBERS_MAX];
+};
+
+/* NULL when there is no such member. */
+const struct raft_member *raft_config_find(const struct raft_config *config, const struct raft_id *id);
+size_t raft_config_voters(const struct raft_config *config);
+/* Sorts by id; false when an id or a key stands twice, or there is no voter. */
+bool raft_config_normalise(struct raft_config *config);
+/* Bytes written, at most RAFT_CONFIG_SIZE_MAX. */
+enum { RAFT_CONFIG_SIZE_MAX = 4 + RAFT_MEMBERS_MAX * (RAFT_ID_SIZE + 1 + RAFT_KEY_SIZE + 2 + RAFT_ADDRESS_SIZE) };
+size_t raft_config_encode(const struct raft_config *config, uint8_t *out);
+/* False when the bytes are no whole, valid configuration. */
+bool raft_config_decode(struct raft_config *config, const uint8_t *bytes, size_t size);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The event loop of a process: libuv's, with one addition: the end of a turn.
+ *
+ * A turn reads all that is there; then the turn function runs once and does the
+ * work; then everything that was put into a conn is written, once a conn.
+ */
+#ifndef UNIX_LOOP_H
+#define UNIX_LOOP_H
+
+#include <uv.h>
+
+#include "../raft/types.h"
+
+struct loop;
+struct conn;
+
+/* One a process.  Ends the process when libuv can't start. */
+struct loop *loop_new(void);
+void loop_free(struct loop *loop);
+uv_loop_t *loop_uv(struct loop *loop);
+/* The work of a turn; NULL: none. */
+void loop_on_turn(struct loop *loop, void (*turn)(void *arg), void *arg);
+/* Runs until loop_stop. */
+void loop_run(struct loop *loop);
+/* One round: wait for events (or not), handle them, end the turn. */
+void loop_once(struct loop *loop, bool wait);
+void loop_stop(struct loop *loop);
+struct mono_ms loop_now(struct loop *loop); /* of this turn */
+struct mono_ms mono_now(void);              /* of this instant */
+
+/* For conn.c: puts the conn on the list to be flushed at the end of the turn. */
+void loop_flush_later(struct loop *loop, struct conn *conn);
+void loop_flush_never(struct loop *loop, struct conn *conn);
+
+#endif

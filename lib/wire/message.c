@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: ISC */
+/* Encoders and decoders, made from the list of messages; and frames. */
+#include "message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../raft/session.h"
+
+struct wire_bytes
+wire_text(const char *text)
+{
+	return (struct wire_bytes){(const uint8_t *)text, strlen(text)};
+}
+
+/* What is left of a body; a failed read leaves ok false and reads zeros from then on. */
+struct reader {
+	const uint8_t *at;
+	size_t left;
+	bool ok;
+};
+
+static const uint8_t *
+reader_take(struct reader *r, size_t size)
+{
+	if (!r->ok || size > r->left) {
+		r->ok = false;
+		return NULL;
+	}
+	const uint8_t *at = r->at;
+	r->at += size;
+	r->left -= size;
+	return at;
+}
+
+/* One pair for each type of field. */
+
+static void
+put_u8(struct wire_buf *out, uint8_t v)
+{
+	*wire_buf_add(out, 1) = v;
+}
+
+static void
+get_u8(struct reader *r, uint8_t *v)
+{
+	const uint8_t *at = reader_take(r, 1);
+	*v = at ? *at : 0;
+}
+
+static void
+put_flag(struct wire_buf *out, bool v)
+{
+	put_u8(out, v);
+}
+
+static void
+get_flag(struct reader *r, bool *v)
+{
+	uint8_t byte;
+	get_u8(r, &byte);
+	r->ok = r->ok && byte <= 1;
+	*v = byte == 1;
+}
+
+#define INTEGER(bits)                                                                              \
+	static void put_u##bits(struct wire_buf *out, uint##bits##_t v)                            \
+	{                                                                                          \
+		wire_put_u##bits(wire_buf_add(out, bits / 8), v);                                  \
+	}                                                                                          \
+	static void get_u##bits(struct reader *r, uint##bits##_t *v)                               \
+	{                                                                                          \
+		const uint8_t *at = reader_take(r, bits / 8);                                      \
+		*v = at ? wire_get_u##bits(at) : 0;                                                \
+	}
+INTEGER(16)
+INTEGER(32)
+INTEGER(64)
+
+#define OPAQUE(type, ctype)                                                                        \
+	static void put_##type(struct wire_buf *out, ctype v)                                      \
+	{                                                                                          \
+		wire_buf_put(out, &v, sizeof v);                                                   \
+	}                                                                                          \
+	static void get_##type(struct reader *r, ctype *v)                                         \
+	{                                                                                          \
+		const uint8_t *at = reader_take(r, sizeof *v);                                     \
+		if (at)                                                                            \
+			memcpy(v, at, sizeof *v);                                                  \
+		else                                                                               \
+			memset(v, 0, sizeof *v);                                                   \
+	}
+OPAQUE(sid, struct raft_sid)
+OPAQUE(run, struct wire_run)
+OPAQUE(hash, struct wire_hash)
+
+static void
+put_id(struct wire_buf *out, struct raft_id v)
+{
+	wire_buf_put(out, v.s, sizeof v.s);
+}
+
+static void
+get_id(struct reader *r, struct raft_id *v)
+{
+	const uint8_t *at = reader_take(r, sizeof v->s);
+	memset(v, 0, sizeof *v);
+	if (at)
+		memcpy(v->s, at, sizeof v->s);
+	if (!raft_id_valid(v)) {
+		memset(v, 0, sizeof *v);
+		r->ok = false;
+	}
+}
+
+static void
+put_pos(struct wire_buf *out, struct raft_pos v)
+{
+	put_u64(out, v.index);
+	put_u64(out, v.term);
+}
+
+static void
+get_pos(struct reader *r, struct raft_pos *v)
+{
+	get_u64(r, &v->index);
+	get_u64(r, &v->term);
+}
+
+static void
+put_text(struct wire_buf *out, struct wire_bytes v)
+{
+	size_t size = v.size > UINT16_MAX ? UINT16_MAX : v.size;
+	put_u16(out, (uint16_t)size);
+	wire_buf_put(out, v.bytes, size);
+}
+
+static void
+get_text(struct reader *r, struct wire_bytes *v)
+{
+	uint16_t size;
+	get_u16(r, &size);
+	v->bytes = reader_take(r, size);
+	v->size = v->bytes ? size : 0;
+}
+
+/* The size of what the caller appends itself is returned by put_rest's caller below. */
+static void
+put_rest(struct wire_buf *out, struct wire_bytes v)
+{
+	if (v.bytes != NULL)
+		wire_buf_put(out, v.bytes, v.size);
+}
+
+static void
+get_rest(struct reader *r, struct wire_bytes *v)
+{
+	v->size = r->left;
+	v->bytes = reader_take(r, r->left);
+}
+
+/* Bytes of a field that will be appended by the caller: only a rest without bytes has any. */
+#define later_u8(v) 0
+#define later_u16(v) 0
+#define later_u32(v) 0
+#define later_u64(v) 0
+#define later_flag(v) 0
+#define later_id(v) 0
+#define later_sid(v) 0
+#define later_run(v) 0
+#define later_hash(v) 0
+#define later_pos(v) 0
+#define later_text(v) 0
+#define later_rest(v) ((v).bytes == NULL ? (v).size : 0)
+
+static size_t
+frame_open(struct wire_buf *out, uint16_t number)
+{
+	size_t start = out->size;
+	uint8_t *header = wire_buf_add(out, FRAME_HEADER_SIZE);
+	wire_put_u16(header + 4, number);
+	return start;
+}
+
+static void
+frame_close(struct wire_buf *out, size_t start, size_t later)
+{
+	size_t size = out->size - start - 4 + later;
+	must(size <= FRAME_SIZE_MAX);
+	wire_put_u32(out->bytes + start, (uint32_t)size);
+}
+
+#define F(type, field)                                                                             \
+	put_##type(out, m->field);                                                                 \
+	later += later_##type(m->field);
+#define M(number, NAME, name)                                                                      \
+	void msg_##name##_put(struct wire_buf *out, const struct msg_##name *m)                    \
+	{                                                                                          \
+		size_t later = 0;                                                                  \
+		size_t start = frame_open(out, number);                                            \
+		FIELDS_##name(F) frame_close(out, start, later);                                   \
+	}
+MESSAGES(M)
+#undef M
+#undef F
+
+#define F(type, field) get_##type(&r, &m->field);
+#define M(number, NAME, name)                                                                      \
+	bool msg_##name##_get(struct msg_##name *m, const uint8_t *body, size_t size)              \
+	{                                                                                          \
+		struct reader r = {body, size, true};                                              \
+		FIELDS_##name(F) return r.ok && r.left == 0;                                       \
+	}
+MESSAGES(M)
+#undef M
+#undef F
+
+const char *
+msg_name(uint16_t number)
+{
+	switch (number) {
+#define M(number, NAME, name)                                                                      \
+	case number:                                                                               \
+		return #name;
+		MESSAGES(M)
+#undef M
+	default:
+		return "unknown";
+	}
+}
+
+int
+frame_get(const uint8_t *bytes, size_t size, size_t size_max, uint16_t *number,
+    const uint8_t **body, size_t *body_size, size_t *frame_size)
+{
+	if (size < 4)
+		return 0;
+	size_t rest = wire_get_u32(bytes);
+	if (rest < 2 || rest > size_max - 4)
+		return -1;
+	if (size < 4 + rest)
+		return 0;
+	*number = wire_get_u16(bytes + 4);
+	*body = bytes + FRAME_HEADER_SIZE;
+	*body_size = rest - 2;
+	*frame_size = 4 + rest;
+	return 1;
+}
+
+bool
+wire_entries_get(struct wire_bytes run, uint32_t count, struct raft_entry **entries,
+    struct raft_chunk **chunk)
+{
+	*entries = NULL;
+	*chunk = NULL;
+	if (count == 0)
+		return run.size == 0;
+	if (run.size / RAFT_ENTRY_HEADER_SIZE < count)
+		return false;
+	struct raft_entry *list = calloc(count, sizeof *list);
+	struct raft_chunk *bytes = raft_chunk_new(run.size);
+	must(list != NULL);
+	must(bytes != NULL);
+	memcpy(bytes->bytes, run.bytes, run.size);
+	size_t at = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!raft_entry_decode(&list[i], bytes, bytes->bytes + at, run.size - at))
+			goto malformed;
+		at += list[i].size;
+	}
+	if (at != run.size)
+		goto malformed;
+	*entries = list;
+	*chunk = bytes;
+	return true;
+malformed:
+	free(list);
+	raft_chunk_unref(bytes);
+	return false;
+}
+
+size_t
+wire_entries_size(const struct raft_entry *entries, size_t count)
+{
+	size_t size = 0;
+	for (size_t i = 0; i < count; i++)
+		size += entries[i].size;
+	return size;
+}
+
+void
+wire_entries_put(struct wire_buf *out, const struct raft_entry *entries, size_t count)
+{
+	/* Entries that came together lie side by side: one copy for each such run. */
+	for (size_t i = 0; i < count;) {
+		const uint8_t *from = entries[i].bytes;
+		size_t size = 0;
+		do
+			size += entries[i++].size;
+		while (i < count && entries[i].bytes == from + size);
+		wire_buf_put(out, from, size);
+	}
+}
+
+void
+wire_session_put(struct wire_buf *out, const struct raft_session *s)
+{
+	put_sid(out, s->sid);
+	put_u64(out, s->serial);
+	put_u64(out, s->last_index);
+	put_u64(out, s->epoch);
+	wire_buf_put(out, s->run, sizeof s->run);
+	wire_buf_put(out, s->digest, sizeof s->digest);
+	uint8_t name_size = (uint8_t)strlen(s->name);
+	put_u8(out, name_size);
+	wire_buf_put(out, s->name, name_size);
+}
+
+bool
+wire_session_get(struct raft_session *s, struct wire_bytes *run)
+{
+	struct reader r = {run->bytes, run->size, true};
+	memset(s, 0, sizeof *s);
+	get_sid(&r, &s->sid);
+	get_u64(&r, &s->serial);
+	get_u64(&r, &s->last_index);
+	get_u64(&r, &s->epoch);
+	const uint8_t *bytes = reader_take(&r, sizeof s->run);
+	if (bytes)
+		memcpy(s->run, bytes, sizeof s->run);
+	bytes = reader_take(&r, sizeof s->digest);
+	if (bytes)
+		memcpy(s->digest, bytes, sizeof s->digest);
+	uint8_t name_size;
+	get_u8(&r, &name_size);
+	bytes = name_size <= RAFT_SESSION_NAME_MAX ? reader_take(&r, name_size) : NULL;
+	if (bytes)
+		memcpy(s->name, bytes, name_size);
+	*run = (struct wire_bytes){r.at, r.left};
+	return r.ok && bytes != NULL;
+}
