@@ -26,11 +26,6 @@ void loop_run(struct loop *loop);
 /* One round: wait for events (or not), handle them, end the turn. */
 void loop_once(struct loop *loop, bool wait);
 void loop_stop(struct loop *loop);
-struct mono_ms loop_now(struct loop *loop); /* of this turn */
-struct mono_ms mono_now(void);              /* of this instant */
-
-/* For conn.c: puts the conn on the list to be flushed at the end of the turn. */
-void loop_flush_later(struct loop *loop, struct conn *conn);
-void loop_flush_never(struct loop *loop, struct conn *conn);
+struct mono_ms mono_now(void); /* of this instant; CLOCK_MONOTONIC */
 
 #endif

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 /*
- * dir/name into path (size PATH_SOCK_MAX).  False, with a sentence in `why` (1 KiB), when
+ * dir/name into path (size SOCK_PATH_MAX).  False, with a sentence in `why` (1 KiB), when
  * that is longer than a socket address takes.
  */
 enum { SOCK_PATH_MAX = 108, SOCK_WHY_SIZE = 1024 };
