@@ -140,12 +140,19 @@ loop_flush_never(struct loop *loop, struct conn *conn)
 	conn_unqueue(conn, &loop->first);
 }
 
+static bool
+on_list(struct conn *list, const struct conn *conn)
+{
+	while (list && list != conn)
+		list = *conn_wake_link(list);
+	return list != NULL;
+}
+
 void
 loop_wake_later(struct loop *loop, struct conn *conn)
 {
-	for (struct conn *c = loop->wake; c; c = *conn_wake_link(c))
-		if (c == conn)
-			return;
+	if (on_list(loop->wake, conn) || on_list(loop->waking, conn))
+		return;
 	*conn_wake_link(conn) = loop->wake;
 	loop->wake = conn;
 	uv_idle_start(&loop->again, on_again);
