@@ -57,7 +57,7 @@ daemon_die(enum exit_status status, const char *format, ...)
 }
 
 /* Before the log is in use, an error is a plain sentence, as in every tool. */
-_Noreturn static void
+__attribute__((format(printf, 3, 4))) _Noreturn static void
 die_plain(const struct daemon *daemon, enum exit_status status, const char *format, ...)
 {
 	va_list args;
