@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: ISC
+# Shared by all suites: where things are, waiting, processes, clusters.
+# shellcheck shell=bash
+# shellcheck disable=SC2034
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+BIN=${BIN:-$ROOT/build/bin}
+TBIN=${TBIN:-$ROOT/build/t}
+PATH=$BIN:$PATH
+export PATH
+unset RAFT_CONFIG RAFT_TERM RAFT_PARENT_FD NOTIFY_SOCKET
+
+# wait_until SECONDS COMMAND...: polls until it succeeds.
+wait_until() {
+	local end=$(($(date +%s) + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if [ "$(date +%s)" -ge "$end" ]; then
+			echo "wait_until: never became true: $*" >&2
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+# PIDS: background processes of this test, stopped in teardown.
+PIDS=()
+
+# spawn LOGFILE COMMAND...: starts it in the background in a session of its own; its pid is in $SPAWNED.
+spawn() {
+	local log=$1
+	shift
+	setsid "$@" >>"$log" 2>&1 </dev/null 3>&- 4>&- &
+	SPAWNED=$!
+	PIDS+=("$SPAWNED")
+}
+
+alive() { kill -0 "$1" 2>/dev/null; }
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# reap SIGNAL PID: sends it and waits until the process is gone.
+reap() {
+	kill -s "$1" "$2" 2>/dev/null || :
+	kill -s CONT "$2" 2>/dev/null || :
+	wait_until 20 gone "$2"
+}
+
+stop_all() {
+	local p
+	for p in "${PIDS[@]}"; do kill -CONT "$p" 2>/dev/null || :; done
+	for p in "${PIDS[@]}"; do kill -TERM "$p" 2>/dev/null || :; done
+	for p in "${PIDS[@]}"; do
+		wait_until 15 gone "$p" 2>/dev/null || kill -KILL "$p" 2>/dev/null || :
+		wait "$p" 2>/dev/null || :
+	done
+	PIDS=()
+}
+
+# free_ports COUNT: a base port so that base .. base+COUNT-1 can be bound on 127.0.0.1 now.
+free_ports() {
+	python3 - "$1" <<'PY'
+import random, socket, sys
+count = int(sys.argv[1])
+for _ in range(200):
+    base = random.randrange(20000, 32000)
+    socks = []
+    try:
+        for p in range(base, base + count):
+            s = socket.socket()
+            socks.append(s)
+            s.bind(("127.0.0.1", p))
+        print(base)
+        break
+    except OSError:
+        pass
+    finally:
+        for s in socks:
+            s.close()
+else:
+    sys.exit("no free ports")
+PY
+}
+
+# cluster_init DIR [COUNT]: a local cluster with short timeouts; nodes n1, n2, ... in DIR.
+cluster_init() {
+	local dir=$1 count=${2:-3}
+	raft-init -N "$count" -p "$(free_ports "$count")" "$dir" >/dev/null
+	CLUSTER=$dir
+	CLUSTER_COUNT=$count
+}
+
+# daemon_start NODE PROGRAM: one daemon; its pid in the file NODE/PROGRAM.pid.
+daemon_start() {
+	spawn "$CLUSTER/$1/$2.log" "$BIN/raft-$2" -c "$CLUSTER/$1/raft.yaml"
+	echo "$SPAWNED" >"$CLUSTER/$1/$2.pid"
+}
+
+daemon_pid() { cat "$CLUSTER/$1/$2.pid"; }
+
+node_start() {
+	local d
+	mkdir -p "$CLUSTER/$1/run"
+	for d in logd peerd elect; do daemon_start "$1" "$d"; done
+	if grep -q '^fsm:' "$CLUSTER/$1/raft.yaml"; then daemon_start "$1" fsm; fi
+}
+
+nodes() { seq -f 'n%g' 1 "$CLUSTER_COUNT"; }
+
+cluster_start() {
+	local n
+	for n in $(nodes); do node_start "$n"; done
+}
+
+ctl() { # ctl NODE ARGS...
+	local node=$1
+	shift
+	timeout 20 raft-ctl -c "$CLUSTER/$node/raft.yaml" "$@"
+}
+
+# status NODE PART KEY: one value of raft-ctl -j status.
+status() {
+	ctl "$1" -j status 2>/dev/null | jq -r ".$2.$3 // empty"
+}
+
+leader_of() { status "$1" elect leader; }
+
+# leader: the name of the node that leads and that knows it.
+leader() {
+	local n
+	for n in $(nodes); do
+		if [ "$(status "$n" elect role)" = leader ]; then
+			echo "$n"
+			return 0
+		fi
+	done
+	return 1
+}
+
+wait_leader() { wait_until "${1:-20}" leader; }
+
+# follower [N]: the name of the N-th node that follows.
+follower() {
+	local n want=${1:-1}
+	for n in $(nodes); do
+		if [ "$(status "$n" elect role)" = follower ]; then
+			want=$((want - 1))
+			[ "$want" -gt 0 ] || { echo "$n" && return 0; }
+		fi
+	done
+	return 1
+}
+
+tail_all() { # tail_all NODE: all committed lines known to the node
+	timeout 60 raft-tail -c "$CLUSTER/$1/raft.yaml"
+}
