@@ -17,6 +17,8 @@ LIBS_FOREIGN = -luv -lsqlite3 -lnng -lyaml -lsodium -lpthread
 PROGRAMS := $(notdir $(patsubst %/,%,$(wildcard bin/*/)))
 LIBS := client unix conf seal wire raft
 LIB_FILES := $(LIBS:%=$(B)/lib/lib%.a)
+# The libraries use each other: all use raft's types, all use must() of unix.
+LIBS_GROUP := -Wl,--start-group $(LIB_FILES) -Wl,--end-group
 
 sources = $(sort $(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(B)/obj/%.o,$(call sources,$(1)))
@@ -35,7 +37,7 @@ $(foreach l,$(LIBS),$(eval $(call library,$(l))))
 define program
 $(B)/bin/$(1): $(call objects,bin/$(1)) $(LIB_FILES)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $(call objects,bin/$(1)) $(LIB_FILES) $(LIBS_FOREIGN)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $(call objects,bin/$(1)) $(LIBS_GROUP) $(LIBS_FOREIGN)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
@@ -44,7 +46,7 @@ UNITS := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
 define unit
 $(B)/t/$(1): $(B)/obj/t/unit/$(1).o $(LIB_FILES)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$< $(LIB_FILES) $(LIBS_FOREIGN)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$< $(LIBS_GROUP) $(LIBS_FOREIGN)
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 
