@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
-# raft-tools.  The targets that people use: all demo check install; the rest is listed by `make help`.
+# raft-tools.  Targets: all, demo, check, install, uninstall, lint, clean; `make help` lists the rest.
 
 B ?= build
-CC ?= cc
 PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/raft-tools
 VERSION = 0.1.0
 
 WARN = -Wall -Wextra -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Werror
@@ -12,19 +13,27 @@ CFLAGS ?= -O2 -g
 override CFLAGS += -std=c11 -D_GNU_SOURCE -DRAFT_VERSION='"$(VERSION)"' $(WARN) $(SAN)
 override LDFLAGS += $(SAN)
 
-LIBS_FOREIGN = -luv -lsqlite3 -lnng -lyaml -lsodium -lpthread
-
 PROGRAMS := $(notdir $(patsubst %/,%,$(wildcard bin/*/)))
 LIBS := client unix conf seal wire raft
 LIB_FILES := $(LIBS:%=$(B)/lib/lib%.a)
-# The libraries use each other: all use raft's types, all use must() of unix.
-LIBS_GROUP := -Wl,--start-group $(LIB_FILES) -Wl,--end-group
+PAGES := $(wildcard man/*.[1-9])
 
 sources = $(sort $(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(B)/obj/%.o,$(call sources,$(1)))
 
 .PHONY: all
 all: $(PROGRAMS:%=$(B)/bin/%)
+
+# The libraries of others: installed first, asked of pkg-config only then.
+FOREIGN = libuv sqlite3 yaml-0.1 libsodium
+$(B)/deps-build $(B)/deps-check: $(B)/deps-%:
+	@etc/install-deps $* $@
+$(B)/foreign.mk: $(B)/deps-build
+	@{ echo "FOREIGN_CFLAGS = $$(pkg-config --cflags $(FOREIGN))"; \
+	   echo "FOREIGN_LIBS = $$(pkg-config --libs $(FOREIGN)) -lnng -lpthread"; } >$@.tmp && mv $@.tmp $@
+ifneq ($(filter-out clean help uninstall,$(or $(MAKECMDGOALS),all)),)
+-include $(B)/foreign.mk
+endif
 
 define library
 $(B)/lib/lib$(1).a: $(call objects,lib/$(1))
@@ -37,29 +46,65 @@ $(foreach l,$(LIBS),$(eval $(call library,$(l))))
 define program
 $(B)/bin/$(1): $(call objects,bin/$(1)) $(LIB_FILES)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $(call objects,bin/$(1)) $(LIBS_GROUP) $(LIBS_FOREIGN)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $(call objects,bin/$(1)) $(LIB_FILES) $$(FOREIGN_LIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
-# Each t/unit/NAME.c is a program of its own.
+# Each t/unit/NAME.c is a test, each t/tools/NAME.c a helper of the suites.
 UNITS := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
-define unit
-$(B)/t/$(1): $(B)/obj/t/unit/$(1).o $(LIB_FILES)
+TOOLS := $(patsubst t/tools/%.c,%,$(wildcard t/tools/*.c))
+define test_program
+$(B)/t/$(2): $(B)/obj/t/$(1)/$(2).o $(LIB_FILES)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$< $(LIBS_GROUP) $(LIBS_FOREIGN)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$< $(LIB_FILES) $$(FOREIGN_LIBS)
 endef
-$(foreach u,$(UNITS),$(eval $(call unit,$(u))))
+$(foreach u,$(UNITS),$(eval $(call test_program,unit,$(u))))
+$(foreach u,$(TOOLS),$(eval $(call test_program,tools,$(u))))
 
-$(B)/obj/%.o: %.c
+$(B)/obj/%.o: %.c | $(B)/deps-build
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS) $(FOREIGN_CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: unit
+.PHONY: unit tools
+tools: $(TOOLS:%=$(B)/t/%)
 unit: $(UNITS:%=$(B)/t/%)
-	@for u in $^; do echo "== $$u"; $$u || exit 1; done
+	@for u in $^; do echo "# $$u"; timeout 300 $$u || exit 1; done
 
-.PHONY: clean
+.PHONY: check lint demo
+check: $(B)/deps-check
+	@t/check $(B)
+lint: $(B)/deps-check
+	@t/lint
+demo: all
+	@etc/demo $(B)/bin
+
+.PHONY: install uninstall
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR)
+	install -m 755 $(PROGRAMS:%=$(B)/bin/%) $(DESTDIR)$(BINDIR)
+	for p in $(PAGES); do \
+		d=$(DESTDIR)$(MANDIR)/man$${p##*.}; \
+		install -d $$d && install -m 644 $$p $$d || exit 1; \
+	done
+	cp -R etc/. $(DESTDIR)$(DOCDIR)/examples
+	install -m 644 README $(DESTDIR)$(DOCDIR)
+uninstall:
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(BINDIR)/%)
+	for p in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/}; done
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+.PHONY: clean help
 clean:
 	rm -rf $(B)
+help:
+	@echo 'all        build the programs into $(B)/bin'
+	@echo 'demo       three nodes, real text, one killed on the way: shows that nothing is lost'
+	@echo 'check      all tests (installs what they need)'
+	@echo 'lint       shellcheck, mandoc, house style'
+	@echo 'unit       unit tests alone'
+	@echo 'install    DESTDIR= PREFIX=; uninstall takes it away again'
+	@echo 'sim soak   the simulator: a thousand seeds; for SECONDS=n'
+	@echo 'mutants    planted bugs in the core: each must be found'
+	@echo 'clean      remove $(B)'
