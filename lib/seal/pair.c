@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC */
+/* Key pairs, and the file that holds a secret: one line of base64 that nobody else may read. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "seal.h"
+
+void
+seal_pair_new(struct seal_pair *pair)
+{
+	randombytes_buf(pair->secret, sizeof pair->secret);
+	crypto_scalarmult_base(pair->public, pair->secret);
+}
+
+static bool
+fail(char *why, const char *path, const char *what)
+{
+	snprintf(why, SEAL_WHY_SIZE, "%s: %s: %s", path, what, strerror(errno));
+	return false;
+}
+
+static bool
+sync_folder_of(const char *path)
+{
+	char copy[4096];
+	snprintf(copy, sizeof copy, "%s", path);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool ok = fsync(fd) == 0;
+	return close(fd) == 0 && ok;
+}
+
+bool
+seal_pair_write(const struct seal_pair *pair, const char *path, char *why)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail(why, path, "cannot create the secret key");
+	char line[SEAL_KEY_TEXT_SIZE];
+	seal_key_text(line, pair->secret);
+	line[SEAL_KEY_TEXT_SIZE - 1] = '\n';
+	/* The umask may have taken bits away from 0600; the owner must be able to read it. */
+	bool ok = fchmod(fd, 0600) == 0 && write(fd, line, sizeof line) == sizeof line && fsync(fd) == 0;
+	sodium_memzero(line, sizeof line);
+	ok = close(fd) == 0 && ok;
+	if (ok && sync_folder_of(path))
+		return true;
+	fail(why, path, "cannot write the secret key");
+	unlink(path);
+	return false;
+}
+
+/* As ssh: a secret that its group or everyone can get at is none. */
+static bool
+check_private(int fd, const char *path, char *why)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return fail(why, path, "cannot look at the secret key");
+	if (!S_ISREG(st.st_mode)) {
+		snprintf(why, SEAL_WHY_SIZE, "%s: the secret key is not a regular file", path);
+		return false;
+	}
+	if ((st.st_mode & 077) == 0)
+		return true;
+	snprintf(why, SEAL_WHY_SIZE, "%s: others can get at the secret key (mode %04o): chmod 600 it, or replace the key",
+	    path, (unsigned)(st.st_mode & 07777));
+	return false;
+}
+
+/* The file's one line into `line`, without its newline. */
+static bool
+read_line(int fd, char line[SEAL_KEY_TEXT_SIZE], const char *path, char *why)
+{
+	char text[SEAL_KEY_TEXT_SIZE + 1];
+	ssize_t size = read(fd, text, sizeof text);
+	if (size < 0)
+		return fail(why, path, "cannot read the secret key");
+	bool ok = size == SEAL_KEY_TEXT_SIZE && text[size - 1] == '\n';
+	if (ok) {
+		memcpy(line, text, SEAL_KEY_TEXT_SIZE - 1);
+		line[SEAL_KEY_TEXT_SIZE - 1] = '\0';
+	} else {
+		snprintf(why, SEAL_WHY_SIZE, "%s: is no secret key: one line of %d characters is", path,
+		    SEAL_KEY_TEXT_SIZE - 1);
+	}
+	sodium_memzero(text, sizeof text);
+	return ok;
+}
+
+bool
+seal_pair_read(struct seal_pair *pair, const char *path, char *why)
+{
+	/* O_NONBLOCK: a fifo by that name must not hang the daemon. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return fail(why, path, "cannot open the secret key");
+	char line[SEAL_KEY_TEXT_SIZE];
+	bool ok = check_private(fd, path, why) && read_line(fd, line, path, why);
+	close(fd);
+	if (!ok)
+		return false;
+	ok = seal_key_parse(pair->secret, line);
+	sodium_memzero(line, sizeof line);
+	if (!ok) {
+		snprintf(why, SEAL_WHY_SIZE, "%s: is no secret key: not base64 of %d bytes", path, SEAL_KEY_SIZE);
+		return false;
+	}
+	crypto_scalarmult_base(pair->public, pair->secret);
+	return true;
+}

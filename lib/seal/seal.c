@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: ISC */
+/* Randomness, hashes and texts of keys, from libsodium.  pair.c has the secret's file. */
+#include "seal.h"
+
+#include <err.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "../wire/buf.h"
+
+_Static_assert(SEAL_HASH_SIZE <= crypto_generichash_BYTES_MAX, "a BLAKE2b hash of our size exists");
+_Static_assert(SEAL_KEY_SIZE == crypto_scalarmult_BYTES, "our keys are X25519's");
+_Static_assert((int)SEAL_KEY_SIZE == (int)RAFT_KEY_SIZE, "a member's key is a key");
+
+void
+seal_init(void)
+{
+	if (sodium_init() < 0)
+		errx(EX_OSERR, "libsodium cannot start: no source of randomness");
+}
+
+void
+seal_random(void *out, size_t size)
+{
+	randombytes_buf(out, size);
+}
+
+uint64_t
+seal_random_u64(void)
+{
+	uint64_t v;
+	do
+		randombytes_buf(&v, sizeof v);
+	while (v == 0);
+	return v;
+}
+
+void
+seal_wipe(void *bytes, size_t size)
+{
+	sodium_memzero(bytes, size);
+}
+
+static void
+hash_parts(uint8_t *out, size_t out_size, const struct seal_part *parts, size_t count)
+{
+	crypto_generichash_state state;
+	crypto_generichash_init(&state, NULL, 0, out_size);
+	for (size_t i = 0; i < count; i++)
+		crypto_generichash_update(&state, parts[i].bytes, parts[i].size);
+	crypto_generichash_final(&state, out, out_size);
+}
+
+void
+seal_hash(uint8_t out[SEAL_HASH_SIZE], const struct seal_part *parts, size_t count)
+{
+	hash_parts(out, SEAL_HASH_SIZE, parts, count);
+}
+
+void
+seal_chain(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], uint64_t index,
+    const struct raft_entry *entry)
+{
+	uint8_t head[SEAL_HASH_SIZE + 8];
+	memcpy(head, prev, SEAL_HASH_SIZE);
+	wire_put_u64(head + SEAL_HASH_SIZE, index);
+	struct seal_part parts[] = {{head, sizeof head}, {entry->bytes, entry->size}};
+	hash_parts(out, SEAL_HASH_SIZE, parts, 2);
+}
+
+void
+seal_digest(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], const void *data, uint32_t size)
+{
+	uint8_t head[SEAL_HASH_SIZE + 4];
+	memcpy(head, prev, SEAL_HASH_SIZE);
+	wire_put_u32(head + SEAL_HASH_SIZE, size);
+	struct seal_part parts[] = {{head, sizeof head}, {data, size}};
+	hash_parts(out, SEAL_HASH_SIZE, parts, 2);
+}
+
+void
+seal_session_id(struct raft_sid *sid, const char *name)
+{
+	static const char domain[] = "raft-tools session";
+	struct seal_part parts[] = {{domain, sizeof domain}, {name, strlen(name)}};
+	hash_parts(sid->b, sizeof sid->b, parts, 2);
+	sid->b[0] |= RAFT_SID_NAMED;
+}
+
+/* The member that comes after `id` in order of id (NULL: the first); NULL when there is none. */
+static const struct raft_member *
+member_after(const struct raft_config *members, const struct raft_id *id)
+{
+	const struct raft_member *next = NULL;
+	for (size_t i = 0; i < members->count; i++) {
+		const struct raft_member *m = &members->members[i];
+		if (id && memcmp(m->id.s, id->s, sizeof id->s) <= 0)
+			continue;
+		if (next == NULL || memcmp(m->id.s, next->id.s, sizeof next->id.s) < 0)
+			next = m;
+	}
+	return next;
+}
+
+void
+seal_cluster_id(uint8_t out[SEAL_HASH_SIZE], const char *name, const struct raft_config *members)
+{
+	static const char domain[] = "raft-tools cluster";
+	crypto_generichash_state state;
+	uint8_t size[4];
+	crypto_generichash_init(&state, NULL, 0, SEAL_HASH_SIZE);
+	crypto_generichash_update(&state, (const uint8_t *)domain, sizeof domain);
+	wire_put_u32(size, (uint32_t)strlen(name));
+	crypto_generichash_update(&state, size, sizeof size);
+	crypto_generichash_update(&state, (const uint8_t *)name, strlen(name));
+	for (const struct raft_member *m = member_after(members, NULL); m; m = member_after(members, &m->id)) {
+		uint8_t role = (uint8_t)m->role;
+		crypto_generichash_update(&state, (const uint8_t *)m->id.s, sizeof m->id.s);
+		crypto_generichash_update(&state, m->key, sizeof m->key);
+		crypto_generichash_update(&state, &role, 1);
+	}
+	crypto_generichash_final(&state, out, SEAL_HASH_SIZE);
+}
+
+_Static_assert(SEAL_KEY_TEXT_SIZE == sodium_base64_ENCODED_LEN(SEAL_KEY_SIZE, sodium_base64_VARIANT_ORIGINAL),
+    "a key's text has its size");
+
+void
+seal_key_text(char *out, const uint8_t key[SEAL_KEY_SIZE])
+{
+	sodium_bin2base64(out, SEAL_KEY_TEXT_SIZE, key, SEAL_KEY_SIZE, sodium_base64_VARIANT_ORIGINAL);
+}
+
+bool
+seal_key_parse(uint8_t key[SEAL_KEY_SIZE], const char *text)
+{
+	size_t size;
+	return strlen(text) == SEAL_KEY_TEXT_SIZE - 1 &&
+	    sodium_base642bin(key, SEAL_KEY_SIZE, text, SEAL_KEY_TEXT_SIZE - 1, NULL, &size, NULL,
+		sodium_base64_VARIANT_ORIGINAL) == 0 &&
+	    size == SEAL_KEY_SIZE;
+}
+
+void
+seal_hex(char *out, const void *bytes, size_t size)
+{
+	sodium_bin2hex(out, 2 * size + 1, bytes, size);
+}
