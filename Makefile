@@ -67,8 +67,9 @@ $(B)/obj/%.o: %.c | $(B)/deps-build
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: unit tools
+.PHONY: unit units tools
 tools: $(TOOLS:%=$(B)/t/%)
+units: $(UNITS:%=$(B)/t/%)
 unit: $(UNITS:%=$(B)/t/%)
 	@for u in $^; do echo "# $$u"; timeout 300 $$u || exit 1; done
 
