@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: ISC */
+/* Members: id, address, public key, role; in a file of their own or in raft.yaml. */
+#include "members.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../seal/seal.h"
+#include "address.h"
+#include "text.h"
+
+struct members_reading {
+	const struct tree *tree;
+	char *why;
+};
+
+static const char id_form[] = "1 to 31 characters of A-Z a-z 0-9 . _ -";
+
+#define wrong(r, place, ...) tree_wrong((r)->tree, place, (r)->why, __VA_ARGS__)
+
+/* ------------------------------------------------------------ the fields of one */
+
+static bool
+read_id(const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
+{
+	if (!raft_id_parse(&member->id, node->text))
+		return wrong(r, node->at, "%.64s is no id: an id is %s", node->text, id_form);
+	return true;
+}
+
+static bool
+read_address(const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
+{
+	char what[CONF_WHY_SIZE];
+	if (!address_check(node->text, what))
+		return wrong(r, node->at, "%s", what);
+	strcpy(member->address, node->text);
+	return true;
+}
+
+static bool
+read_key(const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
+{
+	if (!seal_key_parse(member->key, node->text))
+		return wrong(r, node->at, "%.64s is no public key: it is 44 characters of base64, as raft-init prints it",
+		    node->text);
+	return true;
+}
+
+static bool
+read_role(const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
+{
+	if (strcmp(node->text, "voter") == 0)
+		member->role = RAFT_VOTER;
+	else if (strcmp(node->text, "learner") == 0)
+		member->role = RAFT_LEARNER;
+	else
+		return wrong(r, node->at, "%.64s is no role: it is voter or learner", node->text);
+	return true;
+}
+
+static const struct field {
+	const char *name;
+	bool required;
+	bool (*read)(const struct members_reading *r, struct raft_member *member, const struct tree_node *node);
+} fields[] = {
+    {"id", true, read_id},
+    {"address", true, read_address},
+    {"key", true, read_key},
+    {"role", false, read_role},
+};
+enum { FIELDS_COUNT = sizeof(fields) / sizeof(fields[0]) };
+
+static const struct field *
+field_find(const char *name)
+{
+	for (size_t i = 0; i < FIELDS_COUNT; i++)
+		if (strcmp(fields[i].name, name) == 0)
+			return &fields[i];
+	return NULL;
+}
+
+static bool
+read_member(const struct members_reading *r, struct raft_member *member, const struct tree_node *map)
+{
+	*member = (struct raft_member){.role = RAFT_VOTER};
+	if (map->kind != TREE_MAP)
+		return wrong(r, map->at, "a member needs a map: write { id: ID, address: ADDRESS, key: KEY }");
+	for (const struct tree_node *node = map->first; node != NULL; node = node->next) {
+		const struct field *field = field_find(node->key);
+		if (field == NULL)
+			return wrong(r, node->key_at, "unknown key %.64s of a member: there are id, address, key and role",
+			    node->key);
+		if (node->kind != TREE_TEXT || tree_nothing(node))
+			return wrong(r, node->key_at, "%s of a member needs a value", node->key);
+		if (!field->read(r, member, node))
+			return false;
+	}
+	for (size_t i = 0; i < FIELDS_COUNT; i++)
+		if (fields[i].required && tree_find(map, fields[i].name) == NULL)
+			return wrong(r, map->at, "this member has no %s: add it", fields[i].name);
+	return true;
+}
+
+/* ------------------------------------------------------------ all of them */
+
+/* The newest member against those before it. */
+static bool
+check_unique(const struct members_reading *r, const struct raft_config *members, const struct tree_node *map)
+{
+	const struct raft_member *new = &members->members[members->count - 1];
+	for (size_t i = 0; i + 1 < members->count; i++) {
+		const struct raft_member *old = &members->members[i];
+		if (raft_id_equal(&old->id, &new->id))
+			return wrong(r, tree_find(map, "id")->at, "two members have the id %s: each needs its own", new->id.s);
+		if (memcmp(old->key, new->key, RAFT_KEY_SIZE) == 0)
+			return wrong(r, tree_find(map, "key")->at, "%s and %s have the same key: each needs its own", old->id.s,
+			    new->id.s);
+		if (strcmp(old->address, new->address) == 0)
+			return wrong(r, tree_find(map, "address")->at, "%s and %s have the same address: each needs its own",
+			    old->id.s, new->id.s);
+	}
+	return true;
+}
+
+bool
+members_read(struct raft_config *members, const struct tree *tree, const struct tree_node *list, char *why)
+{
+	const struct members_reading r = {tree, why};
+	memset(members, 0, sizeof(*members));
+	if (list->kind != TREE_LIST)
+		return wrong(&r, list->at, "members are a list: write - { id: ID, address: ADDRESS, key: KEY } for each");
+	for (const struct tree_node *node = list->first; node != NULL; node = node->next) {
+		if (members->count == RAFT_MEMBERS_MAX)
+			return wrong(&r, node->at, "too many members: a cluster has at most %d", RAFT_MEMBERS_MAX);
+		if (!read_member(&r, &members->members[members->count], node))
+			return false;
+		members->count++;
+		if (!check_unique(&r, members, node))
+			return false;
+	}
+	if (members->count == 0)
+		return wrong(&r, list->at, "the list of members is empty: it needs at least one voter");
+	if (!raft_config_normalise(members))
+		return wrong(&r, list->at, "no member is a voter: make at least one");
+	return true;
+}
+
+bool
+conf_read_members(const char *path, struct raft_config *members, char *why)
+{
+	struct tree *tree = tree_read(path, why);
+	if (tree == NULL)
+		return false;
+	bool good = members_read(members, tree, tree->root, why);
+	tree_free(tree);
+	return good;
+}
+
+void
+members_print(FILE *out, const struct raft_config *members, const char *indent)
+{
+	for (size_t i = 0; i < members->count; i++) {
+		const struct raft_member *member = &members->members[i];
+		char key[SEAL_KEY_TEXT_SIZE];
+		seal_key_text(key, member->key);
+		fprintf(out, "%s- { id: ", indent);
+		text_print(out, member->id.s);
+		fputs(", address: ", out);
+		text_print(out, member->address);
+		fputs(", key: ", out);
+		text_print(out, key);
+		fprintf(out, "%s }\n", member->role == RAFT_LEARNER ? ", role: learner" : "");
+	}
+}
+
+char *
+conf_print_members(const struct raft_config *members)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = text_memory(open_memstream(&text, &size));
+	members_print(out, members, "");
+	fclose(out);
+	return text_memory(text);
+}
