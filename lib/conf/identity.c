@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: ISC */
+/* The identity file: read by line, written whole, never in place. */
+#include "identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../seal/seal.h"
+
+enum { TEXT_SIZE = 512, PATH_SIZE = 640 };
+
+static bool
+fail(char *why, const char *path, const char *what)
+{
+	snprintf(why, CONF_WHY_SIZE, "%s: %s: %s", path, what, strerror(errno));
+	return false;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+static bool
+hex_parse(uint8_t *out, size_t size, const char *text)
+{
+	if (strlen(text) != 2 * size)
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		int high = hex_digit(text[2 * i]);
+		int low = hex_digit(text[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+/* One "key value" line. */
+static bool
+parse_line(struct identity *identity, const char *key, const char *value)
+{
+	if (strcmp(key, "node") == 0)
+		return raft_id_parse(&identity->node, value);
+	if (strcmp(key, "directory") == 0)
+		return hex_parse(identity->directory, sizeof identity->directory, value);
+	if (strcmp(key, "cluster") == 0)
+		return identity->have_cluster = hex_parse(identity->cluster, sizeof identity->cluster, value);
+	if (strcmp(key, "fresh") == 0)
+		return identity->fresh = strcmp(value, "yes") == 0;
+	return false;
+}
+
+static bool
+parse(struct identity *identity, char *text)
+{
+	uint8_t none[IDENTITY_DIRECTORY_SIZE] = {0};
+	memset(identity, 0, sizeof *identity);
+	for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;) {
+		char *value = strchr(line, ' ');
+		if (*line == '\0')
+			continue;
+		if (value == NULL)
+			return false;
+		*value++ = '\0';
+		if (!parse_line(identity, line, value))
+			return false;
+	}
+	return !raft_id_none(&identity->node) && memcmp(identity->directory, none, sizeof none) != 0 &&
+	    (identity->fresh || identity->have_cluster);
+}
+
+static bool
+name(char *path, const char *data, const char *file, char *why)
+{
+	if ((size_t)snprintf(path, PATH_SIZE, "%s/%s", data, file) < PATH_SIZE)
+		return true;
+	snprintf(why, CONF_WHY_SIZE, "%.128s...: the path of the data directory is too long", data);
+	return false;
+}
+
+enum identity_found
+identity_read(struct identity *identity, const char *data, char *why)
+{
+	char path[PATH_SIZE], text[TEXT_SIZE + 1];
+	if (!name(path, data, "identity", why))
+		return IDENTITY_BAD;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		enum identity_found found = errno == ENOENT ? IDENTITY_NONE : IDENTITY_BAD;
+		fail(why, path, "cannot open the identity");
+		return found;
+	}
+	ssize_t size = read(fd, text, TEXT_SIZE);
+	if (size < 0)
+		fail(why, path, "cannot read the identity");
+	close(fd);
+	if (size < 0)
+		return IDENTITY_BAD;
+	text[size] = '\0';
+	if (parse(identity, text))
+		return IDENTITY_FOUND;
+	snprintf(why, CONF_WHY_SIZE, "%s: not an identity as raft-init writes it", path);
+	return IDENTITY_BAD;
+}
+
+static void
+print(char *out, const struct identity *identity)
+{
+	char directory[2 * IDENTITY_DIRECTORY_SIZE + 1], cluster[2 * IDENTITY_CLUSTER_SIZE + 1];
+	seal_hex(directory, identity->directory, sizeof identity->directory);
+	seal_hex(cluster, identity->cluster, sizeof identity->cluster);
+	snprintf(out, TEXT_SIZE, "node %s\ndirectory %s\n%s%s%s%s", identity->node.s, directory,
+	    identity->fresh ? "fresh yes\n" : "", identity->have_cluster ? "cluster " : "",
+	    identity->have_cluster ? cluster : "", identity->have_cluster ? "\n" : "");
+}
+
+static bool
+write_file(const char *path, const char *text, char *why)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail(why, path, "cannot create");
+	size_t size = strlen(text);
+	ssize_t put = write(fd, text, size);
+	if (put >= 0 && (size_t)put < size)
+		errno = ENOSPC;
+	bool good = put == (ssize_t)size && fsync(fd) == 0;
+	if (!good)
+		fail(why, path, "cannot write");
+	if (close(fd) < 0 && good)
+		good = fail(why, path, "cannot close");
+	return good;
+}
+
+static bool
+sync_folder(const char *data, char *why)
+{
+	int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(why, data, "cannot open the folder");
+	bool good = fsync(fd) == 0;
+	if (!good)
+		fail(why, data, "cannot sync the folder");
+	close(fd);
+	return good;
+}
+
+/* Under a temporary name first; then `place` gives it its own. */
+static bool
+put(const struct identity *identity, const char *data, int (*place)(const char *from, const char *to), char *why)
+{
+	char path[PATH_SIZE], temporary[PATH_SIZE], text[TEXT_SIZE];
+	if (!name(path, data, "identity", why) || !name(temporary, data, "identity.new", why))
+		return false;
+	print(text, identity);
+	if (!write_file(temporary, text, why))
+		return false;
+	if (place(temporary, path) < 0) {
+		fail(why, path, "cannot create");
+		unlink(temporary);
+		return false;
+	}
+	return sync_folder(data, why);
+}
+
+/* As rename, but never over a file that is there. */
+static int
+place_new(const char *from, const char *to)
+{
+	if (link(from, to) < 0)
+		return -1;
+	return unlink(from);
+}
+
+bool
+identity_create(const char *data, const struct raft_id *node, char *why)
+{
+	struct identity identity = {.node = *node, .fresh = true};
+	seal_random(identity.directory, sizeof identity.directory);
+	return put(&identity, data, place_new, why);
+}
+
+bool
+identity_replace(const struct identity *identity, const char *data, char *why)
+{
+	return put(identity, data, rename, why);
+}
