@@ -96,7 +96,7 @@ daemon_start() {
 	echo "$SPAWNED" >"$CLUSTER/$1/$2.pid"
 }
 
-daemon_pid() { cat "$CLUSTER/$1/$2.pid"; }
+daemon_pid() { cat "$CLUSTER/$1/$2.pid"; } # NODE PROGRAM
 
 node_start() {
 	local d
@@ -154,3 +154,87 @@ follower() {
 tail_all() { # tail_all NODE: all committed lines known to the node
 	timeout 60 raft-tail -c "$CLUSTER/$1/raft.yaml"
 }
+
+# cluster_stop: stops whatever daemons the pid files of the cluster name.
+cluster_stop() {
+	local f p
+	[ -n "${CLUSTER:-}" ] || return 0
+	for f in "$CLUSTER"/*/*.pid; do
+		[ -f "$f" ] || continue
+		p=$(cat "$f")
+		kill -CONT "$p" 2>/dev/null || :
+		kill -TERM "$p" 2>/dev/null || :
+	done
+	for f in "$CLUSTER"/*/*.pid; do
+		[ -f "$f" ] || continue
+		p=$(cat "$f")
+		wait_until 15 gone "$p" 2>/dev/null || kill -KILL "$p" 2>/dev/null || :
+		rm -f "$f"
+	done
+}
+
+# with_sink: each node's program writes what it gets to NODE/out, anew at each start.
+with_sink() {
+	local n
+	for n in $(nodes); do
+		printf '\nfsm:\n  command: [ sh, -c, "exec cat >%s/out" ]\n  mode: sink\n' "$CLUSTER/$n" \
+			>>"$CLUSTER/$n/raft.yaml"
+	done
+}
+
+# lines COUNT WORD: that many different lines.
+lines() { seq -f "$2 %.0f of a stream of lines that all differ" "$1"; }
+
+same() { cmp -s "$1" "$2"; }
+
+# all_out FILE: every node's program has got exactly this.
+all_out() {
+	local n
+	for n in $(nodes); do
+		wait_until 60 same "$1" "$CLUSTER/$n/out" || {
+			echo "$n: $(wc -l <"$CLUSTER/$n/out") lines, want $(wc -l <"$1")" >&2
+			return 1
+		}
+	done
+}
+
+# grown FILE LINES: the file has at least so many lines.
+grown() { [ "$(wc -l <"$1")" -ge "$2" ]; }
+
+# kill_9 NODE PROGRAM: and waits until it is gone.
+kill_9() {
+	local p
+	p=$(daemon_pid "$1" "$2")
+	kill -KILL "$p"
+	wait_until 10 gone "$p"
+}
+
+has_role() { [ "$(status "$1" elect role)" = "$2" ]; } # NODE ROLE
+
+# led_by_another NODE OLD: the node knows a leader that is not the old one.
+led_by_another() {
+	local now
+	now=$(leader_of "$1")
+	[ -n "$now" ] && [ "$now" != "$2" ]
+}
+
+# flip FILE OFFSET: inverts one bit there.
+flip() {
+	python3 -c 'import sys
+f = open(sys.argv[1], "r+b")
+f.seek(int(sys.argv[2]))
+b = f.read(1)
+f.seek(int(sys.argv[2]))
+f.write(bytes([b[0] ^ 1]))' "$1" "$2"
+}
+
+# offset_of FILE TEXT: where the text stands first.
+offset_of() { LC_ALL=C grep -aboF -- "$2" "$1" | head -n 1 | cut -d: -f1; }
+
+# cpu_ticks PID...: user and system time used, in clock ticks.
+cpu_ticks() {
+	local p
+	for p in "$@"; do sed 's/.*) //' "/proc/$p/stat"; done | awk '{ t += $12 + $13 } END { print t + 0 }'
+}
+
+rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
