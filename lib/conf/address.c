@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Addresses of nodes are checked by their form only; names are resolved by raft-peerd, again and again. */
+/* Addresses of nodes, by their form only: raft-peerd resolves names, again and again. */
 #include "address.h"
 
 #include <arpa/inet.h>
@@ -24,7 +24,8 @@ static bool
 host_is_name(const char *host, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
-		if (!isalnum((unsigned char)host[i]) && host[i] != '.' && host[i] != '-' && host[i] != '_')
+		if (!isalnum((unsigned char)host[i]) && host[i] != '.' && host[i] != '-' &&
+		    host[i] != '_')
 			return false;
 	return size > 0 && size <= HOST_SIZE_MAX && host[0] != '-' && host[0] != '.';
 }
@@ -42,7 +43,7 @@ host_is_ipv6(const char *host, size_t size)
 	return inet_pton(AF_INET6, text, &address) == 1;
 }
 
-/* 10.0.0.256 would be looked up as a name, in vain: what is all digits and dots must be a number. */
+/* What is all digits and dots must be an address: 10.0.0.256 is no name to look up. */
 static bool
 host_is_bad_ipv4(const char *host, size_t size)
 {
@@ -59,7 +60,8 @@ static bool
 port_is_good(const char *port)
 {
 	size_t size = strlen(port);
-	if (size == 0 || size > PORT_DIGITS_MAX || port[0] == '0' || strspn(port, "0123456789") != size)
+	if (size == 0 || size > PORT_DIGITS_MAX || port[0] == '0' ||
+	    strspn(port, "0123456789") != size)
 		return false;
 	long number = strtol(port, NULL, 10);
 	return number >= 1 && number <= PORT_MAX;
@@ -82,14 +84,16 @@ address_check(const char *text, char *why)
 
 	size_t size = (size_t)(colon - host);
 	if (memchr(host, ':', size) != NULL && host[0] != '[')
-		return wrong(text, "an IPv6 address stands in brackets, as in tcp://[::1]:7101", why);
+		return wrong(
+		    text, "an IPv6 address stands in brackets, as in tcp://[::1]:7101", why);
 	if (host[0] == '[') {
 		if (!host_is_ipv6(host, size))
 			return wrong(text, "what stands in brackets must be an IPv6 address", why);
 		return true;
 	}
 	if (!host_is_name(host, size))
-		return wrong(text, "the host must be a name or an IP address (any: 0.0.0.0 or [::])", why);
+		return wrong(
+		    text, "the host must be a name or an IP address (any: 0.0.0.0 or [::])", why);
 	if (host_is_bad_ipv4(host, size))
 		return wrong(text, "the host is no IPv4 address", why);
 	return true;

@@ -28,7 +28,7 @@ place_of(const struct tree *tree, const char *section, const char *name)
 #define wrong(c, section, name, ...)                                                               \
 	tree_wrong((c)->tree, place_of((c)->tree, section, name), (c)->why, __VA_ARGS__)
 
-/* §3.9: the broadcast time has to be well below the election timeout; a lost heartbeat or two must not depose. */
+/* §3.9: heartbeats come well below the election timeout: losing one or two must not depose. */
 static bool
 check_heartbeat(const struct checking *c)
 {
@@ -38,22 +38,23 @@ check_heartbeat(const struct checking *c)
 	unit_print_duration(timeout, c->conf->elect.election_timeout_ms);
 	unit_print_duration(heartbeat, c->conf->elect.heartbeat_ms);
 	return wrong(c, "elect", "heartbeat",
-	    "elect.heartbeat %s is not well under elect.election_timeout %s: make it a third of that or less", heartbeat,
-	    timeout);
+	    "elect.heartbeat %s is not well under elect.election_timeout %s: make it a third of "
+	    "that or less",
+	    heartbeat, timeout);
 }
 
 /* size must be at least `least`, or nothing would ever fit. */
 static bool
-check_size(const struct checking *c, const char *section, const char *name, uint64_t size, uint64_t least,
-    const char *holds)
+check_size(const struct checking *c, const char *section, const char *name, uint64_t size,
+    uint64_t least, const char *holds)
 {
 	char have[UNIT_TEXT_SIZE], want[UNIT_TEXT_SIZE];
 	if (size >= least)
 		return true;
 	unit_print_size(have, size);
 	unit_print_size(want, least);
-	return wrong(c, section, name, "%s.%s %s is too small: it must hold %s, at least %s", section, name, have, holds,
-	    want);
+	return wrong(c, section, name, "%s.%s %s is too small: it must hold %s, at least %s",
+	    section, name, have, holds, want);
 }
 
 static bool
@@ -62,9 +63,12 @@ check_sizes(const struct checking *c)
 	const struct conf *conf = c->conf;
 	uint64_t record = conf->elect.entry_max + RAFT_ENTRY_HEADER_SIZE;
 	uint64_t message = record > conf->elect.message ? record : conf->elect.message;
-	return check_size(c, "elect", "window", conf->elect.window, conf->elect.message, "one elect.message") &&
-	    check_size(c, "elect", "uncommitted", conf->elect.uncommitted, record, "an entry of elect.entry_max and its header") &&
-	    check_size(c, "peerd", "queue", conf->peerd.queue, 2 * message, "two of the largest messages");
+	return check_size(c, "elect", "window", conf->elect.window, conf->elect.message,
+		   "one elect.message") &&
+	       check_size(c, "elect", "uncommitted", conf->elect.uncommitted, record,
+		   "an entry of elect.entry_max and its header") &&
+	       check_size(c, "peerd", "queue", conf->peerd.queue, 2 * message,
+		   "two of the largest messages");
 }
 
 /* "elect" is the longest name of a socket. */
@@ -74,11 +78,13 @@ check_run(const struct checking *c)
 	const char *run = c->conf->node.run;
 	size_t room = SOCK_PATH_MAX - sizeof("/elect");
 	if (strcmp(run, c->conf->node.data) == 0)
-		return wrong(c, "node", "run", "node.run and node.data are one folder: they need two");
+		return wrong(
+		    c, "node", "run", "node.run and node.data are one folder: they need two");
 	if (strlen(run) > room)
 		return wrong(c, "node", "run",
-		    "node.run %s is too long for a socket: it has %zu bytes, the limit is %zu, choose a shorter path", run,
-		    strlen(run), room);
+		    "node.run %s is too long for a socket: it has %zu bytes, the limit is %zu, "
+		    "choose a shorter path",
+		    run, strlen(run), room);
 	return true;
 }
 

@@ -28,7 +28,8 @@ conf_find(const char *given, char *why)
 		if (access(usual[i], F_OK) == 0)
 			return text_dup(usual[i]);
 	snprintf(why, CONF_WHY_SIZE,
-	    "no configuration: neither ./raft.yaml nor /etc/raft/raft.yaml is there, give -c FILE or set $RAFT_CONFIG");
+	    "no configuration: neither ./raft.yaml nor /etc/raft/raft.yaml is there, give -c FILE "
+	    "or set $RAFT_CONFIG");
 	return NULL;
 }
 
@@ -38,7 +39,8 @@ static const struct conf_key *
 key_find(const char *section, const char *name)
 {
 	for (size_t i = 0; i < CONF_KEYS_COUNT; i++)
-		if (strcmp(conf_keys[i].section, section) == 0 && strcmp(conf_keys[i].name, name) == 0)
+		if (strcmp(conf_keys[i].section, section) == 0 &&
+		    strcmp(conf_keys[i].name, name) == 0)
 			return &conf_keys[i];
 	return NULL;
 }
@@ -57,8 +59,8 @@ unknown_key(struct conf_reading *r, const char *section, const struct tree_node 
 {
 	char hint[NEAREST_SIZE];
 	nearest_key(hint, section, node->key);
-	return tree_wrong(r->tree, node->key_at, r->why, "unknown key %s%s%.64s: %s", section == NULL ? "" : section,
-	    section == NULL ? "" : ".", node->key, hint);
+	return tree_wrong(r->tree, node->key_at, r->why, "unknown key %s%s%.64s: %s",
+	    section == NULL ? "" : section, section == NULL ? "" : ".", node->key, hint);
 }
 
 static bool
@@ -67,8 +69,9 @@ read_section(struct conf_reading *r, const struct tree_node *section)
 	if (!section_known(section->key))
 		return unknown_key(r, NULL, section);
 	if (section->kind != TREE_MAP)
-		return tree_wrong(r->tree, section->key_at, r->why, "%s needs keys below it: write %s: { KEY: VALUE, ... }",
-		    section->key, section->key);
+		return tree_wrong(r->tree, section->key_at, r->why,
+		    "%s needs keys below it: write %s: { KEY: VALUE, ... }", section->key,
+		    section->key);
 	for (const struct tree_node *node = section->first; node != NULL; node = node->next) {
 		const struct conf_key *key = key_find(section->key, node->key);
 		if (key == NULL)
@@ -85,10 +88,13 @@ check_required(struct conf_reading *r)
 	for (size_t i = 0; i < CONF_KEYS_COUNT; i++) {
 		const struct conf_key *key = &conf_keys[i];
 		const struct tree_node *section = tree_find(r->tree->root, key->section);
-		if (!conf_key_required(key) || (section != NULL && tree_find(section, key->name) != NULL))
+		if (!conf_key_required(key) ||
+		    (section != NULL && tree_find(section, key->name) != NULL))
 			continue;
-		struct tree_place at = section != NULL ? section->key_at : (struct tree_place){1, 1};
-		return tree_wrong(r->tree, at, r->why, "%s.%s is missing: add it", key->section, key->name);
+		struct tree_place at =
+		    section != NULL ? section->key_at : (struct tree_place){1, 1};
+		return tree_wrong(
+		    r->tree, at, r->why, "%s.%s is missing: add it", key->section, key->name);
 	}
 	return true;
 }
@@ -100,8 +106,10 @@ read_tree(struct conf_reading *r)
 		value_default(r, &conf_keys[i]);
 	const struct tree_node *root = r->tree->root;
 	if (root->kind != TREE_MAP)
-		return tree_wrong(r->tree, root->at, r->why, "a configuration is a map: node:, cluster:, peerd: and so on");
-	for (const struct tree_node *section = root->first; section != NULL; section = section->next)
+		return tree_wrong(r->tree, root->at, r->why,
+		    "a configuration is a map: node:, cluster:, peerd: and so on");
+	for (const struct tree_node *section = root->first; section != NULL;
+	     section = section->next)
 		if (!read_section(r, section))
 			return false;
 	r->conf->fsm.present = tree_find(root, "fsm") != NULL;
@@ -119,7 +127,8 @@ conf_read(const char *path, char *why)
 	bool good = false;
 	conf->path = path_absolute(path);
 	if (conf->path == NULL) {
-		snprintf(why, CONF_WHY_SIZE, "%s: the working directory is not readable: %s", path, strerror(errno));
+		snprintf(why, CONF_WHY_SIZE, "%s: the working directory is not readable: %s", path,
+		    strerror(errno));
 	} else {
 		conf->folder = path_folder(conf->path);
 		good = read_tree(&r);

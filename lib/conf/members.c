@@ -29,7 +29,8 @@ read_id(const struct members_reading *r, struct raft_member *member, const struc
 }
 
 static bool
-read_address(const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
+read_address(
+    const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
 {
 	char what[CONF_WHY_SIZE];
 	if (!address_check(node->text, what))
@@ -42,7 +43,8 @@ static bool
 read_key(const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
 {
 	if (!seal_key_parse(member->key, node->text))
-		return wrong(r, node->at, "%.64s is no public key: it is 44 characters of base64, as raft-init prints it",
+		return wrong(r, node->at,
+		    "%.64s is no public key: it is 44 characters of base64, as raft-init prints it",
 		    node->text);
 	return true;
 }
@@ -62,7 +64,8 @@ read_role(const struct members_reading *r, struct raft_member *member, const str
 static const struct field {
 	const char *name;
 	bool required;
-	bool (*read)(const struct members_reading *r, struct raft_member *member, const struct tree_node *node);
+	bool (*read)(const struct members_reading *r, struct raft_member *member,
+	    const struct tree_node *node);
 } fields[] = {
     {"id", true, read_id},
     {"address", true, read_address},
@@ -81,15 +84,18 @@ field_find(const char *name)
 }
 
 static bool
-read_member(const struct members_reading *r, struct raft_member *member, const struct tree_node *map)
+read_member(
+    const struct members_reading *r, struct raft_member *member, const struct tree_node *map)
 {
 	*member = (struct raft_member){.role = RAFT_VOTER};
 	if (map->kind != TREE_MAP)
-		return wrong(r, map->at, "a member needs a map: write { id: ID, address: ADDRESS, key: KEY }");
+		return wrong(r, map->at,
+		    "a member needs a map: write { id: ID, address: ADDRESS, key: KEY }");
 	for (const struct tree_node *node = map->first; node != NULL; node = node->next) {
 		const struct field *field = field_find(node->key);
 		if (field == NULL)
-			return wrong(r, node->key_at, "unknown key %.64s of a member: there are id, address, key and role",
+			return wrong(r, node->key_at,
+			    "unknown key %.64s of a member: there are id, address, key and role",
 			    node->key);
 		if (node->kind != TREE_TEXT || tree_nothing(node))
 			return wrong(r, node->key_at, "%s of a member needs a value", node->key);
@@ -106,33 +112,40 @@ read_member(const struct members_reading *r, struct raft_member *member, const s
 
 /* The newest member against those before it. */
 static bool
-check_unique(const struct members_reading *r, const struct raft_config *members, const struct tree_node *map)
+check_unique(
+    const struct members_reading *r, const struct raft_config *members, const struct tree_node *map)
 {
 	const struct raft_member *new = &members->members[members->count - 1];
 	for (size_t i = 0; i + 1 < members->count; i++) {
 		const struct raft_member *old = &members->members[i];
 		if (raft_id_equal(&old->id, &new->id))
-			return wrong(r, tree_find(map, "id")->at, "two members have the id %s: each needs its own", new->id.s);
+			return wrong(r, tree_find(map, "id")->at,
+			    "two members have the id %s: each needs its own", new->id.s);
 		if (memcmp(old->key, new->key, RAFT_KEY_SIZE) == 0)
-			return wrong(r, tree_find(map, "key")->at, "%s and %s have the same key: each needs its own", old->id.s,
+			return wrong(r, tree_find(map, "key")->at,
+			    "%s and %s have the same key: each needs its own", old->id.s,
 			    new->id.s);
 		if (strcmp(old->address, new->address) == 0)
-			return wrong(r, tree_find(map, "address")->at, "%s and %s have the same address: each needs its own",
-			    old->id.s, new->id.s);
+			return wrong(r, tree_find(map, "address")->at,
+			    "%s and %s have the same address: each needs its own", old->id.s,
+			    new->id.s);
 	}
 	return true;
 }
 
 bool
-members_read(struct raft_config *members, const struct tree *tree, const struct tree_node *list, char *why)
+members_read(
+    struct raft_config *members, const struct tree *tree, const struct tree_node *list, char *why)
 {
 	const struct members_reading r = {tree, why};
 	memset(members, 0, sizeof(*members));
 	if (list->kind != TREE_LIST)
-		return wrong(&r, list->at, "members are a list: write - { id: ID, address: ADDRESS, key: KEY } for each");
+		return wrong(&r, list->at,
+		    "members are a list: write - { id: ID, address: ADDRESS, key: KEY } for each");
 	for (const struct tree_node *node = list->first; node != NULL; node = node->next) {
 		if (members->count == RAFT_MEMBERS_MAX)
-			return wrong(&r, node->at, "too many members: a cluster has at most %d", RAFT_MEMBERS_MAX);
+			return wrong(&r, node->at, "too many members: a cluster has at most %d",
+			    RAFT_MEMBERS_MAX);
 		if (!read_member(&r, &members->members[members->count], node))
 			return false;
 		members->count++;
@@ -140,7 +153,8 @@ members_read(struct raft_config *members, const struct tree *tree, const struct 
 			return false;
 	}
 	if (members->count == 0)
-		return wrong(&r, list->at, "the list of members is empty: it needs at least one voter");
+		return wrong(
+		    &r, list->at, "the list of members is empty: it needs at least one voter");
 	if (!raft_config_normalise(members))
 		return wrong(&r, list->at, "no member is a voter: make at least one");
 	return true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The nearest known key: the same name in another section, or the one with the fewest changed letters. */
+/* The nearest known key: the same name in another section, or the one with the fewest changed
+ * letters. */
 #include "nearest.h"
 
 #include <stdio.h>
@@ -30,7 +31,8 @@ distance(const char *a, const char *b)
 		row[0] = i;
 		for (size_t j = 1; j <= b_size; j++) {
 			size_t above = row[j];
-			row[j] = least(least(above, row[j - 1]) + 1, diagonal + (a[i - 1] != b[j - 1]));
+			row[j] =
+			    least(least(above, row[j - 1]) + 1, diagonal + (a[i - 1] != b[j - 1]));
 			diagonal = above;
 		}
 	}
@@ -66,7 +68,8 @@ nearest_key(char hint[NEAREST_SIZE], const char *section, const char *name)
 		}
 	}
 	if (nearest != NULL)
-		snprintf(hint, NEAREST_SIZE, "did you mean %s.%s?", nearest->section, nearest->name);
+		snprintf(
+		    hint, NEAREST_SIZE, "did you mean %s.%s?", nearest->section, nearest->name);
 	else if (nearest_section != NULL)
 		snprintf(hint, NEAREST_SIZE, "did you mean %s?", nearest_section);
 	else

@@ -97,7 +97,8 @@ path_tidy(char *path)
 	char *to = path;
 	const char *from = path;
 	while (*from != '\0') {
-		if (from[0] == '/' && (from[1] == '/' || (from[1] == '.' && (from[2] == '/' || from[2] == '\0')))) {
+		if (from[0] == '/' &&
+		    (from[1] == '/' || (from[1] == '.' && (from[2] == '/' || from[2] == '\0')))) {
 			from += from[1] == '/' ? 1 : 2;
 			continue;
 		}

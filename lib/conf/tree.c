@@ -85,8 +85,9 @@ key_take(struct builder *b, const struct tree_node *map, const char *text, struc
 {
 	const struct tree_node *former = tree_find(map, text);
 	if (former != NULL)
-		return tree_wrong(b->tree, at, b->why, "key %s stands twice: it is already on line %zu, remove one",
-		    text, former->key_at.line);
+		return tree_wrong(b->tree, at, b->why,
+		    "key %s stands twice: it is already on line %zu, remove one", text,
+		    former->key_at.line);
 	b->key = text_memory(strdup(text));
 	b->key_at = at;
 	return true;
@@ -126,14 +127,17 @@ key_wanted(const struct builder *b)
 }
 
 static bool
-plain_only(struct builder *b, struct tree_place at, const yaml_char_t *anchor, const yaml_char_t *tag)
+plain_only(
+    struct builder *b, struct tree_place at, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor != NULL)
-		return tree_wrong(b->tree, at, b->why, "anchors have no use here: remove &%.64s", anchor);
+		return tree_wrong(
+		    b->tree, at, b->why, "anchors have no use here: remove &%.64s", anchor);
 	if (tag != NULL)
 		return tree_wrong(b->tree, at, b->why, "tags have no use here: remove %.64s", tag);
 	if (b->tree->count >= TREE_NODES_MAX)
-		return tree_wrong(b->tree, at, b->why, "too many values: a configuration has at most %d", TREE_NODES_MAX);
+		return tree_wrong(b->tree, at, b->why,
+		    "too many values: a configuration has at most %d", TREE_NODES_MAX);
 	return true;
 }
 
@@ -143,7 +147,8 @@ static bool
 on_document(struct builder *b, struct tree_place at)
 {
 	if (b->had_document)
-		return tree_wrong(b->tree, at, b->why, "a second document begins here: a configuration is one document");
+		return tree_wrong(b->tree, at, b->why,
+		    "a second document begins here: a configuration is one document");
 	b->had_document = true;
 	return true;
 }
@@ -156,7 +161,8 @@ on_scalar(struct builder *b, const yaml_event_t *event)
 	if (!plain_only(b, at, event->data.scalar.anchor, event->data.scalar.tag))
 		return false;
 	if (strlen(text) != event->data.scalar.length)
-		return tree_wrong(b->tree, at, b->why, "a NUL byte stands in this value: remove it");
+		return tree_wrong(
+		    b->tree, at, b->why, "a NUL byte stands in this value: remove it");
 	if (key_wanted(b))
 		return key_take(b, b->open[b->depth - 1], text, at);
 
@@ -173,9 +179,11 @@ on_open(struct builder *b, enum tree_kind kind, struct tree_place at, const yaml
 	if (!plain_only(b, at, anchor, tag))
 		return false;
 	if (key_wanted(b))
-		return tree_wrong(b->tree, at, b->why, "a list or map can't be a key: write a name before the colon");
+		return tree_wrong(b->tree, at, b->why,
+		    "a list or map can't be a key: write a name before the colon");
 	if (b->depth == TREE_DEPTH_MAX)
-		return tree_wrong(b->tree, at, b->why, "nested too deeply: no key goes deeper than %d", TREE_DEPTH_MAX);
+		return tree_wrong(b->tree, at, b->why,
+		    "nested too deeply: no key goes deeper than %d", TREE_DEPTH_MAX);
 	b->open[b->depth] = node_add(b, kind, at);
 	b->depth++;
 	return true;
@@ -189,14 +197,17 @@ on_event(struct builder *b, const yaml_event_t *event)
 	case YAML_DOCUMENT_START_EVENT:
 		return on_document(b, at);
 	case YAML_ALIAS_EVENT:
-		return tree_wrong(b->tree, at, b->why, "aliases have no use here: write the value out instead of *%.64s",
+		return tree_wrong(b->tree, at, b->why,
+		    "aliases have no use here: write the value out instead of *%.64s",
 		    event->data.alias.anchor);
 	case YAML_SCALAR_EVENT:
 		return on_scalar(b, event);
 	case YAML_SEQUENCE_START_EVENT:
-		return on_open(b, TREE_LIST, at, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+		return on_open(b, TREE_LIST, at, event->data.sequence_start.anchor,
+		    event->data.sequence_start.tag);
 	case YAML_MAPPING_START_EVENT:
-		return on_open(b, TREE_MAP, at, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+		return on_open(b, TREE_MAP, at, event->data.mapping_start.anchor,
+		    event->data.mapping_start.tag);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
 		b->depth--;
@@ -230,11 +241,11 @@ broken(struct builder *b, const yaml_parser_t *parser, const char *bytes, size_t
 {
 	const char *problem = parser->problem != NULL ? parser->problem : "unknown problem";
 	if (parser->error == YAML_READER_ERROR)
-		return tree_wrong(b->tree, place_of_offset(bytes, size, parser->problem_offset), b->why,
-		    "not UTF-8 text: %s", problem);
+		return tree_wrong(b->tree, place_of_offset(bytes, size, parser->problem_offset),
+		    b->why, "not UTF-8 text: %s", problem);
 	if (parser->context != NULL)
-		return tree_wrong(b->tree, place(parser->problem_mark), b->why, "broken YAML: %s %s", problem,
-		    parser->context);
+		return tree_wrong(b->tree, place(parser->problem_mark), b->why,
+		    "broken YAML: %s %s", problem, parser->context);
 	return tree_wrong(b->tree, place(parser->problem_mark), b->why, "broken YAML: %s", problem);
 }
 
@@ -261,7 +272,8 @@ build(struct builder *b, const char *bytes, size_t size)
 	yaml_parser_delete(&parser);
 	free(b->key);
 	if (good && (b->tree->root == NULL || tree_nothing(b->tree->root)))
-		return tree_wrong(b->tree, (struct tree_place){1, 1}, b->why, "the file says nothing: raft-init writes one that does");
+		return tree_wrong(b->tree, (struct tree_place){1, 1}, b->why,
+		    "the file says nothing: raft-init writes one that does");
 	return good;
 }
 

@@ -4,7 +4,8 @@
  *
  * The only part that knows libyaml.  Refused here, with a sentence: broken YAML, an empty
  * file, more than one document, anchors, aliases and tags, a key that stands twice, NUL
- * bytes, and what is larger or deeper than any configuration.  Nothing is known here about which keys there are.
+ * bytes, and what is larger or deeper than any configuration.  Nothing is known here about which
+ * keys there are.
  */
 #ifndef CONF_TREE_H
 #define CONF_TREE_H
@@ -27,8 +28,8 @@ struct tree_node {
 	struct tree_place at;
 	char *key; /* NULL when the parent is no map */
 	struct tree_place key_at;
-	char *text;  /* of a TREE_TEXT */
-	bool quoted; /* "" is a value, nothing at all is not */
+	char *text;                            /* of a TREE_TEXT */
+	bool quoted;                           /* "" is a value, nothing at all is not */
 	struct tree_node *first, *last, *next; /* children, and the next sibling */
 	struct tree_node *older;               /* all nodes of the tree, for tree_free */
 };

@@ -15,9 +15,10 @@ struct unit {
 };
 
 /* Smallest first. */
-static const struct unit durations[] = {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}};
-static const struct unit sizes[] = {{"B", 1}, {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20},
-    {"GiB", 1ULL << 30}, {"TiB", 1ULL << 40}};
+static const struct unit durations[] = {
+    {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}};
+static const struct unit sizes[] = {
+    {"B", 1}, {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}, {"TiB", 1ULL << 40}};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -61,7 +62,8 @@ unit_print(char *out, uint64_t value, const struct unit *units, size_t count)
 	for (size_t i = 1; i < count && value != 0; i++)
 		if (value % units[i].factor == 0)
 			best = i;
-	snprintf(out, UNIT_TEXT_SIZE, "%" PRIu64 "%s", value / units[best].factor, units[best].name);
+	snprintf(
+	    out, UNIT_TEXT_SIZE, "%" PRIu64 "%s", value / units[best].factor, units[best].name);
 }
 
 bool

@@ -43,7 +43,8 @@ field_in(const struct conf *conf, const struct conf_key *key)
 
 /* "section.key: " goes before each sentence about a value. */
 #define wrong(r, key, node, format, ...)                                                           \
-	tree_wrong((r)->tree, (node)->at, (r)->why, "%s.%s" format, (key)->section, (key)->name, ##__VA_ARGS__)
+	tree_wrong((r)->tree, (node)->at, (r)->why, "%s.%s" format, (key)->section, (key)->name,   \
+	    ##__VA_ARGS__)
 
 /* ------------------------------------------------------------ ids and texts */
 
@@ -51,7 +52,9 @@ static bool
 read_id(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
 {
 	if (!raft_id_parse(field_of(r->conf, key), node->text))
-		return wrong(r, key, node, " %.64s is no id: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -", node->text);
+		return wrong(r, key, node,
+		    " %.64s is no id: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -",
+		    node->text);
 	return true;
 }
 
@@ -94,9 +97,11 @@ read_name(struct conf_reading *r, const struct conf_key *key, const struct tree_
 	size_t size = strlen(node->text);
 	bool good = size > 0 && size <= NAME_SIZE_MAX;
 	for (size_t i = 0; i < size; i++)
-		good = good && (isalnum((unsigned char)node->text[i]) || strchr("._-", node->text[i]) != NULL);
+		good = good && (isalnum((unsigned char)node->text[i]) ||
+				   strchr("._-", node->text[i]) != NULL);
 	if (!good)
-		return wrong(r, key, node, " %.64s is no name: a name is 1 to %d characters of A-Z a-z 0-9 . _ -",
+		return wrong(r, key, node,
+		    " %.64s is no name: a name is 1 to %d characters of A-Z a-z 0-9 . _ -",
 		    node->text, NAME_SIZE_MAX);
 	text_set(r, key, text_dup(node->text));
 	return true;
@@ -141,7 +146,8 @@ read_address(struct conf_reading *r, const struct conf_key *key, const struct tr
 /* ------------------------------------------------------------ numbers with units */
 
 static bool
-in_bounds(const struct conf_key *key, uint64_t value, bool (*parse)(uint64_t *value, const char *text))
+in_bounds(
+    const struct conf_key *key, uint64_t value, bool (*parse)(uint64_t *value, const char *text))
 {
 	uint64_t low = 0, high = 0;
 	must(parse(&low, key->low));
@@ -157,7 +163,8 @@ read_number(struct conf_reading *r, const struct conf_key *key, const struct tre
 	if (!parse(&value, node->text))
 		return wrong(r, key, node, " %.64s is no %s", node->text, form);
 	if (!in_bounds(key, value, parse))
-		return wrong(r, key, node, " %.64s is out of range: it goes from %s to %s", node->text, key->low, key->high);
+		return wrong(r, key, node, " %.64s is out of range: it goes from %s to %s",
+		    node->text, key->low, key->high);
 	*(uint64_t *)field_of(r->conf, key) = value;
 	return true;
 }
@@ -165,13 +172,15 @@ read_number(struct conf_reading *r, const struct conf_key *key, const struct tre
 static bool
 read_duration(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
 {
-	return read_number(r, key, node, conf_parse_duration, "duration: write a number and ms, s, m or h, as in 500ms");
+	return read_number(r, key, node, conf_parse_duration,
+	    "duration: write a number and ms, s, m or h, as in 500ms");
 }
 
 static bool
 read_size(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
 {
-	return read_number(r, key, node, conf_parse_size, "size: write a number and B, KiB, MiB, GiB or TiB, as in 64MiB");
+	return read_number(r, key, node, conf_parse_size,
+	    "size: write a number and B, KiB, MiB, GiB or TiB, as in 64MiB");
 }
 
 static void
@@ -207,9 +216,10 @@ read_members(struct conf_reading *r, const struct conf_key *key, const struct tr
 		return wrong(r, key, node, " needs a list of members, or the file that holds it");
 	free(conf->cluster.members_path);
 	conf->cluster.members_path = path_resolve(conf->folder, node->text);
-	conf->cluster.have_members = access(conf->cluster.members_path, F_OK) == 0 || errno != ENOENT;
+	conf->cluster.have_members =
+	    access(conf->cluster.members_path, F_OK) == 0 || errno != ENOENT;
 	return !conf->cluster.have_members ||
-	    conf_read_members(conf->cluster.members_path, &conf->cluster.members, r->why);
+	       conf_read_members(conf->cluster.members_path, &conf->cluster.members, r->why);
 }
 
 static void
@@ -239,7 +249,8 @@ read_command(struct conf_reading *r, const struct conf_key *key, const struct tr
 		if (node->kind != TREE_TEXT || tree_nothing(node))
 			return wrong(r, key, node, " is a list of words: this is none");
 		if (count == COMMAND_WORDS_MAX)
-			return wrong(r, key, node, " is too long: it has at most %d words", COMMAND_WORDS_MAX);
+			return wrong(r, key, node, " is too long: it has at most %d words",
+			    COMMAND_WORDS_MAX);
 		words[count++] = text_dup(node->text);
 	}
 	if (words[0][0] == '\0')
@@ -272,7 +283,8 @@ static bool
 read_mode(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
 {
 	if (strcmp(node->text, "batch") == 0 || strcmp(node->text, "machine") == 0)
-		return wrong(r, key, node, " %s is not available in this version: use sink", node->text);
+		return wrong(
+		    r, key, node, " %s is not available in this version: use sink", node->text);
 	if (strcmp(node->text, "sink") != 0)
 		return wrong(r, key, node, " %.64s is no mode: use sink", node->text);
 	*(enum conf_mode *)field_of(r->conf, key) = CONF_SINK;
@@ -282,7 +294,8 @@ read_mode(struct conf_reading *r, const struct conf_key *key, const struct tree_
 static void
 print_mode(FILE *out, const struct conf *conf, const struct conf_key *key)
 {
-	static const char *const names[] = {[CONF_SINK] = "sink", [CONF_BATCH] = "batch", [CONF_MACHINE] = "machine"};
+	static const char *const names[] = {
+	    [CONF_SINK] = "sink", [CONF_BATCH] = "batch", [CONF_MACHINE] = "machine"};
 	fputs(names[*(const enum conf_mode *)field_in(conf, key)], out);
 }
 #define free_mode free_id
@@ -292,10 +305,12 @@ read_framing(struct conf_reading *r, const struct conf_key *key, const struct tr
 {
 	enum framing framing;
 	if (!framing_parse(&framing, node->text))
-		return wrong(r, key, node, " %.64s is no framing: use line, nul, netstring or json", node->text);
+		return wrong(r, key, node, " %.64s is no framing: use line, nul, netstring or json",
+		    node->text);
 	if (framing == FRAMING_WHOLE)
-		return wrong(r, key, node, " whole has no effect here, since a program gets many entries: use line, nul, "
-					   "netstring or json");
+		return wrong(r, key, node,
+		    " whole has no effect here, since a program gets many entries: use line, nul, "
+		    "netstring or json");
 	*(enum framing *)field_of(r->conf, key) = framing;
 	return true;
 }
@@ -320,14 +335,16 @@ read_from(struct conf_reading *r, const struct conf_key *key, const struct tree_
 static void
 print_from(FILE *out, const struct conf *conf, const struct conf_key *key)
 {
-	fputs(*(const enum conf_from *)field_in(conf, key) == CONF_FROM_START ? "start" : "cursor", out);
+	fputs(*(const enum conf_from *)field_in(conf, key) == CONF_FROM_START ? "start" : "cursor",
+	    out);
 }
 #define free_from free_id
 
 /* ------------------------------------------------------------ by type */
 
 static const struct {
-	bool (*read)(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node);
+	bool (*read)(
+	    struct conf_reading *r, const struct conf_key *key, const struct tree_node *node);
 	void (*print)(FILE *out, const struct conf *conf, const struct conf_key *key);
 	void (*free)(void *field);
 } types[] = {
@@ -335,17 +352,19 @@ static const struct {
     CONF_TYPES(T)
 #undef T
 };
-_Static_assert(sizeof(types) / sizeof(types[0]) == CONF_TYPES_COUNT, "each type is read, printed and freed");
+_Static_assert(
+    sizeof(types) / sizeof(types[0]) == CONF_TYPES_COUNT, "each type is read, printed and freed");
 
 bool
 value_read(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
 {
 	if (tree_nothing(node))
-		return tree_wrong(r->tree, node->key_at, r->why, "%s.%s has no value: give one, or remove the key",
-		    key->section, key->name);
+		return tree_wrong(r->tree, node->key_at, r->why,
+		    "%s.%s has no value: give one, or remove the key", key->section, key->name);
 	bool text = key->type != CONF_MEMBERS && key->type != CONF_COMMAND;
 	if (text && node->kind != TREE_TEXT)
-		return wrong(r, key, node, " needs a single value, this is a %s", node->kind == TREE_LIST ? "list" : "map");
+		return wrong(r, key, node, " needs a single value, this is a %s",
+		    node->kind == TREE_LIST ? "list" : "map");
 	return types[key->type].read(r, key, node);
 }
 
@@ -364,7 +383,7 @@ void
 value_print(FILE *out, const struct conf *conf, const struct conf_key *key)
 {
 	bool left_out = (key->type == CONF_GROUP || key->type == CONF_COMMAND) &&
-	    *(void *const *)field_in(conf, key) == NULL;
+			*(void *const *)field_in(conf, key) == NULL;
 	if (left_out)
 		return;
 	bool many_lines = key->type == CONF_MEMBERS && conf->cluster.have_members;

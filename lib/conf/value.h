@@ -29,14 +29,14 @@ enum conf_type {
 #define T(NAME, name) CONF_##NAME,
 	CONF_TYPES(T)
 #undef T
-	CONF_TYPES_COUNT
+	    CONF_TYPES_COUNT
 };
 
 enum conf_key_number {
 #define K(section, name, TYPE, member, fallback, low, high) CONF_KEY_##section##_##name,
 	CONF_KEYS(K)
 #undef K
-	CONF_KEYS_COUNT
+	    CONF_KEYS_COUNT
 };
 
 struct conf_key {
