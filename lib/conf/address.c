@@ -98,3 +98,16 @@ address_check(const char *text, char *why)
 		return wrong(text, "the host is no IPv4 address", why);
 	return true;
 }
+
+bool
+address_check_reachable(const char *text, char *why)
+{
+	if (!address_check(text, why))
+		return false;
+	const char *host = text + strlen(scheme);
+	size_t size = (size_t)(strrchr(host, ':') - host);
+	/* Made of zeros, dots, colons and brackets only: any way to write "everywhere". */
+	if (strspn(host, "0.:[]") < size)
+		return true;
+	return wrong(text, "the others can't reach that, name this host", why);
+}

@@ -97,6 +97,10 @@ bool conf_read_members(const char *path, struct raft_config *members, char *why)
 /* A new string: YAML, one flow mapping a line, "- { id: n1, address: ..., key: ... }". */
 char *conf_print_members(const struct raft_config *members);
 
+/* Of a cluster: 1 to 63 characters of [A-Za-z0-9._-]. */
+enum { CONF_NAME_SIZE_MAX = 63 };
+bool conf_name_valid(const char *name);
+
 /* "500ms", "1m30s" is not one: a number and one unit of ms, s, m, h. */
 bool conf_parse_duration(uint64_t *ms, const char *text);
 /* "64MiB": a number and one unit of B, KiB, MiB, GiB, TiB. */

@@ -33,7 +33,7 @@ read_address(
     const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
 {
 	char what[CONF_WHY_SIZE];
-	if (!address_check(node->text, what))
+	if (!address_check_reachable(node->text, what))
 		return wrong(r, node->at, "%s", what);
 	strcpy(member->address, node->text);
 	return true;

@@ -21,7 +21,7 @@ const struct conf_key conf_keys[CONF_KEYS_COUNT] = {
 #undef K
 };
 
-enum { NAME_SIZE_MAX = 63, COMMAND_WORDS_MAX = 256 };
+enum { COMMAND_WORDS_MAX = 256, PATH_SIZE_MAX = 512 };
 
 bool
 conf_key_required(const struct conf_key *key)
@@ -91,18 +91,23 @@ print_text(FILE *out, const struct conf *conf, const struct conf_key *key)
 	text_print(out, *(char *const *)field_in(conf, key));
 }
 
+bool
+conf_name_valid(const char *name)
+{
+	size_t size = strlen(name);
+	for (size_t i = 0; i < size; i++)
+		if (!isalnum((unsigned char)name[i]) && strchr("._-", name[i]) == NULL)
+			return false;
+	return size > 0 && size <= CONF_NAME_SIZE_MAX;
+}
+
 static bool
 read_name(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
 {
-	size_t size = strlen(node->text);
-	bool good = size > 0 && size <= NAME_SIZE_MAX;
-	for (size_t i = 0; i < size; i++)
-		good = good && (isalnum((unsigned char)node->text[i]) ||
-				   strchr("._-", node->text[i]) != NULL);
-	if (!good)
+	if (!conf_name_valid(node->text))
 		return wrong(r, key, node,
 		    " %.64s is no name: a name is 1 to %d characters of A-Z a-z 0-9 . _ -",
-		    node->text, NAME_SIZE_MAX);
+		    node->text, CONF_NAME_SIZE_MAX);
 	text_set(r, key, text_dup(node->text));
 	return true;
 }
@@ -114,7 +119,11 @@ read_path(struct conf_reading *r, const struct conf_key *key, const struct tree_
 {
 	if (node->text[0] == '\0')
 		return wrong(r, key, node, " is empty: it needs a path");
-	text_set(r, key, path_resolve(r->conf->folder, node->text));
+	char *path = path_resolve(r->conf->folder, node->text);
+	text_set(r, key, path);
+	if (strlen(path) > PATH_SIZE_MAX)
+		return wrong(r, key, node, " is too long: with the folder before it, it has %zu bytes, the limit is %d",
+		    strlen(path), PATH_SIZE_MAX);
 	return true;
 }
 #define print_path print_text

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC */
+/* Files that are on the disk when the function returns, and the list of what has been made. */
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../lib/conf/conf.h"
+#include "../../lib/conf/text.h"
+
+/* Newest first. */
+struct made {
+	struct made *older;
+	char *path;
+};
+static struct made *newest;
+
+static bool
+fail(const char *path, const char *what, char *why)
+{
+	snprintf(why, CONF_WHY_SIZE, "%s: %s: %s", path, what, strerror(errno));
+	return false;
+}
+
+void
+files_made(const char *path)
+{
+	struct made *made = text_memory(malloc(sizeof(*made)));
+	*made = (struct made){newest, text_dup(path)};
+	newest = made;
+}
+
+bool
+files_sync_folder(const char *path, char *why)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(path, "cannot be opened", why);
+	bool good = fsync(fd) == 0 || fail(path, "cannot be synced", why);
+	close(fd);
+	return good;
+}
+
+static bool
+sync_parent(const char *path, char *why)
+{
+	char *parent = path_folder(path);
+	bool good = files_sync_folder(parent, why);
+	free(parent);
+	return good;
+}
+
+bool
+files_folder(const char *path, mode_t mode, char *why)
+{
+	struct stat st;
+	if (mkdir(path, mode) == 0) {
+		files_made(path);
+		/* The umask may have taken bits away from the owner. */
+		if (chmod(path, mode) != 0)
+			return fail(path, "cannot be given its mode", why);
+		return sync_parent(path, why);
+	}
+	if (errno != EEXIST)
+		return fail(path, "cannot be made", why);
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return true;
+	errno = ENOTDIR;
+	return fail(path, "is in the way", why);
+}
+
+static bool
+write_whole(int fd, const char *text)
+{
+	size_t size = strlen(text);
+	while (size > 0) {
+		ssize_t written = write(fd, text, size);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return false;
+		text += written;
+		size -= (size_t)written;
+	}
+	return fsync(fd) == 0;
+}
+
+bool
+files_text(const char *path, const char *text, char *why)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return fail(path, "cannot be made", why);
+	files_made(path);
+	bool good = write_whole(fd, text);
+	if (close(fd) != 0 || !good)
+		return fail(path, "cannot be written", why);
+	return sync_parent(path, why);
+}
+
+void
+files_undo(void)
+{
+	for (struct made *made = newest; made != NULL; made = made->older)
+		remove(made->path);
+	files_keep();
+}
+
+void
+files_keep(void)
+{
+	while (newest != NULL) {
+		struct made *made = newest;
+		newest = made->older;
+		free(made->path);
+		free(made);
+	}
+}

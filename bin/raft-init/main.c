@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * raft-init: writes the configuration, key and data directory of a node, or of each
+ * node of a local cluster.  raft-init(8).
+ *
+ * It writes over nothing: where a file of a node exists, it says so and writes nothing at
+ * all.  What fails half-way is taken away again.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lib/conf/address.h"
+#include "../../lib/conf/conf.h"
+#include "../../lib/conf/text.h"
+#include "../../lib/unix/exit.h"
+#include "files.h"
+#include "node.h"
+
+static const char usage[] = "raft-init [--cluster NAME] [-N COUNT] [-p BASE_PORT] DIR, or "
+			    "raft-init [--cluster NAME] [--system] -i ID -l ADDRESS DIR";
+
+enum { OPT_CLUSTER = 0x100, OPT_JOIN, OPT_SYSTEM, PORT_MAX = 65535 };
+
+static const struct option options[] = {
+    {"count", required_argument, NULL, 'N'},
+    {"base-port", required_argument, NULL, 'p'},
+    {"id", required_argument, NULL, 'i'},
+    {"listen", required_argument, NULL, 'l'},
+    {"cluster", required_argument, NULL, OPT_CLUSTER},
+    {"join", no_argument, NULL, OPT_JOIN},
+    {"system", no_argument, NULL, OPT_SYSTEM},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {0},
+};
+
+struct wanted {
+	const char *count, *base_port; /* a local cluster */
+	const char *id, *address;      /* one node */
+	const char *cluster;
+	bool system;
+	const char *folder;
+};
+
+/* ------------------------------------------------------------ complaints */
+
+__attribute__((format(printf, 2, 3))) _Noreturn static void
+die(enum exit_status status, const char *format, ...)
+{
+	va_list args;
+	fputs("raft-init: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit((int)status);
+}
+
+/* Half of a node would be in the way of the next attempt. */
+_Noreturn static void
+give_up(const char *why)
+{
+	files_undo();
+	die(EXIT_IO, "%s", why);
+}
+
+/* ------------------------------------------------------------ the command line */
+
+static void
+take_option(struct wanted *wanted, int option, char **argv)
+{
+	switch (option) {
+	case 'N':
+		wanted->count = optarg;
+		break;
+	case 'p':
+		wanted->base_port = optarg;
+		break;
+	case 'i':
+		wanted->id = optarg;
+		break;
+	case 'l':
+		wanted->address = optarg;
+		break;
+	case OPT_CLUSTER:
+		wanted->cluster = optarg;
+		break;
+	case OPT_SYSTEM:
+		wanted->system = true;
+		break;
+	case OPT_JOIN:
+		die(EXIT_USAGE,
+		    "--join: joining a running cluster is not available in this version");
+	case 'h':
+		printf("usage: %s\n", usage);
+		exit(EXIT_OK);
+	case 'V':
+		printf("raft-init %s\n", RAFT_VERSION);
+		exit(EXIT_OK);
+	case ':':
+		die(EXIT_USAGE, "%s needs a value: usage: %s", argv[optind - 1], usage);
+	default:
+		die(EXIT_USAGE, "%s is no option: usage: %s", argv[optind - 1], usage);
+	}
+}
+
+/* Which of the two forms it is: they share no options but --cluster. */
+static void
+check_form(const struct wanted *wanted)
+{
+	bool one = wanted->id != NULL || wanted->address != NULL || wanted->system;
+	bool many = wanted->count != NULL || wanted->base_port != NULL;
+	if (one && many)
+		die(EXIT_USAGE,
+		    "-N and -p make a local cluster, -i, -l and --system one node: usage: %s",
+		    usage);
+	if (one && wanted->id == NULL)
+		die(EXIT_USAGE, "one node needs its id: give -i ID");
+	if (one && wanted->address == NULL)
+		die(EXIT_USAGE, "one node needs its address: give -l tcp://HOST:PORT");
+	if (!conf_name_valid(wanted->cluster))
+		die(EXIT_USAGE, "--cluster %s: a name is 1 to %d characters of A-Z a-z 0-9 . _ -",
+		    wanted->cluster, CONF_NAME_SIZE_MAX);
+}
+
+static struct wanted
+read_options(int argc, char **argv)
+{
+	struct wanted wanted = {.cluster = "demo"};
+	opterr = 0;
+	for (int option; (option = getopt_long(argc, argv, ":N:p:i:l:hV", options, NULL)) != -1;)
+		take_option(&wanted, option, argv);
+	if (argc - optind != 1 || argv[optind][0] == '\0')
+		die(EXIT_USAGE, "one folder is needed: usage: %s", usage);
+	check_form(&wanted);
+	char *folder = path_absolute(argv[optind]);
+	if (folder == NULL)
+		die(EXIT_OS, "%s: the working directory is not readable: %s", argv[optind],
+		    strerror(errno));
+	wanted.folder = folder;
+	return wanted;
+}
+
+static unsigned
+number(const char *option, const char *text, unsigned missing, unsigned low, unsigned high)
+{
+	if (text == NULL)
+		return missing;
+	size_t size = strlen(text);
+	unsigned long value = strtoul(text, NULL, 10);
+	if (size == 0 || size > 9 || strspn(text, "0123456789") != size || value < low ||
+	    value > high)
+		die(EXIT_USAGE, "%s %s: a number from %u to %u is needed", option, text, low, high);
+	return (unsigned)value;
+}
+
+/* ------------------------------------------------------------ the two forms */
+
+/* n1, n2, ... below the folder, on ports of this host that follow each other. */
+static void
+plan_cluster(
+    struct init_node *nodes, unsigned count, unsigned base_port, const struct wanted *wanted)
+{
+	for (unsigned i = 0; i < count; i++) {
+		char id[RAFT_ID_SIZE];
+		snprintf(id, sizeof(id), "n%u", i + 1);
+		must(raft_id_parse(&nodes[i].id, id));
+		nodes[i].cluster = wanted->cluster;
+		snprintf(nodes[i].address, sizeof(nodes[i].address), "tcp://127.0.0.1:%u",
+		    base_port + i);
+		char *folder = path_resolve(wanted->folder, id);
+		node_plan(&nodes[i], folder);
+		free(folder);
+	}
+}
+
+static void
+init_cluster(const struct wanted *wanted)
+{
+	char why[CONF_WHY_SIZE];
+	struct init_node nodes[RAFT_MEMBERS_MAX] = {0};
+	struct raft_config members = {0};
+	unsigned count = number("-N", wanted->count, 3, 1, RAFT_MEMBERS_MAX);
+	unsigned base_port = number("-p", wanted->base_port, 7101, 1, PORT_MAX - count + 1);
+	plan_cluster(nodes, count, base_port, wanted);
+	for (unsigned i = 0; i < count; i++)
+		members.members[members.count++] = node_member(&nodes[i]);
+	must(raft_config_normalise(&members));
+
+	for (unsigned i = 0; i < count; i++)
+		if (!node_check_free(&nodes[i], why))
+			die(EXIT_CONFIG, "%s", why);
+	if (!files_folder(wanted->folder, 0755, why))
+		give_up(why);
+	for (unsigned i = 0; i < count; i++)
+		if (!node_make(&nodes[i], &members, why))
+			give_up(why);
+	for (unsigned i = 0; i < count; i++)
+		node_free(&nodes[i]);
+}
+
+static void
+print_member(const struct init_node *node)
+{
+	struct raft_config config = {.count = 1, .members = {node_member(node)}};
+	char *line = conf_print_members(&config);
+	fputs(line, stdout);
+	free(line);
+	/* Without its line nobody could make the node a member. */
+	if (fflush(stdout) != 0)
+		give_up("the member line could not be written to standard output");
+}
+
+static void
+init_node(const struct wanted *wanted)
+{
+	char why[CONF_WHY_SIZE];
+	struct init_node node = {.cluster = wanted->cluster, .system = wanted->system};
+	if (!raft_id_parse(&node.id, wanted->id))
+		die(EXIT_USAGE, "-i %s: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -",
+		    wanted->id);
+	if (!address_check_reachable(wanted->address, why))
+		die(EXIT_USAGE, "-l %s", why);
+	strcpy(node.address, wanted->address);
+	node_plan(&node, wanted->folder);
+
+	if (!node_check_free(&node, why))
+		die(EXIT_CONFIG, "%s", why);
+	if (!node_make(&node, NULL, why))
+		give_up(why);
+	print_member(&node);
+	node_free(&node);
+}
+
+int
+main(int argc, char **argv)
+{
+	seal_init();
+	struct wanted wanted = read_options(argc, argv);
+	if (wanted.id != NULL)
+		init_node(&wanted);
+	else
+		init_cluster(&wanted);
+	files_keep();
+	free((void *)wanted.folder);
+	return EXIT_OK;
+}
