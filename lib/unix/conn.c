@@ -40,6 +40,7 @@ struct conn {
 	bool queued;
 	bool paused;
 	bool broken;  /* closed is or was called: nothing more is read or written */
+	bool malformed; /* it sent what is no frame */
 	bool freed;
 	bool choked;
 	bool closing; /* once all is written */
@@ -128,6 +129,7 @@ deliver(struct conn *conn)
 		if (got == 0)
 			return true;
 		if (got < 0) {
+			conn->malformed = true;
 			break_off(conn, "a frame of an impossible size");
 			return false;
 		}
@@ -349,6 +351,12 @@ conn_pause(struct conn *conn, bool pause)
 	/* Frames that have been read and not been handed over: at the start of the next turn. */
 	if (!pause && !conn->in_frame && conn->in_at < conn->in.size)
 		loop_wake_later(conn->loop, conn);
+}
+
+bool
+conn_malformed(const struct conn *conn)
+{
+	return conn->malformed;
 }
 
 int

@@ -38,6 +38,8 @@ size_t conn_out_size(const struct conn *conn);
 bool conn_choked(const struct conn *conn);
 /* Stops reading, or goes on.  A frame already being handed over is the last one. */
 void conn_pause(struct conn *conn, bool pause);
+/* Whether it ended because the other end sent what is no frame. */
+bool conn_malformed(const struct conn *conn);
 int conn_fd(const struct conn *conn);
 void conn_arg(struct conn *conn, void *arg);
 /* Close after all that waits has been written (for a refusal); closed is then called. */
