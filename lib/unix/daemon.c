@@ -125,6 +125,7 @@ take_option(struct daemon *daemon, struct wants *wants, int opt, char **argv)
 		exit(EXIT_OK);
 	case OPT_LOG_TIME:
 		log_time(true);
+		daemon->log_time = true;
 		break;
 	case ':':
 		die_plain(daemon, EXIT_USAGE, "%s: needs a value (usage: %s %s)", argv[optind - 1], daemon->prog,
@@ -182,6 +183,8 @@ stop(const char *why)
 {
 	if (self.stopping) {
 		log_info("exit", "why=%s", log_q("asked twice to stop"));
+		if (self.daemon->stop_now)
+			self.daemon->stop_now(self.daemon->arg);
 		_exit(EXIT_OS);
 	}
 	self.stopping = true;
@@ -206,7 +209,8 @@ on_parent(uv_poll_t *poll, int status, int events)
 	int fd;
 	(void)events;
 	uv_fileno((uv_handle_t *)poll, &fd);
-	if (status == 0 && read(fd, &byte, 1) > 0)
+	ssize_t got = status == 0 ? read(fd, &byte, 1) : 0;
+	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	uv_poll_stop(poll);
 	if (!self.stopping)
@@ -257,6 +261,7 @@ daemon_start(struct daemon *daemon, int argc, char **argv)
 	self.daemon = daemon;
 	struct wants wants = take_options(daemon, argc, argv);
 	log_verbose(wants.verbose);
+	daemon->verbose = wants.verbose;
 	take_conf(daemon, &wants);
 	log_node(daemon->conf->node.id.s);
 	signal(SIGPIPE, SIG_IGN);

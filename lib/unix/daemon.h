@@ -8,7 +8,7 @@
  * $NOTIFY_SOCKET is told READY=1 as well.
  * $RAFT_PARENT_FD names a descriptor whose end of file means that raft-node
  * is gone: the daemon then stops as on TERM.
- * TERM and INT call stop once, a second one exits at once; HUP is logged, nothing else; PIPE is ignored.
+ * TERM and INT call stop once, a second one calls stop_now and exits at once; HUP is logged, nothing else; PIPE is ignored.
  */
 #ifndef UNIX_DAEMON_H
 #define UNIX_DAEMON_H
@@ -28,10 +28,13 @@ struct daemon {
 	void (*found)(int opt, const char *value);
 	/* Called once, in the loop, when the daemon is to stop; it calls loop_stop when it has. */
 	void (*stop)(void *arg);
+	/* What must be done even then, without the loop; may be NULL. */
+	void (*stop_now)(void *arg);
 	void *arg;
 	/* Set by daemon_start. */
 	struct conf *conf;
 	struct loop *loop;
+	bool verbose, log_time; /* -v, --log-time: raft-node passes them on */
 	int argc; /* what is left after the options (raft-fsm's command) */
 	char **argv;
 };
