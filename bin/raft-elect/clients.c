@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: ISC */
+/* Clients: who is connected, what each has outstanding, when it is read. */
+#include "clients.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lib/unix/daemon.h"
+#include "client.h"
+#include "node.h"
+#include "texts.h"
+
+static void
+set_held(struct client *client, bool held)
+{
+	if (client->held == held)
+		return;
+	client->held = held;
+	client->clients->held_count += held ? 1 : (size_t)-1;
+}
+
+/* It has outlived its connection if the core has still to answer what it asked. */
+static void
+release(struct client *client)
+{
+	if (client->conn == NULL && client->tickets_count == 0)
+		free(client);
+}
+
+static void
+gone(struct client *client)
+{
+	struct clients *clients = client->clients;
+	conn_free(client->conn);
+	client->conn = NULL;
+	set_held(client, false);
+	if (client->prev)
+		client->prev->next = client->next;
+	else
+		clients->first = client->next;
+	if (client->next)
+		client->next->prev = client->prev;
+	clients->count--;
+	release(client);
+}
+
+static void
+on_closed(struct conn *conn, const char *why, void *arg)
+{
+	if (conn_malformed(conn))
+		log_warn("client", "state=closed why=%s", log_q(why));
+	else
+		log_debug("client", "state=closed why=%s", log_q(why));
+	gone(arg);
+}
+
+static bool
+congested(const struct node *node)
+{
+	return node->raft && raft_congested(node->raft);
+}
+
+void
+client_hold_if_due(struct client *client, bool proposed)
+{
+	if (client->held || ((!proposed || !congested(client->clients->node)) &&
+	                        client->entries_count < CLIENT_ENTRIES_MAX &&
+	                        client->size < CLIENT_SIZE_MAX && !conn_choked(client->conn)))
+		return;
+	set_held(client, true);
+	conn_pause(client->conn, true);
+}
+
+/* Well below the limits, so that it is not stopped again by its next frame. */
+static void
+go_on_if_may(struct client *client)
+{
+	if (!client->held || client->closing || client->clients->node->stopping ||
+	    client->entries_count >= CLIENT_ENTRIES_MAX / 2 || client->size >= CLIENT_SIZE_MAX / 2 ||
+	    conn_choked(client->conn))
+		return;
+	set_held(client, false);
+	conn_pause(client->conn, false);
+}
+
+void
+clients_turn(struct clients *clients)
+{
+	if (clients->held_count == 0 || congested(clients->node))
+		return;
+	for (struct client *client = clients->first; client; client = client->next)
+		go_on_if_may(client);
+}
+
+static void
+tell_state(struct client *client)
+{
+	struct wire_buf text = {0};
+	text_state(&text, client->clients->node);
+	client_text_reply(client, client->watch_request, &text);
+	client->watch_late = false;
+}
+
+static void
+on_drained(struct conn *conn, void *arg)
+{
+	struct client *client = arg;
+	(void)conn;
+	if (client->watch_late)
+		tell_state(client);
+	if (!congested(client->clients->node))
+		go_on_if_may(client);
+}
+
+void
+clients_tell_state(struct clients *clients)
+{
+	for (struct client *client = clients->first; client; client = client->next) {
+		if (!client->watching || client->closing)
+			continue;
+		if (conn_choked(client->conn))
+			client->watch_late = true;
+		else
+			tell_state(client);
+	}
+}
+
+/* ------------------------------------------------------------- answers */
+
+static void
+answered(struct client *client, uint64_t count, size_t size)
+{
+	client->entries_count -= count;
+	client->size -= size;
+}
+
+static void
+drop_ticket(struct clients *clients, struct ticket *ticket)
+{
+	struct client *client = ticket->client;
+	answered(client, 0, ticket->size);
+	client->tickets_count--;
+	tickets_drop(&clients->node->tickets, ticket);
+	release(client);
+}
+
+void
+clients_answer(struct clients *clients, struct ticket *ticket, const struct raft_answer *answer,
+    const struct wire_hash *digest)
+{
+	struct client *client = ticket->client;
+	if (client->conn)
+		client_answer(client, ticket->request, answer, digest);
+	answered(client, ticket_answered(ticket, answer->serial, answer->count), 0);
+	if (ticket->count == 0)
+		drop_ticket(clients, ticket);
+}
+
+void
+clients_read_answer(struct clients *clients, struct ticket *ticket, const struct raft_read_answer *answer)
+{
+	struct client *client = ticket->client;
+	if (client->conn)
+		client_read_answer(client, ticket->request, answer);
+	answered(client, ticket->count, 0);
+	drop_ticket(clients, ticket);
+}
+
+void
+clients_answer_unknown(struct clients *clients, enum raft_reason reason)
+{
+	static const struct wire_hash none;
+	struct tickets *tickets = &clients->node->tickets;
+	for (struct ticket *t = NULL; (t = tickets_next(tickets, t));) {
+		struct raft_answer answer = {
+		    .verdict = RAFT_UNKNOWN, .reason = reason, .serial = t->serial, .count = t->count};
+		if (t->read)
+			clients_read_answer(clients, t, &(struct raft_read_answer){.reason = reason});
+		else
+			clients_answer(clients, t, &answer, &none);
+	}
+}
+
+/* --------------------------------------------------------- connections */
+
+static void
+refused_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
+{
+	(void)conn, (void)number, (void)body, (void)size, (void)arg;
+}
+
+static void
+refused_closed(struct conn *conn, const char *why, void *arg)
+{
+	(void)why, (void)arg;
+	conn_free(conn);
+}
+
+/* One more than the limit: it is told, and nothing of it is kept. */
+static void
+turn_away(struct clients *clients, int fd)
+{
+	static const struct conn_calls calls = {refused_frame, refused_closed, NULL};
+	struct conn *conn = conn_new(clients->node->loop, fd, FRAME_HEADER_SIZE, CLIENT_OUT_HIGH, &calls, NULL);
+	msg_refusal_put(conn_out(conn),
+	    &(struct msg_refusal){
+	        .exit_status = EXIT_RETRY,
+	        .sentence = wire_text("raft-elect has as many clients as it serves at a time"),
+	    });
+	conn_close_when_flushed(conn);
+}
+
+static void
+on_accepted(int fd, void *arg)
+{
+	static const struct conn_calls calls = {client_frame, on_closed, on_drained};
+	struct clients *clients = arg;
+	const struct conf *conf = clients->node->conf;
+	if (clients->count == CLIENTS_MAX) {
+		turn_away(clients, fd);
+		return;
+	}
+	struct client *client = calloc(1, sizeof *client);
+	must(client != NULL);
+	client->clients = clients;
+	client->conn = conn_new(clients->node->loop, fd, conf->elect.entry_max + CLIENT_FRAME_EXTRA,
+	    CLIENT_OUT_HIGH, &calls, client);
+	client->next = clients->first;
+	if (client->next)
+		client->next->prev = client;
+	clients->first = client;
+	clients->count++;
+}
+
+static gid_t
+group_id(const struct conf *conf)
+{
+	if (conf->node.group == NULL)
+		return (gid_t)-1;
+	errno = 0;
+	struct group *group = getgrnam(conf->node.group);
+	if (group == NULL)
+		daemon_die(EXIT_CONFIG, "%s: node: group: %s: %s", conf->path, conf->node.group,
+		    errno ? strerror(errno) : "there is no such group");
+	return group->gr_gid;
+}
+
+void
+clients_open(struct clients *clients, struct node *node)
+{
+	char why[SOCK_WHY_SIZE];
+	const struct conf *conf = node->conf;
+	clients->node = node;
+	if (!sock_path(clients->path, conf->node.run, "elect", why))
+		daemon_die(EXIT_CONFIG, "%s", why);
+	int fd = sock_listen(clients->path, conf->node.group ? 0660 : 0600, group_id(conf), why);
+	if (fd < 0)
+		daemon_die(EXIT_CONFIG, "%s", why);
+	clients->listener = listener_new(node->loop, fd, on_accepted, clients);
+}
+
+void
+clients_close(struct clients *clients)
+{
+	listener_free(clients->listener);
+	clients->listener = NULL;
+	unlink(clients->path);
+	for (struct client *client = clients->first; client; client = client->next)
+		conn_pause(client->conn, true);
+}
+
+void
+clients_flush(struct clients *clients)
+{
+	for (struct client *client = clients->first; client; client = client->next)
+		conn_flush(client->conn);
+}

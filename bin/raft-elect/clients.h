@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The front door: connections of clients, their proposals, reads, and questions.
+ *
+ * A client that has too much outstanding, or does not take its answers, is not read until that
+ * has gone down: the pipe of its producer fills up instead of our memory.  So is each client that
+ * proposes while the core is congested.
+ */
+#ifndef ELECT_CLIENTS_H
+#define ELECT_CLIENTS_H
+
+#include "../../lib/raft/raft.h"
+#include "../../lib/unix/conn.h"
+#include "../../lib/unix/sock.h"
+#include "tickets.h"
+
+enum {
+	CLIENTS_MAX = 1024,
+	CLIENT_ENTRIES_MAX = 8192,   /* outstanding of one client; a read counts as one */
+	CLIENT_SIZE_MAX = 8 << 20
+};
+
+struct node;
+
+struct clients {
+	struct node *node;
+	struct listener *listener;
+	char path[SOCK_PATH_MAX];
+	struct client *first;
+	size_t count;
+	size_t held_count; /* of them, those that are not read now */
+};
+
+/* Listens.  Errors: exits with one sentence. */
+void clients_open(struct clients *clients, struct node *node);
+/* No more connections, and no more frames from those that are there. */
+void clients_close(struct clients *clients);
+void clients_flush(struct clients *clients);
+
+/* The core's answer; ticket is dropped when it has the last one.  digest: see messages.def. */
+void clients_answer(struct clients *clients, struct ticket *ticket, const struct raft_answer *answer,
+    const struct wire_hash *digest);
+void clients_read_answer(struct clients *clients, struct ticket *ticket, const struct raft_read_answer *answer);
+/* All that is outstanding is unknown. */
+void clients_answer_unknown(struct clients *clients, enum raft_reason reason);
+/* Tells the state to those that watch. */
+void clients_tell_state(struct clients *clients);
+/* At the end of a turn: goes on reading from those that may. */
+void clients_turn(struct clients *clients);
+
+#endif

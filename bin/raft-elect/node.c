@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: ISC */
+/* The life of the core: waiting for the log, running, log lost, again. */
+#include "node.h"
+
+#include <inttypes.h>
+
+#include "../../lib/seal/seal.h"
+#include "../../lib/unix/daemon.h"
+#include "turn.h"
+
+enum {
+	FED_MAX = 16 << 20, /* with so much taken in an update is made at once: its write is one frame */
+	MESSAGE_MAX = 16 << 20,
+	STOP_PATIENCE_MS = 1000
+};
+
+const char *
+node_role_name(const struct node *node)
+{
+	return node->raft ? raft_role_name(node->role) : "none";
+}
+
+void
+node_state_changed(struct node *node, const char *from, const char *why)
+{
+	if (node->raft) {
+		struct raft_status s;
+		raft_status(node->raft, mono_now(), &s);
+		node->role = s.role;
+		node->term = s.term;
+		node->leader = s.leader;
+	} else
+		node->leader = (struct raft_id){0};
+	log_info("state", "from=%s to=%s term=%" PRIu64 " leader=%s why=%s", from, node_role_name(node),
+	    node->term, node->leader.s, log_q(why));
+	clients_tell_state(&node->clients);
+}
+
+/* ------------------------------------------------------------- the turn */
+
+static void
+step_unreachable(struct node *node)
+{
+	struct raft_config config = *raft_config_now(node->raft);
+	for (size_t i = 0; i < config.count; i++) {
+		struct raft_event event = {
+		    .type = RAFT_EVENT_UNREACHABLE, .unreachable = config.members[i].id};
+		if (!raft_id_equal(&event.unreachable, &node->conf->node.id))
+			node_step(node, &event, 0);
+	}
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	(void)timer; /* it only begins a turn */
+}
+
+static void
+wake_at(struct node *node, uint64_t at_ms)
+{
+	uint64_t now_ms = mono_now().ms;
+	if (at_ms == UINT64_MAX) {
+		uv_timer_stop(&node->timer);
+		return;
+	}
+	if (at_ms == node->timer_ms && uv_is_active((uv_handle_t *)&node->timer))
+		return;
+	node->timer_ms = at_ms;
+	uv_timer_start(&node->timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+}
+
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Returns when the next turn is due. */
+static uint64_t
+turn_core(struct node *node)
+{
+	if (node->unreachable)
+		step_unreachable(node);
+	node->unreachable = false;
+	uint64_t core_ms = turn_perform(node).ms;
+	uint64_t opens_ms = opens_turn(&node->opens, mono_now()).ms;
+	/* What was lost on the way of this update is for the next one. */
+	return node->unreachable ? 0 : least(core_ms, opens_ms);
+}
+
+/* All answers are out, or time is up for those that have none: they are unknown. */
+static void
+stop_if_done(struct node *node)
+{
+	if (node->tickets.used > 0 && mono_now().ms < node->stop_at.ms)
+		return;
+	clients_answer_unknown(&node->clients, RAFT_NO_ANSWER_REASON);
+	clients_flush(&node->clients);
+	loop_stop(node->loop);
+}
+
+static void
+on_turn(void *arg)
+{
+	struct node *node = arg;
+	uint64_t next_ms = node->raft ? turn_core(node) : UINT64_MAX;
+	node->in_turn = false;
+	clients_turn(&node->clients);
+	if (node->stopping) {
+		next_ms = least(next_ms, node->stop_at.ms);
+		stop_if_done(node);
+	}
+	wake_at(node, next_ms);
+}
+
+/*
+ * The first thing a core hears in a turn is the time: a leader that was stopped for long learns that it
+ * is none any more before it acts on what has gathered meanwhile.
+ */
+void
+node_step(struct node *node, struct raft_event *event, size_t size)
+{
+	if (node->raft == NULL)
+		return;
+	event->now = mono_now();
+	if (!node->in_turn)
+		raft_step(node->raft, &(struct raft_event){.type = RAFT_EVENT_TIME, .now = event->now}, NULL);
+	node->in_turn = true;
+	raft_step(node->raft, event, NULL);
+	node->fed += size;
+	if (node->fed > FED_MAX)
+		turn_perform(node);
+}
+
+void
+node_peers_lost(struct node *node)
+{
+	node->unreachable = true;
+}
+
+/* ----------------------------------------------------------- beginnings */
+
+static struct raft_settings
+settings(const struct conf *conf)
+{
+	struct raft_settings s = {
+	    .id = conf->node.id,
+	    .seed = seal_random_u64(),
+	    .election_timeout_ms = conf->elect.election_timeout_ms,
+	    .heartbeat_ms = conf->elect.heartbeat_ms,
+	    .store_timeout_ms = conf->elect.store_timeout_ms,
+	    .message_size_max = least(conf->elect.message, MESSAGE_MAX),
+	    .window_size_max = conf->elect.window,
+	    .window_messages_max = 256,
+	    .uncommitted_size_max = conf->elect.uncommitted,
+	    .tail_size_max = conf->elect.tail,
+	    .entry_size_max = conf->elect.entry_max,
+	};
+	if (conf->cluster.have_members)
+		s.addresses = conf->cluster.members;
+	return s;
+}
+
+void
+node_log_ready(struct node *node, const struct msg_hello_reply *reply, struct raft_start *start)
+{
+	struct raft_settings s = settings(node->conf);
+	start->start_number = seal_random_u64();
+	node->raft = raft_new(&s, start, mono_now());
+	if (node->raft == NULL)
+		daemon_die(EXIT_OS, "no memory for a log of this size");
+	node->start_number = start->start_number;
+	node->cluster = reply->cluster;
+	node->commit = start->commit;
+	node->fed = 0;
+	node->in_turn = false;
+	node->unreachable = !link_is_up(&node->peer.link);
+	node_state_changed(node, "none", start->recovering ? "raft-logd has told its log, which is recovering"
+	                                                   : "raft-logd has told its log");
+	peer_tell_config(&node->peer);
+}
+
+void
+node_log_lost(struct node *node)
+{
+	const char *from = node_role_name(node);
+	opens_clear(&node->opens);
+	clients_answer_unknown(&node->clients, RAFT_DISK_LOST_REASON);
+	raft_free(node->raft);
+	node->raft = NULL;
+	node->start_number = 0;
+	node->commit = (struct raft_pos){0};
+	node_state_changed(node, from, "raft-logd is gone");
+}
+
+void
+node_open(struct node *node, const struct conf *conf, struct loop *loop)
+{
+	char why[SOCK_WHY_SIZE];
+	node->conf = conf;
+	node->loop = loop;
+	node->opens.node = node;
+	must(uv_timer_init(loop_uv(loop), &node->timer) == 0);
+	clients_open(&node->clients, node);
+	if (!rlog_open(&node->rlog, node, why) || !peer_open(&node->peer, node, why))
+		daemon_die(EXIT_CONFIG, "%s", why);
+	loop_on_turn(loop, on_turn, node);
+}
+
+void
+node_stop(struct node *node)
+{
+	node->stopping = true;
+	node->stop_at.ms = mono_now().ms + STOP_PATIENCE_MS;
+	clients_close(&node->clients);
+}

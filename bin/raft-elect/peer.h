@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/* The link to raft-peerd: messages of the core to and from the other nodes. */
+#ifndef ELECT_PEER_H
+#define ELECT_PEER_H
+
+#include "../../lib/raft/raft.h"
+#include "link.h"
+
+struct node;
+
+struct peer {
+	struct link link;
+	struct node *node;
+	struct wire_buf scratch; /* a frame up to its entries */
+	bool lossy;              /* too much waits for raft-peerd: messages are dropped */
+	uint64_t malformed;      /* frames that were */
+	uint64_t malformed_said; /* of them, when that was last said */
+	struct mono_ms said_at;
+};
+
+/* Errors: false and a sentence in why when the path of the socket is too long. */
+bool peer_open(struct peer *peer, struct node *node, char *why);
+/* Tells who is who now.  Nothing while raft-peerd or the core is not there. */
+void peer_tell_config(struct peer *peer);
+/* Without raft-peerd, and while too much waits for it, the message is lost. */
+void peer_send(struct peer *peer, const struct raft_message *message);
+/* Writes now what has been put. */
+void peer_flush(struct peer *peer);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The link to raft-logd: it tells its log, takes writes and the commit index, and
+ * gives entries and sessions back.
+ *
+ * Frames to it are written in the order in which they are put: that the commit index follows the
+ * writes, and a question about a session the commit index, is what others rely on.
+ */
+#ifndef ELECT_RLOG_H
+#define ELECT_RLOG_H
+
+#include "../../lib/raft/raft.h"
+#include "link.h"
+#include "load.h"
+
+struct node;
+
+struct rlog {
+	struct link link;
+	struct node *node;
+	struct load *load;            /* while it is telling its log */
+	struct msg_hello_reply hello; /* of this connection */
+	bool ready;                   /* it has told its log, and there is a core */
+	uint64_t written;             /* the number of the last write sent */
+};
+
+/* Errors: false and a sentence in why when the path of the socket is too long. */
+bool rlog_open(struct rlog *rlog, struct node *node, char *why);
+/* Before, for all of these: there is a core. */
+void rlog_write(struct rlog *rlog, const struct raft_write *write);
+void rlog_commit(struct rlog *rlog, struct raft_pos commit);
+void rlog_fetch(struct rlog *rlog, const struct raft_fetch *fetch);
+/* The answer comes as opens_session. */
+void rlog_session(struct rlog *rlog, uint64_t request, const struct raft_sid *sid);
+/* Writes now what has been put. */
+void rlog_flush(struct rlog *rlog);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+/* The end of a turn: one update of the core, performed. */
+#ifndef ELECT_TURN_H
+#define ELECT_TURN_H
+
+#include "../../lib/raft/raft.h"
+
+struct node;
+
+/*
+ * Asks the core what is to be done and does it: the disk first, then the peers, then the
+ * clients.  Returns when the core wants to be called again.  Before: there is a core.
+ */
+struct mono_ms turn_perform(struct node *node);
+
+#endif
