@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: ISC */
+/* The appender: one session, one window, one connection at a time. */
+#include "appender.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../raft/reason.h"
+#include "../raft/session.h"
+#include "../seal/seal.h"
+#include "link.h"
+#include "once.h"
+#include "refusal.h"
+#include "window.h"
+
+enum {
+	IN_FLIGHT_SIZE = 8 << 20, /* bytes of records that wait for an answer */
+	REQUEST_COUNT = 1024,     /* entries in one request */
+	REQUEST_SIZE = 256 << 10, /* bytes in one request */
+	STOP_MS = 1000            /* how long appender_stop waits for answers */
+};
+
+enum appender_state {
+	APPENDER_OPENING, /* the named session is not open yet */
+	APPENDER_RUNNING,
+	APPENDER_RENEWING, /* a new session, once all is answered */
+	APPENDER_STOPPING, /* the end, once all is answered */
+	APPENDER_FAILED
+};
+
+struct appender {
+	struct loop *loop;
+	struct link *link;
+	struct once *opening;
+	uv_timer_t pause;
+	uv_timer_t give_up;
+	int timers_open;
+	const struct appender_calls *calls;
+	void *arg;
+	uint64_t in_flight_max;
+	uint64_t give_up_ms;
+	uint64_t fence;
+	struct raft_session_open open; /* name "": anonymous */
+	enum appender_state state;
+	struct window window;
+	uint64_t requests;      /* numbered so far */
+	uint64_t session_first; /* requests before this one were of another session */
+	uint64_t epoch;
+	uint64_t seen; /* fixed at the session's first request */
+	bool seen_fixed;
+	uint64_t node_seen;  /* as raft-elect last said */
+	uint64_t index_last; /* highest place of a committed entry of ours */
+	uint64_t pause_ms;
+	struct mono_ms progress_at;
+	bool was_up;
+	enum exit_status stop_status;
+	char why[1024]; /* of the stop, or the latest trouble */
+};
+
+static void on_give_up(uv_timer_t *timer);
+
+/* ------------------------------------------------------------ the end */
+
+static void
+fail(struct appender *appender, enum exit_status status, const char *why)
+{
+	if (appender->state == APPENDER_FAILED)
+		return;
+	char text[sizeof appender->why];
+	snprintf(text, sizeof text, "%s", why);
+	appender->state = APPENDER_FAILED;
+	uv_timer_stop(&appender->pause);
+	uv_timer_stop(&appender->give_up);
+	if (window_in_doubt(&appender->window))
+		status = EXIT_UNKNOWN;
+	appender->calls->failed(status, text, appender->arg);
+}
+
+/* An end that has been decided comes when each attempt has been answered, so that doubts can go. */
+static void
+settle(struct appender *appender);
+
+static void
+stop(struct appender *appender, enum exit_status status, const char *why)
+{
+	if (appender->state >= APPENDER_STOPPING)
+		return;
+	appender->state = APPENDER_STOPPING;
+	appender->stop_status = status;
+	snprintf(appender->why, sizeof appender->why, "%s", why);
+	settle(appender);
+}
+
+void
+appender_stop(struct appender *appender, enum exit_status status, const char *why)
+{
+	stop(appender, status, why);
+	if (appender->state == APPENDER_STOPPING)
+		uv_timer_start(&appender->give_up, on_give_up, STOP_MS, 0);
+}
+
+static bool
+waiting(const struct appender *appender)
+{
+	return !appender->was_up || appender->state == APPENDER_OPENING || appender->window.count > 0;
+}
+
+static void
+watch_progress(struct appender *appender)
+{
+	appender->progress_at = mono_now();
+	if (!uv_is_active((uv_handle_t *)&appender->give_up))
+		uv_timer_start(&appender->give_up, on_give_up, appender->give_up_ms, 0);
+}
+
+static void
+give_up(struct appender *appender)
+{
+	char text[sizeof appender->why + 64];
+	if (appender->state == APPENDER_STOPPING) {
+		fail(appender, appender->stop_status, appender->why);
+		return;
+	}
+	if (appender->why[0] == '\0')
+		snprintf(appender->why, sizeof appender->why, "no answer from raft-elect");
+	snprintf(text, sizeof text, "%s (given up after %llu ms)", appender->why,
+	    (unsigned long long)appender->give_up_ms);
+	fail(appender, appender->stop_status, text);
+}
+
+static void
+on_give_up(uv_timer_t *timer)
+{
+	struct appender *appender = timer->data;
+	uint64_t silent = mono_now().ms - appender->progress_at.ms;
+	if (appender->state != APPENDER_STOPPING && !waiting(appender))
+		return; /* taken up again with the next entry */
+	if (appender->state != APPENDER_STOPPING && silent < appender->give_up_ms)
+		uv_timer_start(timer, on_give_up, appender->give_up_ms - silent, 0);
+	else
+		give_up(appender);
+}
+
+/* -------------------------------------------------------- the session */
+
+static void
+session_new_anonymous(struct raft_sid *sid)
+{
+	do {
+		seal_random(sid->b, sizeof sid->b);
+		sid->b[0] &= (uint8_t)~RAFT_SID_NAMED;
+	} while (raft_sid_none(sid));
+}
+
+static void
+renew(struct appender *appender)
+{
+	struct raft_sid sid;
+	session_new_anonymous(&sid);
+	window_renew(&appender->window, &sid);
+	appender->session_first = appender->requests + 1;
+	appender->seen_fixed = true;
+	appender->state = APPENDER_RUNNING;
+}
+
+static void
+settle(struct appender *appender)
+{
+	if (appender->window.outstanding > 0)
+		return;
+	if (appender->state == APPENDER_STOPPING) {
+		fail(appender, appender->stop_status, appender->why);
+	} else if (appender->state == APPENDER_RENEWING) {
+		if (window_in_doubt(&appender->window) || window_committed_count(&appender->window) > 0)
+			fail(appender, EXIT_UNKNOWN, appender->why);
+		else
+			renew(appender);
+	}
+}
+
+static void
+propose_open(struct appender *appender)
+{
+	uint8_t data[RAFT_SESSION_OPEN_SIZE_MAX];
+	size_t size = raft_session_open_encode(&appender->open, data);
+	once_propose(appender->opening, RAFT_SESSION_OPEN, &appender->window.session, appender->fence, data,
+	    (uint32_t)size);
+}
+
+static void
+trouble(struct appender *appender, enum raft_reason reason)
+{
+	appender->stop_status = refusal_status(reason);
+	snprintf(appender->why, sizeof appender->why, "%s", raft_reason_text(reason));
+}
+
+static void
+no_trouble(struct appender *appender)
+{
+	if (appender->state >= APPENDER_STOPPING)
+		return;
+	appender->stop_status = EXIT_UNAVAILABLE;
+	appender->why[0] = '\0';
+}
+
+static void
+on_open_refused(enum raft_reason reason, void *arg)
+{
+	trouble(arg, reason);
+}
+
+static void
+on_open_done(const struct msg_answer *answer, bool doubt, void *arg)
+{
+	struct appender *appender = arg;
+	enum raft_reason reason = (enum raft_reason)answer->reason;
+	(void)doubt; /* an opening appends nothing */
+	if (answer->verdict == RAFT_COMMITTED) {
+		struct raft_sid sid = appender->window.session;
+		window_free(&appender->window);
+		window_init(&appender->window, appender->in_flight_max, &sid, answer->last_serial);
+		appender->epoch = answer->epoch;
+		appender->state = APPENDER_RUNNING;
+		no_trouble(appender);
+		watch_progress(appender);
+		appender->calls->opened(answer->last_serial, &answer->digest, appender->arg);
+		return;
+	}
+	/* The refusal says whom to replace; the run id stays, so that no attempt opens twice. */
+	if (reason == RAFT_OLD_EPOCH_REASON && answer->epoch != appender->open.replaces) {
+		appender->open.replaces = answer->epoch;
+		propose_open(appender);
+		return;
+	}
+	fail(appender, refusal_status(reason), raft_reason_text(reason));
+}
+
+/* -------------------------------------------------------- the answers */
+
+static void
+on_pause_over(uv_timer_t *timer)
+{
+	(void)timer; /* the turn that it begins ends with appender_send */
+}
+
+static void
+again_from(struct appender *appender, size_t slot)
+{
+	window_rewind(&appender->window, slot);
+	if (uv_is_active((uv_handle_t *)&appender->pause))
+		return;
+	appender->pause_ms = refusal_pause_ms(appender->pause_ms);
+	uv_timer_start(&appender->pause, on_pause_over, appender->pause_ms, 0);
+}
+
+static void
+on_committed(struct appender *appender, size_t from, size_t to, const struct msg_answer *answer)
+{
+	struct raft_pos pos = answer->pos, first;
+	uint64_t number;
+	size_t count;
+	/* The window may have begun within the range. */
+	uint64_t skipped = appender->window.serial + from - answer->serial;
+	if (pos.index != 0)
+		pos.index += skipped;
+	window_committed(&appender->window, from, to, pos);
+	while ((count = window_pop(&appender->window, &number, &first)) > 0) {
+		if (first.index != 0)
+			appender->index_last = first.index + count - 1;
+		appender->pause_ms = 0;
+		no_trouble(appender);
+		watch_progress(appender);
+		appender->calls->committed(number, count, first, appender->arg);
+		if (appender->state == APPENDER_FAILED)
+			return;
+	}
+}
+
+static void
+renew_later(struct appender *appender, uint64_t seen)
+{
+	if (appender->state != APPENDER_RUNNING)
+		return;
+	appender->seen = seen > appender->index_last ? seen : appender->index_last;
+	appender->state = APPENDER_RENEWING;
+}
+
+static void
+on_refused(struct appender *appender, size_t slot, const struct msg_answer *answer)
+{
+	enum raft_reason reason = (enum raft_reason)answer->reason;
+	bool anonymous = appender->open.name[0] == '\0';
+	/*
+	 * A serial of a session that nobody knows is refused as expired: so is what was sent behind an
+	 * opening that was refused.  Only at the front, after the opening, does it mean what it says.
+	 */
+	bool front = slot == 0 && (appender->window.serial > 1 || !anonymous);
+	bool retry = raft_reason_retry(reason) || (reason == RAFT_EXPIRED_REASON && !front);
+	/* What is refused behind another refusal tells less than that one. */
+	if (appender->state < APPENDER_STOPPING && (slot == 0 || appender->why[0] == '\0'))
+		trouble(appender, reason);
+	if (retry) {
+		again_from(appender, slot);
+	} else if (anonymous && (reason == RAFT_TOO_OLD_REASON || reason == RAFT_EXPIRED_REASON)) {
+		window_rewind(&appender->window, slot);
+		renew_later(appender, answer->epoch);
+	} else if (reason == RAFT_EXPIRED_REASON) {
+		window_rewind(&appender->window, slot);
+		stop(appender, EXIT_FENCED, "the session has been dropped");
+	} else {
+		window_rewind(&appender->window, slot);
+		stop(appender, refusal_status(reason), raft_reason_text(reason));
+	}
+}
+
+static void
+on_answer(struct appender *appender, const struct msg_answer *answer)
+{
+	size_t from, to, slot;
+	if (appender->opening && once_answer(appender->opening, answer))
+		return;
+	if (answer->request < appender->session_first || answer->request > appender->requests)
+		return;
+	if (!window_meets(&appender->window, answer->serial, answer->count, &from, &to))
+		return;
+	bool unknown = answer->verdict != RAFT_REFUSED;
+	if (answer->verdict == RAFT_COMMITTED) {
+		on_committed(appender, from, to, answer);
+	} else if (window_not_committed(&appender->window, answer->request, from, to, unknown, &slot)) {
+		if (!unknown) {
+			on_refused(appender, slot, answer);
+		} else {
+			if (appender->state < APPENDER_STOPPING)
+				trouble(appender, (enum raft_reason)answer->reason);
+			again_from(appender, slot);
+		}
+	}
+	settle(appender);
+}
+
+/* ----------------------------------------------------- the connection */
+
+static void
+on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+{
+	struct appender *appender = arg;
+	(void)link;
+	if (!appender->was_up)
+		watch_progress(appender);
+	appender->was_up = true;
+	appender->node_seen = hello->seen;
+	if (appender->opening)
+		once_up(appender->opening);
+}
+
+static void
+on_down(struct link *link, bool was_up, const char *why, void *arg)
+{
+	struct appender *appender = arg;
+	(void)link;
+	window_lost(&appender->window);
+	if (appender->opening)
+		once_down(appender->opening);
+	if (was_up && !uv_is_active((uv_handle_t *)&appender->pause))
+		again_from(appender, 0);
+	if (appender->state == APPENDER_RENEWING)
+		appender->state = APPENDER_RUNNING; /* the next attempt is refused alike, with what is in doubt */
+	if (appender->state < APPENDER_STOPPING) {
+		appender->stop_status = EXIT_UNAVAILABLE;
+		snprintf(appender->why, sizeof appender->why, "%s", why);
+	}
+	settle(appender);
+}
+
+static void
+on_hopeless(struct link *link, const char *why, void *arg)
+{
+	(void)link;
+	fail(arg, EXIT_UNAVAILABLE, why);
+}
+
+static void
+on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+{
+	struct appender *appender = arg;
+	struct msg_answer answer;
+	struct msg_refusal refusal;
+	if (appender->state == APPENDER_FAILED)
+		return;
+	if (number == MSG_ANSWER && msg_answer_get(&answer, body, size)) {
+		on_answer(appender, &answer);
+	} else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size)) {
+		char why[256];
+		snprintf(why, sizeof why, "%.*s", (int)refusal.sentence.size,
+		    (const char *)refusal.sentence.bytes);
+		link_break(link, why);
+	} else {
+		link_break(link, "raft-elect sends what cannot be read");
+	}
+}
+
+static const struct link_calls link_calls = {on_up, on_frame, on_down, on_hopeless, NULL};
+static const struct once_calls open_calls = {on_open_done, on_open_refused};
+
+static void
+open_named(struct appender *appender, const char *name)
+{
+	snprintf(appender->open.name, sizeof appender->open.name, "%s", name);
+	seal_random(appender->open.run, sizeof appender->open.run);
+	appender->opening =
+	    once_new(appender->loop, appender->link, &appender->requests, &open_calls, appender);
+	propose_open(appender);
+}
+
+struct appender *
+appender_new(struct loop *loop, const struct appender_settings *settings,
+    const struct appender_calls *calls, void *arg)
+{
+	struct appender *appender = calloc(1, sizeof *appender);
+	struct raft_sid sid;
+	must(appender != NULL);
+	appender->loop = loop;
+	appender->calls = calls;
+	appender->arg = arg;
+	appender->in_flight_max = settings->in_flight_max;
+	appender->give_up_ms = settings->give_up_ms;
+	appender->fence = settings->fence;
+	appender->stop_status = EXIT_UNAVAILABLE;
+	appender->state = settings->session ? APPENDER_OPENING : APPENDER_RUNNING;
+	uv_timer_init(loop_uv(loop), &appender->pause);
+	uv_timer_init(loop_uv(loop), &appender->give_up);
+	appender->pause.data = appender->give_up.data = appender;
+	appender->timers_open = 2;
+	appender->link =
+	    link_new(loop, settings->path, WIRE_CLIENT, settings->program, &link_calls, appender);
+	if (settings->session)
+		seal_session_id(&sid, settings->session);
+	else
+		session_new_anonymous(&sid);
+	window_init(&appender->window, appender->in_flight_max, &sid, 0);
+	if (settings->session)
+		open_named(appender, settings->session);
+	watch_progress(appender);
+	return appender;
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct appender *appender = handle->data;
+	if (--appender->timers_open == 0)
+		free(appender);
+}
+
+void
+appender_free(struct appender *appender)
+{
+	if (appender == NULL)
+		return;
+	appender->state = APPENDER_FAILED;
+	once_free(appender->opening);
+	link_free(appender->link);
+	window_free(&appender->window);
+	uv_close((uv_handle_t *)&appender->pause, on_closed);
+	uv_close((uv_handle_t *)&appender->give_up, on_closed);
+}
+
+bool
+appender_room(const struct appender *appender)
+{
+	const struct window *window = &appender->window;
+	if (appender->state != APPENDER_RUNNING && appender->state != APPENDER_RENEWING)
+		return false;
+	return window->count < appender->in_flight_max &&
+	    (window->count == 0 || window_size(window) < IN_FLIGHT_SIZE);
+}
+
+void
+appender_take(struct appender *appender, const void *data, size_t size)
+{
+	must(appender_room(appender));
+	if (appender->window.count == 0)
+		watch_progress(appender);
+	window_take(&appender->window, data, size);
+}
+
+static void
+send_request(struct appender *appender, size_t count, size_t size)
+{
+	struct wire_buf *out = link_out(appender->link);
+	if (!appender->seen_fixed) {
+		appender->seen = appender->node_seen;
+		appender->seen_fixed = true;
+	}
+	msg_propose_put(out,
+	    &(struct msg_propose){.request = ++appender->requests, .fence = appender->fence,
+		.epoch = appender->epoch, .seen = appender->open.name[0] ? 0 : appender->seen,
+		.count = (uint32_t)count, .entries = {NULL, size}});
+	window_send(&appender->window, appender->requests, count, size, out);
+}
+
+void
+appender_send(struct appender *appender)
+{
+	if (appender->state != APPENDER_RUNNING || !link_up(appender->link) ||
+	    uv_is_active((uv_handle_t *)&appender->pause))
+		return;
+	size_t count, size;
+	while (!link_choked(appender->link) &&
+	    (count = window_next(&appender->window, REQUEST_COUNT, REQUEST_SIZE, &size)) > 0)
+		send_request(appender, count, size);
+}
+
+bool
+appender_idle(const struct appender *appender)
+{
+	return appender->window.count == 0 && appender->state != APPENDER_OPENING;
+}
+
+uint64_t
+appender_committed(const struct appender *appender)
+{
+	return appender->window.number - 1 + window_committed_count(&appender->window);
+}
+
+uint64_t
+appender_doubtful(const struct appender *appender)
+{
+	size_t end = window_doubt_end(&appender->window);
+	return end ? appender->window.number - 1 + end : 0;
+}
+
+const char *
+appender_trouble(const struct appender *appender)
+{
+	return appender->why;
+}
