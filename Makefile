@@ -46,7 +46,7 @@ $(foreach l,$(LIBS),$(eval $(call library,$(l))))
 define program
 $(B)/bin/$(1): $(call objects,bin/$(1)) $(LIB_FILES)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $(call objects,bin/$(1)) $(LIB_FILES) $$(FOREIGN_LIBS)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $(call objects,bin/$(1)) -Wl,--start-group $(LIB_FILES) -Wl,--end-group $$(FOREIGN_LIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
@@ -56,7 +56,7 @@ TOOLS := $(patsubst t/tools/%.c,%,$(wildcard t/tools/*.c))
 define test_program
 $(B)/t/$(2): $(B)/obj/t/$(1)/$(2).o $(LIB_FILES)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$< $(LIB_FILES) $$(FOREIGN_LIBS)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $(LIB_FILES) -Wl,--end-group $$(FOREIGN_LIBS)
 endef
 $(foreach u,$(UNITS),$(eval $(call test_program,unit,$(u))))
 $(foreach u,$(TOOLS),$(eval $(call test_program,tools,$(u))))

@@ -15,6 +15,12 @@ void
 seal_pair_new(struct seal_pair *pair)
 {
 	randombytes_buf(pair->secret, sizeof pair->secret);
+	seal_pair_public(pair);
+}
+
+void
+seal_pair_public(struct seal_pair *pair)
+{
 	crypto_scalarmult_base(pair->public, pair->secret);
 }
 
@@ -113,6 +119,6 @@ seal_pair_read(struct seal_pair *pair, const char *path, char *why)
 		snprintf(why, SEAL_WHY_SIZE, "%s: is no secret key: not base64 of %d bytes", path, SEAL_KEY_SIZE);
 		return false;
 	}
-	crypto_scalarmult_base(pair->public, pair->secret);
+	seal_pair_public(pair);
 	return true;
 }

@@ -42,6 +42,8 @@ struct seal_pair {
 	uint8_t public[SEAL_KEY_SIZE];
 };
 void seal_pair_new(struct seal_pair *pair);
+/* The public key that belongs to pair->secret. */
+void seal_pair_public(struct seal_pair *pair);
 /*
  * The secret's file: one line of base64, mode 0600, fsynced with its folder; refuses where a file
  * exists.  Reading refuses a file that others can read.  False with one sentence in why.
