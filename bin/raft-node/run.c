@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/* The run directory and its lock. */
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../lib/conf/text.h"
+
+static const gid_t no_group = (gid_t)-1;
+
+static bool
+fail(const char *path, const char *what, char *why)
+{
+	snprintf(why, CONF_WHY_SIZE, "%s: %s: %s", path, what, strerror(errno));
+	return false;
+}
+
+/* ------------------------------------------------------------ the directory */
+
+static bool
+find_group(const struct conf *conf, gid_t *gid, char *why)
+{
+	*gid = no_group;
+	if (conf->node.group == NULL)
+		return true;
+	const struct group *group = getgrnam(conf->node.group);
+	if (group == NULL) {
+		snprintf(why, CONF_WHY_SIZE,
+		    "node.group %s: there is no such group, make it or leave the key out",
+		    conf->node.group);
+		return false;
+	}
+	*gid = group->gr_gid;
+	return true;
+}
+
+static bool
+check_ours(int fd, const char *path, mode_t mode, char *why)
+{
+	struct stat st;
+	if (fstat(fd, &st) != 0)
+		return fail(path, "cannot be looked at", why);
+	if (st.st_uid != geteuid()) {
+		snprintf(why, CONF_WHY_SIZE,
+		    "%s belongs to another user: run as that one, or choose another node.run",
+		    path);
+		return false;
+	}
+	if ((st.st_mode & 07777 & ~mode) != 0) {
+		snprintf(why, CONF_WHY_SIZE,
+		    "%s is open to others (mode %04o): chmod %04o it, or choose another node.run",
+		    path, (unsigned)st.st_mode & 07777, (unsigned)mode);
+		return false;
+	}
+	return true;
+}
+
+bool
+run_make(const struct conf *conf, char *why)
+{
+	const char *path = conf->node.run;
+	mode_t mode = conf->node.group != NULL ? 0750 : 0700;
+	gid_t gid;
+	if (!find_group(conf, &gid, why))
+		return false;
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return fail(path, "cannot be made", why);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(path, "cannot be opened", why);
+	bool good = check_ours(fd, path, mode, why);
+	if (good && gid != no_group && fchown(fd, (uid_t)-1, gid) != 0)
+		good = fail(path, "cannot be given to node.group", why);
+	if (good && fchmod(fd, mode) != 0)
+		good = fail(path, "cannot be given its mode", why);
+	close(fd);
+	return good;
+}
+
+/* ------------------------------------------------------------ the lock */
+
+static int
+open_fifo(const char *path, char *why)
+{
+	struct stat st;
+	if (mkfifo(path, 0600) != 0 && errno != EEXIST) {
+		fail(path, "cannot be made", why);
+		return -1;
+	}
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		fail(path, "cannot be opened", why);
+		return -1;
+	}
+	if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+		return fd;
+	snprintf(why, CONF_WHY_SIZE, "%s is in the way of raft-node's lock: remove it", path);
+	close(fd);
+	return -1;
+}
+
+/* Somebody holds the lock: with a writer there is a raft-node, without one only its daemons are
+ * left. */
+static enum run_lock
+who_holds(int fd, const struct conf *conf, char *why)
+{
+	char byte;
+	if (read(fd, &byte, 1) == 0) {
+		snprintf(why, CONF_WHY_SIZE, "daemons of a former raft-node still run in %s",
+		    conf->node.run);
+		return RUN_LEFTOVER;
+	}
+	snprintf(why, CONF_WHY_SIZE, "a raft-node is already running in %s: stop it first",
+	    conf->node.run);
+	return RUN_TAKEN;
+}
+
+static enum run_lock
+take(int fd, const char *path, const struct conf *conf, char *why)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno == EWOULDBLOCK)
+			return who_holds(fd, conf, why);
+		fail(path, "cannot be locked", why);
+		return RUN_ERROR;
+	}
+	/* Never closed: its end is raft-node's end. */
+	if (open(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC) < 0) {
+		fail(path, "cannot be opened", why);
+		return RUN_ERROR;
+	}
+	return RUN_LOCKED;
+}
+
+enum run_lock
+run_lock(const struct conf *conf, int *parent_fd, char *why)
+{
+	char *path = path_resolve(conf->node.run, "lock");
+	enum run_lock result = RUN_ERROR;
+	*parent_fd = open_fifo(path, why);
+	if (*parent_fd >= 0)
+		result = take(*parent_fd, path, conf, why);
+	if (*parent_fd >= 0 && result != RUN_LOCKED)
+		close(*parent_fd);
+	free(path);
+	return result;
+}
