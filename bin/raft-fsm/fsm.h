@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * raft-fsm as a whole: what its parts share, and what a mode is.
+ *
+ * main.c makes the one struct fsm, the reader and the status socket, and hands
+ * over to a mode.  A mode (sink.c) takes committed entries from the reader and
+ * brings them to a program; there is one file a mode.
+ */
+#ifndef FSM_H
+#define FSM_H
+
+#include "../../lib/unix/daemon.h"
+
+struct reader;
+struct status;
+
+/* What the program is doing: NAME, text, level of the line that says so. */
+#define FSM_STATES(S)                                                                              \
+	S(STARTING, "starting", LOG_INFO) /* not started yet */                                    \
+	S(RUNNING, "running", LOG_INFO)                                                            \
+	S(BACKOFF, "backoff", LOG_WARN)   /* it ended, or cannot be run: started again soon */     \
+	S(GAP, "gap", LOG_ERROR)          /* what it needs is compacted away: for good */          \
+	S(STOPPING, "stopping", LOG_INFO)
+enum fsm_state {
+#define S(NAME, text, level) FSM_##NAME,
+	FSM_STATES(S)
+#undef S
+	FSM_STATES_COUNT
+};
+
+/* How far a mode is: for the status. */
+struct fsm_progress {
+	int pid; /* of the program; 0: none */
+	uint64_t delivered; /* index up to which the program's pipe has everything */
+	uint64_t restarts;
+};
+
+struct fsm;
+
+struct mode {
+	const char *name;
+	/* Begins; the reader is there, not linked yet. */
+	void (*start)(struct fsm *fsm);
+	/* Ends the program in an orderly way, then calls fsm_done. */
+	void (*stop)(struct fsm *fsm);
+	/* We exit at once: kill what would be left behind. */
+	void (*stop_now)(struct fsm *fsm);
+	struct fsm_progress (*progress)(const struct fsm *fsm);
+};
+
+extern const struct mode sink_mode;
+
+struct fsm {
+	struct daemon daemon;
+	const struct conf *conf;
+	struct loop *loop;
+	char **command;  /* NULL: entries go to our stdout */
+	bool foreground; /* no program from the YAML: what can't work ends raft-fsm */
+	struct reader *reader;
+	struct status *status;
+	const struct mode *mode;
+	void *mode_arg; /* the mode's own */
+	enum fsm_state state;
+	char why[512]; /* of the state; "" when there is nothing to say */
+	enum exit_status exit_status;
+};
+
+/* The one place where the state changes: kept for the status, and logged. */
+void fsm_state(struct fsm *fsm, enum fsm_state state, const char *why);
+/* Stops as on TERM, then exits with the status; why was said before. */
+void fsm_fail(struct fsm *fsm, enum exit_status status);
+/* The mode has ended everything: leave the loop. */
+void fsm_done(struct fsm *fsm);
+/* The line that answers "status", as a new string. */
+char *fsm_status_line(const struct fsm *fsm);
+
+#endif

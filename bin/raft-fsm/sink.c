@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mode: sink.  Committed client entries, in order, into the stdin of one
+ * long-running program, or into our own stdout.
+ *
+ * from: start.  Each incarnation of the program gets the whole log, each entry once.
+ * from: cursor.  It goes on behind the cursor, which raft-logd keeps.  Ours: the cursor
+ * follows what the program has read out of its pipe, not what was written there, so
+ * what a dead program left in the pipe comes again instead of being lost.
+ *
+ * There are no replies, so nothing is known of an entry but that it was read.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lib/client/framing.h"
+#include "child.h"
+#include "feed.h"
+#include "fsm.h"
+#include "reader.h"
+#include "stdout.h"
+
+enum {
+	BACKOFF_MIN_MS = 100,
+	BACKOFF_MAX_MS = 10000, /* and who ran so long starts from the least again */
+	CURSOR_MS = 100,        /* between two settings of the cursor */
+	CURSOR_STOP_MS = 2000,  /* patience for the last one */
+	PIPE_SIZE = 1 << 20
+};
+static const char cursor_name[] = "sink";
+
+struct sink {
+	struct fsm *fsm;
+	struct child *child; /* NULL: our own stdout */
+	struct feed *feed;   /* NULL: nobody takes anything */
+	struct batch batch;  /* being delivered */
+	bool from_cursor;
+	bool placed;         /* `after` is known */
+	uint64_t after;      /* what is delivered next, to a new incarnation, comes after it */
+	uint64_t written;    /* of an incarnation whose input is closed */
+
+	uv_timer_t again; /* the next start */
+	uint64_t backoff_ms;
+	struct mono_ms started;
+	uint64_t restarts;
+
+	uv_timer_t tick; /* the cursor's */
+	uint64_t told;   /* sent to raft-logd */
+	uint64_t stored; /* durable there */
+	uv_timer_t patience; /* of the stop */
+	bool stopping;
+	bool finishing; /* only the cursor is waited for */
+	bool gap; /* no further incarnation */
+};
+
+static void
+free_feed(struct sink *sink)
+{
+	feed_free(sink->feed);
+	sink->feed = NULL;
+	batch_free(&sink->batch);
+	reader_seek(sink->fsm->reader, 0);
+}
+
+/* ------- delivering -------------------------------------------------------- */
+
+static void
+put_entry(struct sink *sink, uint64_t index, const struct raft_entry *entry)
+{
+	if (entry->kind == RAFT_CLIENT)
+		framing_put(feed_buf(sink->feed), sink->fsm->conf->fsm.framing, index, entry);
+	feed_mark(sink->feed, index);
+}
+
+/* Fills the feed with what is there.  False when nothing was. */
+static bool
+fill(struct sink *sink)
+{
+	struct batch *batch = &sink->batch;
+	bool some = false;
+	while (feed_open(sink->feed)) {
+		if (batch->at == batch->count) {
+			batch_free(batch);
+			if (!reader_take(sink->fsm->reader, batch))
+				break;
+		}
+		while (batch->at < batch->count && feed_open(sink->feed)) {
+			put_entry(sink, batch->first_index + batch->at, &batch->entries[batch->at]);
+			batch->at++;
+			some = true;
+		}
+	}
+	return some;
+}
+
+static void on_tick(uv_timer_t *timer);
+
+/* Until the pipe is full or nothing is left; the reader hands out a bounded amount a turn. */
+static void
+pump(void *arg)
+{
+	struct sink *sink = arg;
+	if (sink->feed == NULL || sink->stopping || !sink->placed)
+		return;
+	while (feed_flush(sink->feed) && fill(sink))
+		;
+	if (sink->from_cursor && !uv_is_active((uv_handle_t *)&sink->tick))
+		uv_timer_start(&sink->tick, on_tick, CURSOR_MS, CURSOR_MS);
+}
+
+/* There is somebody to write to, and it is known from where on. */
+static void
+begin(struct sink *sink)
+{
+	if (sink->feed == NULL || !sink->placed || sink->stopping)
+		return;
+	feed_mark(sink->feed, sink->after);
+	reader_seek(sink->fsm->reader, sink->after + 1);
+}
+
+/* ------- the cursor ------------------------------------------------------------ */
+
+/* Rests when the program has read all that was written. */
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct sink *sink = timer->data;
+	if (sink->feed == NULL) {
+		uv_timer_stop(timer);
+		return;
+	}
+	uint64_t taken = feed_taken(sink->feed);
+	if (taken > sink->told) {
+		sink->told = taken;
+		reader_cursor_set(sink->fsm->reader, cursor_name, taken);
+	}
+	if (taken == feed_written(sink->feed))
+		uv_timer_stop(timer);
+}
+
+static void
+on_cursor(uint64_t index, void *arg)
+{
+	struct sink *sink = arg;
+	sink->after = sink->told = sink->stored = index;
+	sink->placed = true;
+	begin(sink);
+}
+
+/* ------- the end ----------------------------------------------------------------- */
+
+static void
+done(struct sink *sink)
+{
+	uv_timer_stop(&sink->patience);
+	uv_timer_stop(&sink->tick);
+	fsm_done(sink->fsm);
+}
+
+static void on_patience(uv_timer_t *timer);
+
+/* Nobody takes anything any more: store the cursor, then leave. */
+static void
+finish(struct sink *sink)
+{
+	uv_timer_stop(&sink->again);
+	sink->finishing = true;
+	if (!sink->from_cursor || !sink->placed || sink->after == sink->stored) {
+		done(sink);
+		return;
+	}
+	uv_timer_start(&sink->patience, on_patience, CURSOR_STOP_MS, 0);
+	reader_cursor_set(sink->fsm->reader, cursor_name, sink->after);
+}
+
+static void
+on_patience(uv_timer_t *timer)
+{
+	struct sink *sink = timer->data;
+	if (sink->feed) {
+		sink->after = feed_written(sink->feed);
+		free_feed(sink);
+		finish(sink);
+		return;
+	}
+	log_warn("cursor", "index=%" PRIu64 " why=%s", sink->after,
+	    log_q("raft-logd does not answer, so entries before this one will come again"));
+	done(sink);
+}
+
+static void
+on_stored(uint64_t index, void *arg)
+{
+	struct sink *sink = arg;
+	sink->stored = index;
+	if (sink->finishing && index == sink->after)
+		done(sink);
+}
+
+/* The input ends at the end of an entry: what has been begun is written, nothing more. */
+static void
+close_input(struct sink *sink)
+{
+	if (sink->feed == NULL || !feed_flush(sink->feed))
+		return;
+	sink->written = feed_written(sink->feed);
+	if (sink->child == NULL)
+		sink->after = sink->written;
+	else if (sink->from_cursor)
+		sink->after = feed_taken(sink->feed);
+	free_feed(sink);
+	if (sink->child == NULL)
+		finish(sink);
+}
+
+static void
+sink_stop(struct fsm *fsm)
+{
+	struct sink *sink = fsm->mode_arg;
+	bool fed = sink->feed != NULL;
+	if (sink->stopping)
+		return;
+	sink->stopping = true;
+	fsm_state(fsm, FSM_STOPPING, "");
+	if (fed)
+		feed_cut(sink->feed);
+	if (fed && sink->child == NULL)
+		uv_timer_start(&sink->patience, on_patience, fsm->conf->fsm.stop_timeout_ms, 0);
+	close_input(sink);
+	if (sink->child ? !child_end(sink->child) : !fed)
+		finish(sink);
+}
+
+/* What it needs is gone; said once, and no incarnation follows. */
+static void
+on_gap(uint64_t wanted, uint64_t first_available, void *arg)
+{
+	struct sink *sink = arg;
+	char why[256];
+	snprintf(why, sizeof why,
+	    "entry %" PRIu64 " is needed and compacted away, the first one left is %" PRIu64
+	    ": a program that needs the whole log cannot be fed",
+	    wanted, first_available);
+	sink->gap = true;
+	fsm_state(sink->fsm, FSM_GAP, why);
+	if (sink->fsm->foreground) {
+		fsm_fail(sink->fsm, EXIT_GAP);
+		return;
+	}
+	free_feed(sink);
+	if (sink->child)
+		child_end(sink->child);
+}
+
+static void
+on_hopeless(void *arg)
+{
+	struct sink *sink = arg;
+	fsm_fail(sink->fsm, EXIT_CONFIG);
+}
+
+/* ------- the program, incarnation by incarnation ------------------------------------ */
+
+static void
+on_again(uv_timer_t *timer)
+{
+	struct sink *sink = timer->data;
+	sink->restarts++;
+	child_start(sink->child);
+}
+
+static void
+back_off(struct sink *sink, const char *what)
+{
+	char why[600];
+	snprintf(why, sizeof why, "%s; started again in %" PRIu64 " ms", what, sink->backoff_ms);
+	fsm_state(sink->fsm, FSM_BACKOFF, why);
+	uv_timer_start(&sink->again, on_again, sink->backoff_ms, 0);
+	sink->backoff_ms = sink->backoff_ms * 2 < BACKOFF_MAX_MS ? sink->backoff_ms * 2 : BACKOFF_MAX_MS;
+}
+
+static void
+on_room(void *arg)
+{
+	struct sink *sink = arg;
+	if (sink->stopping)
+		close_input(sink);
+	else
+		pump(sink);
+}
+
+/* The program reads no more but lives: its end is near, or is brought about. */
+static void
+on_gone(int error, void *arg)
+{
+	struct sink *sink = arg;
+	log_debug("program", "why=%s", log_q(strerror(error)));
+	if (!sink->stopping)
+		child_end(sink->child);
+}
+
+static const struct feed_calls feed_calls = {.room = on_room, .gone = on_gone};
+
+static void
+on_started(int fd, void *arg)
+{
+	struct sink *sink = arg;
+	sink->feed = feed_new(sink->fsm->loop, fd, sink->after, sink->from_cursor, &feed_calls, sink);
+	sink->started = mono_now();
+	fsm_state(sink->fsm, FSM_RUNNING, "");
+	begin(sink);
+}
+
+static void
+on_failed(enum exit_status status, const char *why, void *arg)
+{
+	struct sink *sink = arg;
+	if (sink->fsm->foreground && sink->restarts == 0) {
+		log_error("program", "why=%s", log_q(why));
+		fsm_fail(sink->fsm, status);
+		return;
+	}
+	back_off(sink, why);
+}
+
+static void
+on_over(const char *how, bool clean, void *arg)
+{
+	struct sink *sink = arg;
+	if (sink->feed) {
+		sink->after = sink->from_cursor ? feed_taken(sink->feed) : 0;
+		free_feed(sink);
+	} else if (sink->from_cursor && clean) {
+		/* It read its input to the end. */
+		sink->after = sink->written;
+	}
+	if (sink->stopping) {
+		finish(sink);
+		return;
+	}
+	if (sink->gap)
+		return;
+	if (mono_now().ms - sink->started.ms >= BACKOFF_MAX_MS)
+		sink->backoff_ms = BACKOFF_MIN_MS;
+	char what[128];
+	snprintf(what, sizeof what, "the program %s", how);
+	back_off(sink, what);
+}
+
+static const struct child_calls child_calls = {
+    .started = on_started, .failed = on_failed, .over = on_over};
+
+/* ------- no program ------------------------------------------------------------------- */
+
+static void
+on_stdout_gone(int error, void *arg)
+{
+	struct sink *sink = arg;
+	/* As in any pipeline: a reader that has enough is no error. */
+	if (error != EPIPE)
+		log_error("stdout", "why=%s", log_q(strerror(error)));
+	sink->after = sink->from_cursor ? feed_taken(sink->feed) : 0;
+	free_feed(sink);
+	if (sink->stopping)
+		finish(sink);
+	else
+		fsm_fail(sink->fsm, error == EPIPE ? EXIT_OK : EXIT_IO);
+}
+
+static const struct feed_calls stdout_calls = {.room = on_room, .gone = on_stdout_gone};
+
+static void
+start_stdout(struct sink *sink)
+{
+	int fd = stdout_open();
+	if (fd < 0)
+		daemon_die(EXIT_IO, "standard output: %s", strerror(errno));
+	sink->feed = feed_new(sink->fsm->loop, fd, sink->after, sink->from_cursor, &stdout_calls, sink);
+	fsm_state(sink->fsm, FSM_RUNNING, "");
+	begin(sink);
+}
+
+/* ------- the mode ------------------------------------------------------------------------- */
+
+static void
+timer_new(struct sink *sink, uv_timer_t *timer)
+{
+	uv_timer_init(loop_uv(sink->fsm->loop), timer);
+	timer->data = sink;
+}
+
+static void
+start_child(struct sink *sink)
+{
+	const struct child_options options = {
+	    .command = sink->fsm->command,
+	    .mode = sink_mode.name,
+	    /* A cursor's marks reach as far as the pipe is large. */
+	    .pipe_size = sink->from_cursor ? 0 : PIPE_SIZE,
+	    .conf = sink->fsm->conf,
+	};
+	sink->child = child_new(sink->fsm->loop, &options, &child_calls, sink);
+	child_start(sink->child);
+}
+
+static const struct reader_calls sink_reader_calls = {
+    .ready = pump, .gap = on_gap, .cursor = on_cursor, .stored = on_stored, .hopeless = on_hopeless};
+
+static void
+sink_start(struct fsm *fsm)
+{
+	struct sink *sink = calloc(1, sizeof *sink);
+	must(sink != NULL);
+	fsm->mode_arg = sink;
+	sink->fsm = fsm;
+	sink->from_cursor = fsm->conf->fsm.from == CONF_FROM_CURSOR;
+	sink->placed = !sink->from_cursor;
+	sink->backoff_ms = BACKOFF_MIN_MS;
+	timer_new(sink, &sink->again);
+	timer_new(sink, &sink->tick);
+	timer_new(sink, &sink->patience);
+	reader_calls(fsm->reader, &sink_reader_calls, sink);
+	if (sink->from_cursor)
+		reader_cursor_get(fsm->reader, cursor_name);
+	if (fsm->command)
+		start_child(sink);
+	else
+		start_stdout(sink);
+}
+
+static void
+sink_stop_now(struct fsm *fsm)
+{
+	struct sink *sink = fsm->mode_arg;
+	if (sink->child)
+		child_kill(sink->child);
+}
+
+static struct fsm_progress
+sink_progress(const struct fsm *fsm)
+{
+	const struct sink *sink = fsm->mode_arg;
+	return (struct fsm_progress){
+	    .pid = sink->child ? child_pid(sink->child) : 0,
+	    .delivered = sink->feed ? feed_written(sink->feed) : sink->after,
+	    .restarts = sink->restarts,
+	};
+}
+
+const struct mode sink_mode = {
+    .name = "sink",
+    .start = sink_start,
+    .stop = sink_stop,
+    .stop_now = sink_stop_now,
+    .progress = sink_progress,
+};

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A stand-in for raft-logd towards raft-fsm: the lines of a file as committed entries.
+ *
+ *   fake-logd SOCKET NODE FILE [FIRST]
+ *
+ * Index 1 is a no-op, every line after it an entry of the client kind, and after each
+ * thousand of them comes another no-op.  The file may grow.  FIRST: what lies before it is
+ * compacted away; it is read anew from the file SOCKET.first when there is one, so that a test can
+ * move it.  Cursors are kept in SOCKET.cursor.  This shows what a real raft-logd can't be
+ * brought to do in a test: gaps, and exact places of a stop.
+ */
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lib/unix/conn.h"
+#include "../../lib/unix/exit.h"
+#include "../../lib/unix/log.h"
+#include "../../lib/unix/sock.h"
+
+enum { POLL_MS = 20, NOOP_EVERY = 1000, WAITING_MAX = 16 };
+
+struct peer {
+	struct conn *conn;
+	struct peer *next;
+	struct msg_log_read waiting[WAITING_MAX];
+	size_t waiting_count;
+};
+
+static struct {
+	struct loop *loop;
+	struct raft_id node;
+	const char *socket;
+	FILE *lines;
+	struct wire_buf log; /* records */
+	size_t *at;          /* where the record of index i begins: at[i - 1] */
+	uint64_t count, room;
+	uint64_t first;
+	struct peer *peers;
+	uv_timer_t timer;
+} fake = {.first = 1};
+
+static void
+add(enum raft_kind kind, const void *data, size_t size)
+{
+	if (fake.count == fake.room) {
+		fake.room = fake.room ? fake.room * 2 : 1024;
+		fake.at = realloc(fake.at, fake.room * sizeof *fake.at);
+		must(fake.at != NULL);
+	}
+	fake.at[fake.count++] = fake.log.size;
+	static const struct raft_sid none;
+	raft_entry_header(wire_buf_add(&fake.log, RAFT_ENTRY_HEADER_SIZE), 1, kind, &none, fake.count, (uint32_t)size);
+	wire_buf_put(&fake.log, data, size);
+}
+
+static void
+read_lines(void)
+{
+	static char *line;
+	static size_t room;
+	clearerr(fake.lines);
+	for (;;) {
+		long before = ftell(fake.lines);
+		ssize_t size = getline(&line, &room, fake.lines);
+		if (size <= 0)
+			return;
+		if (line[size - 1] != '\n') {
+			fseek(fake.lines, before, SEEK_SET);
+			return;
+		}
+		add(RAFT_CLIENT, line, (size_t)size - 1);
+		if (fake.count % NOOP_EVERY == 0)
+			add(RAFT_NOOP, NULL, 0);
+	}
+}
+
+static size_t
+end_of(uint64_t index)
+{
+	return index < fake.count ? fake.at[index] : fake.log.size;
+}
+
+static void
+serve(struct peer *peer, const struct msg_log_read *read)
+{
+	uint64_t from = read->from < fake.first ? fake.first : read->from;
+	struct msg_log_entries m = {
+	    .request = read->request, .first_index = from, .first_available = fake.first, .commit = fake.count};
+	uint64_t last = from - 1;
+	size_t start = from <= fake.count ? fake.at[from - 1] : 0;
+	while (last < fake.count && m.count < read->count_max &&
+	       (m.count == 0 || end_of(last + 1) - start <= read->size_max)) {
+		last++;
+		m.count++;
+	}
+	if (m.count)
+		m.entries = (struct wire_bytes){fake.log.bytes + start, end_of(last) - start};
+	else
+		m.entries = wire_text("");
+	msg_log_entries_put(conn_out(peer->conn), &m);
+}
+
+static void
+take_read(struct peer *peer, const struct msg_log_read *read)
+{
+	if (read->wait && read->from > fake.count && peer->waiting_count < WAITING_MAX)
+		peer->waiting[peer->waiting_count++] = *read;
+	else
+		serve(peer, read);
+}
+
+/* One cursor is enough. */
+static uint64_t
+cursor(const uint64_t *set)
+{
+	char path[SOCK_PATH_MAX + 16];
+	unsigned long long index = 0;
+	snprintf(path, sizeof path, "%s.cursor", fake.socket);
+	FILE *file = fopen(path, set ? "w" : "r");
+	if (file == NULL)
+		return 0;
+	if (set)
+		fprintf(file, "%llu\n", (unsigned long long)*set);
+	else if (fscanf(file, "%llu", &index) != 1)
+		index = 0;
+	fclose(file);
+	return set ? *set : index;
+}
+
+static void
+on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
+{
+	struct msg_log_read read;
+	struct msg_cursor_get get;
+	struct msg_cursor_set set;
+	if (number == MSG_HELLO) {
+		struct msg_hello_reply reply = {1, 1, 1, fake.node, {{1}}, 1, fake.count};
+		msg_hello_reply_put(conn_out(conn), &reply);
+	} else if (number == MSG_LOG_READ && msg_log_read_get(&read, body, size)) {
+		take_read(arg, &read);
+	} else if (number == MSG_CURSOR_GET && msg_cursor_get_get(&get, body, size)) {
+		msg_cursor_put(conn_out(conn), &(struct msg_cursor){get.request, cursor(NULL)});
+	} else if (number == MSG_CURSOR_SET && msg_cursor_set_get(&set, body, size)) {
+		msg_cursor_put(conn_out(conn), &(struct msg_cursor){set.request, cursor(&set.index)});
+	} else {
+		errx(EXIT_BUG, "fake-logd: an unexpected %s", msg_name(number));
+	}
+}
+
+static void
+on_closed(struct conn *conn, const char *why, void *arg)
+{
+	struct peer **at = &fake.peers;
+	(void)why;
+	while (*at != arg)
+		at = &(*at)->next;
+	*at = (*at)->next;
+	conn_free(conn);
+	free(arg);
+}
+
+static const struct conn_calls conn_calls = {.frame = on_frame, .closed = on_closed};
+
+static void
+on_accepted(int fd, void *arg)
+{
+	struct peer *peer = calloc(1, sizeof *peer);
+	(void)arg;
+	must(peer != NULL);
+	peer->conn = conn_new(fake.loop, fd, FRAME_SIZE_MAX, 16 << 20, &conn_calls, peer);
+	peer->next = fake.peers;
+	fake.peers = peer;
+}
+
+static void
+read_first(void)
+{
+	char path[SOCK_PATH_MAX + 16];
+	unsigned long long first;
+	snprintf(path, sizeof path, "%s.first", fake.socket);
+	FILE *file = fopen(path, "r");
+	if (file == NULL)
+		return;
+	if (fscanf(file, "%llu", &first) == 1)
+		fake.first = first;
+	fclose(file);
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	(void)timer;
+	read_lines();
+	read_first();
+	for (struct peer *peer = fake.peers; peer; peer = peer->next) {
+		size_t count = peer->waiting_count;
+		peer->waiting_count = 0;
+		for (size_t i = 0; i < count; i++)
+			take_read(peer, &peer->waiting[i]);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	char why[SOCK_WHY_SIZE];
+	if (argc < 4 || !raft_id_parse(&fake.node, argv[2]))
+		errx(EXIT_USAGE, "usage: fake-logd SOCKET NODE FILE [FIRST]");
+	fake.socket = argv[1];
+	if (argc > 4)
+		fake.first = strtoull(argv[4], NULL, 10);
+	fake.lines = fopen(argv[3], "r");
+	if (fake.lines == NULL)
+		err(EXIT_OS, "%s", argv[3]);
+	add(RAFT_NOOP, NULL, 0);
+	read_lines();
+	read_first();
+	fake.loop = loop_new();
+	int fd = sock_listen(fake.socket, 0600, (gid_t)-1, why);
+	if (fd < 0)
+		errx(EXIT_OS, "%s", why);
+	listener_new(fake.loop, fd, on_accepted, NULL);
+	uv_timer_init(loop_uv(fake.loop), &fake.timer);
+	uv_timer_start(&fake.timer, on_timer, POLL_MS, POLL_MS);
+	loop_run(fake.loop);
+	return 0;
+}
