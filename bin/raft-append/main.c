@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * raft-append: standard input or files to the log, each entry exactly once (section 5 of the
+ * design: sessions).  It exits 0 only when all is committed; else it says what is.
+ *
+ * A turn reads what is there, gives the appender as much as it takes, and what has
+ * gathered leaves in one go; the input is not read while the appender has no room.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lib/client/appender.h"
+#include "../../lib/client/tool.h"
+#include "../../lib/raft/session.h"
+#include "../../lib/seal/seal.h"
+#include "input.h"
+#include "progress.h"
+
+static struct {
+	struct tool tool;
+	enum framing framing;
+	uint64_t in_flight;
+	uint64_t give_up_ms;
+	uint64_t fence;
+	const char *session;
+	bool numbers_on; /* --continue */
+	struct appender *appender;
+	struct input *input;
+	struct progress *progress;
+	uv_signal_t signals[3];
+	/* The named session's entries that the input begins with. */
+	bool open;
+	uint64_t skip, skipped;
+	struct wire_hash digest_want, digest;
+	/* The input has ended, well or not. */
+	bool ended;
+	bool over; /* and all is told */
+	enum exit_status status;
+	char why[FRAMING_WHY_SIZE];
+	struct wire_buf out; /* of -v */
+} self;
+
+/* ------------------------------------------------------------- options */
+
+static uint64_t
+fence_term(const char *value)
+{
+	if (value == NULL)
+		value = getenv("RAFT_TERM");
+	if (value == NULL)
+		tool_die(EXIT_USAGE, "--fence: needs a term: $RAFT_TERM is not set");
+	return tool_number(TOOL_FENCE, value, 1, UINT64_MAX);
+}
+
+static void
+check_session(const char *name)
+{
+	size_t size = strlen(name);
+	if (size == 0 || size > RAFT_SESSION_NAME_MAX)
+		tool_die(EXIT_USAGE, "-S: a session's name has 1 to %d bytes", RAFT_SESSION_NAME_MAX);
+	for (; *name; name++)
+		if ((unsigned char)*name <= ' ' || *name == 0x7f)
+			tool_die(EXIT_USAGE, "-S: a session's name holds no blanks and no control characters");
+}
+
+static void
+on_option(enum tool_option option, const char *value)
+{
+	switch (option) {
+	case TOOL_FRAMING:
+		self.framing = tool_framing(value);
+		if (self.framing == FRAMING_JSON)
+			tool_die(EXIT_USAGE, "-F: json is a framing for output");
+		break;
+	case TOOL_NUL:
+		self.framing = FRAMING_NUL;
+		break;
+	case TOOL_IN_FLIGHT:
+		self.in_flight = tool_number(option, value, 1, APPENDER_IN_FLIGHT_MAX);
+		break;
+	case TOOL_TIMEOUT:
+		self.give_up_ms = tool_duration_ms(option, value);
+		break;
+	case TOOL_SESSION:
+		check_session(value);
+		self.session = value;
+		break;
+	case TOOL_CONTINUE:
+		self.numbers_on = true;
+		break;
+	case TOOL_FENCE:
+		self.fence = fence_term(value);
+		break;
+	default:
+		tool_die(EXIT_USAGE, "-r: replies need a program of mode machine, which this version lacks");
+	}
+}
+
+static void
+check_options(void)
+{
+	if (self.numbers_on && self.session == NULL)
+		tool_die(EXIT_USAGE, "--continue: needs a named session: -S NAME");
+	/* A file that is not there is a mistake to be told before anything is appended. */
+	for (char **path = self.tool.argv; *path; path++)
+		if (strcmp(*path, "-") != 0 && access(*path, R_OK) < 0)
+			tool_die(EXIT_IO, "%s: %m", *path);
+}
+
+/* ------------------------------------------------------------- the end */
+
+static void
+end(enum exit_status status)
+{
+	self.ended = self.over = true;
+	self.status = status;
+	input_hold(self.input);
+	loop_stop(self.tool.loop);
+}
+
+/* What is known of the fate of the input, for who has to go on by hand. */
+static void
+say_fate(const char *why)
+{
+	unsigned long long committed = appender_committed(self.appender) + self.skipped;
+	unsigned long long doubtful = appender_doubtful(self.appender);
+	const char *unit = self.framing == FRAMING_LINE ? "line" : "entry";
+	progress_clear(self.progress);
+	if (self.session && !self.numbers_on)
+		tool_say("%s: committed %llu, resume with the same input and -S %s", why, committed, self.session);
+	else if (doubtful == 0)
+		tool_say("%s: committed %llu, resume with %s %llu", why, committed, unit, committed + 1);
+	else
+		tool_say("%s: committed %llu, resume with %s %llu, or later: up to %llu may be committed as well",
+		    why, committed, unit, committed + 1, doubtful);
+}
+
+static void
+on_failed(enum exit_status status, const char *why, void *arg)
+{
+	(void)arg;
+	say_fate(why);
+	end(status);
+}
+
+/* The input is over; a mistake in it is told once all before it is committed. */
+static void
+end_if_done(void)
+{
+	if (self.over || !self.ended || !appender_idle(self.appender))
+		return;
+	if (self.status != EXIT_OK)
+		say_fate(self.why);
+	end(self.status);
+}
+
+static void
+on_signal(uv_signal_t *handle, int number)
+{
+	(void)handle;
+	(void)number;
+	if (self.over)
+		return;
+	self.ended = true;
+	self.status = EXIT_RETRY;
+	input_hold(self.input);
+	appender_stop(self.appender, EXIT_RETRY, "interrupted");
+}
+
+/* -------------------------------------------------------- the session */
+
+static void
+refuse_other_data(const char *what)
+{
+	progress_clear(self.progress);
+	tool_say("session %s: %s: nothing was appended", self.session, what);
+	end(EXIT_DATA);
+}
+
+static void
+on_opened(uint64_t last_serial, const struct wire_hash *digest, void *arg)
+{
+	(void)arg;
+	self.open = true;
+	self.digest_want = *digest;
+	if (!self.numbers_on)
+		self.skip = last_serial;
+}
+
+/* One of the entries that the session has already: it must be the same. */
+static void
+skip(const struct wire_bytes *item)
+{
+	seal_digest(self.digest.b, self.digest.b, item->bytes, (uint32_t)item->size);
+	if (++self.skipped < self.skip)
+		return;
+	if (memcmp(self.digest.b, self.digest_want.b, sizeof self.digest.b) != 0) {
+		self.skipped = 0;
+		refuse_other_data("what it has is not what the input begins with");
+	}
+}
+
+static void
+end_of_input(void)
+{
+	char what[128];
+	self.ended = true;
+	if (self.skipped == self.skip)
+		return;
+	snprintf(what, sizeof what, "it has %llu entries, and the input only %llu",
+	    (unsigned long long)self.skip, (unsigned long long)self.skipped);
+	refuse_other_data(what);
+}
+
+/* ------------------------------------------------------------ the turn */
+
+static void
+on_committed(uint64_t number, uint64_t count, struct raft_pos pos, void *arg)
+{
+	char line[64];
+	(void)number;
+	(void)arg;
+	for (uint64_t i = 0; self.tool.verbose && i < count; i++) {
+		int size = snprintf(line, sizeof line, "%llu %llu\n",
+		    (unsigned long long)(pos.index ? pos.index + i : 0), (unsigned long long)pos.term);
+		wire_buf_put(&self.out, line, (size_t)size);
+	}
+}
+
+/* Takes one entry of the input.  False when there is none now. */
+static bool
+take_one(void)
+{
+	struct wire_bytes item;
+	switch (input_next(self.input, &item, &self.status, self.why)) {
+	case INPUT_ITEM:
+		if (self.skipped < self.skip)
+			skip(&item);
+		else
+			appender_take(self.appender, item.bytes, item.size);
+		return true;
+	case INPUT_WAIT:
+		return false;
+	case INPUT_END:
+		end_of_input();
+		return false;
+	default:
+		self.ended = true;
+		return false;
+	}
+}
+
+static void
+turn(void *arg)
+{
+	(void)arg;
+	bool ready = self.session == NULL || self.open;
+	while (!self.ended && ready && appender_room(self.appender) && take_one())
+		;
+	if (!appender_room(self.appender))
+		input_hold(self.input);
+	appender_send(self.appender);
+	if (self.out.size > 0) {
+		tool_write(self.out.bytes, self.out.size);
+		self.out.size = 0;
+	}
+	progress_show(self.progress, appender_committed(self.appender) + self.skipped,
+	    appender_trouble(self.appender));
+	end_if_done();
+}
+
+static const struct appender_calls appender_calls = {on_opened, on_committed, on_failed};
+
+static void
+set_up(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	struct tool_path path = tool_socket(&self.tool, "elect");
+	struct appender_settings settings = {
+	    .path = path.text,
+	    .program = self.tool.prog,
+	    .in_flight_max = self.in_flight,
+	    .give_up_ms = self.give_up_ms,
+	    .fence = self.fence,
+	    .session = self.session,
+	};
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+		uv_signal_init(loop_uv(self.tool.loop), &self.signals[i]);
+		uv_signal_start(&self.signals[i], on_signal, numbers[i]);
+		uv_unref((uv_handle_t *)&self.signals[i]);
+	}
+	self.input = input_new(self.tool.loop, self.framing, self.tool.conf->elect.entry_max, self.tool.argv);
+	self.progress = progress_new(self.tool.loop, self.tool.prog);
+	self.appender = appender_new(self.tool.loop, &settings, &appender_calls, NULL);
+	loop_on_turn(self.tool.loop, turn, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+	self.tool = (struct tool){
+	    .prog = "raft-append",
+	    .usage = "[-v] [-c FILE] [-F FRAMING | -0] [-w COUNT] [-t TIME] [-S NAME [--continue]] "
+		     "[--fence[=TERM]] [FILE ...]",
+	    .takes = 1u << TOOL_FRAMING | 1u << TOOL_NUL | 1u << TOOL_IN_FLIGHT | 1u << TOOL_TIMEOUT |
+		1u << TOOL_SESSION | 1u << TOOL_CONTINUE | 1u << TOOL_FENCE | 1u << TOOL_REPLIES,
+	    .found = on_option,
+	};
+	self.framing = FRAMING_LINE;
+	self.in_flight = APPENDER_IN_FLIGHT;
+	self.give_up_ms = TOOL_GIVE_UP_MS;
+	tool_start(&self.tool, argc, argv);
+	check_options();
+	set_up();
+	loop_run(self.tool.loop);
+	progress_clear(self.progress);
+	return (int)self.status;
+}
