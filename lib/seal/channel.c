@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: ISC */
+/* Noise KK between two nodes, and the explicit counter. */
+#include "channel.h"
+
+#include <string.h>
+
+#include "../wire/buf.h"
+
+#ifdef SEAL_CLEAR
+enum { CLEAR = 1 };
+#else
+enum { CLEAR = 0 };
+#endif
+
+static const char protocol[] = "Noise_KK_25519_ChaChaPoly_SHA256";
+static const char domain[] = "raft-tools peer";
+
+enum { PROLOGUE_SIZE = sizeof domain + 1 + SEAL_HASH_SIZE + 2 * RAFT_ID_SIZE + 1 };
+
+bool
+channel_clear(void)
+{
+	return CLEAR;
+}
+
+static bool
+start(struct noise *noise, const struct channel_names *names, bool initiator, const struct seal_pair *self,
+    const uint8_t peer_key[SEAL_KEY_SIZE])
+{
+	uint8_t prologue[PROLOGUE_SIZE], *at = prologue;
+	memcpy(at, domain, sizeof domain);
+	at += sizeof domain;
+	*at++ = CHANNEL_VERSION;
+	memcpy(at, names->cluster, SEAL_HASH_SIZE);
+	at += SEAL_HASH_SIZE;
+	memcpy(at, names->initiator.s, RAFT_ID_SIZE);
+	at += RAFT_ID_SIZE;
+	memcpy(at, names->responder.s, RAFT_ID_SIZE);
+	at += RAFT_ID_SIZE;
+	*at++ = names->class;
+	must(at == prologue + sizeof prologue);
+	struct noise_keys keys = {.s = self, .rs = peer_key};
+	return noise_start(noise, protocol, initiator, &keys, prologue, sizeof prologue);
+}
+
+bool
+channel_hello(struct channel_pending *pending, const struct channel_names *names,
+    const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE], uint8_t out[CHANNEL_HELLO_SIZE])
+{
+	uint8_t message[NOISE_OVERHEAD_MAX];
+	size_t size;
+	if (!start(&pending->noise, names, true, self, peer_key) ||
+	    !noise_write(&pending->noise, NULL, 0, message, &size)) {
+		seal_wipe(pending, sizeof *pending);
+		return false;
+	}
+	must(size == CHANNEL_HELLO_SIZE);
+	memcpy(out, message, size);
+	return true;
+}
+
+static bool
+answer(struct noise *noise, const uint8_t *hello, const struct channel_reply *reply, uint8_t *out)
+{
+	uint8_t nothing[NOISE_TAG_SIZE], payload[16], message[sizeof payload + NOISE_OVERHEAD_MAX];
+	size_t size;
+	if (!noise_read(noise, hello, CHANNEL_HELLO_SIZE, nothing, &size))
+		return false;
+	must(size == 0);
+	wire_put_u64(payload, reply->session);
+	wire_put_u64(payload + 8, reply->start);
+	if (!noise_write(noise, payload, sizeof payload, message, &size))
+		return false;
+	must(size == CHANNEL_REPLY_SIZE);
+	memcpy(out, message, size);
+	return true;
+}
+
+bool
+channel_answer(const struct channel_names *names, const struct seal_pair *self,
+    const uint8_t peer_key[SEAL_KEY_SIZE], const uint8_t hello[CHANNEL_HELLO_SIZE],
+    const struct channel_reply *reply, uint8_t out[CHANNEL_REPLY_SIZE], struct channel_rx *rx)
+{
+	struct noise noise;
+	struct noise_cipher unused;
+	bool ok = start(&noise, names, false, self, peer_key) && answer(&noise, hello, reply, out);
+	if (ok)
+		noise_split(&noise, &rx->cipher, &unused);
+	seal_wipe(&unused, sizeof unused);
+	seal_wipe(&noise, sizeof noise);
+	return ok;
+}
+
+bool
+channel_finish(struct channel_pending *pending, const uint8_t message[CHANNEL_REPLY_SIZE],
+    struct channel_reply *reply, struct channel_tx *tx)
+{
+	/* On a copy: a forged reply must not end the handshake. */
+	struct noise noise = pending->noise;
+	struct noise_cipher unused;
+	uint8_t payload[CHANNEL_REPLY_SIZE];
+	size_t size;
+	bool ok = noise_read(&noise, message, CHANNEL_REPLY_SIZE, payload, &size);
+	if (ok) {
+		must(size == 16);
+		reply->session = wire_get_u64(payload);
+		reply->start = wire_get_u64(payload + 8);
+		noise_split(&noise, &tx->cipher, &unused);
+		seal_wipe(&unused, sizeof unused);
+		seal_wipe(pending, sizeof *pending);
+	}
+	seal_wipe(&noise, sizeof noise);
+	return ok;
+}
+
+uint64_t
+channel_counter(const struct channel_tx *tx)
+{
+	return tx->cipher.n;
+}
+
+void
+channel_seal(struct channel_tx *tx, const void *ad, size_t ad_size, uint8_t *bytes, size_t size)
+{
+	/* 2^64 - 1 is not for messages (4.2); a session is renewed long before. */
+	must(tx->cipher.n < UINT64_MAX - 1);
+	uint64_t n = tx->cipher.n++;
+	if (CLEAR)
+		memset(bytes + size, 0, CHANNEL_TAG_SIZE);
+	else
+		noise_encrypt(&tx->cipher, n, ad, ad_size, bytes, size, bytes);
+}
+
+enum channel_verdict
+channel_open(struct channel_rx *rx, uint64_t counter, const void *ad, size_t ad_size, uint8_t *bytes,
+    size_t size)
+{
+	if (size < CHANNEL_TAG_SIZE || counter >= UINT64_MAX - 1)
+		return CHANNEL_FORGED;
+	if (counter < rx->cipher.n)
+		return CHANNEL_OLD;
+	if (!CLEAR && !noise_decrypt(&rx->cipher, counter, ad, ad_size, bytes, size, bytes))
+		return CHANNEL_FORGED;
+	rx->cipher.n = counter + 1;
+	return CHANNEL_OPENED;
+}
