@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * raft-tail: committed client entries of this node's log to standard output, in order.
+ *
+ * The next read is asked for before the last one is written out, so that the log and
+ * the reader of our output work side by side.  Writing blocks: that is the back-pressure.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lib/client/framing.h"
+#include "../../lib/client/link.h"
+#include "../../lib/client/tool.h"
+
+enum { READ_SIZE = 1 << 20 };
+
+static struct {
+	struct tool tool;
+	enum framing framing;
+	bool follow;
+	uint64_t from, to;   /* indexes, both included */
+	uint64_t count_left; /* entries to print */
+	uint64_t give_up_ms;
+	struct link *link;
+	uint64_t request;
+	bool end_known; /* without -f: `to` is at most the commit index at the start */
+	uv_timer_t give_up;
+	uv_poll_t output;
+	struct mono_ms progress_at;
+	struct wire_buf out;
+	char why[SOCK_WHY_SIZE];
+} self;
+
+static void
+on_option(enum tool_option option, const char *value)
+{
+	switch (option) {
+	case TOOL_FRAMING:
+		self.framing = tool_framing(value);
+		break;
+	case TOOL_NUL:
+		self.framing = FRAMING_NUL;
+		break;
+	case TOOL_FOLLOW:
+		self.follow = true;
+		break;
+	case TOOL_COUNT:
+		self.count_left = tool_number(option, value, 0, UINT64_MAX);
+		break;
+	case TOOL_FROM:
+		self.from = tool_number(option, value, 1, UINT64_MAX - 1);
+		break;
+	case TOOL_TO:
+		self.to = tool_number(option, value, 0, UINT64_MAX - 1);
+		break;
+	default:
+		self.give_up_ms = tool_duration_ms(option, value);
+	}
+}
+
+static bool
+done(void)
+{
+	return self.count_left == 0 || self.from > self.to;
+}
+
+static void
+ask(void)
+{
+	msg_log_read_put(link_out(self.link),
+	    &(struct msg_log_read){.request = ++self.request, .from = self.from, .size_max = READ_SIZE,
+		.count_max = UINT32_MAX, .wait = self.follow || self.end_known});
+	link_flush(self.link);
+}
+
+/* Frames those that are asked for.  False when the run of records is malformed. */
+static bool
+take(const struct msg_log_entries *entries)
+{
+	const uint8_t *at = entries->entries.bytes;
+	size_t left = entries->entries.size;
+	for (uint32_t i = 0; i < entries->count; i++) {
+		struct raft_entry entry;
+		if (!raft_entry_decode(&entry, NULL, at, left))
+			return false;
+		at += entry.size;
+		left -= entry.size;
+		if (!done() && entry.kind == RAFT_CLIENT) {
+			framing_put(&self.out, self.framing, self.from, &entry);
+			self.count_left--;
+		}
+		self.from++;
+	}
+	return left == 0;
+}
+
+static void
+write_out(void)
+{
+	tool_write(self.out.bytes, self.out.size);
+	self.out.size = 0;
+	self.progress_at = mono_now();
+}
+
+static void
+on_entries(const struct msg_log_entries *entries)
+{
+	if (entries->request != self.request)
+		return;
+	if (!self.end_known && !self.follow && entries->commit < self.to)
+		self.to = entries->commit;
+	self.end_known = true;
+	if (entries->first_available > self.from && !done())
+		tool_die(EXIT_GAP, "the entries %llu to %llu are compacted away: the first available index is %llu",
+		    (unsigned long long)self.from, (unsigned long long)entries->first_available - 1,
+		    (unsigned long long)entries->first_available);
+	if ((entries->count > 0 && entries->first_index != self.from) || !take(entries)) {
+		link_break(self.link, "raft-logd sends what cannot be read");
+		return;
+	}
+	if (done())
+		loop_stop(self.tool.loop);
+	else
+		ask();
+	write_out();
+}
+
+static void
+on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+{
+	struct msg_log_entries entries;
+	struct msg_refusal refusal;
+	(void)arg;
+	if (number == MSG_LOG_ENTRIES && msg_log_entries_get(&entries, body, size))
+		on_entries(&entries);
+	else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
+		tool_die((enum exit_status)refusal.exit_status, "%.*s", (int)refusal.sentence.size,
+		    (const char *)refusal.sentence.bytes);
+	else
+		link_break(link, "raft-logd sends what cannot be read");
+}
+
+static void
+on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+{
+	(void)link;
+	(void)hello;
+	(void)arg;
+	self.progress_at = mono_now();
+	ask();
+}
+
+static void
+on_down(struct link *link, bool was_up, const char *why, void *arg)
+{
+	(void)link;
+	(void)arg;
+	if (self.tool.verbose && strcmp(self.why, why) != 0)
+		tool_say("%s", why);
+	snprintf(self.why, sizeof self.why, "%s", why);
+	if (was_up)
+		self.progress_at = mono_now();
+}
+
+static void
+on_hopeless(struct link *link, const char *why, void *arg)
+{
+	(void)link;
+	(void)arg;
+	tool_die(EXIT_UNAVAILABLE, "%s", why);
+}
+
+/* One that follows has all the time there is, while somebody is there to follow. */
+static void
+on_give_up(uv_timer_t *timer)
+{
+	uint64_t silent = mono_now().ms - self.progress_at.ms;
+	bool patient = self.follow && link_up(self.link);
+	if (patient || silent < self.give_up_ms) {
+		uv_timer_start(timer, on_give_up, patient ? self.give_up_ms : self.give_up_ms - silent, 0);
+		return;
+	}
+	tool_die(EXIT_UNAVAILABLE, "%s (given up after %llu ms)",
+	    self.why[0] ? self.why : "raft-logd does not answer", (unsigned long long)self.give_up_ms);
+}
+
+/* The reader of our output has gone: without this, one that follows a quiet log would stay. */
+static void
+on_output(uv_poll_t *poll, int status, int events)
+{
+	(void)poll;
+	if (status < 0 || (events & UV_DISCONNECT))
+		exit(EXIT_OK);
+}
+
+static void
+watch_output(void)
+{
+	if (uv_poll_init(loop_uv(self.tool.loop), &self.output, STDOUT_FILENO) < 0)
+		return;
+	uv_poll_start(&self.output, UV_DISCONNECT, on_output);
+	uv_unref((uv_handle_t *)&self.output);
+}
+
+static const struct link_calls link_calls = {on_up, on_frame, on_down, on_hopeless, NULL};
+
+int
+main(int argc, char **argv)
+{
+	self.tool = (struct tool){
+	    .prog = "raft-tail",
+	    .usage = "[-fv] [-c FILE] [-F FRAMING | -0] [-N COUNT] [-t TIME] [--from INDEX] [--to INDEX]",
+	    .takes = 1u << TOOL_FRAMING | 1u << TOOL_NUL | 1u << TOOL_FOLLOW | 1u << TOOL_COUNT |
+		1u << TOOL_TIMEOUT | 1u << TOOL_FROM | 1u << TOOL_TO,
+	    .found = on_option,
+	};
+	self.from = 1;
+	self.to = self.count_left = UINT64_MAX;
+	self.give_up_ms = TOOL_GIVE_UP_MS;
+	tool_start(&self.tool, argc, argv);
+	if (self.tool.argc > 0)
+		tool_die(EXIT_USAGE, "%s: no operand is expected", self.tool.argv[0]);
+	if (done())
+		return EXIT_OK;
+	self.progress_at = mono_now();
+	uv_timer_init(loop_uv(self.tool.loop), &self.give_up);
+	uv_timer_start(&self.give_up, on_give_up, self.give_up_ms, 0);
+	watch_output();
+	self.link = link_new(self.tool.loop, tool_socket(&self.tool, "log").text, WIRE_READER,
+	    self.tool.prog, &link_calls, NULL);
+	loop_run(self.tool.loop);
+	return EXIT_OK;
+}
