@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/* raft-ctl's subcommands: each a function that returns an exit status. */
+#ifndef CTL_H
+#define CTL_H
+
+#include "../../lib/client/tool.h"
+
+struct ctl {
+	struct tool tool;
+	bool json;
+	bool yaml;
+	bool give_up_given;
+	uint64_t give_up_ms;
+	int argc; /* what stands behind the subcommand */
+	char **argv;
+};
+
+enum exit_status ctl_status(struct ctl *ctl);
+enum exit_status ctl_wait(struct ctl *ctl);
+enum exit_status ctl_members(struct ctl *ctl);
+enum exit_status ctl_session(struct ctl *ctl);
+enum exit_status ctl_watch(struct ctl *ctl);
+enum exit_status ctl_barrier(struct ctl *ctl);
+
+#endif

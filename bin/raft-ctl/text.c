@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: ISC */
+/* Logfmt read, and shown as text, tables and JSON. */
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lib/client/json.h"
+#include "../../lib/raft/types.h"
+
+enum { COLUMNS = 80, COLUMNS_MAX = 32 };
+
+/* ------------------------------------------------------------- reading */
+
+static char *
+copy(const char *from, size_t size)
+{
+	char *text = malloc(size + 1);
+	must(text != NULL);
+	memcpy(text, from, size);
+	text[size] = '\0';
+	return text;
+}
+
+static int
+hex_digit(char c)
+{
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= '0' && c <= '9' ? c - '0' : 0;
+}
+
+/* A quoted value without its quotes and escapes; *at is behind the first quote, and then behind the last. */
+static char *
+unquote(const char **at, const char *end)
+{
+	struct wire_buf value = {0};
+	const char *p = *at;
+	for (; p < end && *p != '"'; p++) {
+		char c = *p;
+		if (c == '\\' && p + 1 < end) {
+			c = *++p;
+			if (c == 'n')
+				c = '\n';
+			else if (c == 'x' && end - p > 2)
+				c = (char)(hex_digit(p[1]) << 4 | hex_digit(p[2])), p += 2;
+		}
+		wire_buf_put(&value, &c, 1);
+	}
+	*at = p < end ? p + 1 : p;
+	wire_buf_put(&value, "", 1);
+	return (char *)value.bytes;
+}
+
+static void
+parse_line(struct text_line *line, const char *at, const char *end)
+{
+	while (at < end) {
+		while (at < end && *at == ' ')
+			at++;
+		const char *key = at;
+		while (at < end && *at != '=' && *at != ' ')
+			at++;
+		if (at == key)
+			return;
+		line->pairs = realloc(line->pairs, (line->count + 1) * sizeof *line->pairs);
+		must(line->pairs != NULL);
+		struct text_pair *pair = &line->pairs[line->count++];
+		pair->key = copy(key, (size_t)(at - key));
+		if (at < end && *at == '=')
+			at++;
+		if (at < end && *at == '"') {
+			at++;
+			pair->value = unquote(&at, end);
+			continue;
+		}
+		const char *value = at;
+		while (at < end && *at != ' ')
+			at++;
+		pair->value = copy(value, (size_t)(at - value));
+	}
+}
+
+void
+text_parse(struct text *text, const char *bytes, size_t size)
+{
+	const char *end = bytes + size;
+	*text = (struct text){0};
+	while (bytes < end) {
+		const char *stop = memchr(bytes, '\n', (size_t)(end - bytes));
+		if (stop == NULL)
+			stop = end;
+		text->lines = realloc(text->lines, (text->count + 1) * sizeof *text->lines);
+		must(text->lines != NULL);
+		text->lines[text->count] = (struct text_line){0};
+		parse_line(&text->lines[text->count++], bytes, stop);
+		bytes = stop + 1;
+	}
+}
+
+void
+text_free(struct text *text)
+{
+	for (size_t i = 0; i < text->count; i++) {
+		for (size_t k = 0; k < text->lines[i].count; k++) {
+			free(text->lines[i].pairs[k].key);
+			free(text->lines[i].pairs[k].value);
+		}
+		free(text->lines[i].pairs);
+	}
+	free(text->lines);
+	*text = (struct text){0};
+}
+
+const char *
+text_get(const struct text_line *line, const char *key)
+{
+	for (size_t i = 0; i < line->count; i++)
+		if (strcmp(line->pairs[i].key, key) == 0)
+			return line->pairs[i].value;
+	return NULL;
+}
+
+/* -------------------------------------------------------------- showing */
+
+static bool
+named(const char *const *names, const char *key)
+{
+	for (; names && *names; names++)
+		if (strcmp(*names, key) == 0)
+			return true;
+	return false;
+}
+
+static void
+put_blanks(struct wire_buf *out, size_t count)
+{
+	memset(wire_buf_add(out, count), ' ', count);
+}
+
+void
+text_show(struct wire_buf *out, const char *title, const struct text_line *line, const char *const *without)
+{
+	enum { INDENT = 8 };
+	size_t column = strlen(title);
+	json_put_raw(out, title);
+	for (size_t i = 0; i < line->count; i++) {
+		const struct text_pair *pair = &line->pairs[i];
+		size_t width = strlen(pair->key) + 1 + strlen(pair->value);
+		if (named(without, pair->key) || pair->value[0] == '\0')
+			continue;
+		if (column + 2 + width > COLUMNS && column > INDENT) {
+			json_put_raw(out, "\n");
+			column = 0;
+		}
+		size_t blanks = column < INDENT ? INDENT - column : 2;
+		put_blanks(out, blanks);
+		json_put_raw(out, pair->key);
+		json_put_raw(out, "=");
+		json_put_raw(out, pair->value);
+		column += blanks + width;
+	}
+	json_put_raw(out, "\n");
+}
+
+static size_t
+find_columns(const char **keys, const struct text_line *const *lines, size_t count, const char *const *without)
+{
+	size_t columns = 0;
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < lines[i]->count; k++) {
+			const char *key = lines[i]->pairs[k].key;
+			size_t at = 0;
+			while (at < columns && strcmp(keys[at], key) != 0)
+				at++;
+			if (at == columns && columns < COLUMNS_MAX && !named(without, key))
+				keys[columns++] = key;
+		}
+	}
+	return columns;
+}
+
+static size_t
+cell_width(const struct text_line *line, const char *key)
+{
+	const char *value = text_get(line, key);
+	return value && value[0] ? strlen(value) : 1;
+}
+
+static void
+put_cell(struct wire_buf *out, const char *value, size_t width, bool last)
+{
+	json_put_raw(out, value);
+	if (last)
+		json_put_raw(out, "\n");
+	else
+		put_blanks(out, width - strlen(value) + 2);
+}
+
+void
+text_show_table(struct wire_buf *out, const struct text_line *const *lines, size_t count,
+    const char *const *without)
+{
+	const char *keys[COLUMNS_MAX];
+	size_t widths[COLUMNS_MAX];
+	size_t columns = find_columns(keys, lines, count, without);
+	for (size_t c = 0; c < columns; c++) {
+		widths[c] = strlen(keys[c]);
+		for (size_t i = 0; i < count; i++)
+			if (cell_width(lines[i], keys[c]) > widths[c])
+				widths[c] = cell_width(lines[i], keys[c]);
+	}
+	for (size_t c = 0; c < columns; c++)
+		put_cell(out, keys[c], widths[c], c + 1 == columns);
+	for (size_t i = 0; i < count; i++) {
+		for (size_t c = 0; c < columns; c++) {
+			const char *value = text_get(lines[i], keys[c]);
+			put_cell(out, value && value[0] ? value : "-", widths[c], c + 1 == columns);
+		}
+	}
+}
+
+/* More digits than a JSON reader keeps, or a leading zero: then it is a name that looks like a number. */
+static bool
+is_number(const char *value)
+{
+	size_t size = strspn(value, "0123456789");
+	return size > 0 && size <= 15 && value[size] == '\0' && (value[0] != '0' || size == 1);
+}
+
+/* JSON has no way to say bytes that are not UTF-8: a question mark stands for each. */
+void
+text_json_string(struct wire_buf *out, const char *value)
+{
+	size_t size = strlen(value);
+	if (json_utf8((const uint8_t *)value, size)) {
+		json_put_string(out, (const uint8_t *)value, size);
+		return;
+	}
+	char *ascii = copy(value, size);
+	for (size_t i = 0; i < size; i++)
+		if (ascii[i] & 0x80)
+			ascii[i] = '?';
+	json_put_string(out, (const uint8_t *)ascii, size);
+	free(ascii);
+}
+
+void
+text_json(struct wire_buf *out, const struct text_line *line, const char *const *without)
+{
+	const char *before = "";
+	json_put_raw(out, "{");
+	for (size_t i = 0; i < line->count; i++) {
+		const struct text_pair *pair = &line->pairs[i];
+		if (named(without, pair->key))
+			continue;
+		json_put_raw(out, before);
+		text_json_string(out, pair->key);
+		json_put_raw(out, ":");
+		if (is_number(pair->value))
+			json_put_raw(out, pair->value);
+		else
+			text_json_string(out, pair->value);
+		before = ",";
+	}
+	json_put_raw(out, "}");
+}
