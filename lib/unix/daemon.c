@@ -16,7 +16,7 @@
 
 #include "conn.h"
 
-enum { OPTIONS_MAX = 32, OPT_LOG_TIME = 0x7000 };
+enum { OPTIONS_MAX = 32, OPT_LOG_TIME = 0x7000, PARENT_FD_LOW = 1000 };
 
 static const struct option common_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -227,6 +227,12 @@ watch_parent(struct daemon *daemon)
 	unsetenv("RAFT_PARENT_FD");
 	if (fd <= 2 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		die_plain(daemon, EXIT_USAGE, "$RAFT_PARENT_FD: %s: not an open descriptor", text);
+	/* A dying process closes in rising order: raft-node waits for this one, so it has to go last. */
+	int last = fcntl(fd, F_DUPFD_CLOEXEC, PARENT_FD_LOW);
+	if (last >= 0) {
+		close(fd);
+		fd = last;
+	}
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	must(uv_poll_init(loop_uv(daemon->loop), &self.parent, fd) == 0);
 	uv_poll_start(&self.parent, UV_READABLE, on_parent);
