@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 # raft.yaml: what is read, and the one sentence that each mistake gets.  raft.yaml(5).
 
+bats_require_minimum_version 1.5.0
 load helper
 
 K1=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=
@@ -63,7 +64,7 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 		'window: 16MiB' 'uncommitted: 64MiB' 'tail: 8MiB' 'keep: 10GiB' 'reserve: 256MiB' 'tail: 16MiB' 'queue: 64MiB'; do
 		grep -qxF "  $line" <<<"$output"
 	done
-	! grep -q '^fsm:' <<<"$output"
+	run ! grep -q "^fsm:" <<<"$output"
 }
 
 @test "conf: paths are relative to the file, not to the working directory" {

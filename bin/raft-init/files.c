@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,9 +62,6 @@ files_folder(const char *path, mode_t mode, char *why)
 	struct stat st;
 	if (mkdir(path, mode) == 0) {
 		files_made(path);
-		/* The umask may have taken bits away from the owner. */
-		if (chmod(path, mode) != 0)
-			return fail(path, "cannot be given its mode", why);
 		return sync_parent(path, why);
 	}
 	if (errno != EEXIST)
@@ -72,6 +70,16 @@ files_folder(const char *path, mode_t mode, char *why)
 		return true;
 	errno = ENOTDIR;
 	return fail(path, "is in the way", why);
+}
+
+bool
+files_lock(const char *path, char *why)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(path, "cannot be opened", why);
+	/* Held until the process ends. */
+	return flock(fd, LOCK_EX) == 0 || fail(path, "cannot be locked", why);
 }
 
 static bool

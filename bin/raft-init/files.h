@@ -13,6 +13,8 @@
 
 /* The folder, of that mode; one that is there already is left as it is. */
 bool files_folder(const char *path, mode_t mode, char *why);
+/* Waits until no other raft-init is at work in the folder. */
+bool files_lock(const char *path, char *why);
 /* A new file with that text; refuses where one exists. */
 bool files_text(const char *path, const char *text, char *why);
 /* Somebody else made this file: it is to go too when raft-init fails. */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../../lib/conf/address.h"
 #include "../../lib/conf/conf.h"
@@ -62,10 +63,10 @@ die(enum exit_status status, const char *format, ...)
 
 /* Half of a node would be in the way of the next attempt. */
 _Noreturn static void
-give_up(const char *why)
+give_up(enum exit_status status, const char *why)
 {
 	files_undo();
-	die(EXIT_IO, "%s", why);
+	die(status, "%s", why);
 }
 
 /* ------------------------------------------------------------ the command line */
@@ -160,6 +161,15 @@ number(const char *option, const char *text, unsigned missing, unsigned low, uns
 
 /* ------------------------------------------------------------ the two forms */
 
+/* What is looked at from here on stays as it is. */
+static void
+take_folder(const char *folder)
+{
+	char why[CONF_WHY_SIZE];
+	if (!files_folder(folder, 0755, why) || !files_lock(folder, why))
+		give_up(EXIT_IO, why);
+}
+
 /* n1, n2, ... below the folder, on ports of this host that follow each other. */
 static void
 plan_cluster(
@@ -191,14 +201,13 @@ init_cluster(const struct wanted *wanted)
 		members.members[members.count++] = node_member(&nodes[i]);
 	must(raft_config_normalise(&members));
 
+	take_folder(wanted->folder);
 	for (unsigned i = 0; i < count; i++)
 		if (!node_check_free(&nodes[i], why))
-			die(EXIT_CONFIG, "%s", why);
-	if (!files_folder(wanted->folder, 0755, why))
-		give_up(why);
+			give_up(EXIT_CONFIG, why);
 	for (unsigned i = 0; i < count; i++)
 		if (!node_make(&nodes[i], &members, why))
-			give_up(why);
+			give_up(EXIT_IO, why);
 	for (unsigned i = 0; i < count; i++)
 		node_free(&nodes[i]);
 }
@@ -212,7 +221,7 @@ print_member(const struct init_node *node)
 	free(line);
 	/* Without its line nobody could make the node a member. */
 	if (fflush(stdout) != 0)
-		give_up("the member line could not be written to standard output");
+		give_up(EXIT_IO, "the member line could not be written to standard output");
 }
 
 static void
@@ -228,10 +237,11 @@ init_node(const struct wanted *wanted)
 	strcpy(node.address, wanted->address);
 	node_plan(&node, wanted->folder);
 
+	take_folder(wanted->folder);
 	if (!node_check_free(&node, why))
-		die(EXIT_CONFIG, "%s", why);
+		give_up(EXIT_CONFIG, why);
 	if (!node_make(&node, NULL, why))
-		give_up(why);
+		give_up(EXIT_IO, why);
 	print_member(&node);
 	node_free(&node);
 }
@@ -239,6 +249,8 @@ init_node(const struct wanted *wanted)
 int
 main(int argc, char **argv)
 {
+	/* Whatever the umask takes away, the owner must be able to use it. */
+	umask(umask(0) & 077);
 	seal_init();
 	struct wanted wanted = read_options(argc, argv);
 	if (wanted.id != NULL)

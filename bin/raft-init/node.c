@@ -58,7 +58,7 @@ static bool
 check_no_file(const char *path, char *why)
 {
 	struct stat st;
-	if (lstat(path, &st) != 0 && errno == ENOENT)
+	if (lstat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
 		return true;
 	snprintf(why, CONF_WHY_SIZE,
 	    "%s exists: nothing is written over, remove it or choose another folder", path);

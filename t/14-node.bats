@@ -1,0 +1,369 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# raft-node: supervision.  raft-node(8).
+#
+# raft-node runs the programs that lie beside it, so most of this is tested with small
+# stand-ins whose behaviour is chosen by files; the last tests run the daemons themselves.
+
+# shellcheck disable=SC2016,SC2030,SC2031
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	mkdir bin
+	cp "$BIN/raft-node" bin/
+	for d in logd peerd elect fsm; do stand_in >bin/raft-$d && chmod +x bin/raft-$d; done
+	raft-init -N 1 demo
+	CONF=demo/n1/raft.yaml
+	echo 'fsm: {}' >>"$CONF"
+	: >events
+}
+
+teardown() { stop_all; }
+
+# stand_in: NAME.exit holds the status it ends with at once, NAME.unready, NAME.stuck and NAME.deaf are switches.
+stand_in() {
+	cat <<-'EOF'
+		#!/bin/bash
+		name=$(basename "$0")
+		cd "$(dirname "$0")/.." || exit 71
+		say() { echo "$1 $name $$ $2" >>events; }
+		say start "$*"
+		if [ -e "$name.exit" ]; then exit "$(cat "$name.exit")"; fi
+		if [ -e "$name.stuck" ]; then trap 'say deaf' TERM; else trap 'say term; exit 0' TERM; fi
+		[ -e "$name.unready" ] || echo >&3
+		exec 3>&-
+		env >"$name.env"
+		[ "$name" != raft-fsm ] || echo "output of $name"
+		while :; do
+			read -r -t 0.1 -u "$RAFT_PARENT_FD"
+			[ $? -gt 128 ] || break
+		done
+		say orphan
+		[ ! -e "$name.slow" ] || sleep "$(cat "$name.slow")"
+	EOF
+}
+
+# node ARGS...: raft-node with stand-ins in the background; NODE is its pid.
+node() {
+	spawn node.log bin/raft-node -c "$CONF" "$@"
+	NODE=$SPAWNED
+}
+
+seen() { grep -qE "$1" events; }
+count() { [ "$(grep -cE "$1" events)" -ge "$2" ]; }
+logged() { grep -qE "$1" node.log; }
+pid_of() { awk -v n="raft-$1" '$1 == "start" && $2 == n { p = $3 } END { print p }' events; }
+all_started() { for d in logd peerd elect fsm; do seen "start raft-$d " || return 1; done; }
+all_gone() { awk '$1 == "start" { print $3 }' events | while read -r p; do gone "$p" || return 1; done; }
+exited() { gone "$NODE"; }
+
+# ended STATUS: waits for raft-node, which must exit so.
+ended() {
+	wait_until 30 exited
+	local status=0
+	wait "$NODE" || status=$?
+	echo "status $status"
+	[ "$status" -eq "$1" ]
+}
+
+@test "node: the daemons are started with the same file, raft-fsm's output is raft-node's" {
+	node -v
+	wait_until 10 all_started
+	for d in logd peerd elect fsm; do
+		grep -q "^start raft-$d [0-9]* -c $PWD/$CONF -d 3 -v$" events
+	done
+	wait_until 10 grep -qx 'output of raft-fsm' node.log
+}
+
+@test "node: raft-fsm runs only with an fsm section" {
+	sed -i '/^fsm:/d' "$CONF"
+	node
+	wait_until 10 seen 'start raft-elect'
+	reap TERM "$NODE"
+	run ! seen 'start raft-fsm'
+	ended 0
+}
+
+@test "node: ready means that log, peers and elector are" {
+	touch raft-peerd.unready raft-fsm.unready
+	mkfifo ready
+	spawn node.log bash -c "exec bin/raft-node -c $CONF -d 9 9>ready"
+	NODE=$SPAWNED
+	exec 7<ready
+	wait_until 10 logged 'child=raft-elect from=starting to=ready'
+	run -142 read -r -t 0.3 -u 7
+	rm raft-peerd.unready
+	kill -KILL "$(pid_of peerd)"
+	read -r -t 10 -u 7
+	exec 7<&-
+}
+
+@test "node: systemd is told when it is ready, and only by raft-node" {
+	timeout 20 python3 - "$PWD/notify" >got <<-'PY' &
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.bind(sys.argv[1])
+		s.settimeout(15)
+		print(s.recv(100).decode(), flush=True)
+	PY
+	wait_until 10 test -S notify
+	NOTIFY_SOCKET=$PWD/notify node
+	wait_until 10 grep -qx 'READY=1' got
+	wait_until 10 all_started
+	wait_until 10 test -s raft-fsm.env
+	run ! grep -h NOTIFY_SOCKET raft-*.env
+}
+
+@test "node: a daemon that is killed is started again, with its signal in words" {
+	node
+	wait_until 10 all_started
+	kill -KILL "$(pid_of elect)"
+	wait_until 10 count 'start raft-elect' 2
+	logged 'lvl=warn .*child=raft-elect .*to=waiting why="killed by signal 9, Killed"'
+	[ "$(grep -c 'start raft-logd' events)" -eq 1 ]
+}
+
+@test "node: a daemon that fails again and again is started less and less often" {
+	echo 74 >raft-logd.exit
+	node
+	wait_until 10 count 'start raft-logd' 4
+	logged 'child=raft-logd .*why="exit status 74, an input or output error"'
+	# 0, 100, 300, 700, 1500 ms and so on: after 2 seconds that is at most 5 or 6 starts.
+	sleep 1
+	[ "$(grep -c 'start raft-logd' events)" -le 6 ]
+	[ "$(grep -c 'start raft-peerd' events)" -eq 1 ]
+	rm raft-logd.exit
+	wait_until 10 logged 'child=raft-logd from=starting to=ready'
+}
+
+@test "node: a daemon that finds its configuration wrong ends the node with 78" {
+	for status in 78 64; do
+		: >events
+		: >node.log
+		echo $status >raft-elect.exit
+		node
+		ended 78
+		all_gone
+		logged "lvl=error prog=raft-node node=n1 ev=stop status=78 why=\"raft-elect can't work with this configuration"
+	done
+}
+
+@test "node: a daemon that is not there ends the node with 127, one that can't be run with 126" {
+	mv bin/raft-elect elect
+	node
+	ended 127
+	all_gone
+	install -m 644 elect bin/raft-elect
+	node
+	ended 126
+	logged "raft-elect can't be started from $PWD/bin"
+}
+
+@test "node: TERM stops the program first and the log last, each waited for" {
+	node
+	wait_until 10 all_started
+	wait_until 10 test -s raft-fsm.env
+	kill -TERM "$NODE"
+	ended 0
+	[ "$(awk '$1 == "term" { print $2 }' events | xargs)" = 'raft-fsm raft-elect raft-peerd raft-logd' ]
+	all_gone
+}
+
+@test "node: INT stops it as TERM does, and the daemons do not see it" {
+	spawn node.log python3 -c 'import os, signal, sys
+# The shell starts background programs with INT ignored.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
+	NODE=$SPAWNED
+	wait_until 10 test -s raft-fsm.env
+	kill -INT -- "-$NODE"
+	ended 0
+	[ "$(awk '$1 == "term" { print $2 }' events | xargs)" = 'raft-fsm raft-elect raft-peerd raft-logd' ]
+}
+
+@test "node: a daemon that waits to be started again does not delay the stop" {
+	echo 74 >raft-elect.exit
+	node
+	wait_until 10 count 'start raft-elect' 5
+	start=$SECONDS
+	kill -TERM "$NODE"
+	ended 0
+	[ $((SECONDS - start)) -le 3 ]
+}
+
+@test "node: a daemon that does not stop is killed after ten seconds" {
+	touch raft-elect.stuck
+	node
+	wait_until 10 test -s raft-fsm.env
+	start=$SECONDS
+	kill -TERM "$NODE"
+	ended 0
+	[ $((SECONDS - start)) -ge 9 ]
+	all_gone
+	logged 'child=raft-elect why="did not stop on TERM in time, it is killed"'
+	seen 'term raft-logd'
+}
+
+@test "node: a second TERM kills all at once" {
+	touch raft-fsm.stuck
+	node
+	wait_until 10 test -s raft-fsm.env
+	kill -TERM "$NODE"
+	wait_until 10 seen 'deaf raft-fsm'
+	start=$SECONDS
+	kill -TERM "$NODE"
+	ended 71
+	[ $((SECONDS - start)) -le 2 ]
+	wait_until 5 all_gone
+}
+
+@test "node: HUP says so and does nothing" {
+	node
+	wait_until 10 all_started
+	kill -HUP "$NODE"
+	wait_until 10 logged 'ev=hup'
+	alive "$NODE"
+	[ "$(grep -c start events)" -eq 4 ]
+}
+
+@test "node: kill -9 leaves no daemon behind" {
+	node
+	wait_until 10 all_started
+	wait_until 10 test -s raft-fsm.env
+	kill -KILL "$NODE"
+	wait_until 10 all_gone
+	count '^orphan' 4
+}
+
+@test "node: after kill -9 a new one waits for the old daemons" {
+	echo 2 >raft-logd.slow
+	node
+	wait_until 10 all_started
+	wait_until 10 test -s raft-fsm.env
+	old=$(pid_of logd)
+	kill -KILL "$NODE"
+	node
+	wait_until 10 logged 'why="daemons of a former raft-node are still stopping"'
+	[ "$(grep -c 'start raft-logd' events)" -eq 1 ]
+	alive "$old"
+	wait_until 10 count 'start raft-logd' 2
+	wait_until 2 gone "$old"
+	rm raft-logd.slow
+	reap TERM "$NODE"
+}
+
+@test "node: a second one is refused with 78 and does the first no harm" {
+	node
+	wait_until 10 all_started
+	run timeout 10 bin/raft-node -c "$CONF"
+	echo "$output"
+	[ "$status" -eq 78 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ $output == *"a raft-node is already running in $PWD/demo/n1/run: stop it first"* ]]
+	alive "$NODE"
+	[ "$(grep -c start events)" -eq 4 ]
+}
+
+@test "node: the run directory is made private, and a missing folder above it is said" {
+	rmdir demo/n1/run
+	node
+	wait_until 10 all_started
+	[ "$(stat -c %a demo/n1/run)" = 700 ]
+	reap TERM "$NODE"
+	sed -i "s,run: run,run: no/run," "$CONF"
+	run timeout 10 bin/raft-node -c "$CONF"
+	[ "$status" -eq 78 ]
+	[[ $output == *"$PWD/demo/n1/no/run: cannot be made: No such file or directory"* ]]
+}
+
+@test "node: a run directory that others can enter is refused, not changed" {
+	chmod 755 demo/n1/run
+	run timeout 10 bin/raft-node -c "$CONF"
+	echo "$output"
+	[ "$status" -eq 78 ]
+	[[ $output == *"is open to others (mode 0755): chmod 0700 it, or choose another node.run"* ]]
+	[ "$(stat -c %a demo/n1/run)" = 755 ]
+}
+
+@test "node: with node.group the run directory is of that group" {
+	group=$(id -gn)
+	sed -i "s/  run: run/&\n  group: $group/" "$CONF"
+	node
+	wait_until 10 all_started
+	[ "$(stat -c '%a %G' demo/n1/run)" = "750 $group" ]
+	reap TERM "$NODE"
+	sed -i 's/group: .*/group: no-such-group/' "$CONF"
+	run timeout 10 bin/raft-node -c "$CONF"
+	[ "$status" -eq 78 ]
+	[[ $output == *'node.group no-such-group: there is no such group'* ]]
+}
+
+@test "node: something else in the place of the lock is refused" {
+	touch demo/n1/run/lock
+	run timeout 10 bin/raft-node -c "$CONF"
+	[ "$status" -eq 78 ]
+	[[ $output == *"run/lock is in the way of raft-node's lock: remove it"* ]]
+}
+
+@test "node: wrong usage is 64" {
+	for args in '-x' '--nodes' '-d 77' '-d x' 'argument' '-c'; do
+		# shellcheck disable=SC2086
+		run timeout 10 bin/raft-node -c "$CONF" $args
+		echo "$output"
+		[ "$status" -eq 64 ]
+		[ "${#lines[@]}" -eq 1 ]
+	done
+}
+
+@test "node: descriptors that were left open are not handed on" {
+	touch raft-fsm.unready
+	sed -i 's,^env >.*,ls -l /proc/self/fd >"$name.fds"; &,' bin/raft-fsm
+	spawn node.log bash -c "exec 20<$CONF; exec bin/raft-node -c $CONF"
+	wait_until 10 test -s raft-fsm.env
+	run ! grep -q raft.yaml raft-fsm.fds
+}
+
+# ------------------------------------------------------------ with the daemons themselves
+
+@test "node: a cluster of nodes elects, commits, and stops with nothing left running" {
+	cluster_init "$PWD/real"
+	for n in $(nodes); do
+		spawn "real/$n.log" "$BIN/raft-node" -c "real/$n/raft.yaml"
+	done
+	wait_leader 20
+	seq 1000 | timeout 30 raft-append -c real/n1/raft.yaml
+	for n in $(nodes); do
+		wait_until 20 eval "[ \"\$(tail_all $n | wc -l)\" -eq 1000 ]"
+	done
+	daemons=$(pgrep -f -- "-c $PWD/real/n" || :)
+	[ -n "$daemons" ]
+	for p in "${PIDS[@]}"; do reap TERM "$p"; done
+	for p in $daemons; do gone "$p"; done
+	run ! grep -h 'lvl=error' real/*.log
+}
+
+@test "node: kill -9 of a node, and a new one at once, goes on" {
+	cluster_init "$PWD/real"
+	declare -A pid
+	for n in $(nodes); do
+		spawn "real/$n.log" "$BIN/raft-node" -c "real/$n/raft.yaml"
+		pid[$n]=$SPAWNED
+	done
+	wait_leader 20
+	seq 100 | timeout 30 raft-append -c real/n1/raft.yaml
+	for i in 1 2 3; do
+		n=$(leader)
+		kill -KILL "${pid[$n]}"
+		spawn "real/$n.log" "$BIN/raft-node" -c "real/$n/raft.yaml"
+		pid[$n]=$SPAWNED
+		wait_leader 20
+		echo "again $i" | timeout 30 raft-append -c "real/$n/raft.yaml"
+	done
+	run ! grep -h 'lvl=error' real/*.log
+	for n in $(nodes); do
+		wait_until 20 eval "[ \"\$(tail_all $n | wc -l)\" -eq 103 ]"
+	done
+}
