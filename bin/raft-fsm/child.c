@@ -39,6 +39,7 @@ struct child {
 	pid_t group;           /* of the present or last incarnation, 0: none */
 	char how[64];
 	bool clean;
+	bool orderly; /* its end is wanted: what it started may finish, too */
 };
 
 static void on_tick(uv_timer_t *timer);
@@ -139,7 +140,7 @@ on_exit_of_first(uv_process_t *process, int64_t status, int number)
 	} else {
 		snprintf(child->how, sizeof child->how, "exited with %d", (int)status);
 	}
-	if (child->phase == RUNNING) {
+	if (!child->orderly) {
 		/* It died; others of its group must not go on beside the next incarnation. */
 		child->phase = ENDING;
 		kill(-child->group, SIGKILL);
@@ -275,6 +276,7 @@ run(struct child *child, int turn_fd)
 		return;
 	}
 	child->phase = RUNNING;
+	child->orderly = false;
 	child->calls->started(fds[1], child->arg);
 }
 
@@ -319,6 +321,16 @@ child_start(struct child *child)
 	uv_timer_start(&child->tick, on_tick, 0, TICK_MS);
 }
 
+void
+child_deaf(struct child *child)
+{
+	if (child->phase != RUNNING)
+		return;
+	child->phase = ENDING;
+	step_to(child, STEP_EOF, child->options.conf->fsm.stop_timeout_ms);
+	uv_timer_start(&child->tick, on_tick, 0, TICK_MS);
+}
+
 bool
 child_end(struct child *child)
 {
@@ -326,9 +338,8 @@ child_end(struct child *child)
 		uv_timer_stop(&child->tick);
 		child->phase = IDLE;
 	} else if (child->phase == RUNNING) {
-		child->phase = ENDING;
-		step_to(child, STEP_EOF, child->options.conf->fsm.stop_timeout_ms);
-		uv_timer_start(&child->tick, on_tick, 0, TICK_MS);
+		child->orderly = true;
+		child_deaf(child);
 	}
 	return child->phase != IDLE;
 }

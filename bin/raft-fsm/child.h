@@ -39,6 +39,8 @@ void child_free(struct child *child);
 void child_start(struct child *child);
 /* After the owner has closed its stdin: over is called in the end.  False: none runs (a start is given up). */
 bool child_end(struct child *child);
+/* It reads no more: it is dying, or else is ended in the same way. */
+void child_deaf(struct child *child);
 /* KILL to its group, without waiting. */
 void child_kill(struct child *child);
 /* 0: none runs. */

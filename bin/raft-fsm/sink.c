@@ -298,8 +298,7 @@ on_gone(int error, void *arg)
 {
 	struct sink *sink = arg;
 	log_debug("program", "why=%s", log_q(strerror(error)));
-	if (!sink->stopping)
-		child_end(sink->child);
+	child_deaf(sink->child);
 }
 
 static const struct feed_calls feed_calls = {.room = on_room, .gone = on_gone};
