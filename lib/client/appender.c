@@ -476,6 +476,12 @@ appender_room(const struct appender *appender)
 	    (window->count == 0 || window_size(window) < IN_FLIGHT_SIZE);
 }
 
+bool
+appender_connected(const struct appender *appender)
+{
+	return link_up(appender->link);
+}
+
 void
 appender_take(struct appender *appender, const void *data, size_t size)
 {

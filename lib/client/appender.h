@@ -52,6 +52,8 @@ struct appender *appender_new(struct loop *loop, const struct appender_settings 
 void appender_free(struct appender *appender);
 /* Whether it takes one more entry now. */
 bool appender_room(const struct appender *appender);
+/* Whether raft-elect has been reached; entries may be given before. */
+bool appender_connected(const struct appender *appender);
 /* Before: appender_room.  Copies the data. */
 void appender_take(struct appender *appender, const void *data, size_t size);
 /* At the end of each turn. */
