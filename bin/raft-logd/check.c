@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/* The rules of a write: Figure 3.1 of the thesis, and our own numbering. */
+#include "check.h"
+
+#include <stdio.h>
+
+#include "logd.h"
+
+#define REFUSE(...) return snprintf(why, CHECK_WHY_SIZE, __VA_ARGS__), false
+#define LLU(number) ((unsigned long long)(number))
+
+uint64_t
+check_term_at(const struct logd *logd, size_t items, uint64_t index)
+{
+	for (size_t i = items; i > 0; i--) {
+		const struct writer_item *item = &logd->writer.items[i - 1];
+		if (item->count > 0 && index >= item->first_index)
+			return index - item->first_index < item->count ? item->entries[index - item->first_index].term : 0;
+		if (item->truncate && index > item->truncate_after)
+			return 0;
+	}
+	return rlog_term_at(&logd->rlog, index);
+}
+
+/* Term and vote (§3.4): the term never falls, and a vote once given stays. */
+static bool
+check_term(const struct writer *w, const struct writer_item *item, char *why)
+{
+	if (item->number <= w->number)
+		REFUSE("write %llu comes after write %llu: the numbers must rise", LLU(item->number), LLU(w->number));
+	if (item->term < w->term || item->term > INT64_MAX)
+		REFUSE("term %llu after term %llu: a term never falls", LLU(item->term), LLU(w->term));
+	if (item->term == w->term && !raft_id_none(&w->vote) && !raft_id_equal(&item->vote, &w->vote))
+		REFUSE("the vote of term %llu is %s and cannot become %s", LLU(w->term), w->vote.s,
+		    raft_id_none(&item->vote) ? "none" : item->vote.s);
+	return true;
+}
+
+/* Where the log will end before the entries are added. */
+static uint64_t
+end_before(const struct writer *w, const struct writer_item *item)
+{
+	return item->truncate && item->truncate_after < w->last.index ? item->truncate_after : w->last.index;
+}
+
+static bool
+check_entry(const struct raft_entry *entry, uint64_t index, char *why)
+{
+	struct raft_config config;
+	if (entry->kind == RAFT_CONFIG &&
+	    !raft_config_decode(&config, raft_entry_data(entry), raft_entry_data_size(entry)))
+		REFUSE("entry %llu is a malformed configuration", LLU(index));
+	return true;
+}
+
+static bool
+check_entries(const struct logd *logd, const struct writer_item *item, char *why)
+{
+	uint64_t end = end_before(&logd->writer, item);
+	uint64_t term = check_term_at(logd, logd->writer.count, end);
+	if (item->count > 0 && item->first_index != end + 1)
+		REFUSE("entries from %llu on, where the log ends at %llu", LLU(item->first_index), LLU(end));
+	for (uint32_t i = 0; i < item->count; i++) {
+		const struct raft_entry *entry = &item->entries[i];
+		if (entry->term < term || entry->term > item->term || entry->term == 0)
+			REFUSE("entry %llu is of term %llu, between an entry of term %llu and the present term %llu",
+			    LLU(item->first_index + i), LLU(entry->term), LLU(term), LLU(item->term));
+		if (!check_entry(entry, item->first_index + i, why))
+			return false;
+		term = entry->term;
+	}
+	return true;
+}
+
+bool
+check_write(const struct logd *logd, const struct writer_item *item, char *why)
+{
+	if (!check_term(&logd->writer, item, why))
+		return false;
+	if (item->truncate && item->truncate_after < logd->rlog.commit.index)
+		REFUSE("a truncation after %llu, where %llu is committed", LLU(item->truncate_after),
+		    LLU(logd->rlog.commit.index));
+	return check_entries(logd, item, why);
+}
+
+void
+check_plan(struct writer *w, const struct writer_item *item)
+{
+	w->number = item->number;
+	w->term = item->term;
+	w->vote = item->vote;
+	w->last.index = end_before(w, item) + item->count;
+}

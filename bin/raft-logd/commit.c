@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+/* A transaction's end: state, COMMIT, mark. */
+#include "commit.h"
+
+#include <string.h>
+
+#include "logd.h"
+
+void
+commit_begin(struct logd *logd)
+{
+	db_begin(logd->db);
+}
+
+void
+commit_undo(struct logd *logd)
+{
+	db_rollback(logd->db);
+}
+
+static struct mark_note
+note_of(const struct logd *logd)
+{
+	struct mark_note note = {
+	    .transactions = logd->state.transactions,
+	    .truncations = logd->state.truncations,
+	    .term = logd->state.term,
+	    .vote = logd->state.vote,
+	    .last = logd->rlog.last,
+	    .commit = logd->state.commit,
+	};
+	memcpy(note.chain, logd->rlog.chain, sizeof note.chain);
+	return note;
+}
+
+/* Commits; the mark is still to be written. */
+static enum db_result
+end(struct logd *logd, struct db_state *state, const struct commit_log *log)
+{
+	state->transactions++;
+	enum db_result result = db_state_put(logd->db, state);
+	if (result == DB_OK)
+		result = db_commit(logd->db);
+	if (result != DB_OK)
+		return result;
+	logd->state = *state;
+	logd->rlog.last = log->last;
+	memcpy(logd->rlog.chain, log->chain, sizeof log->chain);
+	return DB_OK;
+}
+
+enum db_result
+commit_end(struct logd *logd, struct db_state *state, const struct commit_log *log)
+{
+	enum db_result result = end(logd, state, log);
+	if (result == DB_OK) {
+		struct mark_note note = note_of(logd);
+		mark_write(&logd->mark, &note);
+	}
+	return result;
+}
+
+static void
+settle(struct logd *logd, struct db_state *state, const struct commit_log *log)
+{
+	if (end(logd, state, log) != DB_OK)
+		daemon_die(EXIT_IO, "%s: the disk is full, and this start must write a little: make room",
+		    logd->daemon.conf->node.data);
+	struct mark_note note = note_of(logd);
+	mark_settle(&logd->mark, logd->daemon.conf->node.data, &note);
+}
+
+void
+commit_state(struct logd *logd, struct db_state *state)
+{
+	struct commit_log log = {.last = logd->rlog.last};
+	memcpy(log.chain, logd->rlog.chain, sizeof log.chain);
+	commit_begin(logd);
+	settle(logd, state, &log);
+}
+
+void
+commit_shortened(struct logd *logd, struct raft_pos last, const uint8_t *chain)
+{
+	struct commit_log log = {.last = last};
+	struct db_state state = logd->state;
+	memcpy(log.chain, chain, sizeof log.chain);
+	state.truncations++;
+	/* The term and the vote are known: the mark was good, or what a former start said of it stays. */
+	state.mark_valid = state.recovering ? state.mark_valid : true;
+	state.mark_term = state.mark_term > state.term ? state.mark_term : state.term;
+	state.recovering = true;
+	if (state.commit.index > last.index)
+		state.commit = last;
+	commit_begin(logd);
+	enum db_result result = db_log_cut(logd->db, last.index);
+	/* A session table of a longer log: it is made again from the entries. */
+	if (result == DB_OK && state.sessions_index > last.index) {
+		state.sessions_index = 0;
+		result = db_sessions_clear(logd->db);
+	}
+	if (result != DB_OK)
+		daemon_die(EXIT_IO, "%s: the disk is full, and a damaged entry must be cut off: make room",
+		    logd->daemon.conf->node.data);
+	settle(logd, &state, &log);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One transaction, and the mark after it: the only way anything becomes durable.
+ *
+ *   commit_begin; db_...put; commit_end
+ *
+ * commit_end counts the transaction, stores the state with it, commits, and then
+ * writes the mark.  Only after that may anything be acknowledged.
+ */
+#ifndef LOGD_COMMIT_H
+#define LOGD_COMMIT_H
+
+#include "db.h"
+
+struct logd;
+
+/* What the log is once the transaction is durable. */
+struct commit_log {
+	struct raft_pos last;
+	uint8_t chain[DB_HASH_SIZE];
+};
+
+void commit_begin(struct logd *logd);
+/*
+ * state: what is to be stored; its transactions are counted here.  On DB_OK it is the
+ * program's state, and log is what rlog says of the end.  On DB_FULL nothing has changed.
+ */
+enum db_result commit_end(struct logd *logd, struct db_state *state, const struct commit_log *log);
+/* Takes back what was put since commit_begin. */
+void commit_undo(struct logd *logd);
+/* As commit_begin and commit_end around nothing but the state; ends the process when the disk is full. The mark is synced. */
+void commit_state(struct logd *logd, struct db_state *state);
+/* Cuts a log whose rows behind `last` are lost, with `recovering`, durably.  Ends the process when it can't. */
+void commit_shortened(struct logd *logd, struct raft_pos last, const uint8_t *chain);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ISC */
+/* Cursors: taken, stored with the turn's transaction, then answered. */
+#include "cursors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "logd.h"
+
+enum { CURSORS_MAX = 1024, WAITING_MAX = 1024 };
+
+struct cursor_set {
+	struct peer *peer; /* NULL: gone */
+	uint64_t request;
+	uint64_t index;
+	char name[DB_CURSOR_NAME_MAX + 1];
+};
+
+/* False when it is empty, too long or holds a NUL. */
+static bool
+take_name(char *out, struct wire_bytes name)
+{
+	if (name.size == 0 || name.size > DB_CURSOR_NAME_MAX || memchr(name.bytes, '\0', name.size))
+		return false;
+	memcpy(out, name.bytes, name.size);
+	out[name.size] = '\0';
+	return true;
+}
+
+static void
+answer(struct peer *peer, uint64_t request, uint64_t index)
+{
+	struct msg_cursor m = {.request = request, .index = index};
+	msg_cursor_put(conn_out(peer->conn), &m);
+}
+
+bool
+cursors_take_get(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+{
+	struct msg_cursor_get m;
+	char name[DB_CURSOR_NAME_MAX + 1];
+	if (!msg_cursor_get_get(&m, body, size) || !take_name(name, m.name))
+		return false;
+	answer(peer, m.request, db_cursor_get(logd->db, name));
+	return true;
+}
+
+bool
+cursors_take_set(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+{
+	struct cursors *c = &logd->cursors;
+	struct msg_cursor_set m;
+	struct cursor_set set = {.peer = peer};
+	if (!msg_cursor_set_get(&m, body, size) || !take_name(set.name, m.name) || m.index > INT64_MAX)
+		return false;
+	if (c->count >= WAITING_MAX ||
+	    (db_cursor_get(logd->db, set.name) == 0 && db_cursors_count(logd->db) + c->count >= CURSORS_MAX)) {
+		peer_refuse(peer, m.request, EXIT_RETRY, "there are too many cursors, or too many wait to be stored");
+		return true;
+	}
+	set.request = m.request;
+	set.index = m.index;
+	if (c->count == c->room) {
+		c->room = c->room ? 2 * c->room : 16;
+		c->sets = realloc(c->sets, c->room * sizeof *c->sets);
+		must(c->sets != NULL);
+	}
+	c->sets[c->count++] = set;
+	return true;
+}
+
+void
+cursors_forget(struct logd *logd, const struct peer *peer)
+{
+	for (size_t i = 0; i < logd->cursors.count; i++)
+		if (logd->cursors.sets[i].peer == peer)
+			logd->cursors.sets[i].peer = NULL;
+}
+
+bool
+cursors_waiting(const struct logd *logd)
+{
+	return logd->cursors.count > 0;
+}
+
+enum db_result
+cursors_store(struct logd *logd)
+{
+	enum db_result result = DB_OK;
+	for (size_t i = 0; i < logd->cursors.count && result == DB_OK; i++)
+		result = db_cursor_put(logd->db, logd->cursors.sets[i].name, logd->cursors.sets[i].index);
+	return result;
+}
+
+void
+cursors_stored(struct logd *logd)
+{
+	for (size_t i = 0; i < logd->cursors.count; i++) {
+		const struct cursor_set *set = &logd->cursors.sets[i];
+		if (set->peer)
+			answer(set->peer, set->request, set->index);
+	}
+	logd->cursors.count = 0;
+}

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The connection to SQLite: opening, pragmas, transactions, checkpoints, the table meta.
+ * rows.c has the other tables.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../lib/seal/seal.h"
+#include "../../lib/unix/exit.h"
+#include "../../lib/unix/log.h"
+#include "db_private.h"
+
+enum { WHY_SIZE = 1024 };
+
+static const char *const statement_texts[] = {
+#define S(NAME, sql) sql,
+    DB_STATEMENTS(S)
+#undef S
+};
+_Static_assert(sizeof statement_texts / sizeof *statement_texts == DB_STATEMENTS_COUNT, "a text for each statement");
+
+static const char tables[] =
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE log (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,"
+    " session BLOB, serial INTEGER NOT NULL, data BLOB NOT NULL, chain BLOB NOT NULL);"
+    "CREATE TABLE terms (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL);"
+    "CREATE TABLE configs (idx INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+    "CREATE TABLE sessions (sid BLOB PRIMARY KEY, name TEXT, serial INTEGER NOT NULL,"
+    " last_index INTEGER NOT NULL, epoch INTEGER NOT NULL, run BLOB NOT NULL, digest BLOB NOT NULL,"
+    " sum BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE cursors (name TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;";
+
+/*
+ * Set, and read back, because SQLite does not call a pragma that it did not follow an error.
+ * The exclusive lock comes first: then the write-ahead log has no shared index file.
+ */
+static const struct pragma {
+	const char *name, *value, *expected;
+} pragmas[] = {
+    {"locking_mode", "EXCLUSIVE", "exclusive"},
+    {"journal_mode", "WAL", "wal"},
+    {"synchronous", "FULL", "2"},
+    {"wal_autocheckpoint", "0", "0"},
+    {"cell_size_check", "ON", "1"},
+    {"cache_size", "-8192", "-8192"},
+    {"trusted_schema", "OFF", "0"},
+};
+
+/* ------------------------------------------------------------- errors */
+
+_Noreturn static void
+die(struct db *db, const char *what)
+{
+	/* No clean close, no exit handlers: nothing more may be written. */
+	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)EXIT_IO, log_q(what),
+	    log_q(sqlite3_errmsg(db->sqlite)), log_q(db->path));
+	_exit(EXIT_IO);
+}
+
+static bool
+is_full(struct db *db, int code)
+{
+	int number = sqlite3_system_errno(db->sqlite);
+	if ((code & 0xff) == SQLITE_FULL)
+		return true;
+	return code == SQLITE_IOERR_WRITE && (number == ENOSPC || number == EDQUOT || number == EFBIG);
+}
+
+enum db_result
+db_judge(struct db *db, int code, bool writing)
+{
+	if (code == SQLITE_OK || code == SQLITE_ROW)
+		return DB_OK;
+	if (code == SQLITE_DONE)
+		return DB_END;
+	if (is_full(db, code))
+		return DB_FULL;
+	bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+	if (damaged && !writing)
+		return DB_DAMAGED;
+	if (damaged)
+		die(db, "the database is damaged beyond what this program mends: "
+			"remove this node from the cluster and let it join under a new id");
+	if ((code & 0xff) == SQLITE_BUSY)
+		die(db, "another program holds the database open: stop it");
+	if ((code & 0xff) == SQLITE_IOERR)
+		die(db, "a read, write or sync of the database failed; what it holds is read again at the next start");
+	die(db, "the database cannot be used");
+}
+
+struct sqlite3_stmt *
+db_use(struct db *db, enum db_statement number)
+{
+	sqlite3_stmt *statement = db->statements[number];
+	if (statement == NULL) {
+		int code = sqlite3_prepare_v3(
+		    db->sqlite, statement_texts[number], -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
+		if (code != SQLITE_OK)
+			db_judge(db, code, true);
+		db->statements[number] = statement;
+	}
+	return statement;
+}
+
+enum db_result
+db_do(struct db *db, struct sqlite3_stmt *statement)
+{
+	int code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		return DB_OK;
+	enum db_result result = db_judge(db, code, !sqlite3_stmt_readonly(statement));
+	sqlite3_reset(statement);
+	return result == DB_END ? DB_END : result;
+}
+
+/* A statement that has no rows to give. */
+static enum db_result
+run(struct db *db, struct sqlite3_stmt *statement)
+{
+	enum db_result result = db_do(db, statement);
+	return result == DB_END ? DB_OK : result;
+}
+
+static void
+execute(struct db *db, const char *sql)
+{
+	int code = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
+	if (db_judge(db, code, true) != DB_OK)
+		die(db, "there is no room to make the database");
+}
+
+/* ------------------------------------------------------------ opening */
+
+/* The one value that the SQL gives, as text. */
+static void
+ask(struct db *db, const char *sql, char *out, size_t room)
+{
+	sqlite3_stmt *statement;
+	out[0] = '\0';
+	int code = sqlite3_prepare_v2(db->sqlite, sql, -1, &statement, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW && sqlite3_column_text(statement, 0))
+		snprintf(out, room, "%s", (const char *)sqlite3_column_text(statement, 0));
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		db_judge(db, code, true);
+	sqlite3_finalize(statement);
+}
+
+static void
+set_pragmas(struct db *db)
+{
+	for (size_t i = 0; i < sizeof pragmas / sizeof *pragmas; i++) {
+		char sql[128], answer[64];
+		snprintf(sql, sizeof sql, "PRAGMA %s = %s", pragmas[i].name, pragmas[i].value);
+		ask(db, sql, answer, sizeof answer);
+		snprintf(sql, sizeof sql, "PRAGMA %s", pragmas[i].name);
+		ask(db, sql, answer, sizeof answer);
+		log_debug("pragma", "name=%s value=%s", pragmas[i].name, answer);
+		if (strcmp(answer, pragmas[i].expected) == 0)
+			continue;
+		log_error("exit", "status=%d why=%s pragma=%s value=%s expected=%s", (int)EXIT_IO,
+		    log_q("SQLite did not take a setting that durability needs"), pragmas[i].name, log_q(answer),
+		    pragmas[i].expected);
+		_exit(EXIT_IO);
+	}
+}
+
+static int
+on_wal(void *arg, struct sqlite3 *sqlite, const char *name, int pages)
+{
+	struct db *db = arg;
+	(void)sqlite;
+	(void)name;
+	db->wal_pages = (uint64_t)pages;
+	return SQLITE_OK;
+}
+
+/* A newer format is refused before anything is written. */
+static bool
+format_known(struct db *db, char *why)
+{
+	char text[32];
+	ask(db, "SELECT value FROM meta WHERE key = 'format'", text, sizeof text);
+	unsigned long format = strtoul(text, NULL, 10);
+	if (format >= 1 && format <= DB_FORMAT)
+		return true;
+	snprintf(why, WHY_SIZE, "%s: the log is of format %.16s, this raft-logd knows format %d: use a newer raft-logd",
+	    db->path, text[0] ? text : "none", DB_FORMAT);
+	return false;
+}
+
+static bool
+is_empty(struct db *db)
+{
+	char text[32];
+	ask(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'meta'", text, sizeof text);
+	return strcmp(text, "1") != 0;
+}
+
+static void
+sync_folder(struct db *db, const char *data)
+{
+	int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool good = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		close(fd);
+	if (good)
+		return;
+	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)EXIT_IO, log_q("cannot sync the data directory"),
+	    log_q(strerror(errno)), log_q(db->path));
+	_exit(EXIT_IO);
+}
+
+bool
+db_exists(const char *data)
+{
+	struct stat st;
+	char path[640];
+	snprintf(path, sizeof path, "%s/log.db", data);
+	return stat(path, &st) == 0 && st.st_size > 0;
+}
+
+struct db *
+db_open(const char *data, bool *empty, char *why)
+{
+	struct db *db = calloc(1, sizeof *db);
+	must(db != NULL);
+	snprintf(db->path, sizeof db->path, "%s/log.db", data);
+	mode_t old = umask(077);
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_CREATE;
+	int code = sqlite3_open_v2(db->path, &db->sqlite, flags, NULL);
+	umask(old);
+	if (db->sqlite == NULL || code != SQLITE_OK)
+		die(db, "the database cannot be opened");
+	sqlite3_extended_result_codes(db->sqlite, 1);
+	execute(db, "PRAGMA locking_mode = EXCLUSIVE");
+	*empty = is_empty(db);
+	if (!*empty && !format_known(db, why)) {
+		db_close(db);
+		return NULL;
+	}
+	set_pragmas(db);
+	/* Tells how large the write-ahead log is; checkpoints are made in db_checkpoint alone. */
+	sqlite3_wal_hook(db->sqlite, on_wal, db);
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	char text[32];
+	ask(db, "PRAGMA page_size", text, sizeof text);
+	db->page_size = strtoull(text, NULL, 10);
+	sync_folder(db, data);
+	return db;
+}
+
+void
+db_close(struct db *db)
+{
+	for (int i = 0; i < DB_STATEMENTS_COUNT; i++)
+		sqlite3_finalize(db->statements[i]);
+	if (sqlite3_close(db->sqlite) != SQLITE_OK)
+		die(db, "the database cannot be closed");
+	free(db);
+}
+
+/* ------------------------------------------------------- transactions */
+
+/* SQLite calls these read-only; damage is an error in them all the same. */
+static enum db_result
+control(struct db *db, enum db_statement number)
+{
+	sqlite3_stmt *statement = db_use(db, number);
+	int code = sqlite3_step(statement);
+	enum db_result result = db_judge(db, code, true);
+	sqlite3_reset(statement);
+	return result == DB_END ? DB_OK : result;
+}
+
+void
+db_begin(struct db *db)
+{
+	/* Takes no space yet, so it cannot find the disk full. */
+	must(control(db, DB_BEGIN) == DB_OK);
+}
+
+enum db_result
+db_commit(struct db *db)
+{
+	return control(db, DB_COMMIT);
+}
+
+void
+db_rollback(struct db *db)
+{
+	/* A full disk may have rolled it back already. */
+	if (!sqlite3_get_autocommit(db->sqlite))
+		execute(db, "ROLLBACK");
+	db->have_written = false;
+}
+
+enum db_result
+db_checkpoint(struct db *db, bool empty_wal)
+{
+	int all = 0, moved = 0;
+	int mode = empty_wal ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+	int code = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, mode, &all, &moved);
+	enum db_result result = db_judge(db, code, true);
+	if (result == DB_OK && moved < all)
+		die(db, "the write-ahead log could not be moved into the database");
+	if (result == DB_OK)
+		db->wal_pages = 0;
+	return result;
+}
+
+uint64_t
+db_wal_size(const struct db *db)
+{
+	return db->wal_pages * db->page_size;
+}
+
+uint64_t
+db_file_size(const struct db *db)
+{
+	struct stat st;
+	return stat(db->path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* --------------------------------------------------------------- meta */
+
+/* The integers of a state: key, member. */
+#define STATE_KEYS(K)                                                                              \
+	K(transactions, transactions)                                                              \
+	K(truncations, truncations)                                                                \
+	K(term, term)                                                                              \
+	K(commit_index, commit.index)                                                              \
+	K(commit_term, commit.term)                                                                \
+	K(sessions_index, sessions_index)                                                          \
+	K(recovering, recovering)                                                                  \
+	K(mark_valid, mark_valid)                                                                  \
+	K(mark_term, mark_term)
+#define K(key, member) +1
+enum { STATE_KEYS_COUNT = 0 STATE_KEYS(K) };
+#undef K
+
+/* So that a flipped bit in the vote or the commit index is not taken for the truth. */
+static void
+state_sum(uint8_t out[DB_HASH_SIZE], const struct db_state *state)
+{
+	uint8_t numbers[STATE_KEYS_COUNT * 8];
+	uint8_t *at = numbers;
+#define K(key, member)                                                                             \
+	wire_put_u64(at, (uint64_t)state->member);                                                 \
+	at += 8;
+	STATE_KEYS(K)
+#undef K
+	struct seal_part parts[] = {{numbers, sizeof numbers}, {state->vote.s, sizeof state->vote.s}};
+	seal_hash(out, parts, 2);
+}
+
+static enum db_result
+put_integer(struct db *db, const char *key, uint64_t value)
+{
+	sqlite3_stmt *statement = db_use(db, DB_META_PUT);
+	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 2, (sqlite3_int64)value);
+	return run(db, statement);
+}
+
+static enum db_result
+put_text(struct db *db, const char *key, const char *value)
+{
+	sqlite3_stmt *statement = db_use(db, DB_META_PUT);
+	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
+	return run(db, statement);
+}
+
+/* False when there is none of that type. */
+static bool
+get_integer(struct db *db, const char *key, uint64_t *value)
+{
+	sqlite3_stmt *statement = db_use(db, DB_META_GET);
+	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+	bool found = db_do(db, statement) == DB_OK && sqlite3_column_type(statement, 0) == SQLITE_INTEGER;
+	*value = found ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
+	sqlite3_reset(statement);
+	return found;
+}
+
+static bool
+get_text(struct db *db, const char *key, char *out, size_t room)
+{
+	sqlite3_stmt *statement = db_use(db, DB_META_GET);
+	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+	bool found = db_do(db, statement) == DB_OK && sqlite3_column_type(statement, 0) == SQLITE_TEXT;
+	if (found)
+		found = (size_t)snprintf(out, room, "%s", (const char *)sqlite3_column_text(statement, 0)) < room;
+	sqlite3_reset(statement);
+	return found;
+}
+
+static enum db_result
+put_hex(struct db *db, const char *key, const uint8_t *bytes, size_t size)
+{
+	char text[2 * DB_HASH_SIZE + 1];
+	must(size <= DB_HASH_SIZE);
+	seal_hex(text, bytes, size);
+	return put_text(db, key, text);
+}
+
+/* Compares by text, so that only the written form counts. */
+static bool
+get_hex(struct db *db, const char *key, uint8_t *out, size_t size)
+{
+	char text[2 * DB_HASH_SIZE + 1];
+	if (!get_text(db, key, text, sizeof text) || strlen(text) != 2 * size)
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		unsigned byte;
+		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+			return false;
+		out[i] = (uint8_t)byte;
+	}
+	return true;
+}
+
+enum db_result
+db_origin_get(struct db *db, struct db_origin *origin)
+{
+	char node[RAFT_ID_SIZE];
+	bool good = get_text(db, "node", node, sizeof node) && raft_id_parse(&origin->node, node) &&
+	    get_text(db, "name", origin->name, sizeof origin->name) &&
+	    get_hex(db, "directory", origin->directory, sizeof origin->directory) &&
+	    get_hex(db, "cluster", origin->cluster, sizeof origin->cluster);
+	return good ? DB_OK : DB_DAMAGED;
+}
+
+enum db_result
+db_state_get(struct db *db, struct db_state *state)
+{
+	char vote[RAFT_ID_SIZE], sum[2 * DB_HASH_SIZE + 1], expected[2 * DB_HASH_SIZE + 1];
+	uint8_t hash[DB_HASH_SIZE];
+	bool good = true;
+	memset(state, 0, sizeof *state);
+	uint64_t value;
+#define K(key, member)                                                                             \
+	good = get_integer(db, #key, &value) && good;                                              \
+	state->member = value;
+	STATE_KEYS(K)
+#undef K
+	good = get_text(db, "vote", vote, sizeof vote) && good;
+	if (good && vote[0])
+		good = raft_id_parse(&state->vote, vote);
+	state_sum(hash, state);
+	seal_hex(expected, hash, sizeof hash);
+	good = get_text(db, "sum", sum, sizeof sum) && strcmp(sum, expected) == 0 && good;
+	db->written = *state;
+	db->have_written = good;
+	return good ? DB_OK : DB_DAMAGED;
+}
+
+enum db_result
+db_state_put(struct db *db, const struct db_state *state)
+{
+	enum db_result result = DB_OK;
+	uint8_t sum[DB_HASH_SIZE];
+	bool all = !db->have_written;
+#define K(key, member)                                                                             \
+	if (result == DB_OK && (all || db->written.member != state->member))                       \
+		result = put_integer(db, #key, (uint64_t)state->member);
+	STATE_KEYS(K)
+#undef K
+	if (result == DB_OK && (all || !raft_id_equal(&db->written.vote, &state->vote)))
+		result = put_text(db, "vote", state->vote.s);
+	state_sum(sum, state);
+	if (result == DB_OK)
+		result = put_hex(db, "sum", sum, sizeof sum);
+	db->written = *state;
+	db->have_written = result == DB_OK;
+	return result;
+}
+
+static void
+need(struct db *db, enum db_result result)
+{
+	if (result != DB_OK)
+		die(db, "there is no room to make the database");
+}
+
+void
+db_fill(struct db *db, const struct db_origin *origin, const struct raft_config *first)
+{
+	uint8_t bytes[RAFT_CONFIG_SIZE_MAX];
+	struct db_state state = {.transactions = 1, .mark_valid = true};
+	size_t size = raft_config_encode(first, bytes);
+	db_begin(db);
+	execute(db, tables);
+	need(db, put_integer(db, "format", DB_FORMAT));
+	need(db, put_text(db, "node", origin->node.s));
+	need(db, put_text(db, "name", origin->name));
+	need(db, put_hex(db, "directory", origin->directory, sizeof origin->directory));
+	need(db, put_hex(db, "cluster", origin->cluster, sizeof origin->cluster));
+	need(db, db_config_put(db, 0, bytes, size));
+	need(db, db_state_put(db, &state));
+	need(db, db_commit(db));
+	/* Into the file itself: a write-ahead log that is lost then leaves a log that went backwards, not none. */
+	need(db, db_checkpoint(db, true));
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The database: the only door to SQLite.  raft-logd(8) documents its tables.
+ *
+ * One connection, WAL, synchronous=FULL, exclusive.  Errors come in three kinds:
+ *  - a full disk (also a quota or a file size limit) is returned as DB_FULL, and
+ *    the caller rolls back;
+ *  - what was read and cannot be right is returned as DB_DAMAGED;
+ *  - any other error ends the process at once with EX_IOERR: after a failed write
+ *    or sync SQLite would go on as if nothing had been, so only a restart knows the truth.
+ */
+#ifndef LOGD_DB_H
+#define LOGD_DB_H
+
+#include "../../lib/raft/session.h"
+#include "../../lib/wire/buf.h"
+
+enum { DB_FORMAT = 1, DB_HASH_SIZE = 32, DB_DIRECTORY_SIZE = 16, DB_CURSOR_NAME_MAX = 255 };
+
+enum db_result { DB_OK, DB_END, DB_FULL, DB_DAMAGED };
+
+struct db;
+
+/* What is written once, when the database is made. */
+struct db_origin {
+	struct raft_id node;
+	uint8_t directory[DB_DIRECTORY_SIZE];
+	uint8_t cluster[DB_HASH_SIZE];
+	char name[256]; /* of the cluster */
+};
+
+/* What each transaction writes anew: the rows of the table meta that change. */
+struct db_state {
+	uint64_t transactions;
+	uint64_t truncations;
+	uint64_t term;
+	struct raft_id vote;
+	struct raft_pos commit;
+	uint64_t sessions_index; /* the table sessions is the session table at this index */
+	bool recovering;
+	bool mark_valid;
+	uint64_t mark_term;
+};
+
+/* Whether there is a file with anything in it. */
+bool db_exists(const char *data);
+/* Opens data/log.db, or makes the file.  NULL with a sentence in why (1 KiB) when it is of a newer format.  *empty: it holds no tables. */
+struct db *db_open(const char *data, bool *empty, char *why);
+/* The tables, the first configuration at index 0 and a state of zeros, in one transaction that is then moved into the file itself. */
+void db_fill(struct db *db, const struct db_origin *origin, const struct raft_config *first);
+/* Closes without a checkpoint of its own: what had to be moved has been, by db_checkpoint. */
+void db_close(struct db *db);
+
+/* DB_DAMAGED: missing, malformed, or its sum does not fit. */
+enum db_result db_origin_get(struct db *db, struct db_origin *origin);
+enum db_result db_state_get(struct db *db, struct db_state *state);
+
+void db_begin(struct db *db);
+enum db_result db_commit(struct db *db);
+void db_rollback(struct db *db);
+
+/* All of the following write inside a transaction. */
+enum db_result db_state_put(struct db *db, const struct db_state *state);
+enum db_result db_log_put(struct db *db, uint64_t index, const struct raft_entry *entry,
+    const uint8_t chain[DB_HASH_SIZE]);
+/* Removes all entries above `index`, with their terms and configurations. */
+enum db_result db_log_cut(struct db *db, uint64_t index);
+enum db_result db_term_put(struct db *db, const struct raft_pos *start);
+enum db_result db_config_put(struct db *db, uint64_t index, const void *bytes, size_t size);
+enum db_result db_session_put(struct db *db, const struct raft_session *session);
+enum db_result db_session_delete(struct db *db, const struct raft_sid *sid);
+enum db_result db_sessions_clear(struct db *db);
+enum db_result db_cursor_put(struct db *db, const char *name, uint64_t index);
+/* Makes the tables terms and configs anew from the log. */
+enum db_result db_derive(struct db *db);
+
+/* A row of the log; `record` is its place in the buffer it was appended to. */
+struct db_row {
+	uint64_t index;
+	uint64_t term;
+	size_t record;
+	size_t size;
+	uint8_t chain[DB_HASH_SIZE];
+};
+/* Rows from `from` on, in order: db_run_next appends the record to out; DB_END after the last. */
+void db_run_open(struct db *db, uint64_t from);
+enum db_result db_run_next(struct db *db, struct wire_buf *out, struct db_row *row);
+void db_run_close(struct db *db);
+
+/* The last row's place and chain; DB_END: the log is empty.  DB_DAMAGED with an index of 0: it cannot be read at all. */
+enum db_result db_last(struct db *db, struct raft_pos *last, uint8_t chain[DB_HASH_SIZE]);
+/* Whether the tables terms and configs say what the log says. */
+bool db_derived_fits(struct db *db);
+/* Each row in order; DB_DAMAGED when one is malformed. */
+enum db_result db_terms_each(struct db *db, void (*each)(struct raft_pos start, void *arg), void *arg);
+enum db_result db_configs_each(struct db *db,
+    void (*each)(uint64_t index, const void *bytes, size_t size, void *arg), void *arg);
+/* In order of last index; `each` returns false when the session can't be. */
+enum db_result db_sessions_each(
+    struct db *db, bool (*each)(const struct raft_session *session, void *arg), void *arg);
+/* 0: none. */
+uint64_t db_cursor_get(struct db *db, const char *name);
+uint64_t db_cursors_count(struct db *db);
+
+/*
+ * Moves the write-ahead log into the database file and looks at the result.
+ * DB_FULL: some is left for later.  empty_wal: truncates it as well.
+ */
+enum db_result db_checkpoint(struct db *db, bool empty_wal);
+/* Bytes of the write-ahead log in use, and of the database file. */
+uint64_t db_wal_size(const struct db *db);
+uint64_t db_file_size(const struct db *db);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+/* Between db.c and rows.c: the connection and its statements. */
+#ifndef LOGD_DB_PRIVATE_H
+#define LOGD_DB_PRIVATE_H
+
+#include "db.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/* Every statement that is used more than once: NAME, SQL. */
+#define DB_STATEMENTS(S)                                                                           \
+	S(BEGIN, "BEGIN IMMEDIATE")                                                                \
+	S(COMMIT, "COMMIT")                                                                        \
+	S(META_GET, "SELECT value FROM meta WHERE key = ?1")                                       \
+	S(META_PUT, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")                    \
+	S(LOG_PUT, "INSERT INTO log (idx, term, kind, session, serial, data, chain)"               \
+		   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                         \
+	S(LOG_CUT, "DELETE FROM log WHERE idx > ?1")                                               \
+	S(LOG_LAST, "SELECT idx, term, chain FROM log ORDER BY idx DESC LIMIT 1")                  \
+	S(LOG_FROM, "SELECT idx, term, kind, session, serial, data, chain FROM log"                \
+		    " WHERE idx >= ?1 ORDER BY idx")                                               \
+	S(TERM_PUT, "INSERT INTO terms (idx, term) VALUES (?1, ?2)")                               \
+	S(TERMS_CUT, "DELETE FROM terms WHERE idx > ?1")                                           \
+	S(TERMS_ALL, "SELECT idx, term FROM terms ORDER BY idx")                                   \
+	S(TERMS_WRONG, "SELECT count(*) FROM terms t LEFT JOIN log l ON l.idx = t.idx"             \
+		       " WHERE l.term IS NOT t.term OR (t.idx > 1 AND"                             \
+		       " (SELECT term FROM log WHERE idx = t.idx - 1) IS NOT"                      \
+		       " (SELECT term FROM terms p WHERE p.idx < t.idx ORDER BY p.idx DESC LIMIT 1))") \
+	S(TERMS_DERIVE, "INSERT INTO terms (idx, term) SELECT idx, term FROM (SELECT idx, term,"   \
+			" lag(term) OVER (ORDER BY idx) AS before FROM log) WHERE before IS NOT term") \
+	S(CONFIG_PUT, "INSERT INTO configs (idx, data) VALUES (?1, ?2)")                           \
+	S(CONFIGS_CUT, "DELETE FROM configs WHERE idx > ?1")                                       \
+	S(CONFIGS_ALL, "SELECT idx, data FROM configs ORDER BY idx")                               \
+	S(CONFIGS_WRONG, "SELECT count(*) FROM configs c LEFT JOIN log l ON l.idx = c.idx"         \
+			 " WHERE c.idx > 0 AND (l.kind IS NOT 1 OR l.data IS NOT c.data)")         \
+	S(CONFIGS_DERIVE, "INSERT INTO configs (idx, data) SELECT idx, data FROM log WHERE kind = 1") \
+	S(SESSION_PUT, "INSERT OR REPLACE INTO sessions"                                           \
+		       " (sid, name, serial, last_index, epoch, run, digest, sum)"                 \
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                 \
+	S(SESSION_DELETE, "DELETE FROM sessions WHERE sid = ?1")                                   \
+	S(SESSIONS_CLEAR, "DELETE FROM sessions")                                                  \
+	S(SESSIONS_ALL, "SELECT sid, name, serial, last_index, epoch, run, digest, sum"            \
+			" FROM sessions ORDER BY last_index")                                      \
+	S(CURSOR_PUT, "INSERT OR REPLACE INTO cursors (name, idx) VALUES (?1, ?2)")                \
+	S(CURSOR_GET, "SELECT idx FROM cursors WHERE name = ?1")                                   \
+	S(CURSORS_COUNT, "SELECT count(*) FROM cursors")
+
+enum db_statement {
+#define S(NAME, sql) DB_##NAME,
+	DB_STATEMENTS(S)
+#undef S
+	DB_STATEMENTS_COUNT
+};
+
+struct db {
+	struct sqlite3 *sqlite;
+	struct sqlite3_stmt *statements[DB_STATEMENTS_COUNT];
+	struct db_state written; /* what the rows of meta say */
+	bool have_written;
+	uint64_t wal_pages; /* in use */
+	uint64_t page_size;
+	char path[640];
+};
+
+/* The statement, ready for its arguments. */
+struct sqlite3_stmt *db_use(struct db *db, enum db_statement number);
+/*
+ * One step, and a reset unless there is a row: SQLITE_ROW, SQLITE_DONE, or a result code that
+ * db_judge has let pass.
+ */
+enum db_result db_do(struct db *db, struct sqlite3_stmt *statement);
+/*
+ * What an SQLite result code means: DB_OK, DB_FULL, DB_DAMAGED; ends the process with EX_IOERR on any
+ * other.  `writing`: damage is then an error, too.
+ */
+enum db_result db_judge(struct db *db, int code, bool writing);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/* The program's one state struct; each part is described in the header of its own. */
+#ifndef LOGD_LOGD_H
+#define LOGD_LOGD_H
+
+#include "../../lib/conf/identity.h"
+#include "../../lib/unix/daemon.h"
+#include "cursors.h"
+#include "db.h"
+#include "door.h"
+#include "elector.h"
+#include "mark.h"
+#include "rlog.h"
+#include "sessions.h"
+#include "space.h"
+#include "tail.h"
+#include "tick.h"
+#include "writer.h"
+
+struct logd {
+	struct daemon daemon;
+	bool accept_loss; /* options */
+	bool yes;
+
+	int lock;
+	struct identity identity;
+	struct db_origin origin;
+	struct mark mark;
+	enum mark_found mark_found; /* at start */
+	struct db *db;
+	struct db_state state; /* as it is stored */
+	struct rlog rlog;
+	struct tail tail;
+	struct sessions sessions;
+	struct cursors cursors;
+
+	uint64_t start_number;
+	struct writer writer;
+	struct elector elector;
+	struct space space;
+	struct door door;
+	struct tick tick;
+};
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * raft-logd: the durable log of a node on SQLite.
+ *
+ * Owns the data directory; knows nothing of the network.  A turn of the loop
+ * reads all requests, writes in one transaction what there is to write, marks and
+ * acknowledges it, and only then serves readers.
+ */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "../../lib/seal/seal.h"
+#include "accept.h"
+#include "logd.h"
+#include "start.h"
+
+enum { OPT_ACCEPT_LOSS = 0x100, OPT_YES };
+
+static const struct option options[] = {
+    {"accept-loss", no_argument, NULL, OPT_ACCEPT_LOSS},
+    {"yes", no_argument, NULL, OPT_YES},
+    {0},
+};
+
+static void turn(void *arg);
+static void stop(void *arg);
+static void found(int opt, const char *value);
+
+static struct logd logd = {
+    .daemon =
+	{
+	    .prog = "raft-logd",
+	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [--accept-loss [--yes]]",
+	    .options = options,
+	    .found = found,
+	    .stop = stop,
+	    .arg = &logd,
+	},
+};
+
+static void
+found(int opt, const char *value)
+{
+	(void)value;
+	logd.accept_loss = logd.accept_loss || opt == OPT_ACCEPT_LOSS;
+	logd.yes = logd.yes || opt == OPT_YES;
+}
+
+static void
+turn(void *arg)
+{
+	struct logd *l = arg;
+	writer_turn(l);
+	reader_turn(l);
+}
+
+static void
+stop(void *arg)
+{
+	struct logd *l = arg;
+	loop_on_turn(l->daemon.loop, NULL, NULL);
+	writer_finish(l);
+	door_close(l);
+	db_close(l->db);
+	log_info("stopped", "last=%llu commit=%llu", (unsigned long long)l->rlog.last.index,
+	    (unsigned long long)l->rlog.commit.index);
+	loop_stop(l->daemon.loop);
+}
+
+int
+main(int argc, char **argv)
+{
+	seal_init();
+	daemon_start(&logd.daemon, argc, argv);
+	if (logd.daemon.argc > 0 || (logd.yes && !logd.accept_loss)) {
+		fprintf(stderr, "raft-logd: %s: it takes no operands, and --yes only with --accept-loss (usage: raft-logd %s)\n",
+		    logd.daemon.argc > 0 ? logd.daemon.argv[0] : "--yes", logd.daemon.usage);
+		return EXIT_USAGE;
+	}
+	start(&logd);
+	if (logd.accept_loss)
+		accept_loss(&logd);
+	tick_init(&logd);
+	space_init(&logd);
+	writer_drop(&logd);
+	door_open(&logd);
+	loop_on_turn(logd.daemon.loop, turn, &logd);
+	log_info("start", "last=%llu commit=%llu term=%llu transactions=%llu recovering=%s",
+	    (unsigned long long)logd.rlog.last.index, (unsigned long long)logd.rlog.commit.index,
+	    (unsigned long long)logd.state.term, (unsigned long long)logd.state.transactions,
+	    logd.state.recovering ? "yes" : "no");
+	daemon_ready(&logd.daemon);
+	loop_run(logd.daemon.loop);
+	return EXIT_OK;
+}

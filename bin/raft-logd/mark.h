@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * data/mark: what was last acknowledged, beside the database.
+ *
+ * SQLite drops the tail of a damaged write-ahead log without a word, so the
+ * newest transaction is also noted here: two slots, each with a checksum,
+ * written in turn and in place after each commit and before its
+ * acknowledgement.  Not synced on the way: after a loss of power it may lag,
+ * and then shows less; it never shows what is not in the database.
+ */
+#ifndef LOGD_MARK_H
+#define LOGD_MARK_H
+
+#include "../../lib/raft/types.h"
+
+enum { MARK_HASH_SIZE = 32, MARK_DIRECTORY_SIZE = 16 };
+
+struct mark_note {
+	uint64_t transactions;
+	uint64_t truncations;
+	uint64_t term;
+	struct raft_id vote;
+	struct raft_pos last;
+	struct raft_pos commit;
+	uint8_t chain[MARK_HASH_SIZE]; /* at last */
+};
+
+/* DAMAGED: neither slot is valid, or it belongs to another directory. */
+enum mark_found { MARK_VALID, MARK_MISSING, MARK_DAMAGED };
+
+struct mark {
+	int fd; /* -1: there is no file yet */
+	unsigned slot; /* to be written next */
+	uint8_t directory[MARK_DIRECTORY_SIZE];
+	char path[640];
+};
+
+/* Reads the newest valid slot and opens the file for writing. */
+enum mark_found mark_open(
+    struct mark *mark, const char *data, const uint8_t directory[MARK_DIRECTORY_SIZE], struct mark_note *note);
+/* All of these end the process with EX_IOERR when the file can't be written. */
+void mark_write(struct mark *mark, const struct mark_note *note);
+/* Both slots, synced, with the folder; makes the file when there is none. */
+void mark_settle(struct mark *mark, const char *data, const struct mark_note *note);
+void mark_sync(struct mark *mark);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC */
+/* log_read: who waits, and what they get. */
+#include "reader.h"
+
+#include <stdlib.h>
+
+#include "logd.h"
+#include "verify.h"
+
+enum {
+	READS_MAX = 64,        /* of one connection */
+	ANSWER_SIZE = 1 << 20, /* of the records, unless one alone is larger */
+	ANSWER_COUNT = 4096
+};
+
+struct read_request {
+	struct read_request *next;
+	uint64_t request;
+	uint64_t from;
+	size_t size_max;
+	size_t count_max;
+	bool wait;
+};
+
+static size_t
+lesser(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+bool
+reader_take(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+{
+	struct msg_log_read m;
+	struct read_request **at = &peer->reads.first;
+	size_t count = 0;
+	(void)logd;
+	if (!msg_log_read_get(&m, body, size))
+		return false;
+	for (; *at; at = &(*at)->next)
+		count++;
+	if (count >= READS_MAX) {
+		peer_refuse(peer, m.request, EXIT_RETRY, "too many reads of this connection wait");
+		return true;
+	}
+	struct read_request *read = calloc(1, sizeof *read);
+	must(read != NULL);
+	read->request = m.request;
+	read->from = m.from ? m.from : 1;
+	read->size_max = lesser(m.size_max, ANSWER_SIZE);
+	read->count_max = m.count_max ? lesser(m.count_max, ANSWER_COUNT) : ANSWER_COUNT;
+	read->wait = m.wait;
+	*at = read;
+	return true;
+}
+
+void
+reader_forget(struct peer *peer)
+{
+	while (peer->reads.first) {
+		struct read_request *read = peer->reads.first;
+		peer->reads.first = read->next;
+		free(read);
+	}
+}
+
+static void
+put_head(struct logd *logd, struct peer *peer, const struct read_request *read, uint64_t first_index,
+    uint32_t count, struct wire_bytes entries)
+{
+	struct msg_log_entries m = {
+	    .request = read->request,
+	    .first_index = first_index,
+	    .first_available = rlog_first_available(&logd->rlog),
+	    .commit = logd->rlog.commit.index,
+	    .count = count,
+	    .entries = entries,
+	};
+	msg_log_entries_put(conn_out(peer->conn), &m);
+}
+
+static void
+answer_from_tail(struct logd *logd, struct peer *peer, const struct read_request *read, uint64_t from,
+    const struct raft_entry *entries, size_t count_max)
+{
+	size_t size = 0, count = 0;
+	while (count < count_max && (count == 0 || size + entries[count].size <= read->size_max))
+		size += entries[count++].size;
+	put_head(logd, peer, read, from, (uint32_t)count, (struct wire_bytes){NULL, size});
+	wire_entries_put(conn_out(peer->conn), entries, count);
+}
+
+static void
+answer_from_disk(
+    struct logd *logd, struct peer *peer, const struct read_request *read, uint64_t from, uint64_t upto)
+{
+	struct wire_buf records = {0};
+	struct verify_limits limits = {upto, read->count_max, read->size_max};
+	size_t count = verify_read(logd, from, limits, &records);
+	put_head(logd, peer, read, from, (uint32_t)count, (struct wire_bytes){records.bytes, records.size});
+	wire_buf_free(&records);
+}
+
+enum served { SERVED, SERVED_FROM_DISK, WAITING, POSTPONED };
+
+static enum served
+serve(struct logd *logd, struct peer *peer, const struct read_request *read, bool disk_allowed)
+{
+	const struct rlog *rlog = &logd->rlog;
+	uint64_t upto = peer->kind == WIRE_ELECTOR ? rlog->last.index : rlog->commit.index;
+	uint64_t from = read->from > rlog->before.index ? read->from : rlog_first_available(rlog);
+	size_t held;
+	if (from > upto && read->wait)
+		return WAITING;
+	if (from > upto) {
+		put_head(logd, peer, read, from, 0, (struct wire_bytes){(const uint8_t *)"", 0});
+		return SERVED;
+	}
+	const struct raft_entry *entries = tail_from(&logd->tail, from, &held);
+	if (entries) {
+		size_t wanted = lesser(lesser(held, read->count_max), (size_t)(upto - from + 1));
+		answer_from_tail(logd, peer, read, from, entries, wanted);
+		return SERVED;
+	}
+	if (!disk_allowed)
+		return POSTPONED;
+	answer_from_disk(logd, peer, read, from, upto);
+	return SERVED_FROM_DISK;
+}
+
+/* True when the disk was read. */
+static bool
+serve_peer(struct logd *logd, struct peer *peer, bool disk_allowed, bool *postponed)
+{
+	bool disk = false;
+	struct read_request **at = &peer->reads.first;
+	while (*at && !conn_choked(peer->conn)) {
+		struct read_request *read = *at;
+		enum served served = serve(logd, peer, read, disk_allowed && !disk);
+		disk = disk || served == SERVED_FROM_DISK;
+		*postponed = *postponed || served == POSTPONED;
+		if (served == WAITING || served == POSTPONED) {
+			at = &read->next;
+			continue;
+		}
+		*at = read->next;
+		free(read);
+	}
+	return disk;
+}
+
+void
+reader_turn(struct logd *logd)
+{
+	bool disk_allowed = true, postponed = false;
+	struct peer *served = NULL;
+	for (struct peer *peer = logd->door.first; peer; peer = peer->next) {
+		if (peer->reads.first == NULL || !serve_peer(logd, peer, disk_allowed, &postponed))
+			continue;
+		disk_allowed = false;
+		served = peer;
+	}
+	if (served)
+		door_last(&logd->door, served);
+	if (postponed)
+		tick_again(logd);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Reading the log: committed entries for everyone, all of it for the elector.
+ *
+ * Requests wait with their connection.  After the turn's transaction they are
+ * answered from the tail in memory; what is older is read from the database, one
+ * slice a turn, so that a reader who is far behind never delays a write.  Who does not
+ * take his answers gets no more.
+ */
+#ifndef LOGD_READER_H
+#define LOGD_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct logd;
+struct peer;
+struct read_request;
+
+struct reads {
+	struct read_request *first; /* in order */
+};
+
+/* A log_read; false: malformed. */
+bool reader_take(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size);
+void reader_forget(struct peer *peer);
+/* Answers what can be answered. */
+void reader_turn(struct logd *logd);
+
+#endif

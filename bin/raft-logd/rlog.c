@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+/* The log as numbers: runs of terms, configurations, the end. */
+#include "rlog.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t
+rlog_term_at(const struct rlog *rlog, uint64_t index)
+{
+	if (index == rlog->before.index)
+		return rlog->before.term;
+	if (index < rlog->before.index || index > rlog->last.index)
+		return 0;
+	/* Nearly always it is in one of the last runs. */
+	for (size_t i = rlog->terms_count; i > 0; i--)
+		if (rlog->terms[i - 1].index <= index)
+			return rlog->terms[i - 1].term;
+	return 0;
+}
+
+bool
+rlog_holds(const struct rlog *rlog, struct raft_pos pos)
+{
+	return pos.index >= rlog->before.index && pos.index <= rlog->last.index &&
+	    rlog_term_at(rlog, pos.index) == pos.term;
+}
+
+uint64_t
+rlog_first_available(const struct rlog *rlog)
+{
+	return rlog->before.index + 1;
+}
+
+bool
+rlog_starts_term(const struct rlog *rlog, uint64_t term)
+{
+	return rlog->terms_count == 0 || rlog->terms[rlog->terms_count - 1].term != term;
+}
+
+void
+rlog_add_term(struct rlog *rlog, struct raft_pos start)
+{
+	if (rlog->terms_count == rlog->terms_room) {
+		rlog->terms_room = rlog->terms_room ? 2 * rlog->terms_room : 64;
+		rlog->terms = realloc(rlog->terms, rlog->terms_room * sizeof *rlog->terms);
+		must(rlog->terms != NULL);
+	}
+	rlog->terms[rlog->terms_count++] = start;
+}
+
+void
+rlog_add_config(struct rlog *rlog, uint64_t index, const void *bytes, size_t size)
+{
+	if (rlog->configs_count == rlog->configs_room) {
+		rlog->configs_room = rlog->configs_room ? 2 * rlog->configs_room : 16;
+		rlog->configs = realloc(rlog->configs, rlog->configs_room * sizeof *rlog->configs);
+		must(rlog->configs != NULL);
+	}
+	struct rlog_config *config = &rlog->configs[rlog->configs_count++];
+	config->index = index;
+	config->size = size;
+	config->bytes = malloc(size ? size : 1);
+	must(config->bytes != NULL);
+	if (size > 0)
+		memcpy(config->bytes, bytes, size);
+}
+
+void
+rlog_append(struct rlog *rlog, uint64_t first_index, const struct raft_entry *entries, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct raft_entry *entry = &entries[i];
+		if (rlog_starts_term(rlog, entry->term))
+			rlog_add_term(rlog, (struct raft_pos){first_index + i, entry->term});
+		if (entry->kind == RAFT_CONFIG)
+			rlog_add_config(rlog, first_index + i, raft_entry_data(entry), raft_entry_data_size(entry));
+	}
+}
+
+void
+rlog_cut(struct rlog *rlog, uint64_t index)
+{
+	while (rlog->terms_count > 0 && rlog->terms[rlog->terms_count - 1].index > index)
+		rlog->terms_count--;
+	while (rlog->configs_count > 0 && rlog->configs[rlog->configs_count - 1].index > index)
+		free(rlog->configs[--rlog->configs_count].bytes);
+}
+
+void
+rlog_clear(struct rlog *rlog)
+{
+	while (rlog->configs_count > 0)
+		free(rlog->configs[--rlog->configs_count].bytes);
+	rlog->terms_count = 0;
+}
+
+size_t
+rlog_config_at(const struct rlog *rlog, uint64_t index)
+{
+	size_t at = rlog->configs_count;
+	must(at > 0);
+	while (at > 1 && rlog->configs[at - 1].index > index)
+		at--;
+	return at - 1;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What raft-logd knows of its durable log without asking the database: where it
+ * ends, its chain there, the runs of terms, the configurations, what is committed.
+ * Everything here is durable, but for the commit index, which may be ahead of what is stored.
+ */
+#ifndef LOGD_RLOG_H
+#define LOGD_RLOG_H
+
+#include "../../lib/raft/types.h"
+
+enum { RLOG_CHAIN_SIZE = 32 };
+
+struct rlog_config {
+	uint64_t index;
+	size_t size;
+	uint8_t *bytes;
+};
+
+struct rlog {
+	struct raft_pos before; /* the place before the first entry */
+	struct raft_pos last;
+	struct raft_pos commit;
+	uint8_t chain[RLOG_CHAIN_SIZE]; /* at last */
+	struct raft_pos *terms;         /* where each run of one term begins */
+	size_t terms_count;
+	size_t terms_room;
+	struct rlog_config *configs; /* rising; the first one is of index 0 */
+	size_t configs_count;
+	size_t configs_room;
+};
+
+/* The term of the entry at index; 0 when the log does not hold it (and at index 0). */
+uint64_t rlog_term_at(const struct rlog *rlog, uint64_t index);
+/* Whether the log holds that very entry. */
+bool rlog_holds(const struct rlog *rlog, struct raft_pos pos);
+uint64_t rlog_first_available(const struct rlog *rlog);
+
+/* The entry after the last; true when a run of a new term begins with it. */
+bool rlog_starts_term(const struct rlog *rlog, uint64_t term);
+void rlog_add_term(struct rlog *rlog, struct raft_pos start);
+void rlog_add_config(struct rlog *rlog, uint64_t index, const void *bytes, size_t size);
+/* Forgets the entries; the caller sets last and chain. */
+void rlog_append(struct rlog *rlog, uint64_t first_index, const struct raft_entry *entries, size_t count);
+void rlog_cut(struct rlog *rlog, uint64_t index);
+void rlog_clear(struct rlog *rlog);
+/* Place in configs of the one in force at index. */
+size_t rlog_config_at(const struct rlog *rlog, uint64_t index);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: ISC */
+/* The tables of the database but meta: the log, what is derived from it, sessions, cursors. */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../../lib/seal/seal.h"
+#include "db_private.h"
+
+static enum db_result
+run(struct db *db, sqlite3_stmt *statement)
+{
+	enum db_result result = db_do(db, statement);
+	return result == DB_END ? DB_OK : result;
+}
+
+static void
+bind_u64(sqlite3_stmt *statement, int place, uint64_t value)
+{
+	sqlite3_bind_int64(statement, place, (sqlite3_int64)value);
+}
+
+static uint64_t
+column_u64(sqlite3_stmt *statement, int place)
+{
+	return (uint64_t)sqlite3_column_int64(statement, place);
+}
+
+/* Copies a blob of exactly that size; false when it is another thing. */
+static bool
+column_bytes(sqlite3_stmt *statement, int place, void *out, size_t size)
+{
+	if (sqlite3_column_type(statement, place) != SQLITE_BLOB ||
+	    (size_t)sqlite3_column_bytes(statement, place) != size)
+		return false;
+	memcpy(out, sqlite3_column_blob(statement, place), size);
+	return true;
+}
+
+/* ----------------------------------------------------------- the log */
+
+enum db_result
+db_log_put(struct db *db, uint64_t index, const struct raft_entry *entry, const uint8_t chain[DB_HASH_SIZE])
+{
+	sqlite3_stmt *statement = db_use(db, DB_LOG_PUT);
+	bind_u64(statement, 1, index);
+	bind_u64(statement, 2, entry->term);
+	sqlite3_bind_int(statement, 3, (int)entry->kind);
+	if (raft_sid_none(&entry->session))
+		sqlite3_bind_null(statement, 4);
+	else
+		sqlite3_bind_blob(statement, 4, entry->session.b, sizeof entry->session.b, SQLITE_STATIC);
+	bind_u64(statement, 5, entry->serial);
+	sqlite3_bind_blob(statement, 6, raft_entry_data(entry), (int)raft_entry_data_size(entry), SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 7, chain, DB_HASH_SIZE, SQLITE_STATIC);
+	return run(db, statement);
+}
+
+static enum db_result
+run_with_index(struct db *db, enum db_statement number, uint64_t index)
+{
+	sqlite3_stmt *statement = db_use(db, number);
+	bind_u64(statement, 1, index);
+	return run(db, statement);
+}
+
+enum db_result
+db_log_cut(struct db *db, uint64_t index)
+{
+	enum db_result result = run_with_index(db, DB_LOG_CUT, index);
+	if (result == DB_OK)
+		result = run_with_index(db, DB_TERMS_CUT, index);
+	if (result == DB_OK)
+		result = run_with_index(db, DB_CONFIGS_CUT, index);
+	return result;
+}
+
+enum db_result
+db_term_put(struct db *db, const struct raft_pos *start)
+{
+	sqlite3_stmt *statement = db_use(db, DB_TERM_PUT);
+	bind_u64(statement, 1, start->index);
+	bind_u64(statement, 2, start->term);
+	return run(db, statement);
+}
+
+enum db_result
+db_config_put(struct db *db, uint64_t index, const void *bytes, size_t size)
+{
+	sqlite3_stmt *statement = db_use(db, DB_CONFIG_PUT);
+	bind_u64(statement, 1, index);
+	sqlite3_bind_blob(statement, 2, bytes, (int)size, SQLITE_STATIC);
+	return run(db, statement);
+}
+
+void
+db_run_open(struct db *db, uint64_t from)
+{
+	bind_u64(db_use(db, DB_LOG_FROM), 1, from);
+}
+
+/* The record as it came: header and data, byte for byte. */
+static bool
+take_record(sqlite3_stmt *statement, struct wire_buf *out, struct db_row *row)
+{
+	struct raft_sid session = {{0}};
+	sqlite3_int64 kind = sqlite3_column_int64(statement, 2);
+	if (kind < 0 || kind >= RAFT_KINDS_COUNT)
+		return false;
+	if (sqlite3_column_type(statement, 3) != SQLITE_NULL &&
+	    !column_bytes(statement, 3, session.b, sizeof session.b))
+		return false;
+	if (sqlite3_column_type(statement, 5) != SQLITE_BLOB ||
+	    !column_bytes(statement, 6, row->chain, sizeof row->chain))
+		return false;
+	uint32_t size = (uint32_t)sqlite3_column_bytes(statement, 5);
+	row->record = out->size;
+	row->size = RAFT_ENTRY_HEADER_SIZE + size;
+	raft_entry_header(wire_buf_add(out, RAFT_ENTRY_HEADER_SIZE), row->term, (enum raft_kind)kind, &session,
+	    column_u64(statement, 4), size);
+	wire_buf_put(out, sqlite3_column_blob(statement, 5), size);
+	return true;
+}
+
+enum db_result
+db_run_next(struct db *db, struct wire_buf *out, struct db_row *row)
+{
+	sqlite3_stmt *statement = db_use(db, DB_LOG_FROM);
+	enum db_result result = db_do(db, statement);
+	if (result != DB_OK)
+		return result;
+	row->index = column_u64(statement, 0);
+	row->term = column_u64(statement, 1);
+	return take_record(statement, out, row) ? DB_OK : DB_DAMAGED;
+}
+
+void
+db_run_close(struct db *db)
+{
+	sqlite3_reset(db_use(db, DB_LOG_FROM));
+}
+
+enum db_result
+db_last(struct db *db, struct raft_pos *last, uint8_t chain[DB_HASH_SIZE])
+{
+	sqlite3_stmt *statement = db_use(db, DB_LOG_LAST);
+	enum db_result result = db_do(db, statement);
+	*last = (struct raft_pos){0};
+	if (result != DB_OK)
+		return result;
+	last->index = column_u64(statement, 0);
+	last->term = column_u64(statement, 1);
+	if (!column_bytes(statement, 2, chain, DB_HASH_SIZE))
+		result = DB_DAMAGED;
+	sqlite3_reset(statement);
+	return result;
+}
+
+/* -------------------------------------------- what the log is derived into */
+
+static uint64_t
+count(struct db *db, enum db_statement number)
+{
+	sqlite3_stmt *statement = db_use(db, number);
+	uint64_t n = UINT64_MAX;
+	if (db_do(db, statement) == DB_OK)
+		n = column_u64(statement, 0);
+	sqlite3_reset(statement);
+	return n;
+}
+
+bool
+db_derived_fits(struct db *db)
+{
+	return count(db, DB_TERMS_WRONG) == 0 && count(db, DB_CONFIGS_WRONG) == 0;
+}
+
+enum db_result
+db_derive(struct db *db)
+{
+	enum db_result result = run_with_index(db, DB_TERMS_CUT, 0);
+	if (result == DB_OK)
+		result = run(db, db_use(db, DB_TERMS_DERIVE));
+	if (result == DB_OK)
+		result = run_with_index(db, DB_CONFIGS_CUT, 0);
+	if (result == DB_OK)
+		result = run(db, db_use(db, DB_CONFIGS_DERIVE));
+	return result;
+}
+
+enum db_result
+db_terms_each(struct db *db, void (*each)(struct raft_pos start, void *arg), void *arg)
+{
+	sqlite3_stmt *statement = db_use(db, DB_TERMS_ALL);
+	enum db_result result;
+	while ((result = db_do(db, statement)) == DB_OK)
+		each((struct raft_pos){column_u64(statement, 0), column_u64(statement, 1)}, arg);
+	return result == DB_END ? DB_OK : result;
+}
+
+enum db_result
+db_configs_each(struct db *db, void (*each)(uint64_t index, const void *bytes, size_t size, void *arg), void *arg)
+{
+	sqlite3_stmt *statement = db_use(db, DB_CONFIGS_ALL);
+	enum db_result result;
+	while ((result = db_do(db, statement)) == DB_OK)
+		each(column_u64(statement, 0), sqlite3_column_blob(statement, 1),
+		    (size_t)sqlite3_column_bytes(statement, 1), arg);
+	return result == DB_END ? DB_OK : result;
+}
+
+/* ----------------------------------------------------------- sessions */
+
+/* Against flipped bits: a wrong serial would let an entry in twice, or never. */
+static void
+session_sum(uint8_t out[SEAL_HASH_SIZE], const struct raft_session *s)
+{
+	uint8_t numbers[24];
+	wire_put_u64(numbers, s->serial);
+	wire_put_u64(numbers + 8, s->last_index);
+	wire_put_u64(numbers + 16, s->epoch);
+	struct seal_part parts[] = {{s->sid.b, sizeof s->sid.b}, {numbers, sizeof numbers},
+	    {s->run, sizeof s->run}, {s->digest, sizeof s->digest}, {s->name, strlen(s->name)}};
+	seal_hash(out, parts, sizeof parts / sizeof *parts);
+}
+
+enum db_result
+db_session_put(struct db *db, const struct raft_session *s)
+{
+	sqlite3_stmt *statement = db_use(db, DB_SESSION_PUT);
+	uint8_t sum[SEAL_HASH_SIZE];
+	session_sum(sum, s);
+	sqlite3_bind_blob(statement, 1, s->sid.b, sizeof s->sid.b, SQLITE_STATIC);
+	if (s->name[0])
+		sqlite3_bind_text(statement, 2, s->name, -1, SQLITE_STATIC);
+	else
+		sqlite3_bind_null(statement, 2);
+	bind_u64(statement, 3, s->serial);
+	bind_u64(statement, 4, s->last_index);
+	bind_u64(statement, 5, s->epoch);
+	sqlite3_bind_blob(statement, 6, s->run, sizeof s->run, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 7, s->digest, sizeof s->digest, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 8, sum, sizeof sum, SQLITE_STATIC);
+	return run(db, statement);
+}
+
+enum db_result
+db_session_delete(struct db *db, const struct raft_sid *sid)
+{
+	sqlite3_stmt *statement = db_use(db, DB_SESSION_DELETE);
+	sqlite3_bind_blob(statement, 1, sid->b, sizeof sid->b, SQLITE_STATIC);
+	return run(db, statement);
+}
+
+enum db_result
+db_sessions_clear(struct db *db)
+{
+	return run(db, db_use(db, DB_SESSIONS_CLEAR));
+}
+
+static bool
+take_session(sqlite3_stmt *statement, struct raft_session *s)
+{
+	uint8_t sum[SEAL_HASH_SIZE], expected[SEAL_HASH_SIZE];
+	memset(s, 0, sizeof *s);
+	const char *name = (const char *)sqlite3_column_text(statement, 1);
+	if (name && (size_t)snprintf(s->name, sizeof s->name, "%s", name) >= sizeof s->name)
+		return false;
+	s->serial = column_u64(statement, 2);
+	s->last_index = column_u64(statement, 3);
+	s->epoch = column_u64(statement, 4);
+	if (!column_bytes(statement, 0, s->sid.b, sizeof s->sid.b) ||
+	    !column_bytes(statement, 5, s->run, sizeof s->run) ||
+	    !column_bytes(statement, 6, s->digest, sizeof s->digest) ||
+	    !column_bytes(statement, 7, sum, sizeof sum))
+		return false;
+	session_sum(expected, s);
+	return memcmp(sum, expected, sizeof sum) == 0;
+}
+
+enum db_result
+db_sessions_each(struct db *db, bool (*each)(const struct raft_session *session, void *arg), void *arg)
+{
+	sqlite3_stmt *statement = db_use(db, DB_SESSIONS_ALL);
+	struct raft_session session;
+	enum db_result result;
+	while ((result = db_do(db, statement)) == DB_OK)
+		if (!take_session(statement, &session) || !each(&session, arg)) {
+			sqlite3_reset(statement);
+			return DB_DAMAGED;
+		}
+	return result == DB_END ? DB_OK : result;
+}
+
+/* ------------------------------------------------------------ cursors */
+
+enum db_result
+db_cursor_put(struct db *db, const char *name, uint64_t index)
+{
+	sqlite3_stmt *statement = db_use(db, DB_CURSOR_PUT);
+	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+	bind_u64(statement, 2, index);
+	return run(db, statement);
+}
+
+uint64_t
+db_cursor_get(struct db *db, const char *name)
+{
+	sqlite3_stmt *statement = db_use(db, DB_CURSOR_GET);
+	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+	uint64_t index = db_do(db, statement) == DB_OK ? column_u64(statement, 0) : 0;
+	sqlite3_reset(statement);
+	return index;
+}
+
+uint64_t
+db_cursors_count(struct db *db)
+{
+	return count(db, DB_CURSORS_COUNT);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: ISC */
+/* Starting: identity, lock, database, mark, in this order. */
+#include "start.h"
+
+#include <string.h>
+
+#include "../../lib/seal/seal.h"
+#include "commit.h"
+#include "load.h"
+#include "lock.h"
+#include "logd.h"
+#include "verify.h"
+
+enum { VERIFY_LAST = 1000, WHY_SIZE = 1024 };
+
+/* A wiped voter looks like a first start, and would vote again: so it may never come back as itself. */
+#define REJOIN                                                                                     \
+	"remove this node from the cluster (raft-ctl member remove) and let it join under a new id "   \
+	"(raft-init --join, raft-ctl member add)"
+
+/* ----------------------------------------------------------- identity */
+
+static void
+read_identity(struct logd *logd)
+{
+	const struct conf *conf = logd->daemon.conf;
+	char why[CONF_WHY_SIZE];
+	enum identity_found found = identity_read(&logd->identity, conf->node.data, why);
+	if (found == IDENTITY_BAD)
+		daemon_die(EXIT_CONFIG, "%s", why);
+	if (found == IDENTITY_NONE)
+		daemon_die(EXIT_CONFIG,
+		    "%s: no identity: a new node is made by raft-init; if this one has been in use, " REJOIN,
+		    conf->node.data);
+	if (!raft_id_equal(&logd->identity.node, &conf->node.id))
+		daemon_die(EXIT_CONFIG, "%s: this is the data directory of node %s, and %s names node %s", conf->node.data,
+		    logd->identity.node.s, conf->path, conf->node.id.s);
+}
+
+/* No promise of this node exists before this, and all that follow are kept. */
+static void
+clear_fresh(struct logd *logd)
+{
+	struct identity identity = logd->identity;
+	char why[CONF_WHY_SIZE];
+	if (!identity.fresh)
+		return;
+	identity.fresh = false;
+	identity.have_cluster = true;
+	memcpy(identity.cluster, logd->origin.cluster, sizeof identity.cluster);
+	if (!identity_replace(&identity, logd->daemon.conf->node.data, why))
+		daemon_die(EXIT_IO, "%s", why);
+	logd->identity = identity;
+	log_info("first_start", "why=%s", log_q("the data directory is ready: the node may take part"));
+}
+
+/* -------------------------------------------------------- first start */
+
+/* The first configuration: ids, keys, roles; no addresses, so that every node's is equal. */
+static struct raft_config
+first_config(const struct conf *conf)
+{
+	struct raft_config config = conf->cluster.members;
+	if (!conf->cluster.have_members)
+		daemon_die(EXIT_CONFIG, "%s: cluster: members: %s: no such file; a first start needs the members",
+		    conf->path, conf->cluster.members_path ? conf->cluster.members_path : "none given");
+	if (raft_config_find(&config, &conf->node.id) == NULL)
+		daemon_die(EXIT_CONFIG, "%s: cluster: members: node %s is not among them", conf->path, conf->node.id.s);
+	for (size_t i = 0; i < config.count; i++)
+		memset(config.members[i].address, 0, sizeof config.members[i].address);
+	if (!raft_config_normalise(&config))
+		daemon_die(EXIT_CONFIG, "%s: cluster: members: an id or a key stands twice, or there is no voter", conf->path);
+	return config;
+}
+
+static void
+first_start(struct logd *logd)
+{
+	const struct conf *conf = logd->daemon.conf;
+	struct raft_config config = first_config(conf);
+	struct db_origin origin = {.node = logd->identity.node};
+	memcpy(origin.directory, logd->identity.directory, sizeof origin.directory);
+	if (strlen(conf->cluster.name) >= sizeof origin.name)
+		daemon_die(EXIT_CONFIG, "%s: cluster: name: too long", conf->path);
+	strcpy(origin.name, conf->cluster.name);
+	seal_cluster_id(origin.cluster, conf->cluster.name, &config);
+	if (logd->identity.have_cluster &&
+	    memcmp(origin.cluster, logd->identity.cluster, sizeof origin.cluster) != 0)
+		daemon_die(EXIT_CONFIG, "%s: cluster: members: they are of another cluster than %s/identity", conf->path,
+		    conf->node.data);
+	db_fill(logd->db, &origin, &config);
+}
+
+static void
+open_db(struct logd *logd, const struct mark_note *note)
+{
+	const char *data = logd->daemon.conf->node.data;
+	bool empty, exists = db_exists(data);
+	char why[WHY_SIZE];
+	bool used = !logd->identity.fresh || (logd->mark_found == MARK_VALID && note->transactions > 1);
+	if (!exists && used)
+		daemon_die(EXIT_CONFIG, "%s: the log of this node is gone, and with it what it promised: " REJOIN, data);
+	logd->db = db_open(data, &empty, why);
+	if (logd->db == NULL)
+		daemon_die(EXIT_CONFIG, "%s", why);
+	if (empty && used)
+		daemon_die(EXIT_CONFIG, "%s: the log of this node is empty, and what it promised is lost: " REJOIN, data);
+	if (empty)
+		first_start(logd);
+}
+
+static void
+check_origin(struct logd *logd)
+{
+	const char *data = logd->daemon.conf->node.data;
+	const struct identity *identity = &logd->identity;
+	const struct db_origin *origin = &logd->origin;
+	if (db_origin_get(logd->db, &logd->origin) != DB_OK)
+		daemon_die(EXIT_IO, "%s/log.db: the database does not say whose it is: it is damaged: " REJOIN, data);
+	if (!raft_id_equal(&origin->node, &identity->node))
+		daemon_die(EXIT_CONFIG, "%s/log.db: this is the log of node %s, not of %s", data, origin->node.s,
+		    identity->node.s);
+	if (identity->have_cluster && memcmp(origin->cluster, identity->cluster, sizeof origin->cluster) != 0)
+		daemon_die(EXIT_CONFIG, "%s/log.db: this is a log of another cluster than %s/identity names", data, data);
+	if (memcmp(origin->directory, identity->directory, sizeof origin->directory) != 0)
+		daemon_die(EXIT_CONFIG, "%s/log.db: this is the log of another data directory of node %s", data,
+		    identity->node.s);
+}
+
+/* ---------------------------------------------------- going backwards */
+
+/* Whether the log holds what the mark saw; only when nothing was cut since. */
+static bool
+mark_fits(struct logd *logd, const struct mark_note *note)
+{
+	uint8_t chain[DB_HASH_SIZE];
+	if (note->last.index > logd->rlog.last.index || note->last.index < logd->rlog.before.index)
+		return false;
+	verify_chain_at(logd, note->last.index, chain);
+	return memcmp(chain, note->chain, sizeof chain) == 0;
+}
+
+/* NULL: the log is at least what was acknowledged. */
+static const char *
+went_backwards(struct logd *logd, const struct mark_note *note)
+{
+	const struct db_state *state = &logd->state;
+	if (logd->mark_found == MARK_MISSING)
+		return "the mark file is missing: what was acknowledged last is not known";
+	if (logd->mark_found == MARK_DAMAGED)
+		return "the mark file is damaged: what was acknowledged last is not known";
+	if (state->transactions < note->transactions)
+		return "the database lacks transactions that the mark file knows of: it is an old copy, or its tail was lost";
+	if (state->truncations < note->truncations)
+		return "the database lacks a truncation that the mark file knows of: it is another log";
+	if (state->truncations == note->truncations && !mark_fits(logd, note))
+		return "the database holds another log than the mark file saw";
+	if (state->transactions == note->transactions &&
+	    (state->term != note->term || !raft_id_equal(&state->vote, &note->vote)))
+		return "the database holds another term or vote than the mark file";
+	return NULL;
+}
+
+/* Of database and mark, the newer term and its vote. */
+static void
+take_newer_vote(struct db_state *state, const struct mark_note *note)
+{
+	if (note->term > state->term || (note->term == state->term && !raft_id_none(&note->vote)))
+		state->vote = note->vote;
+	if (note->term > state->term)
+		state->term = note->term;
+}
+
+/* `recovering`, durably, before anything else. */
+static void
+recover(struct logd *logd, const struct mark_note *note, const char *why)
+{
+	struct db_state state = logd->state;
+	bool valid = logd->mark_found == MARK_VALID;
+	take_newer_vote(&state, note);
+	state.mark_valid = valid && (!state.recovering || state.mark_valid);
+	state.recovering = true;
+	if (valid && note->term > state.mark_term)
+		state.mark_term = note->term;
+	if (note->transactions > state.transactions)
+		state.transactions = note->transactions;
+	if (note->truncations > state.truncations)
+		state.truncations = note->truncations;
+	state.truncations++;
+	commit_state(logd, &state);
+	log_warn("recovering", "last=%llu mark_last=%llu transactions=%llu term=%llu why=%s",
+	    (unsigned long long)logd->rlog.last.index, (unsigned long long)note->last.index,
+	    (unsigned long long)state.transactions, (unsigned long long)state.term, log_q(why));
+}
+
+/* The state in the database is not to be believed: the mark's is taken. */
+static void
+replace_state(struct logd *logd, const struct mark_note *note)
+{
+	if (logd->mark_found != MARK_VALID)
+		daemon_die(EXIT_IO, "%s: term and vote are damaged in the database, and there is no good mark: " REJOIN,
+		    logd->daemon.conf->node.data);
+	logd->state = (struct db_state){
+	    .transactions = note->transactions,
+	    .truncations = note->truncations,
+	    .term = note->term,
+	    .vote = note->vote,
+	    .commit = note->commit,
+	    .mark_valid = true,
+	};
+}
+
+static void
+settle_log(struct logd *logd, const struct mark_note *note, bool state_good)
+{
+	const char *why = "term, vote or commit index in the database are damaged";
+	bool fresh = logd->identity.fresh && logd->rlog.last.index == 0 && logd->state.term == 0 && state_good;
+	if (fresh && (logd->mark_found != MARK_VALID || note->transactions <= logd->state.transactions)) {
+		/* A first start, perhaps one that was cut short. */
+		commit_state(logd, &logd->state);
+		logd->mark_found = MARK_VALID;
+		return;
+	}
+	if (state_good)
+		why = went_backwards(logd, note);
+	if (why)
+		recover(logd, note, why);
+	else if (logd->state.recovering)
+		log_warn("recovering", "last=%llu why=%s", (unsigned long long)logd->rlog.last.index,
+		    log_q("the log went backwards before, and is not yet equal to a leader's"));
+}
+
+/* The newest rows are those that a crash may have spoiled; the rest is looked at when it is read. */
+static void
+verify_end(struct logd *logd)
+{
+	uint64_t last = logd->rlog.last.index, first = logd->rlog.before.index + 1;
+	verify_rows(logd, last > first + VERIFY_LAST ? last - VERIFY_LAST : first);
+}
+
+void
+start(struct logd *logd)
+{
+	const char *data = logd->daemon.conf->node.data;
+	struct mark_note note;
+	read_identity(logd);
+	logd->lock = lock_take(data);
+	/* Again: the one before may just have ended its first start. */
+	read_identity(logd);
+	logd->mark_found = mark_open(&logd->mark, data, logd->identity.directory, &note);
+	open_db(logd, &note);
+	check_origin(logd);
+	bool state_good = db_state_get(logd->db, &logd->state) == DB_OK;
+	if (!state_good)
+		replace_state(logd, &note);
+	load_log(logd);
+	settle_log(logd, &note, state_good);
+	verify_end(logd);
+	tail_init(&logd->tail, (size_t)logd->daemon.conf->logd.tail);
+	sessions_load(logd);
+	clear_fresh(logd);
+	logd->start_number = seal_random_u64();
+}

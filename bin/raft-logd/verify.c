@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+/* Rows and their chain; what is done when it is broken. */
+#include "verify.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lib/seal/seal.h"
+#include "commit.h"
+#include "logd.h"
+
+enum { SLICE_COUNT = 4096, SLICE_SIZE = 1 << 20 };
+
+/* Whether the row's own chain is that of its record after `before`. */
+static bool
+fits(const struct wire_buf *out, const struct db_row *row, const uint8_t *before)
+{
+	struct raft_entry entry;
+	uint8_t chain[SEAL_HASH_SIZE];
+	if (!raft_entry_decode(&entry, NULL, out->bytes + row->record, row->size))
+		return false;
+	seal_chain(chain, before, row->index, &entry);
+	return memcmp(chain, row->chain, sizeof chain) == 0;
+}
+
+/* Opens a run at from; chain is set to that of the row before it, as the row has it. */
+static bool
+open_run(struct logd *logd, uint64_t from, uint8_t *chain)
+{
+	if (from == logd->rlog.before.index + 1) {
+		memcpy(chain, logd->origin.cluster, DB_HASH_SIZE);
+		db_run_open(logd->db, from);
+		return true;
+	}
+	struct wire_buf skipped = {0};
+	struct db_row row;
+	db_run_open(logd->db, from - 1);
+	bool good = db_run_next(logd->db, &skipped, &row) == DB_OK && row.index == from - 1;
+	if (good)
+		memcpy(chain, row.chain, DB_HASH_SIZE);
+	wire_buf_free(&skipped);
+	return good;
+}
+
+/* The next row of an open run, if it is the one expected and whole; moves the chain on. */
+static bool
+next_row(struct logd *logd, uint64_t expected, uint8_t *chain, struct wire_buf *out, struct db_row *row)
+{
+	if (db_run_next(logd->db, out, row) != DB_OK || row->index != expected || !fits(out, row, chain))
+		return false;
+	memcpy(chain, row->chain, DB_HASH_SIZE);
+	return true;
+}
+
+static bool
+row_good(struct logd *logd, uint64_t index, uint8_t *chain)
+{
+	struct wire_buf out = {0};
+	struct db_row row;
+	bool good = open_run(logd, index, chain) && next_row(logd, index, chain, &out, &row);
+	db_run_close(logd->db);
+	wire_buf_free(&out);
+	return good;
+}
+
+/* The log is cut behind the last good row before `bad`. */
+_Noreturn static void
+damage(struct logd *logd, uint64_t bad)
+{
+	uint8_t chain[DB_HASH_SIZE];
+	uint64_t good = bad - 1;
+	db_run_close(logd->db);
+	db_rollback(logd->db);
+	if (good > logd->rlog.last.index)
+		good = logd->rlog.last.index;
+	while (good > logd->rlog.before.index && !row_good(logd, good, chain))
+		good--;
+	if (good == logd->rlog.before.index)
+		memcpy(chain, logd->origin.cluster, sizeof chain);
+	struct raft_pos last = {good, rlog_term_at(&logd->rlog, good)};
+	log_error("damage", "bad=%llu last=%llu was=%llu why=%s", (unsigned long long)bad, (unsigned long long)good,
+	    (unsigned long long)logd->rlog.last.index,
+	    log_q("an entry on disk fails its chain: what is before it is kept, this node recovers from the leader"));
+	commit_shortened(logd, last, chain);
+	log_error("exit", "status=%d why=%s", (int)EXIT_IO, log_q("a damaged entry was found in the log"));
+	_exit(EXIT_IO);
+}
+
+size_t
+verify_read(struct logd *logd, uint64_t from, struct verify_limits limits, struct wire_buf *out)
+{
+	uint8_t chain[DB_HASH_SIZE];
+	size_t count = 0, start = out->size;
+	must(from > logd->rlog.before.index && from <= limits.upto);
+	if (!open_run(logd, from, chain))
+		damage(logd, from);
+	while (count < limits.count_max && from + count <= limits.upto) {
+		struct db_row row;
+		size_t end = out->size;
+		if (!next_row(logd, from + count, chain, out, &row))
+			damage(logd, from + count);
+		if (count > 0 && out->size - start > limits.size_max) {
+			out->size = end;
+			break;
+		}
+		count++;
+	}
+	db_run_close(logd->db);
+	return count;
+}
+
+void
+verify_chain_at(struct logd *logd, uint64_t index, uint8_t *chain)
+{
+	if (index == logd->rlog.before.index)
+		memcpy(chain, logd->origin.cluster, DB_HASH_SIZE);
+	else if (!row_good(logd, index, chain))
+		damage(logd, index);
+}
+
+void
+verify_rows(struct logd *logd, uint64_t from)
+{
+	struct wire_buf out = {0};
+	while (from <= logd->rlog.last.index) {
+		struct verify_limits limits = {logd->rlog.last.index, SLICE_COUNT, SLICE_SIZE};
+		out.size = 0;
+		from += verify_read(logd, from, limits, &out);
+	}
+	wire_buf_free(&out);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: ISC */
+/* The queue of writes, and the one transaction of a turn. */
+#include "writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lib/seal/seal.h"
+#include "check.h"
+#include "commit.h"
+#include "cursors.h"
+#include "logd.h"
+#include "verify.h"
+
+enum {
+	WAL_MAX = 32 << 20,      /* the write-ahead log is moved at this size at once, */
+	WAL_IDLE_MAX = 1 << 20,  /* and at this one when it is quiet */
+	QUEUE_MAX = 512 << 20    /* bytes that a full disk makes wait; the elector's own limits are below */
+};
+
+/* The transaction being made: what the log is so far, and how many items are in it. */
+struct batch {
+	struct db_state state;
+	struct commit_log log;
+	size_t items;
+	uint64_t number;
+	bool sessions;
+};
+
+/* -------------------------------------------------------------- queue */
+
+static struct writer_item *
+queue_add(struct writer *w)
+{
+	if (w->count == w->room) {
+		w->room = w->room ? 2 * w->room : 64;
+		w->items = realloc(w->items, w->room * sizeof *w->items);
+		must(w->items != NULL);
+	}
+	struct writer_item *item = &w->items[w->count++];
+	*item = (struct writer_item){0};
+	return item;
+}
+
+static void
+queue_remove(struct writer *w, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		w->size -= w->items[i].size;
+		free(w->items[i].entries);
+		raft_chunk_unref(w->items[i].chunk);
+	}
+	w->count -= count;
+	memmove(w->items, w->items + count, w->count * sizeof *w->items);
+}
+
+bool
+writer_take(struct logd *logd, const struct msg_log_write *m, char *why)
+{
+	struct writer *w = &logd->writer;
+	struct writer_item item = {
+	    .number = m->number,
+	    .term = m->term,
+	    .vote = m->vote,
+	    .truncate = m->flags & WIRE_TRUNCATE,
+	    .recovered = m->flags & WIRE_RECOVERED,
+	    .truncate_after = m->truncate_after,
+	    .first_index = m->first_index,
+	    .count = m->count,
+	    .size = m->entries.size,
+	};
+	if (w->size + item.size > QUEUE_MAX) {
+		snprintf(why, CHECK_WHY_SIZE, "more than %d MiB wait to be written", QUEUE_MAX >> 20);
+		return false;
+	}
+	if (!wire_entries_get(m->entries, m->count, &item.entries, &item.chunk)) {
+		snprintf(why, CHECK_WHY_SIZE, "the entries are malformed");
+		return false;
+	}
+	if (!check_write(logd, &item, why)) {
+		free(item.entries);
+		raft_chunk_unref(item.chunk);
+		return false;
+	}
+	*queue_add(w) = item;
+	w->size += item.size;
+	check_plan(w, &item);
+	return true;
+}
+
+/* Committed, known and held: readers get it, and the session table moves on. */
+static void
+advance(struct logd *logd, struct raft_pos commit)
+{
+	if (commit.index <= logd->rlog.commit.index || !rlog_holds(&logd->rlog, commit))
+		return;
+	logd->rlog.commit = commit;
+	sessions_apply(logd, commit.index);
+	tick_want(logd);
+}
+
+void
+writer_take_commit(struct logd *logd, struct raft_pos commit)
+{
+	/* Held already: it is that very entry, whatever waits behind it. */
+	if (rlog_holds(&logd->rlog, commit))
+		advance(logd, commit);
+	else if (logd->writer.count > 0)
+		queue_add(&logd->writer)->commit = commit;
+	else
+		log_debug("commit", "index=%llu term=%llu last=%llu why=%s", (unsigned long long)commit.index,
+		    (unsigned long long)commit.term, (unsigned long long)logd->rlog.last.index,
+		    log_q("not an entry of this log: ignored"));
+}
+
+void
+writer_drop(struct logd *logd)
+{
+	struct writer *w = &logd->writer;
+	if (w->count > 0)
+		log_info("drop", "writes=%zu why=%s", w->count, log_q("their elector is gone"));
+	queue_remove(w, w->count);
+	w->last = logd->rlog.last;
+	w->term = logd->state.term;
+	w->vote = logd->state.vote;
+	w->number = 0;
+}
+
+/* -------------------------------------------------------- transaction */
+
+static enum db_result
+put_entry(struct logd *logd, struct batch *b, const struct raft_entry *entry)
+{
+	struct raft_pos pos = {b->log.last.index + 1, entry->term};
+	enum db_result result = DB_OK;
+	seal_chain(b->log.chain, b->log.chain, pos.index, entry);
+	result = db_log_put(logd->db, pos.index, entry, b->log.chain);
+	if (result == DB_OK && (b->log.last.term != entry->term || pos.index == logd->rlog.before.index + 1))
+		result = db_term_put(logd->db, &pos);
+	if (result == DB_OK && entry->kind == RAFT_CONFIG)
+		result = db_config_put(logd->db, pos.index, raft_entry_data(entry), raft_entry_data_size(entry));
+	b->log.last = pos;
+	return result;
+}
+
+static enum db_result
+cut(struct logd *logd, struct batch *b, uint64_t index)
+{
+	if (index >= b->log.last.index)
+		return DB_OK;
+	enum db_result result = db_log_cut(logd->db, index);
+	if (result != DB_OK)
+		return result;
+	verify_chain_at(logd, index, b->log.chain);
+	b->log.last = (struct raft_pos){index, check_term_at(logd, b->items, index)};
+	b->state.truncations++;
+	return DB_OK;
+}
+
+static enum db_result
+put_write(struct logd *logd, struct batch *b, const struct writer_item *item)
+{
+	enum db_result result = item->truncate ? cut(logd, b, item->truncate_after) : DB_OK;
+	for (uint32_t i = 0; i < item->count && result == DB_OK; i++)
+		result = put_entry(logd, b, &item->entries[i]);
+	b->state.term = item->term;
+	b->state.vote = item->vote;
+	if (item->recovered) {
+		b->state.recovering = false;
+		b->state.mark_valid = true;
+		b->state.mark_term = 0;
+	}
+	b->number = item->number;
+	return result;
+}
+
+/* On a full disk only what is small goes on, and in order: up to the first entries. */
+static bool
+has_room(const struct logd *logd, const struct writer_item *item)
+{
+	return logd->space.state != SPACE_FULL || logd->space.trial || item->count == 0;
+}
+
+static enum db_result
+put_items(struct logd *logd, struct batch *b)
+{
+	const struct writer *w = &logd->writer;
+	enum db_result result = DB_OK;
+	while (b->items < w->count && result == DB_OK && has_room(logd, &w->items[b->items])) {
+		if (w->items[b->items].number > 0)
+			result = put_write(logd, b, &w->items[b->items]);
+		b->items++;
+	}
+	return result;
+}
+
+/* What was written is now the log; each commit index is looked at in its place. */
+static void
+absorb(struct logd *logd, const struct batch *b)
+{
+	for (size_t i = 0; i < b->items; i++) {
+		const struct writer_item *item = &logd->writer.items[i];
+		if (item->number == 0)
+			continue;
+		if (item->truncate) {
+			rlog_cut(&logd->rlog, item->truncate_after);
+			tail_cut(&logd->tail, item->truncate_after);
+		}
+		rlog_append(&logd->rlog, item->first_index, item->entries, item->count);
+		tail_put(&logd->tail, item->first_index, item->entries, item->count);
+	}
+	/* Last: an index of an entry that a later write of this batch removed again is not held. */
+	for (size_t i = 0; i < b->items; i++)
+		if (logd->writer.items[i].number == 0)
+			advance(logd, logd->writer.items[i].commit);
+}
+
+static enum db_result
+put_batch(struct logd *logd, struct batch *b)
+{
+	enum db_result result = put_items(logd, b);
+	if (result == DB_OK)
+		result = cursors_store(logd);
+	if (result == DB_OK && b->sessions)
+		result = sessions_store(logd, &b->state);
+	if (result == DB_OK)
+		result = commit_end(logd, &b->state, &b->log);
+	return result;
+}
+
+/* The transaction of a turn.  On DB_FULL all of it waits as before. */
+static enum db_result
+write_batch(struct logd *logd)
+{
+	struct writer *w = &logd->writer;
+	struct batch b = {.state = logd->state, .log = {.last = logd->rlog.last}};
+	memcpy(b.log.chain, logd->rlog.chain, sizeof b.log.chain);
+	b.state.commit = logd->rlog.commit;
+	b.sessions = w->flush || sessions_due(&logd->sessions);
+	commit_begin(logd);
+	enum db_result result = put_batch(logd, &b);
+	if (result != DB_OK) {
+		commit_undo(logd);
+		return result;
+	}
+	w->commit_due = false;
+	if (b.sessions)
+		sessions_stored(&logd->sessions);
+	absorb(logd, &b);
+	queue_remove(w, b.items);
+	cursors_stored(logd);
+	if (b.number > 0)
+		elector_stored(logd, b.number);
+	tick_want(logd);
+	return DB_OK;
+}
+
+static bool
+wanted(const struct logd *logd)
+{
+	const struct writer *w = &logd->writer;
+	/* What SQLite has refused waits for the next try. */
+	if (logd->space.refused && !logd->space.trial)
+		return false;
+	return w->commit_due || cursors_waiting(logd) || (w->count > 0 && has_room(logd, &w->items[0]));
+}
+
+void
+writer_turn(struct logd *logd)
+{
+	if (!wanted(logd))
+		return;
+	space_check(logd);
+	if (!wanted(logd))
+		return;
+	enum db_result result = write_batch(logd);
+	if (result == DB_OK && db_wal_size(logd->db) >= WAL_MAX)
+		result = db_checkpoint(logd->db, false);
+	space_found(logd, result == DB_OK);
+}
+
+bool
+writer_unsettled(const struct logd *logd)
+{
+	return logd->rlog.commit.index > logd->state.commit.index || db_wal_size(logd->db) >= WAL_IDLE_MAX ||
+	    logd->writer.stored != logd->state.transactions;
+}
+
+void
+writer_tick(struct logd *logd)
+{
+	struct writer *w = &logd->writer;
+	bool quiet = w->stored == logd->state.transactions;
+	w->stored = logd->state.transactions;
+	if (logd->space.refused) {
+		/* The next turn tries again, if only with a small transaction. */
+		logd->space.trial = true;
+		w->commit_due = w->commit_due || w->count == 0;
+	} else if (quiet && logd->rlog.commit.index > logd->state.commit.index)
+		w->commit_due = true;
+	else if (quiet && db_wal_size(logd->db) >= WAL_IDLE_MAX)
+		space_found(logd, db_checkpoint(logd->db, false) == DB_OK);
+}
+
+void
+writer_finish(struct logd *logd)
+{
+	logd->writer.flush = true;
+	logd->writer.commit_due = true;
+	logd->space.trial = true;
+	writer_turn(logd);
+	space_found(logd, db_checkpoint(logd->db, true) == DB_OK);
+	mark_sync(&logd->mark);
+}
