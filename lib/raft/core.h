@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The inside of the core: what its files share, and nobody else includes.
+ *
+ * One file a role or RPC.  Each part below names its file.  The dispatcher and
+ * the update are in step.c.  All allocation goes through core_grow or ends in
+ * raft_must_fail; nothing here fails half-way.
+ */
+#ifndef RAFT_CORE_H
+#define RAFT_CORE_H
+
+#include "raft.h"
+
+/* A term that rises by more than this in one message is absurd, and the message is dropped. */
+#define RAFT_TERM_JUMP_MAX (UINT64_C(1) << 32)
+/* Nobody stands for a term beyond this: it can't come about, and it can't overflow. */
+#define RAFT_TERM_MAX (UINT64_MAX - 1)
+
+enum {
+	CORE_WHY_SIZE = 128,
+	CORE_PENDING_MAX = 65536,      /* answers that wait for a commit */
+	CORE_READS_MAX = 65536,        /* reads that wait for their round */
+	CORE_FORWARDS_MAX = 65536,     /* proposals and reads at the leader */
+	CORE_DUPLICATE_SCAN_MAX = 65536, /* entries looked at to find the index of a duplicate */
+	CORE_OLD_STARTS = 4            /* earlier incarnations of a peer that are remembered */
+};
+
+/* An array that doubles. */
+void *core_grow(void *array, size_t *size, size_t count_wanted, size_t item_size);
+
+/* ---------------------------------------------------------------- log.c */
+
+/*
+ * The Raft log: the terms of all entries as run starts, the entries themselves
+ * only at the tail, and the configurations that may still matter.
+ */
+struct rlog {
+	struct raft_pos before;
+	uint64_t last;
+	struct raft_term_start *runs;
+	size_t runs_count;
+	size_t runs_size;
+	struct raft_entry *tail; /* [tail_head, tail_head + tail_count): indexes tail_first .. last */
+	size_t tail_head;
+	size_t tail_count;
+	size_t tail_size;
+	uint64_t tail_first;
+	uint64_t tail_bytes;
+	struct raft_config_at *configs; /* the one in force at commit, then those above */
+	size_t configs_count;
+	size_t configs_size;
+};
+
+void rlog_init(struct rlog *log, const struct raft_start *start);
+void rlog_free(struct rlog *log);
+struct raft_pos rlog_last(const struct rlog *log);
+bool rlog_term_at(const struct rlog *log, uint64_t index, uint64_t *term);
+/* Before: before.index <= index <= last. */
+struct raft_pos rlog_pos(const struct rlog *log, uint64_t index);
+/* The highest place at or below pos.index whose term is at most pos.term; `before` at the least. */
+struct raft_pos rlog_agree(const struct rlog *log, struct raft_pos pos);
+/* Takes its own reference of the chunk. */
+void rlog_append(struct rlog *log, const struct raft_entry *entry);
+/* Removes all above `after`; the bytes that went. */
+uint64_t rlog_truncate(struct rlog *log, uint64_t after);
+/* Drops the oldest entries from memory, none above `keep_after`, until at most bytes_max remain. */
+void rlog_trim(struct rlog *log, uint64_t keep_after, uint64_t bytes_max);
+/* NULL when it is not in memory. */
+const struct raft_entry *rlog_entry(const struct rlog *log, uint64_t index);
+/* The configuration in force: the last one, committed or not (§4.1). */
+const struct raft_config_at *rlog_config(const struct rlog *log);
+void rlog_configs_committed(struct rlog *log, uint64_t commit);
+
+/* -------------------------------------------------------------- store.c */
+
+struct store_write {
+	uint64_t number;
+	uint64_t base; /* entries above it are its own, or of later writes */
+	bool truncates;
+	struct mono_ms issued;
+};
+
+/*
+ * What the disk has been asked for and what it has confirmed.  An entry is
+ * durable only when the write that last wrote its index is confirmed.
+ */
+struct store {
+	uint64_t number;      /* of the last write issued */
+	uint64_t stored;      /* all up to here are durable */
+	uint64_t written;     /* entries up to here are in writes that were issued */
+	uint64_t durable;     /* entries up to here are durable */
+	bool truncate;        /* pending: the next write removes all above truncate_after first */
+	uint64_t truncate_after;
+	bool hard_dirty;      /* term or vote changed since the last write */
+	uint64_t hard_number; /* the write that holds the present term and vote */
+	bool recovered_wanted;
+	uint64_t recovered_number;
+	struct store_write *writes; /* issued, not confirmed; a queue from writes_head on */
+	size_t writes_head;
+	size_t writes_count;
+	size_t writes_size;
+	size_t truncates_count; /* of those */
+};
+
+/* The number of the write with which the present term and vote are durable. */
+uint64_t store_hard_number(const struct store *store);
+bool store_hard_durable(const struct store *store);
+void store_truncated(struct store *store, uint64_t after);
+void store_take(struct raft *raft, struct raft_write *write);
+/* False when no such write is outstanding. */
+bool store_confirm(struct raft *raft, uint64_t number);
+bool store_stalled(const struct raft *raft, struct mono_ms now);
+/* How long the oldest unconfirmed write has been under way; 0: there is none. */
+uint64_t store_silence_ms(const struct raft *raft, struct mono_ms now);
+
+/* ---------------------------------------------------------------- out.c */
+
+/*
+ * What leaves with the next update.  Messages that rest on a term or vote that
+ * is not yet durable wait here, in order.
+ */
+struct out {
+	struct raft_message *messages;
+	uint64_t *after;            /* the write that must be durable before it leaves */
+	struct raft_entry **owned;  /* copies of entries that it carries, or NULL */
+	size_t messages_count;
+	size_t messages_size;
+	size_t after_size;
+	size_t owned_size;
+	size_t messages_ready; /* told in the last update */
+	struct raft_ticket_answer *answers;
+	size_t answers_count, answers_size;
+	struct raft_read_answer *reads;
+	size_t reads_count, reads_size;
+	struct raft_fetch *fetches;
+	size_t fetches_count, fetches_size;
+	bool taken; /* by the caller: goes away at the next step */
+};
+
+/* A zeroed message with type, from, to and the present term; fill it in before the next push. */
+struct raft_message *out_message(struct raft *raft, enum raft_message_type type, const struct raft_id *to);
+/* The last message carries a copy of these entries. */
+void out_own_entries(struct raft *raft, struct raft_propose *propose, const struct raft_entry *entries, size_t count);
+void out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *answer);
+void out_read(struct raft *raft, const struct raft_read_answer *answer);
+void out_fetch(struct raft *raft, const struct raft_fetch *fetch);
+void out_take(struct raft *raft, struct raft_update *update);
+void out_release(struct raft *raft);
+void out_free(struct raft *raft);
+
+/* ---------------------------------------------------------------- why.c */
+
+void why_start(struct raft *raft, const char *text);
+void why_text(struct raft *raft, const char *text);
+void why_number(struct raft *raft, uint64_t number);
+void why_id(struct raft *raft, const struct raft_id *id);
+
+/* ----------------------------------------------------- election.c, role.c */
+
+/* Term, role and leader change only here. why: said before with why_*. */
+void role_follow(struct raft *raft, uint64_t term, const struct raft_id *leader);
+void role_set(struct raft *raft, enum raft_role role, const struct raft_id *leader);
+/* A higher term in a message ends whatever this node was. */
+void role_higher_term(struct raft *raft, const struct raft_message *message, const struct raft_id *leader);
+
+void election_timer_reset(struct raft *raft);
+void election_tick(struct raft *raft);
+void election_vote(struct raft *raft, const struct raft_message *message);
+void election_vote_reply(struct raft *raft, const struct raft_message *message);
+/* The own vote counts once it is durable. */
+void election_stored(struct raft *raft);
+
+/* ------------------------------------------------- append.c: the follower */
+
+void append_receive(struct raft *raft, const struct raft_message *message);
+/* The reply that is due, if any; called once an update. */
+void append_acknowledge(struct raft *raft);
+/* A new leader or term: nothing is verified yet. */
+void append_reset(struct raft *raft);
+
+/* --------------------------------------------- progress.c, replicate.c */
+
+enum progress_state { PROGRESS_PROBE, PROGRESS_PIPELINE };
+
+struct flight {
+	uint64_t last;
+	uint64_t size;
+};
+
+/* A member other than this node, and what a leader knows of it. */
+struct peer {
+	struct raft_id id;
+	enum raft_member_role role;
+	/* this election */
+	bool vote_granted;
+	/* replication (§3.5, §10.2.1) */
+	enum progress_state state;
+	uint64_t match;      /* durable there, for certain */
+	uint64_t accepted;   /* matched there, durable or not; at least match */
+	uint64_t next;       /* the first entry not yet sent; in PROBE: to be tried */
+	bool paused;         /* PROBE: a message is under way, or nobody answers */
+	uint64_t probe_last; /* PROBE: accepted at or above it ends the probe */
+	struct flight *flights; /* PIPELINE: a ring of window_messages_max */
+	size_t flights_head;
+	size_t flights_count;
+	uint64_t flights_size; /* bytes */
+	/* Loss is found by a round: what was sent before the round and is not accepted after it. */
+	uint64_t check_round; /* 0: none under way */
+	uint64_t check_last;
+	uint64_t round_acked;
+	bool round_due;
+	uint64_t commit_sent;
+	bool heard;
+	struct mono_ms heard_at;
+	/* reading back */
+	uint64_t fetch_request; /* 0: none under way */
+	struct raft_entry *fetched; /* from index `next` on, until sent */
+	size_t fetched_count;
+	bool fetched_sent;
+	/* incarnation and recovery */
+	uint64_t start_number;
+	uint64_t old_starts[CORE_OLD_STARTS];
+	bool recovering;
+	bool mark_valid;
+	uint64_t contact_last;   /* own last index when it was heard to recover */
+	uint64_t contact_round;  /* rounds from here on carry its number; 0: no contact */
+	bool contact_noop;       /* the no-op of this contact is appended */
+	uint64_t clean_commit;
+	/* forwarded proposals are taken once, in order */
+	uint64_t propose_start;
+	uint64_t propose_request;
+};
+
+struct peer *peer_find(struct raft *raft, const struct raft_id *id);
+/* After any change of configuration: keeps those who stay. */
+void peers_update(struct raft *raft);
+void peers_free(struct raft *raft);
+
+void progress_reset(struct raft *raft, struct peer *peer);
+void progress_probe(struct raft *raft, struct peer *peer, uint64_t next);
+void progress_pause(struct raft *raft, struct peer *peer);
+void progress_check(struct raft *raft, struct peer *peer);
+void progress_sent(struct raft *raft, struct peer *peer, uint64_t last, uint64_t size);
+bool progress_window_open(const struct raft *raft, const struct peer *peer);
+void progress_accepted(struct raft *raft, struct peer *peer, uint64_t match, uint64_t accepted, uint64_t round);
+void progress_refused(struct raft *raft, struct peer *peer, uint64_t refused, struct raft_pos hint);
+void progress_fetch_forget(struct peer *peer);
+const char *progress_name(const struct raft *raft, const struct peer *peer);
+
+void replicate_reply(struct raft *raft, const struct raft_message *message);
+void replicate_fetched(struct raft *raft, const struct raft_event *event);
+void replicate_unreachable(struct raft *raft, const struct raft_id *id);
+/* Sends what is due to each peer; called once an update. */
+void replicate_flush(struct raft *raft);
+/* Frees what the last update pointed to. */
+void replicate_release(struct raft *raft);
+
+/* ------------------------------------------------- leader.c, quorum.c */
+
+void leader_begin(struct raft *raft);
+void leader_end(struct raft *raft);
+void leader_tick(struct raft *raft);
+/* Appends an entry of the own making. */
+void leader_append_noop(struct raft *raft);
+void leader_append(struct raft *raft, const struct raft_entry *entry);
+void leader_addresses(struct raft *raft);
+void leader_disk(struct raft *raft);
+
+bool quorum_sole_voter(const struct raft *raft);
+bool quorum_self_votes(const struct raft *raft);
+size_t quorum_size(const struct raft *raft);
+/* The largest value that a majority of voters reaches; value(NULL) is the own one. */
+uint64_t quorum_value(const struct raft *raft, uint64_t (*value)(const struct raft *raft, const struct peer *peer),
+    const struct peer *without);
+void quorum_commit(struct raft *raft);
+uint64_t quorum_match_without(const struct raft *raft, const struct peer *without);
+uint64_t quorum_round(const struct raft *raft);
+struct mono_ms quorum_heard(const struct raft *raft);
+/* Commit rises to index: sessions, answers, configurations. */
+void commit_advance(struct raft *raft, uint64_t index);
+/* The own term has a committed entry. */
+bool commit_own_term(const struct raft *raft);
+
+/* ---------------------------------- propose.c, answer.c, forward.c, read.c */
+
+/* Who asked: a client here, or one at another node. */
+struct origin {
+	bool local;
+	uint64_t ticket;
+	struct raft_id from;
+	uint64_t start_number;
+	uint64_t request;
+};
+
+/* An answer that waits for its last entry to be committed. */
+struct pending {
+	struct origin origin;
+	struct raft_answer answer;
+	uint64_t wait; /* an index */
+};
+struct pendings {
+	struct pending *at; /* [head, head + count) */
+	size_t head, count, size;
+};
+
+void propose_local(struct raft *raft, const struct raft_proposal *proposal);
+void propose_message(struct raft *raft, const struct raft_message *message);
+
+void answer_give(struct raft *raft, const struct origin *origin, const struct raft_answer *answer);
+void answer_refuse(struct raft *raft, const struct origin *origin, uint64_t serial, uint64_t count,
+    enum raft_reason reason);
+void answer_later(struct raft *raft, const struct origin *origin, const struct raft_answer *answer, uint64_t wait);
+void answer_committed(struct raft *raft);
+void answer_stepped_down(struct raft *raft);
+bool answer_room(const struct raft *raft);
+
+/* Serials of a proposal at the leader, not yet answered. */
+struct forward {
+	uint64_t request;
+	uint64_t ticket;
+	uint64_t serial;
+	uint64_t count;
+	uint64_t size;
+	struct mono_ms deadline;
+};
+struct forwards {
+	struct forward *at; /* [head, head + count), request rises */
+	size_t head, count, size;
+	uint64_t bytes;
+};
+void forward_propose(struct raft *raft, const struct raft_proposal *proposal);
+void forward_answer(struct raft *raft, const struct raft_message *message);
+void forward_fail(struct raft *raft, enum raft_reason reason);
+void forward_tick(struct raft *raft);
+
+/* A read at the leader. */
+struct read_wait {
+	struct origin origin;
+	uint64_t index;
+	uint64_t round;
+};
+/* A read that went to the leader. */
+struct read_forward {
+	uint64_t request;
+	uint64_t ticket;
+	struct mono_ms deadline;
+};
+struct reads {
+	struct read_wait *waits;
+	size_t waits_count, waits_size;
+	struct read_forward *forwards;
+	size_t forwards_count, forwards_size;
+};
+void read_local(struct raft *raft, uint64_t ticket);
+void read_message(struct raft *raft, const struct raft_message *message);
+void read_reply(struct raft *raft, const struct raft_message *message);
+void read_confirm(struct raft *raft);
+void read_stepped_down(struct raft *raft);
+void read_forwards_fail(struct raft *raft, enum raft_reason reason);
+void read_tick(struct raft *raft);
+
+/* ------------------------------------------------------------ recover.c */
+
+/* The follower's side, while its log may lack what it once acknowledged. */
+struct recover {
+	bool active;
+	bool mark_valid;
+	uint64_t mark_term;
+	bool contact; /* with the present leader, in the present term */
+	uint64_t target;
+	uint64_t clean_commit;
+};
+void recover_contact(struct raft *raft, const struct raft_append *append);
+void recover_check(struct raft *raft);
+void recover_reset(struct raft *raft);
+void recover_stored(struct raft *raft);
+/* The leader's side. */
+void recover_peer_reply(struct raft *raft, struct peer *peer, const struct raft_append_reply *reply);
+void recover_peer_commit(struct raft *raft);
+
+/* ----------------------------------------------------------------- raft */
+
+struct raft {
+	struct raft_settings settings;
+	struct raft_id id;
+	uint64_t start_number;
+	struct mono_ms now;
+	uint64_t random;
+
+	/* Hard state and log. */
+	uint64_t term;
+	struct raft_id vote;
+	struct rlog log;
+	struct store store;
+	uint64_t commit;
+	uint64_t uncommitted_size;
+	struct raft_sessions *sessions; /* at commit */
+	bool full;
+
+	/* Role. */
+	enum raft_role role;
+	struct raft_id leader;
+	struct mono_ms election_at; /* the election timer */
+	struct mono_ms heard_at;    /* the leader, or since when there is none */
+	bool self_granted;
+	uint64_t elections;
+	uint64_t dropped;
+
+	/* Follower, of the present leader and term. */
+	uint64_t verified;      /* the log equals the leader's up to here */
+	uint64_t round_seen;
+	uint64_t round_replied;
+	uint64_t match_replied;
+	bool reply_due;
+	struct recover recover;
+
+	/* Members other than this one; as a leader, their progress. */
+	struct peer peers[RAFT_MEMBERS_MAX];
+	size_t peers_count;
+
+	/* Leader. */
+	uint64_t term_first; /* its no-op */
+	uint64_t round;
+	bool round_wanted;
+	struct mono_ms heartbeat_at;
+	struct raft_sessions *sessions_last; /* at the last index */
+	struct pendings pendings;
+	struct reads reads;
+	struct forwards forwards;
+	uint64_t request; /* the last one given out: forwards and fetches */
+
+	/* The update in the making. */
+	struct out out;
+	bool commit_changed;
+	bool state_changed;
+	bool config_changed;
+	enum raft_role was;
+	char why[CORE_WHY_SIZE];
+	size_t why_size;
+};
+
+/* A message that made no sense. */
+void core_drop(struct raft *raft);
+const struct raft_config *core_config(const struct raft *raft);
+
+#endif

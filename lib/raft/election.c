@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Elections: the timer, standing, voting (§3.4), the trial before it (§9.6) and
+ * the leader's protection from those who have lost it (§4.2.3).
+ *
+ * A candidate states the last entry that it holds.  Its requests rest on its own
+ * vote, so they leave only once the write of the vote is durable, and with it
+ * all entries before it: what is stated is durable when it is heard.
+ */
+#include "core.h"
+
+static uint64_t
+random_next(struct raft *raft)
+{
+	uint64_t x = raft->random += UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+void
+election_timer_reset(struct raft *raft)
+{
+	uint64_t timeout = raft->settings.election_timeout_ms;
+
+	raft->election_at.ms = raft->now.ms + timeout + random_next(raft) % timeout;
+}
+
+/* A leader is there, as far as this node can know: don't help to depose it. */
+static bool
+leader_is_near(const struct raft *raft)
+{
+	if (raft->role == RAFT_LEADER)
+		return true;
+	return !raft_id_none(&raft->leader) &&
+	    raft->now.ms - raft->heard_at.ms < raft->settings.election_timeout_ms;
+}
+
+static bool
+election_may_stand(const struct raft *raft)
+{
+	return quorum_self_votes(raft) && !raft->recover.active && !raft->full &&
+	    !store_stalled(raft, raft->now) && raft->term < RAFT_TERM_MAX;
+}
+
+/* ------------------------------------------------------------ standing */
+
+static size_t
+votes_count(const struct raft *raft)
+{
+	size_t votes = raft->self_granted && quorum_self_votes(raft);
+
+	for (size_t i = 0; i < raft->peers_count; i++)
+		votes += raft->peers[i].role == RAFT_VOTER && raft->peers[i].vote_granted;
+	return votes;
+}
+
+static void
+votes_clear(struct raft *raft)
+{
+	raft->self_granted = false;
+	for (size_t i = 0; i < raft->peers_count; i++)
+		raft->peers[i].vote_granted = false;
+}
+
+static void
+votes_ask(struct raft *raft, bool pre)
+{
+	for (size_t i = 0; i < raft->peers_count; i++) {
+		struct raft_message *message;
+
+		if (raft->peers[i].role != RAFT_VOTER)
+			continue;
+		message = out_message(raft, RAFT_MSG_VOTE, &raft->peers[i].id);
+		message->term = raft->term + pre;
+		message->vote.pre = pre;
+		message->vote.last = rlog_last(&raft->log);
+	}
+}
+
+/* The own vote is counted by election_stored, once it is durable. */
+static void
+election_stand(struct raft *raft)
+{
+	static const struct raft_id nobody;
+
+	why_start(raft, "pre-vote won by ");
+	why_number(raft, votes_count(raft));
+	why_text(raft, " of ");
+	why_number(raft, raft_config_voters(core_config(raft)));
+	role_set(raft, RAFT_CANDIDATE, &nobody);
+	raft->term++;
+	raft->vote = raft->id;
+	raft->store.hard_dirty = true;
+	raft->elections++;
+	votes_clear(raft);
+	election_timer_reset(raft);
+	votes_ask(raft, false);
+}
+
+static void
+election_won(struct raft *raft)
+{
+	why_start(raft, "elected by ");
+	why_number(raft, votes_count(raft));
+	why_text(raft, " of ");
+	why_number(raft, raft_config_voters(core_config(raft)));
+	must(store_hard_durable(&raft->store));
+	must(raft->store.durable == raft->log.last);
+	role_set(raft, RAFT_LEADER, &raft->id);
+	leader_begin(raft);
+}
+
+static void
+votes_counted(struct raft *raft)
+{
+	if (votes_count(raft) < quorum_size(raft))
+		return;
+	if (raft->role == RAFT_PRE_CANDIDATE)
+		election_stand(raft);
+	else
+		election_won(raft);
+}
+
+/* The trial: nothing changes but the role, and that this node knows no leader (§9.6). */
+static void
+election_try(struct raft *raft)
+{
+	static const struct raft_id nobody;
+
+	role_set(raft, RAFT_PRE_CANDIDATE, &nobody);
+	votes_clear(raft);
+	raft->self_granted = true;
+	election_timer_reset(raft);
+	votes_ask(raft, true);
+	votes_counted(raft);
+}
+
+void
+election_tick(struct raft *raft)
+{
+	static const struct raft_id nobody;
+
+	if (raft->role == RAFT_LEADER || raft->now.ms < raft->election_at.ms)
+		return;
+	why_start(raft, "no leader for ");
+	why_number(raft, raft->now.ms - raft->heard_at.ms);
+	why_text(raft, " ms");
+	if (election_may_stand(raft)) {
+		election_try(raft);
+		return;
+	}
+	role_set(raft, RAFT_FOLLOWER, &nobody);
+	election_timer_reset(raft);
+}
+
+void
+election_stored(struct raft *raft)
+{
+	if (raft->role != RAFT_CANDIDATE || raft->self_granted || !store_hard_durable(&raft->store))
+		return;
+	raft->self_granted = true;
+	votes_counted(raft);
+}
+
+/* -------------------------------------------------------------- voting */
+
+/* §3.6.1: the later last term, or at the same the longer log. */
+static bool
+log_up_to_date(const struct raft *raft, struct raft_pos theirs)
+{
+	struct raft_pos ours = rlog_last(&raft->log);
+
+	if (theirs.term != ours.term)
+		return theirs.term > ours.term;
+	return theirs.index >= ours.index;
+}
+
+/* Whether the vote of the present term is free for this candidate. */
+static bool
+vote_free_for(const struct raft *raft, const struct raft_id *candidate)
+{
+	if (raft_id_equal(&raft->vote, candidate))
+		return true;
+	return raft_id_none(&raft->vote) && raft_id_none(&raft->leader);
+}
+
+static void
+vote_answer(struct raft *raft, const struct raft_message *message, bool granted)
+{
+	struct raft_message *reply = out_message(raft, RAFT_MSG_VOTE_REPLY, &message->from);
+
+	reply->vote_reply.pre = message->vote.pre;
+	reply->vote_reply.granted = granted;
+	reply->vote_reply.recovering = raft->recover.active;
+	/* The asker's own term may be behind; only the asked one tells it which trial this is. */
+	if (message->vote.pre && granted)
+		reply->term = message->term;
+}
+
+/* Changes nothing, whatever it says (§9.6). */
+static void
+vote_trial(struct raft *raft, const struct raft_message *message)
+{
+	bool term_ok = message->term > raft->term ||
+	    (message->term == raft->term && vote_free_for(raft, &message->from));
+
+	vote_answer(raft, message, term_ok && !leader_is_near(raft) && !raft->recover.active &&
+	    log_up_to_date(raft, message->vote.last));
+}
+
+void
+election_vote(struct raft *raft, const struct raft_message *message)
+{
+	static const struct raft_id nobody;
+	bool granted;
+
+	if (message->vote.pre) {
+		vote_trial(raft, message);
+		return;
+	}
+	if (!message->vote.transfer && leader_is_near(raft))
+		return; /* §4.2.3: not even its term is taken over */
+	if (message->term > raft->term)
+		role_higher_term(raft, message, &nobody);
+	granted = message->term == raft->term && !raft->recover.active &&
+	    vote_free_for(raft, &message->from) && log_up_to_date(raft, message->vote.last);
+	if (granted) {
+		if (raft_id_none(&raft->vote)) {
+			raft->vote = message->from;
+			raft->store.hard_dirty = true;
+		}
+		if (raft->role == RAFT_PRE_CANDIDATE) {
+			why_start(raft, "voted for ");
+			why_id(raft, &message->from);
+			role_set(raft, RAFT_FOLLOWER, &nobody);
+		}
+		election_timer_reset(raft);
+	}
+	vote_answer(raft, message, granted);
+}
+
+void
+election_vote_reply(struct raft *raft, const struct raft_message *message)
+{
+	static const struct raft_id nobody;
+	const struct raft_vote_reply *reply = &message->vote_reply;
+	bool trial_granted = reply->pre && reply->granted;
+	enum raft_role role = reply->pre ? RAFT_PRE_CANDIDATE : RAFT_CANDIDATE;
+	struct peer *peer = peer_find(raft, &message->from);
+
+	if (!trial_granted && message->term > raft->term) {
+		role_higher_term(raft, message, &nobody);
+		return;
+	}
+	if (peer == NULL || raft->role != role || message->term != raft->term + reply->pre)
+		return; /* late: of another term, or of a trial that is over */
+	if (!reply->granted || reply->recovering)
+		return;
+	peer->vote_granted = true;
+	votes_counted(raft);
+}

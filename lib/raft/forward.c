@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Proposals that went to the leader.  Each record is a range of serials still
+ * unanswered; an answer to a part of it leaves what is around that part.  All of
+ * them went to the present leader in the present term, and all end with it.
+ */
+#include "core.h"
+
+#include <string.h>
+
+static struct forward *
+forwards_first(const struct forwards *forwards)
+{
+	return forwards->at + forwards->head;
+}
+
+/* Makes room for one more at place (from the head), moving the rest up. */
+static struct forward *
+forwards_insert(struct forwards *forwards, size_t place)
+{
+	struct forward *at;
+
+	if (forwards->head > forwards->size / 2 && forwards->head + forwards->count == forwards->size) {
+		memmove(forwards->at, forwards_first(forwards), forwards->count * sizeof *forwards->at);
+		forwards->head = 0;
+	}
+	forwards->at = core_grow(forwards->at, &forwards->size, forwards->head + forwards->count + 1,
+	    sizeof *forwards->at);
+	at = forwards_first(forwards) + place;
+	memmove(at + 1, at, (forwards->count - place) * sizeof *at);
+	forwards->count++;
+	return at;
+}
+
+static void
+forwards_remove(struct forwards *forwards, size_t place)
+{
+	struct forward *at = forwards_first(forwards) + place;
+
+	must(place < forwards->count);
+	must(forwards->bytes >= at->size);
+	forwards->bytes -= at->size;
+	if (place == 0)
+		forwards->head++;
+	else
+		memmove(at, at + 1, (forwards->count - place - 1) * sizeof *at);
+	if (--forwards->count == 0)
+		forwards->head = 0;
+}
+
+void
+forward_propose(struct raft *raft, const struct raft_proposal *proposal)
+{
+	struct forwards *forwards = &raft->forwards;
+	struct origin origin = { .local = true, .ticket = proposal->ticket };
+	struct forward forward = { 0 };
+	struct raft_propose *propose;
+
+	for (size_t i = 0; i < proposal->entries_count; i++)
+		forward.size += proposal->entries[i].size;
+	forward.ticket = proposal->ticket;
+	forward.serial = proposal->entries[0].serial;
+	forward.count = proposal->entries_count;
+	forward.deadline.ms = raft->now.ms + raft->settings.election_timeout_ms;
+	if (forwards->count >= CORE_FORWARDS_MAX ||
+	    (forwards->bytes > 0 && forwards->bytes + forward.size > raft->settings.uncommitted_size_max)) {
+		answer_refuse(raft, &origin, forward.serial, forward.count, RAFT_BUSY_REASON);
+		return;
+	}
+	forward.request = ++raft->request;
+	forwards->bytes += forward.size;
+	*forwards_insert(forwards, forwards->count) = forward;
+
+	propose = &out_message(raft, RAFT_MSG_PROPOSE, &raft->leader)->propose;
+	propose->start_number = raft->start_number;
+	propose->request = forward.request;
+	propose->fence = proposal->fence;
+	propose->epoch = proposal->epoch;
+	propose->seen = proposal->seen;
+	out_own_entries(raft, propose, proposal->entries, proposal->entries_count);
+}
+
+/* The first record of the request, or where it would stand. */
+static size_t
+forwards_find(const struct forwards *forwards, uint64_t request)
+{
+	size_t low = 0;
+	size_t high = forwards->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (forwards_first(forwards)[middle].request < request)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The answered part goes; what is before and behind it stays, and its bytes with the first of these. */
+static void
+forwards_answered(struct forwards *forwards, size_t place, uint64_t serial, uint64_t count)
+{
+	struct forward whole = forwards_first(forwards)[place];
+	uint64_t before = serial - whole.serial;
+	uint64_t behind = whole.count - before - count;
+	struct forward *at = forwards_first(forwards) + place;
+
+	if (before == 0 && behind == 0) {
+		forwards_remove(forwards, place);
+		return;
+	}
+	at->count = before;
+	if (behind == 0)
+		return;
+	if (before > 0) {
+		at = forwards_insert(forwards, place + 1);
+		*at = whole;
+		at->size = 0;
+	}
+	at->serial = serial + count;
+	at->count = behind;
+}
+
+void
+forward_answer(struct raft *raft, const struct raft_message *message)
+{
+	struct forwards *forwards = &raft->forwards;
+	const struct raft_answer *answer = &message->answer;
+	size_t place = forwards_find(forwards, answer->request);
+
+	if (answer->start_number != raft->start_number || !raft_id_equal(&message->from, &raft->leader) ||
+	    (unsigned)answer->verdict >= RAFT_VERDICTS_COUNT || (unsigned)answer->reason >= RAFT_REASONS_COUNT ||
+	    answer->count == 0) {
+		core_drop(raft);
+		return;
+	}
+	for (; place < forwards->count; place++) {
+		const struct forward *forward = forwards_first(forwards) + place;
+
+		if (forward->request != answer->request)
+			break;
+		if (answer->serial < forward->serial || answer->serial - forward->serial >= forward->count ||
+		    answer->count > forward->count - (answer->serial - forward->serial))
+			continue;
+		out_answer(raft, forward->ticket, answer);
+		forwards_answered(forwards, place, answer->serial, answer->count);
+		return;
+	}
+	core_drop(raft); /* answered before, or given up */
+}
+
+static void
+forward_give_up(struct raft *raft, size_t place, enum raft_reason reason)
+{
+	const struct forward *forward = forwards_first(&raft->forwards) + place;
+	struct raft_answer answer = { 0 };
+
+	answer.verdict = RAFT_UNKNOWN;
+	answer.reason = reason;
+	answer.serial = forward->serial;
+	answer.count = forward->count;
+	out_answer(raft, forward->ticket, &answer);
+	forwards_remove(&raft->forwards, place);
+}
+
+void
+forward_fail(struct raft *raft, enum raft_reason reason)
+{
+	while (raft->forwards.count > 0)
+		forward_give_up(raft, 0, reason);
+	must(raft->forwards.bytes == 0);
+}
+
+void
+forward_tick(struct raft *raft)
+{
+	while (raft->forwards.count > 0 && forwards_first(&raft->forwards)->deadline.ms <= raft->now.ms)
+		forward_give_up(raft, 0, RAFT_NO_ANSWER_REASON);
+}

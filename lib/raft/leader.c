@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A leader's term: its beginning with a no-op (§6.4), its heartbeats, and its
+ * ends: no quorum heard (§6.2), a silent disk, a full disk.
+ */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+leader_append(struct raft *raft, const struct raft_entry *entry)
+{
+	must(raft->role == RAFT_LEADER);
+	must(entry->term == raft->term);
+	rlog_append(&raft->log, entry);
+	raft->uncommitted_size += entry->size;
+	raft_sessions_apply(raft->sessions_last, raft->log.last, entry);
+	if (entry->kind == RAFT_CONFIG)
+		peers_update(raft);
+}
+
+static void
+leader_append_own(struct raft *raft, enum raft_kind kind, const uint8_t *data, uint32_t data_size)
+{
+	static const struct raft_sid none;
+	struct raft_chunk *chunk = raft_chunk_new(RAFT_ENTRY_HEADER_SIZE + data_size);
+	struct raft_entry entry;
+	bool decoded;
+
+	must(chunk != NULL);
+	raft_entry_header(chunk->bytes, raft->term, kind, &none, 0, data_size);
+	if (data_size > 0)
+		memcpy(chunk->bytes + RAFT_ENTRY_HEADER_SIZE, data, data_size);
+	decoded = raft_entry_decode(&entry, chunk, chunk->bytes, chunk->size);
+	must(decoded);
+	leader_append(raft, &entry);
+	raft_chunk_unref(chunk);
+}
+
+void
+leader_append_noop(struct raft *raft)
+{
+	leader_append_own(raft, RAFT_NOOP, NULL, 0);
+}
+
+/* The table at the last index: what is committed, and the rest of the own log. */
+static void
+leader_sessions(struct raft *raft)
+{
+	raft->sessions_last = raft_sessions_dup(raft->sessions);
+	must(raft->sessions_last != NULL);
+	for (uint64_t index = raft->commit + 1; index <= raft->log.last; index++)
+		raft_sessions_apply(raft->sessions_last, index, rlog_entry(&raft->log, index));
+}
+
+static void
+leader_peer_begin(struct raft *raft, struct peer *peer)
+{
+	progress_reset(raft, peer);
+	peer->round_acked = 0;
+	peer->heard = false;
+	peer->heard_at = raft->now;
+	peer->recovering = false;
+	peer->mark_valid = false;
+	peer->contact_round = 0;
+	peer->clean_commit = 0;
+}
+
+void
+leader_begin(struct raft *raft)
+{
+	leader_sessions(raft);
+	for (size_t i = 0; i < raft->peers_count; i++)
+		leader_peer_begin(raft, &raft->peers[i]);
+	raft->term_first = raft->log.last + 1;
+	raft->heartbeat_at = raft->now;
+	leader_append_noop(raft);
+}
+
+void
+leader_end(struct raft *raft)
+{
+	answer_stepped_down(raft);
+	read_stepped_down(raft);
+	raft_sessions_free(raft->sessions_last);
+	raft->sessions_last = NULL;
+	raft->round_wanted = false;
+	for (size_t i = 0; i < raft->peers_count; i++)
+		progress_fetch_forget(&raft->peers[i]);
+	raft->heard_at = raft->now;
+	election_timer_reset(raft);
+}
+
+static void
+leader_step_down(struct raft *raft)
+{
+	static const struct raft_id nobody;
+
+	role_follow(raft, raft->term, &nobody);
+}
+
+void
+leader_disk(struct raft *raft)
+{
+	if (raft->role != RAFT_LEADER || !raft->full || quorum_sole_voter(raft))
+		return;
+	why_start(raft, "disk full");
+	leader_step_down(raft);
+}
+
+static bool
+leader_stalled(struct raft *raft)
+{
+	if (quorum_sole_voter(raft) || !store_stalled(raft, raft->now))
+		return false;
+	why_start(raft, "disk silent for ");
+	why_number(raft, store_silence_ms(raft, raft->now));
+	why_text(raft, " ms");
+	return true;
+}
+
+static bool
+leader_alone(struct raft *raft)
+{
+	uint64_t silence = raft->now.ms - quorum_heard(raft).ms;
+
+	if (silence < raft->settings.election_timeout_ms)
+		return false;
+	why_start(raft, "no quorum for ");
+	why_number(raft, silence);
+	why_text(raft, " ms");
+	return true;
+}
+
+void
+leader_tick(struct raft *raft)
+{
+	if (raft->role != RAFT_LEADER)
+		return;
+	if (leader_stalled(raft) || leader_alone(raft)) {
+		leader_step_down(raft);
+		return;
+	}
+	if (!raft->round_wanted && raft->now.ms < raft->heartbeat_at.ms)
+		return;
+	raft->round++;
+	raft->round_wanted = false;
+	raft->heartbeat_at.ms = raft->now.ms + raft->settings.heartbeat_ms;
+	for (size_t i = 0; i < raft->peers_count; i++)
+		raft->peers[i].round_due = true;
+}
+
+/* ---------------------------------------------------------- addresses */
+
+/* The configuration with the addresses that are known and that it lacks; false: none. */
+static bool
+addresses_complete(const struct raft *raft, struct raft_config *config)
+{
+	bool added = false;
+
+	*config = *core_config(raft);
+	for (size_t i = 0; i < config->count; i++) {
+		struct raft_member *member = &config->members[i];
+		const struct raft_member *known = raft_config_find(&raft->settings.addresses, &member->id);
+
+		if (member->address[0] != '\0' || known == NULL || known->address[0] == '\0')
+			continue;
+		if (memcmp(member->key, known->key, RAFT_KEY_SIZE) != 0)
+			continue;
+		memcpy(member->address, known->address, sizeof member->address);
+		added = true;
+	}
+	return added;
+}
+
+/*
+ * The first configuration, index 0 of every log, has no addresses, so that logs
+ * made from differing YAMLs are equal.  Only after the no-op is committed, and
+ * with no other configuration under way (§4.1 and its correction of 2015).
+ */
+void
+leader_addresses(struct raft *raft)
+{
+	uint8_t data[RAFT_CONFIG_SIZE_MAX];
+	struct raft_config config;
+
+	if (!commit_own_term(raft) || rlog_config(&raft->log)->index > raft->commit)
+		return;
+	if (!addresses_complete(raft, &config))
+		return;
+	leader_append_own(raft, RAFT_CONFIG, data, (uint32_t)raft_config_encode(&config, data));
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The Raft log in memory: the terms of all its entries as the starts of their
+ * runs, the entries themselves at the tail only, and the configurations.
+ *
+ * All that is uncommitted or not yet durable is always in the tail; of the rest
+ * as much as rlog_trim leaves, for peers that lag a little.  The tail is one
+ * array, so that writes and messages are slices of it.
+ */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void *
+core_grow(void *array, size_t *size, size_t count_wanted, size_t item_size)
+{
+	size_t grown = *size == 0 ? 16 : *size;
+
+	if (count_wanted <= *size)
+		return array;
+	while (grown < count_wanted)
+		grown *= 2;
+	must(grown <= SIZE_MAX / item_size);
+	array = realloc(array, grown * item_size);
+	must(array != NULL);
+	*size = grown;
+	return array;
+}
+
+/* ------------------------------------------------------------ terms */
+
+static void
+runs_append(struct rlog *log, uint64_t index, uint64_t term)
+{
+	if (log->runs_count > 0 && log->runs[log->runs_count - 1].term == term)
+		return;
+	log->runs = core_grow(log->runs, &log->runs_size, log->runs_count + 1, sizeof *log->runs);
+	log->runs[log->runs_count++] = (struct raft_term_start){ index, term };
+}
+
+/* The run that holds index: the last one that starts at or below it.  Before: there is one. */
+static size_t
+runs_find(const struct rlog *log, uint64_t index)
+{
+	size_t low = 0;
+	size_t high = log->runs_count;
+
+	must(high > 0);
+	if (log->runs[high - 1].index <= index)
+		return high - 1;
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (log->runs[middle].index <= index)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct raft_pos
+rlog_last(const struct rlog *log)
+{
+	return rlog_pos(log, log->last);
+}
+
+bool
+rlog_term_at(const struct rlog *log, uint64_t index, uint64_t *term)
+{
+	if (index < log->before.index || index > log->last)
+		return false;
+	*term = index == log->before.index ? log->before.term : log->runs[runs_find(log, index)].term;
+	return true;
+}
+
+struct raft_pos
+rlog_pos(const struct rlog *log, uint64_t index)
+{
+	struct raft_pos pos = { index, 0 };
+	bool known = rlog_term_at(log, index, &pos.term);
+
+	must(known);
+	return pos;
+}
+
+struct raft_pos
+rlog_agree(const struct rlog *log, struct raft_pos pos)
+{
+	uint64_t index = pos.index < log->last ? pos.index : log->last;
+
+	while (index > log->before.index) {
+		size_t run = runs_find(log, index);
+
+		if (log->runs[run].term <= pos.term)
+			return (struct raft_pos){ index, log->runs[run].term };
+		index = log->runs[run].index - 1;
+	}
+	return log->before;
+}
+
+/* ------------------------------------------------------------- tail */
+
+/* Room for one more at the end.  Moving down costs no more than what was trimmed. */
+static void
+tail_make_room(struct rlog *log)
+{
+	if (log->tail_head + log->tail_count < log->tail_size)
+		return;
+	if (log->tail_head > log->tail_size / 2) {
+		memmove(log->tail, log->tail + log->tail_head, log->tail_count * sizeof *log->tail);
+		log->tail_head = 0;
+		return;
+	}
+	log->tail = core_grow(log->tail, &log->tail_size, log->tail_head + log->tail_count + 1, sizeof *log->tail);
+}
+
+static void
+configs_append(struct rlog *log, uint64_t index, const struct raft_entry *entry)
+{
+	struct raft_config_at *at;
+	bool valid;
+
+	log->configs = core_grow(log->configs, &log->configs_size, log->configs_count + 1, sizeof *log->configs);
+	at = &log->configs[log->configs_count++];
+	at->index = index;
+	valid = raft_config_decode(&at->config, raft_entry_data(entry), raft_entry_data_size(entry));
+	must(valid);
+}
+
+/* The tail's part of an append: all that an entry of the start, too, needs. */
+static void
+tail_append(struct rlog *log, const struct raft_entry *entry)
+{
+	tail_make_room(log);
+	log->tail[log->tail_head + log->tail_count++] = *entry;
+	log->tail_bytes += entry->size;
+	raft_chunk_ref(entry->chunk);
+}
+
+void
+rlog_append(struct rlog *log, const struct raft_entry *entry)
+{
+	must(entry->term >= rlog_last(log).term);
+	must(entry->term > 0);
+	log->last++;
+	runs_append(log, log->last, entry->term);
+	tail_append(log, entry);
+	if (entry->kind == RAFT_CONFIG)
+		configs_append(log, log->last, entry);
+}
+
+uint64_t
+rlog_truncate(struct rlog *log, uint64_t after)
+{
+	uint64_t bytes = 0;
+
+	must(after >= log->before.index);
+	must(after + 1 >= log->tail_first);
+	while (log->last > after) {
+		struct raft_entry *entry = &log->tail[log->tail_head + --log->tail_count];
+
+		bytes += entry->size;
+		raft_chunk_unref(entry->chunk);
+		log->last--;
+	}
+	log->tail_bytes -= bytes;
+	while (log->runs_count > 0 && log->runs[log->runs_count - 1].index > after)
+		log->runs_count--;
+	while (log->configs_count > 0 && log->configs[log->configs_count - 1].index > after)
+		log->configs_count--;
+	must(log->configs_count > 0);
+	return bytes;
+}
+
+void
+rlog_trim(struct rlog *log, uint64_t keep_after, uint64_t bytes_max)
+{
+	while (log->tail_bytes > bytes_max && log->tail_count > 0 && log->tail_first <= keep_after) {
+		struct raft_entry *entry = &log->tail[log->tail_head];
+
+		log->tail_bytes -= entry->size;
+		raft_chunk_unref(entry->chunk);
+		log->tail_head++;
+		log->tail_count--;
+		log->tail_first++;
+	}
+	if (log->tail_count == 0)
+		log->tail_head = 0;
+}
+
+const struct raft_entry *
+rlog_entry(const struct rlog *log, uint64_t index)
+{
+	if (index < log->tail_first || index > log->last)
+		return NULL;
+	return &log->tail[log->tail_head + (index - log->tail_first)];
+}
+
+/* --------------------------------------------------- configurations */
+
+const struct raft_config_at *
+rlog_config(const struct rlog *log)
+{
+	return &log->configs[log->configs_count - 1];
+}
+
+void
+rlog_configs_committed(struct rlog *log, uint64_t commit)
+{
+	size_t old = 0;
+
+	while (old + 1 < log->configs_count && log->configs[old + 1].index <= commit)
+		old++;
+	if (old == 0)
+		return;
+	log->configs_count -= old;
+	memmove(log->configs, log->configs + old, log->configs_count * sizeof *log->configs);
+}
+
+/* ------------------------------------------------------ start, end */
+
+void
+rlog_init(struct rlog *log, const struct raft_start *start)
+{
+	must(start->configs_count > 0);
+	must(start->entries_count == start->last.index - start->commit.index);
+	memset(log, 0, sizeof *log);
+	log->before = start->before;
+	log->last = start->last.index;
+	log->tail_first = start->commit.index + 1;
+	for (size_t i = 0; i < start->terms_count; i++)
+		runs_append(log, start->terms[i].index, start->terms[i].term);
+	must(log->last == log->before.index || log->runs_count > 0);
+	must(rlog_last(log).term == start->last.term);
+	for (size_t i = 0; i < start->entries_count; i++)
+		tail_append(log, &start->entries[i]);
+	log->configs = core_grow(NULL, &log->configs_size, start->configs_count, sizeof *log->configs);
+	memcpy(log->configs, start->configs, start->configs_count * sizeof *log->configs);
+	log->configs_count = start->configs_count;
+}
+
+void
+rlog_free(struct rlog *log)
+{
+	for (size_t i = 0; i < log->tail_count; i++)
+		raft_chunk_unref(log->tail[log->tail_head + i].chunk);
+	free(log->tail);
+	free(log->runs);
+	free(log->configs);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What leaves the core with the next update: messages, answers, reads, fetches.
+ *
+ * A message that is sent in a term, or upon a vote, that is not yet durable
+ * waits for the write that makes it so (§3.8).  Those numbers never fall from
+ * one message to the next, so the queue is one queue and stays in order.
+ */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct raft_message *
+out_message(struct raft *raft, enum raft_message_type type, const struct raft_id *to)
+{
+	struct out *out = &raft->out;
+	size_t wanted = out->messages_count + 1;
+	struct raft_message *message;
+
+	out->messages = core_grow(out->messages, &out->messages_size, wanted, sizeof *out->messages);
+	out->after = core_grow(out->after, &out->after_size, wanted, sizeof *out->after);
+	out->owned = core_grow(out->owned, &out->owned_size, wanted, sizeof *out->owned);
+	message = &out->messages[out->messages_count];
+	memset(message, 0, sizeof *message);
+	message->type = type;
+	message->from = raft->id;
+	message->to = *to;
+	message->term = raft->term;
+	out->after[out->messages_count] = store_hard_number(&raft->store);
+	out->owned[out->messages_count] = NULL;
+	must(out->messages_count == 0 ||
+	    out->after[out->messages_count - 1] <= out->after[out->messages_count]);
+	out->messages_count++;
+	return message;
+}
+
+void
+out_own_entries(struct raft *raft, struct raft_propose *propose, const struct raft_entry *entries, size_t count)
+{
+	struct raft_entry *copy = malloc(count * sizeof *copy);
+
+	must(copy != NULL);
+	for (size_t i = 0; i < count; i++) {
+		copy[i] = entries[i];
+		raft_chunk_ref(copy[i].chunk);
+	}
+	raft->out.owned[raft->out.messages_count - 1] = copy;
+	propose->entries = copy;
+	propose->entries_count = count;
+}
+
+void
+out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *answer)
+{
+	struct out *out = &raft->out;
+
+	out->answers = core_grow(out->answers, &out->answers_size, out->answers_count + 1, sizeof *out->answers);
+	out->answers[out->answers_count].ticket = ticket;
+	out->answers[out->answers_count++].answer = *answer;
+}
+
+void
+out_read(struct raft *raft, const struct raft_read_answer *answer)
+{
+	struct out *out = &raft->out;
+
+	out->reads = core_grow(out->reads, &out->reads_size, out->reads_count + 1, sizeof *out->reads);
+	out->reads[out->reads_count++] = *answer;
+}
+
+void
+out_fetch(struct raft *raft, const struct raft_fetch *fetch)
+{
+	struct out *out = &raft->out;
+
+	out->fetches = core_grow(out->fetches, &out->fetches_size, out->fetches_count + 1, sizeof *out->fetches);
+	out->fetches[out->fetches_count++] = *fetch;
+}
+
+void
+out_take(struct raft *raft, struct raft_update *update)
+{
+	struct out *out = &raft->out;
+	size_t ready = 0;
+
+	while (ready < out->messages_count && out->after[ready] <= raft->store.stored)
+		ready++;
+	out->messages_ready = ready;
+	update->messages = out->messages;
+	update->messages_count = ready;
+	update->answers = out->answers;
+	update->answers_count = out->answers_count;
+	update->reads = out->reads;
+	update->reads_count = out->reads_count;
+	update->fetches = out->fetches;
+	update->fetches_count = out->fetches_count;
+	out->taken = true;
+}
+
+static void
+owned_free(struct raft_entry *entries, const struct raft_message *message)
+{
+	if (entries == NULL)
+		return;
+	must(message->type == RAFT_MSG_PROPOSE);
+	for (size_t i = 0; i < message->propose.entries_count; i++)
+		raft_chunk_unref(entries[i].chunk);
+	free(entries);
+}
+
+void
+out_release(struct raft *raft)
+{
+	struct out *out = &raft->out;
+	size_t left = out->messages_count - out->messages_ready;
+
+	if (!out->taken)
+		return;
+	for (size_t i = 0; i < out->messages_ready; i++)
+		owned_free(out->owned[i], &out->messages[i]);
+	if (left > 0) {
+		memmove(out->messages, out->messages + out->messages_ready, left * sizeof *out->messages);
+		memmove(out->after, out->after + out->messages_ready, left * sizeof *out->after);
+		memmove(out->owned, out->owned + out->messages_ready, left * sizeof *out->owned);
+	}
+	out->messages_count = left;
+	out->messages_ready = 0;
+	out->answers_count = 0;
+	out->reads_count = 0;
+	out->fetches_count = 0;
+	out->taken = false;
+}
+
+void
+out_free(struct raft *raft)
+{
+	struct out *out = &raft->out;
+
+	for (size_t i = 0; i < out->messages_count; i++)
+		owned_free(out->owned[i], &out->messages[i]);
+	free(out->messages);
+	free(out->after);
+	free(out->owned);
+	free(out->answers);
+	free(out->reads);
+	free(out->fetches);
+}

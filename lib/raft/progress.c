@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a leader knows of one peer's log, and what it may send next (§3.5, §10.2.1).
+ *
+ * probe:     one message at a time, until one is accepted.
+ * pipeline:  next runs ahead of what is accepted, as far as the window is open.
+ *
+ * A refusal, a loss or an unreachable peer leads back to probe.  A loss is seen
+ * by rounds: what was sent before a round began must be accepted in the reply to
+ * that round, since a peer's messages arrive in order or not at all.
+ */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct peer *
+peer_find(struct raft *raft, const struct raft_id *id)
+{
+	for (size_t i = 0; i < raft->peers_count; i++)
+		if (raft_id_equal(&raft->peers[i].id, id))
+			return &raft->peers[i];
+	return NULL;
+}
+
+static void
+peer_free(struct peer *peer)
+{
+	progress_fetch_forget(peer);
+	free(peer->flights);
+	peer->flights = NULL;
+}
+
+void
+peers_free(struct raft *raft)
+{
+	for (size_t i = 0; i < raft->peers_count; i++)
+		peer_free(&raft->peers[i]);
+	raft->peers_count = 0;
+}
+
+static void
+peer_new(struct raft *raft, struct peer *peer, const struct raft_member *member)
+{
+	memset(peer, 0, sizeof *peer);
+	peer->id = member->id;
+	peer->heard_at = raft->now;
+	peer->flights = malloc(raft->settings.window_messages_max * sizeof *peer->flights);
+	must(peer->flights != NULL);
+	progress_reset(raft, peer);
+}
+
+void
+peers_update(struct raft *raft)
+{
+	const struct raft_config *config = core_config(raft);
+	struct peer peers[RAFT_MEMBERS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->count; i++) {
+		const struct raft_member *member = &config->members[i];
+		struct peer *known = peer_find(raft, &member->id);
+
+		if (raft_id_equal(&member->id, &raft->id))
+			continue;
+		if (known != NULL) {
+			peers[count] = *known;
+			known->flights = NULL; /* moved, with what was fetched */
+			known->fetched = NULL;
+			known->fetched_count = 0;
+		} else {
+			peer_new(raft, &peers[count], member);
+		}
+		peers[count++].role = member->role;
+	}
+	peers_free(raft);
+	memcpy(raft->peers, peers, count * sizeof *peers);
+	raft->peers_count = count;
+	raft->config_changed = true;
+}
+
+/* ------------------------------------------------------------ states */
+
+void
+progress_fetch_forget(struct peer *peer)
+{
+	for (size_t i = 0; i < peer->fetched_count; i++)
+		raft_chunk_unref(peer->fetched[i].chunk);
+	free(peer->fetched);
+	peer->fetched = NULL;
+	peer->fetched_count = 0;
+	peer->fetched_sent = false;
+	peer->fetch_request = 0;
+}
+
+static void
+flights_clear(struct peer *peer)
+{
+	peer->flights_head = 0;
+	peer->flights_count = 0;
+	peer->flights_size = 0;
+}
+
+void
+progress_probe(struct raft *raft, struct peer *peer, uint64_t next)
+{
+	must(next > peer->match);
+	must(next <= raft->log.last + 1);
+	peer->state = PROGRESS_PROBE;
+	peer->next = next;
+	peer->paused = false;
+	peer->probe_last = next - 1;
+	peer->check_round = 0;
+	flights_clear(peer);
+	progress_fetch_forget(peer);
+}
+
+void
+progress_reset(struct raft *raft, struct peer *peer)
+{
+	peer->match = 0;
+	peer->accepted = 0;
+	peer->commit_sent = 0;
+	progress_probe(raft, peer, raft->log.last + 1);
+}
+
+/* Nobody answers: it goes on once the peer has answered a heartbeat. */
+void
+progress_pause(struct raft *raft, struct peer *peer)
+{
+	/* While probing, what is accepted is no guess worth trying: keep the one there is. */
+	progress_probe(raft, peer, peer->state == PROGRESS_PROBE ? peer->next : peer->accepted + 1);
+	peer->paused = true;
+}
+
+/* Watches this round, unless one is being watched or nothing is under way. */
+void
+progress_check(struct raft *raft, struct peer *peer)
+{
+	if (peer->check_round != 0 || (peer->state == PROGRESS_PROBE && !peer->paused))
+		return;
+	peer->check_round = raft->round;
+	peer->check_last = peer->state == PROGRESS_PIPELINE ? peer->next - 1 : peer->probe_last;
+}
+
+static void
+progress_pipeline(struct peer *peer)
+{
+	peer->state = PROGRESS_PIPELINE;
+	peer->next = peer->accepted + 1;
+	peer->paused = false;
+	peer->check_round = 0;
+}
+
+/* ------------------------------------------------------------ window */
+
+bool
+progress_window_open(const struct raft *raft, const struct peer *peer)
+{
+	const struct raft_settings *settings = &raft->settings;
+
+	if (peer->flights_count == 0)
+		return true;
+	return peer->flights_count < settings->window_messages_max &&
+	    peer->flights_size + settings->message_size_max <= settings->window_size_max;
+}
+
+void
+progress_sent(struct raft *raft, struct peer *peer, uint64_t last, uint64_t size)
+{
+	size_t ring = raft->settings.window_messages_max;
+
+	must(last + 1 >= peer->next);
+	if (peer->state == PROGRESS_PROBE) {
+		peer->paused = true;
+		peer->probe_last = last;
+		return;
+	}
+	must(peer->flights_count < ring);
+	peer->flights[(peer->flights_head + peer->flights_count++) % ring] = (struct flight){ last, size };
+	peer->flights_size += size;
+	peer->next = last + 1;
+}
+
+static void
+flights_landed(struct raft *raft, struct peer *peer)
+{
+	size_t ring = raft->settings.window_messages_max;
+
+	while (peer->flights_count > 0 && peer->flights[peer->flights_head].last <= peer->match) {
+		must(peer->flights_size >= peer->flights[peer->flights_head].size);
+		peer->flights_size -= peer->flights[peer->flights_head].size;
+		peer->flights_head = (peer->flights_head + 1) % ring;
+		peer->flights_count--;
+	}
+}
+
+/* ------------------------------------------------------------ replies */
+
+/* The reply to the round that was watched: whether something sent before it is missing. */
+static bool
+check_lost(struct peer *peer, uint64_t round)
+{
+	if (peer->check_round == 0 || round < peer->check_round)
+		return false;
+	peer->check_round = 0;
+	return peer->accepted < peer->check_last;
+}
+
+void
+progress_accepted(struct raft *raft, struct peer *peer, uint64_t match, uint64_t accepted, uint64_t round)
+{
+	bool lost;
+
+	must(match <= accepted);
+	if (match > peer->match)
+		peer->match = match;
+	if (accepted > peer->accepted)
+		peer->accepted = accepted;
+	flights_landed(raft, peer);
+	lost = check_lost(peer, round);
+	if (peer->state == PROGRESS_PROBE && peer->paused && peer->accepted >= peer->probe_last)
+		progress_pipeline(peer);
+	else if (lost && peer->state == PROGRESS_PROBE)
+		peer->paused = false;
+	else if (lost)
+		progress_probe(raft, peer, peer->accepted + 1);
+	if (peer->next <= peer->accepted) {
+		progress_fetch_forget(peer);
+		peer->next = peer->accepted + 1;
+	}
+}
+
+/* Skips whole terms: theirs in the hint, ours by rlog_agree. */
+void
+progress_refused(struct raft *raft, struct peer *peer, uint64_t refused, struct raft_pos hint)
+{
+	uint64_t agreed;
+
+	if (refused <= peer->accepted || refused >= peer->next)
+		return; /* of an older message; since then more was accepted, or less tried */
+	if (peer->state == PROGRESS_PROBE && refused != peer->next - 1)
+		return;
+	if (hint.index >= refused)
+		hint.index = refused - 1;
+	/* Below our log's beginning nothing can be tried; a snapshot is needed. */
+	agreed = hint.index < raft->log.before.index ? hint.index : rlog_agree(&raft->log, hint).index;
+	progress_probe(raft, peer, (agreed > peer->accepted ? agreed : peer->accepted) + 1);
+}
+
+const char *
+progress_name(const struct raft *raft, const struct peer *peer)
+{
+	if (peer->state == PROGRESS_PROBE)
+		return "probe";
+	return peer->next < raft->log.tail_first ? "fetch" : "pipeline";
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ReadIndex (§6.4): the leader notes its commit index, makes sure by a round of
+ * heartbeats begun afterwards that it still leads, and only then answers.
+ *
+ * A read waits for the round after the one that is under way when it comes, so
+ * it never inherits an older acknowledgement.  A follower asks the leader of its
+ * term once; the answer comes, or "no" within an election timeout.
+ */
+#include "core.h"
+
+#include <string.h>
+
+static void
+read_answer(struct raft *raft, const struct origin *origin, bool ok, uint64_t index, enum raft_reason reason)
+{
+	struct raft_read_answer answer = { origin->ticket, ok, index, reason };
+	struct raft_read_reply *reply;
+
+	if (origin->local) {
+		out_read(raft, &answer);
+		return;
+	}
+	reply = &out_message(raft, RAFT_MSG_READ_REPLY, &origin->from)->read_reply;
+	reply->start_number = origin->start_number;
+	reply->request = origin->request;
+	reply->ok = ok;
+	reply->index = index;
+}
+
+/* --------------------------------------------------------- the leader */
+
+static void
+read_lead(struct raft *raft, const struct origin *origin)
+{
+	struct reads *reads = &raft->reads;
+
+	if (reads->waits_count >= CORE_READS_MAX) {
+		read_answer(raft, origin, false, 0, RAFT_BUSY_REASON);
+		return;
+	}
+	reads->waits = core_grow(reads->waits, &reads->waits_size, reads->waits_count + 1, sizeof *reads->waits);
+	reads->waits[reads->waits_count++] = (struct read_wait){ *origin, raft->commit, raft->round + 1 };
+	raft->round_wanted = true;
+	read_confirm(raft);
+}
+
+void
+read_confirm(struct raft *raft)
+{
+	struct reads *reads = &raft->reads;
+	uint64_t confirmed;
+	size_t done = 0;
+
+	/* Before that the commit index may be older than what others have acknowledged (§6.4). */
+	if (!commit_own_term(raft) || reads->waits_count == 0)
+		return;
+	confirmed = quorum_round(raft);
+	while (done < reads->waits_count && reads->waits[done].round <= confirmed) {
+		const struct read_wait *wait = &reads->waits[done++];
+
+		read_answer(raft, &wait->origin, true,
+		    wait->index > raft->term_first ? wait->index : raft->term_first, RAFT_NONE_REASON);
+	}
+	reads->waits_count -= done;
+	memmove(reads->waits, reads->waits + done, reads->waits_count * sizeof *reads->waits);
+}
+
+void
+read_stepped_down(struct raft *raft)
+{
+	for (size_t i = 0; i < raft->reads.waits_count; i++)
+		read_answer(raft, &raft->reads.waits[i].origin, false, 0, RAFT_STEPPED_DOWN_REASON);
+	raft->reads.waits_count = 0;
+}
+
+void
+read_message(struct raft *raft, const struct raft_message *message)
+{
+	struct origin origin = { false, 0, message->from, message->read.start_number, message->read.request };
+
+	if (peer_find(raft, &message->from) == NULL)
+		core_drop(raft);
+	else if (raft->role != RAFT_LEADER || message->term != raft->term)
+		read_answer(raft, &origin, false, 0, RAFT_NOT_LEADER_REASON);
+	else
+		read_lead(raft, &origin);
+}
+
+/* ------------------------------------------------------- the follower */
+
+static void
+read_forward(struct raft *raft, const struct origin *origin)
+{
+	struct reads *reads = &raft->reads;
+	struct read_forward forward = { 0 };
+	struct raft_read *read;
+
+	if (reads->forwards_count >= CORE_FORWARDS_MAX) {
+		read_answer(raft, origin, false, 0, RAFT_BUSY_REASON);
+		return;
+	}
+	forward.request = ++raft->request;
+	forward.ticket = origin->ticket;
+	forward.deadline.ms = raft->now.ms + raft->settings.election_timeout_ms;
+	reads->forwards = core_grow(reads->forwards, &reads->forwards_size, reads->forwards_count + 1,
+	    sizeof *reads->forwards);
+	reads->forwards[reads->forwards_count++] = forward;
+	read = &out_message(raft, RAFT_MSG_READ, &raft->leader)->read;
+	read->start_number = raft->start_number;
+	read->request = forward.request;
+}
+
+void
+read_local(struct raft *raft, uint64_t ticket)
+{
+	struct origin origin = { .local = true, .ticket = ticket };
+
+	if (raft->role == RAFT_LEADER)
+		read_lead(raft, &origin);
+	else if (raft_id_none(&raft->leader))
+		read_answer(raft, &origin, false, 0, RAFT_NO_LEADER_REASON);
+	else
+		read_forward(raft, &origin);
+}
+
+/* `count` of the forwards, from place on, are answered. */
+static void
+read_forwards_remove(struct reads *reads, size_t place, size_t count)
+{
+	if (count == 0)
+		return;
+	reads->forwards_count -= count;
+	memmove(reads->forwards + place, reads->forwards + place + count,
+	    (reads->forwards_count - place) * sizeof *reads->forwards);
+}
+
+static void
+read_give_up(struct raft *raft, size_t count, enum raft_reason reason)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct origin origin = { .local = true, .ticket = raft->reads.forwards[i].ticket };
+
+		read_answer(raft, &origin, false, 0, reason);
+	}
+	read_forwards_remove(&raft->reads, 0, count);
+}
+
+void
+read_reply(struct raft *raft, const struct raft_message *message)
+{
+	struct reads *reads = &raft->reads;
+	const struct raft_read_reply *reply = &message->read_reply;
+
+	for (size_t i = 0; i < reads->forwards_count; i++) {
+		struct origin origin = { .local = true, .ticket = reads->forwards[i].ticket };
+
+		if (reads->forwards[i].request != reply->request || reply->start_number != raft->start_number ||
+		    !raft_id_equal(&message->from, &raft->leader))
+			continue;
+		read_answer(raft, &origin, reply->ok, reply->index,
+		    reply->ok ? RAFT_NONE_REASON : RAFT_NOT_LEADER_REASON);
+		read_forwards_remove(reads, i, 1);
+		return;
+	}
+	core_drop(raft);
+}
+
+void
+read_forwards_fail(struct raft *raft, enum raft_reason reason)
+{
+	read_give_up(raft, raft->reads.forwards_count, reason);
+}
+
+void
+read_tick(struct raft *raft)
+{
+	size_t late = 0;
+
+	while (late < raft->reads.forwards_count && raft->reads.forwards[late].deadline.ms <= raft->now.ms)
+		late++;
+	if (late > 0)
+		read_give_up(raft, late, RAFT_NO_ANSWER_REASON);
+}

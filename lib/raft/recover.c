@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ⚠ A node whose log went backwards (ours).
+ *
+ * It may have acknowledged entries that it lacks, so it neither votes nor
+ * stands until it has a leader's whole log, up to that leader's last index at first
+ * contact.  First contact is the first append that echoes this start's number:
+ * from then on that leader counts nothing that a former incarnation said.
+ * Without a valid mark it may also have voted in a term that it forgot.  Then
+ * the leader must, after that contact, have committed an entry of its own term without
+ * counting this node: no leader of a forgotten higher term can exist then.
+ */
+#include "core.h"
+
+/* ------------------------------------------------ the recovering node */
+
+void
+recover_reset(struct raft *raft)
+{
+	raft->recover.contact = false;
+	raft->recover.target = 0;
+	raft->recover.clean_commit = 0;
+}
+
+void
+recover_contact(struct raft *raft, const struct raft_append *append)
+{
+	struct recover *recover = &raft->recover;
+
+	if (!recover->active || append->echo != raft->start_number)
+		return;
+	if (!recover->contact) {
+		recover->contact = true;
+		recover->target = append->last;
+	}
+	if (append->clean_commit > recover->clean_commit)
+		recover->clean_commit = append->clean_commit;
+}
+
+void
+recover_check(struct raft *raft)
+{
+	struct recover *recover = &raft->recover;
+
+	if (!recover->active || !recover->contact || raft->verified < recover->target)
+		return;
+	if (raft->term < recover->mark_term)
+		return;
+	if (!recover->mark_valid && recover->clean_commit <= recover->target)
+		return;
+	/* A sole voter has no leader to learn from, and none may be believed. */
+	if (quorum_sole_voter(raft))
+		return;
+	if (raft->store.recovered_number == 0)
+		raft->store.recovered_wanted = true;
+}
+
+/* It is over once the write that says so is durable. */
+void
+recover_stored(struct raft *raft)
+{
+	if (raft->recover.active && raft->store.recovered_number != 0 &&
+	    raft->store.recovered_number <= raft->store.stored)
+		raft->recover.active = false;
+}
+
+/* --------------------------------------------------------- its leader */
+
+void
+recover_peer_reply(struct raft *raft, struct peer *peer, const struct raft_append_reply *reply)
+{
+	peer->recovering = reply->recovering;
+	peer->mark_valid = reply->mark_valid;
+	if (!reply->recovering) {
+		peer->contact_round = 0;
+		peer->clean_commit = 0;
+		return;
+	}
+	if (peer->contact_round == 0) {
+		peer->contact_last = raft->log.last;
+		peer->contact_round = raft->round + 1;
+		peer->contact_noop = false;
+		return;
+	}
+	/*
+	 * It has answered a round that echoed its number, so its target lies at or
+	 * below our last index, and one more entry will be beyond it.
+	 */
+	if (reply->mark_valid || peer->contact_noop || reply->round < peer->contact_round)
+		return;
+	leader_append_noop(raft);
+	peer->contact_noop = true;
+}
+
+void
+recover_peer_commit(struct raft *raft)
+{
+	for (size_t i = 0; i < raft->peers_count; i++) {
+		struct peer *peer = &raft->peers[i];
+		uint64_t index;
+
+		if (!peer->recovering || peer->contact_round == 0)
+			continue;
+		index = quorum_match_without(raft, peer);
+		if (index > raft->commit)
+			index = raft->commit;
+		if (index >= raft->term_first && index > peer->contact_last && index > peer->clean_commit)
+			peer->clean_commit = index;
+	}
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * AppendEntries, sent (§3.5): what goes to each peer with an update, and what
+ * its replies mean.
+ *
+ * A heartbeat names the peer's matched place as prev, so that it is never
+ * refused for what is still under way before it; alone it credits nothing.
+ */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------ sending */
+
+static struct raft_append *
+append_start(struct raft *raft, struct peer *peer, struct raft_pos prev, uint64_t commit_max)
+{
+	struct raft_append *append;
+
+	must(store_hard_durable(&raft->store));
+	append = &out_message(raft, RAFT_MSG_APPEND, &peer->id)->append;
+	append->prev = prev;
+	append->commit = raft->commit < commit_max ? raft->commit : commit_max;
+	append->round = raft->round;
+	append->last = raft->log.last;
+	append->echo = peer->start_number;
+	append->clean_commit = peer->clean_commit;
+	if (append->commit > peer->commit_sent)
+		peer->commit_sent = append->commit;
+	return append;
+}
+
+static void
+send_heartbeat(struct raft *raft, struct peer *peer)
+{
+	struct raft_pos prev = { 0, 0 };
+
+	if (peer->match >= raft->log.before.index)
+		prev = rlog_pos(&raft->log, peer->match);
+	append_start(raft, peer, prev, peer->match);
+}
+
+/* How many of the entries fit into one message, at least one, and their bytes. */
+static size_t
+slice_count(const struct raft *raft, const struct raft_entry *entries, size_t count, uint64_t *size)
+{
+	size_t taken = 1;
+
+	*size = entries[0].size;
+	while (taken < count && *size + entries[taken].size <= raft->settings.message_size_max)
+		*size += entries[taken++].size;
+	return taken;
+}
+
+static void
+send_entries(struct raft *raft, struct peer *peer, const struct raft_entry *entries, size_t count, uint64_t size)
+{
+	uint64_t last = peer->next - 1 + count;
+	struct raft_append *append = append_start(raft, peer, rlog_pos(&raft->log, peer->next - 1), last);
+
+	append->entries = entries;
+	append->entries_count = count;
+	progress_sent(raft, peer, last, size);
+}
+
+static void
+send_from_tail(struct raft *raft, struct peer *peer)
+{
+	uint64_t size = 0;
+	const struct raft_entry *entries = rlog_entry(&raft->log, peer->next);
+	size_t count = slice_count(raft, entries, (size_t)(raft->log.last - peer->next + 1), &size);
+
+	send_entries(raft, peer, entries, count, size);
+}
+
+static void
+send_fetched(struct raft *raft, struct peer *peer)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < peer->fetched_count; i++)
+		size += peer->fetched[i].size;
+	peer->fetched_sent = true;
+	send_entries(raft, peer, peer->fetched, peer->fetched_count, size);
+}
+
+static void
+fetch_start(struct raft *raft, struct peer *peer)
+{
+	struct raft_fetch fetch = { 0 };
+
+	if (peer->fetch_request != 0)
+		return;
+	fetch.request = peer->fetch_request = ++raft->request;
+	fetch.first_index = peer->next;
+	fetch.size_max = raft->settings.message_size_max;
+	out_fetch(raft, &fetch);
+}
+
+/* One message, entries or not: whether it is accepted decides. */
+static bool
+flush_probe(struct raft *raft, struct peer *peer)
+{
+	if (peer->paused)
+		return false;
+	if (peer->next > raft->log.last || peer->next < raft->log.tail_first)
+		send_entries(raft, peer, NULL, 0, 0);
+	else
+		send_from_tail(raft, peer);
+	return true;
+}
+
+static bool
+flush_pipeline(struct raft *raft, struct peer *peer)
+{
+	bool sent = false;
+
+	while (peer->next <= raft->log.last && progress_window_open(raft, peer)) {
+		if (peer->next >= raft->log.tail_first) {
+			send_from_tail(raft, peer);
+		} else if (peer->fetched_count > 0 && !peer->fetched_sent) {
+			send_fetched(raft, peer);
+		} else {
+			fetch_start(raft, peer);
+			break;
+		}
+		sent = true;
+	}
+	return sent;
+}
+
+static bool
+commit_news(const struct raft *raft, const struct peer *peer)
+{
+	return (raft->commit < peer->match ? raft->commit : peer->match) > peer->commit_sent;
+}
+
+static void
+peer_flush(struct raft *raft, struct peer *peer)
+{
+	/* The place before `next` is compacted away: only a snapshot helps such a peer. */
+	bool reachable = peer->next > raft->log.before.index;
+	bool sent = false;
+
+	if (peer->round_due)
+		progress_check(raft, peer);
+	if (reachable)
+		sent = peer->state == PROGRESS_PROBE ? flush_probe(raft, peer) : flush_pipeline(raft, peer);
+	if (!sent && (peer->round_due || commit_news(raft, peer)))
+		send_heartbeat(raft, peer);
+	peer->round_due = false;
+}
+
+void
+replicate_flush(struct raft *raft)
+{
+	if (raft->role != RAFT_LEADER)
+		return;
+	for (size_t i = 0; i < raft->peers_count; i++)
+		peer_flush(raft, &raft->peers[i]);
+}
+
+void
+replicate_release(struct raft *raft)
+{
+	for (size_t i = 0; i < raft->peers_count; i++) {
+		struct peer *peer = &raft->peers[i];
+		uint64_t request = peer->fetch_request;
+
+		if (!peer->fetched_sent)
+			continue;
+		progress_fetch_forget(peer);
+		peer->fetch_request = request; /* for what comes after them */
+	}
+}
+
+/* ------------------------------------------------------------ replies */
+
+static bool
+start_is_old(const struct peer *peer, uint64_t start_number)
+{
+	for (size_t i = 0; i < CORE_OLD_STARTS; i++)
+		if (peer->old_starts[i] == start_number)
+			return true;
+	return false;
+}
+
+/*
+ * ⚠ What an earlier incarnation acknowledged, this one may not have.  An
+ * incarnation that was replaced never comes back: its late replies are void.
+ */
+static bool
+start_check(struct raft *raft, struct peer *peer, uint64_t start_number)
+{
+	if (start_number == 0 || start_is_old(peer, start_number))
+		return false;
+	if (peer->start_number == start_number)
+		return true;
+	if (peer->start_number != 0) {
+		memmove(peer->old_starts + 1, peer->old_starts,
+		    (CORE_OLD_STARTS - 1) * sizeof *peer->old_starts);
+		peer->old_starts[0] = peer->start_number;
+		progress_reset(raft, peer);
+		peer->round_acked = 0;
+		peer->contact_round = 0;
+		peer->clean_commit = 0;
+	}
+	peer->start_number = start_number;
+	return true;
+}
+
+/* From outside: what is said to match must be in this log. */
+static bool
+reply_sane(const struct raft *raft, const struct raft_append_reply *reply)
+{
+	uint64_t term = 0;
+
+	if (reply->round > raft->round)
+		return false;
+	if (!reply->ok)
+		return true;
+	if (reply->match > reply->hint.index || reply->hint.index > raft->log.last)
+		return false;
+	return reply->hint.index < raft->log.before.index ||
+	    (rlog_term_at(&raft->log, reply->hint.index, &term) && term == reply->hint.term);
+}
+
+void
+replicate_reply(struct raft *raft, const struct raft_message *message)
+{
+	static const struct raft_id nobody;
+	const struct raft_append_reply *reply = &message->append_reply;
+	struct peer *peer;
+
+	if (message->term > raft->term) {
+		role_higher_term(raft, message, &nobody);
+		return;
+	}
+	peer = peer_find(raft, &message->from);
+	if (raft->role != RAFT_LEADER || message->term < raft->term || peer == NULL)
+		return;
+	if (!start_check(raft, peer, reply->start_number) || !reply_sane(raft, reply)) {
+		core_drop(raft);
+		return;
+	}
+	peer->heard = true;
+	peer->heard_at = raft->now;
+	if (reply->round > peer->round_acked)
+		peer->round_acked = reply->round;
+	recover_peer_reply(raft, peer, reply);
+	if (reply->ok)
+		progress_accepted(raft, peer, reply->match, reply->hint.index, reply->round);
+	else
+		progress_refused(raft, peer, reply->match, reply->hint);
+	quorum_commit(raft);
+	read_confirm(raft);
+}
+
+/* ------------------------------------------------------------ events */
+
+static bool
+fetched_sane(const struct raft *raft, const struct peer *peer, const struct raft_event *event)
+{
+	if (event->fetched.entries_count == 0 || event->fetched.first_index != peer->next)
+		return false;
+	for (size_t i = 0; i < event->fetched.entries_count; i++) {
+		uint64_t term = 0;
+
+		if (!rlog_term_at(&raft->log, event->fetched.first_index + i, &term) ||
+		    event->fetched.entries[i].term != term)
+			return false;
+	}
+	return true;
+}
+
+void
+replicate_fetched(struct raft *raft, const struct raft_event *event)
+{
+	struct peer *peer = NULL;
+	size_t count = event->fetched.entries_count;
+
+	for (size_t i = 0; i < raft->peers_count; i++)
+		if (event->fetched.request != 0 && raft->peers[i].fetch_request == event->fetched.request)
+			peer = &raft->peers[i];
+	if (peer == NULL)
+		return; /* nobody waits for them any more */
+	peer->fetch_request = 0;
+	if (!fetched_sane(raft, peer, event)) {
+		/* Tried again once the peer has answered a heartbeat. */
+		progress_pause(raft, peer);
+		return;
+	}
+	progress_fetch_forget(peer);
+	peer->fetched = malloc(count * sizeof *peer->fetched);
+	must(peer->fetched != NULL);
+	memcpy(peer->fetched, event->fetched.entries, count * sizeof *peer->fetched);
+	for (size_t i = 0; i < count; i++)
+		raft_chunk_ref(peer->fetched[i].chunk);
+	peer->fetched_count = count;
+}
+
+void
+replicate_unreachable(struct raft *raft, const struct raft_id *id)
+{
+	struct peer *peer = peer_find(raft, id);
+
+	if (raft->role == RAFT_LEADER && peer != NULL)
+		progress_pause(raft, peer);
+	if (raft->role == RAFT_LEADER || !raft_id_equal(&raft->leader, id))
+		return;
+	forward_fail(raft, RAFT_NO_ANSWER_REASON);
+	read_forwards_fail(raft, RAFT_NO_ANSWER_REASON);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The one place where role, leader and term change (§3.3, §3.4).
+ */
+#include "core.h"
+
+#include <string.h>
+
+const char *
+raft_role_name(enum raft_role role)
+{
+	static const char *const names[] = {
+#define R(NAME, text) [RAFT_##NAME] = text,
+		RAFT_ROLES(R)
+#undef R
+	};
+	_Static_assert(sizeof names / sizeof names[0] == RAFT_ROLES_COUNT, "a name for each role");
+
+	return (unsigned)role < RAFT_ROLES_COUNT ? names[role] : "unknown";
+}
+
+/* Another leader, or none: what rested on the former one ends. */
+static void
+leader_changes(struct raft *raft, const struct raft_id *leader)
+{
+	raft->leader = *leader;
+	raft->state_changed = true;
+	append_reset(raft);
+	forward_fail(raft, RAFT_LEADER_CHANGED_REASON);
+	read_forwards_fail(raft, RAFT_LEADER_CHANGED_REASON);
+}
+
+void
+role_set(struct raft *raft, enum raft_role role, const struct raft_id *leader)
+{
+	enum raft_role was = raft->role;
+
+	if (was == RAFT_LEADER && role != RAFT_LEADER)
+		leader_end(raft);
+	if (!raft_id_equal(&raft->leader, leader))
+		leader_changes(raft, leader);
+	if (was == role)
+		return;
+	raft->role = role;
+	raft->was = was;
+	raft->state_changed = true;
+}
+
+void
+role_follow(struct raft *raft, uint64_t term, const struct raft_id *leader)
+{
+	static const struct raft_id nobody;
+
+	must(term >= raft->term);
+	if (term > raft->term) {
+		/* The old term's answers leave in the old term: they need no new one on disk. */
+		role_set(raft, RAFT_FOLLOWER, &nobody);
+		raft->term = term;
+		raft->vote = nobody;
+		raft->store.hard_dirty = true;
+		raft->state_changed = true;
+		append_reset(raft);
+	}
+	role_set(raft, RAFT_FOLLOWER, leader);
+}
+
+void
+role_higher_term(struct raft *raft, const struct raft_message *message, const struct raft_id *leader)
+{
+	must(message->term > raft->term);
+	why_start(raft, "term ");
+	why_number(raft, message->term);
+	why_text(raft, " heard from ");
+	why_id(raft, &message->from);
+	role_follow(raft, message->term, leader);
+}

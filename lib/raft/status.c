@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Looking at a core from outside: changes nothing.
+ */
+#include "core.h"
+
+#include <string.h>
+
+static void
+status_self(const struct raft *raft, struct raft_peer_status *status, enum raft_member_role role)
+{
+	status->id = raft->id;
+	status->role = role;
+	status->state = "self";
+	status->match = raft->store.durable;
+	status->next = raft->log.last + 1;
+	status->recovering = raft->recover.active;
+}
+
+static void
+status_peer(const struct raft *raft, struct mono_ms now, struct raft_peer_status *status, const struct peer *peer)
+{
+	status->id = peer->id;
+	status->role = peer->role;
+	status->state = progress_name(raft, peer);
+	status->match = peer->match;
+	status->next = peer->next;
+	status->in_flight = peer->flights_size;
+	status->heard_ms = peer->heard && now.ms >= peer->heard_at.ms ? now.ms - peer->heard_at.ms : UINT64_MAX;
+	status->recovering = peer->recovering;
+}
+
+void
+raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *status)
+{
+	const struct raft_config *config = core_config(raft);
+	size_t peer = 0;
+
+	memset(status, 0, sizeof *status);
+	status->id = raft->id;
+	status->role = raft->role;
+	status->term = raft->term;
+	status->vote = raft->vote;
+	status->leader = raft->leader;
+	status->before = raft->log.before;
+	status->last = rlog_last(&raft->log);
+	status->commit = rlog_pos(&raft->log, raft->commit);
+	status->durable = raft->store.durable;
+	status->uncommitted_size = raft->uncommitted_size;
+	status->tail_size = raft->log.tail_bytes;
+	status->elections = raft->elections;
+	status->dropped = raft->dropped;
+	status->recovering = raft->recover.active;
+	status->full = raft->full;
+	status->stalled = store_stalled(raft, now);
+	/* Peers stand in the order of the configuration, without this node. */
+	for (size_t i = 0; i < config->count; i++) {
+		struct raft_peer_status *at = &status->peers[status->peers_count++];
+
+		if (raft_id_equal(&config->members[i].id, &raft->id))
+			status_self(raft, at, config->members[i].role);
+		else
+			status_peer(raft, now, at, &raft->peers[peer++]);
+	}
+}
+
+const struct raft_config *
+raft_config_now(const struct raft *raft)
+{
+	return core_config(raft);
+}
+
+bool
+raft_term_at(const struct raft *raft, uint64_t index, uint64_t *term)
+{
+	return rlog_term_at(&raft->log, index, term);
+}
+
+const struct raft_entry *
+raft_entry_at(const struct raft *raft, uint64_t index)
+{
+	return rlog_entry(&raft->log, index);
+}
+
+struct raft_sessions *
+raft_sessions_committed(struct raft *raft)
+{
+	return raft->sessions;
+}
+
+bool
+raft_congested(const struct raft *raft)
+{
+	uint64_t half = raft->settings.uncommitted_size_max / 2;
+
+	if (raft->role == RAFT_LEADER)
+		return raft->uncommitted_size >= half;
+	return raft->forwards.bytes >= half;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The one function in: an event is handed to its file, and what it left to be
+ * done is put into the update.
+ *
+ * Time is looked at only when an update is taken, after all events that came
+ * with it: a heartbeat that waited in a socket while this node was stopped is
+ * heard before the election timer is.
+ */
+#include "core.h"
+
+#include <string.h>
+
+void
+core_drop(struct raft *raft)
+{
+	raft->dropped++;
+}
+
+const struct raft_config *
+core_config(const struct raft *raft)
+{
+	return &rlog_config(&raft->log)->config;
+}
+
+const char *
+raft_message_name(enum raft_message_type type)
+{
+	static const char *const names[] = {
+#define M(NAME, name, text) [RAFT_MSG_##NAME] = text,
+		RAFT_MESSAGES(M)
+#undef M
+	};
+	_Static_assert(sizeof names / sizeof names[0] == RAFT_MESSAGES_COUNT, "a name for each message");
+
+	return (unsigned)type < RAFT_MESSAGES_COUNT ? names[type] : "unknown";
+}
+
+/* ----------------------------------------------------------- messages */
+
+static bool
+message_sane(const struct raft *raft, const struct raft_message *message)
+{
+	if ((unsigned)message->type >= RAFT_MESSAGES_COUNT || message->term == 0)
+		return false;
+	if (!raft_id_equal(&message->to, &raft->id) || raft_id_equal(&message->from, &raft->id))
+		return false;
+	if (!raft_id_valid(&message->from) || raft_id_none(&message->from))
+		return false;
+	/* Terms rise by ones; one that leaps would soon leave no room for others. */
+	return message->term <= raft->term || message->term - raft->term <= RAFT_TERM_JUMP_MAX;
+}
+
+static void
+step_message(struct raft *raft, const struct raft_message *message)
+{
+	if (!message_sane(raft, message)) {
+		core_drop(raft);
+		return;
+	}
+	switch (message->type) {
+	case RAFT_MSG_VOTE:
+		election_vote(raft, message);
+		break;
+	case RAFT_MSG_VOTE_REPLY:
+		election_vote_reply(raft, message);
+		break;
+	case RAFT_MSG_APPEND:
+		append_receive(raft, message);
+		break;
+	case RAFT_MSG_APPEND_REPLY:
+		replicate_reply(raft, message);
+		break;
+	case RAFT_MSG_PROPOSE:
+		propose_message(raft, message);
+		break;
+	case RAFT_MSG_ANSWER:
+		forward_answer(raft, message);
+		break;
+	case RAFT_MSG_READ:
+		read_message(raft, message);
+		break;
+	case RAFT_MSG_READ_REPLY:
+		read_reply(raft, message);
+		break;
+	case RAFT_MESSAGES_COUNT:
+		break;
+	}
+}
+
+/* ------------------------------------------------------------- events */
+
+static void
+step_stored(struct raft *raft, uint64_t number)
+{
+	if (!store_confirm(raft, number)) {
+		core_drop(raft);
+		return;
+	}
+	recover_stored(raft);
+	election_stored(raft);
+	quorum_commit(raft);
+	read_confirm(raft);
+}
+
+static void
+step_event(struct raft *raft, const struct raft_event *event)
+{
+	switch (event->type) {
+	case RAFT_EVENT_TIME:
+		break;
+	case RAFT_EVENT_MESSAGE:
+		step_message(raft, event->message);
+		break;
+	case RAFT_EVENT_STORED:
+		step_stored(raft, event->stored_number);
+		break;
+	case RAFT_EVENT_DISK:
+		raft->full = event->disk_full;
+		leader_disk(raft);
+		break;
+	case RAFT_EVENT_FETCHED:
+		replicate_fetched(raft, event);
+		break;
+	case RAFT_EVENT_PROPOSE:
+		propose_local(raft, event->proposal);
+		break;
+	case RAFT_EVENT_READ:
+		read_local(raft, event->read_ticket);
+		break;
+	case RAFT_EVENT_UNREACHABLE:
+		replicate_unreachable(raft, &event->unreachable);
+		break;
+	case RAFT_EVENTS_COUNT:
+		break;
+	}
+}
+
+/* ------------------------------------------------------------- update */
+
+static void
+sooner(uint64_t *at, uint64_t other)
+{
+	if (other < *at)
+		*at = other;
+}
+
+static uint64_t
+wake_leader(const struct raft *raft)
+{
+	uint64_t at = raft->heartbeat_at.ms;
+
+	if (quorum_sole_voter(raft))
+		return raft->peers_count > 0 ? at : UINT64_MAX;
+	sooner(&at, quorum_heard(raft).ms + raft->settings.election_timeout_ms);
+	if (raft->store.writes_count > 0)
+		sooner(&at, raft->now.ms - store_silence_ms(raft, raft->now) + raft->settings.store_timeout_ms + 1);
+	return at;
+}
+
+static struct mono_ms
+wake_at(const struct raft *raft)
+{
+	uint64_t at = raft->role == RAFT_LEADER ? wake_leader(raft) : raft->election_at.ms;
+
+	if (raft->forwards.count > 0)
+		sooner(&at, raft->forwards.at[raft->forwards.head].deadline.ms);
+	if (raft->reads.forwards_count > 0)
+		sooner(&at, raft->reads.forwards[0].deadline.ms);
+	return (struct mono_ms){ at };
+}
+
+static void
+tick(struct raft *raft)
+{
+	leader_tick(raft);
+	election_tick(raft);
+	forward_tick(raft);
+	read_tick(raft);
+}
+
+static void
+step_check(const struct raft *raft)
+{
+	must(raft->log.before.index <= raft->commit);
+	must(raft->commit <= raft->log.last);
+	must(raft->store.durable <= raft->store.written);
+	must(raft->store.written <= raft->log.last);
+	must(raft->log.tail_first + raft->log.tail_count == raft->log.last + 1);
+	must(raft->log.tail_first <= raft->commit + 1);
+	must(raft->verified <= raft->log.last);
+	must(raft->role != RAFT_LEADER || raft_id_equal(&raft->leader, &raft->id));
+	must((raft->role == RAFT_LEADER) == (raft->sessions_last != NULL));
+}
+
+static void
+update_take(struct raft *raft, struct raft_update *update)
+{
+	memset(update, 0, sizeof *update);
+	tick(raft);
+	replicate_flush(raft);
+	append_acknowledge(raft);
+	store_take(raft, &update->write);
+	out_take(raft, update);
+	update->commit_changed = raft->commit_changed;
+	update->commit = rlog_pos(&raft->log, raft->commit);
+	update->state_changed = raft->state_changed;
+	update->config_changed = raft->config_changed;
+	update->was = raft->was;
+	update->why = raft->state_changed ? raft->why : "";
+	update->wake_at = wake_at(raft);
+	raft->commit_changed = false;
+	raft->state_changed = false;
+	raft->config_changed = false;
+	raft->was = raft->role;
+	step_check(raft);
+}
+
+/* What the last update pointed to is no longer needed. */
+static void
+update_release(struct raft *raft)
+{
+	uint64_t keep_after = raft->commit < raft->store.durable ? raft->commit : raft->store.durable;
+
+	if (!raft->out.taken)
+		return;
+	replicate_release(raft);
+	out_release(raft);
+	rlog_trim(&raft->log, keep_after, raft->uncommitted_size + raft->settings.tail_size_max);
+}
+
+void
+raft_step(struct raft *raft, const struct raft_event *event, struct raft_update *update)
+{
+	update_release(raft);
+	must(event->now.ms >= raft->now.ms);
+	raft->now = event->now;
+	step_event(raft, event);
+	if (update != NULL)
+		update_take(raft, update);
+}

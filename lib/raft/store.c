@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The writes: what the next one holds, which are under way, what is durable.
+ *
+ * An entry is durable only when the write that last wrote its index is
+ * confirmed.  A confirmation by (index, term) is not enough: entries of term 1
+ * being written, overwritten by those of term 2, then by the same of term 1
+ * again; the first write's late confirmation would match (§10.2.1, ours).
+ */
+#include "core.h"
+
+#include <string.h>
+
+uint64_t
+store_hard_number(const struct store *store)
+{
+	return store->hard_dirty ? store->number + 1 : store->hard_number;
+}
+
+bool
+store_hard_durable(const struct store *store)
+{
+	return store_hard_number(store) <= store->stored;
+}
+
+void
+store_truncated(struct store *store, uint64_t after)
+{
+	if (store->written <= after)
+		return; /* what went was never handed to the disk */
+	if (!store->truncate || after < store->truncate_after)
+		store->truncate_after = after;
+	store->truncate = true;
+	store->written = after;
+	if (store->durable > after)
+		store->durable = after;
+}
+
+static struct store_write *
+store_oldest(const struct store *store)
+{
+	return store->writes_count == 0 ? NULL : &store->writes[store->writes_head];
+}
+
+static void
+writes_push(struct store *store, const struct store_write *write)
+{
+	if (store->writes_head > store->writes_size / 2 &&
+	    store->writes_head + store->writes_count == store->writes_size) {
+		memmove(store->writes, store->writes + store->writes_head, store->writes_count * sizeof *write);
+		store->writes_head = 0;
+	}
+	store->writes = core_grow(store->writes, &store->writes_size,
+	    store->writes_head + store->writes_count + 1, sizeof *write);
+	store->writes[store->writes_head + store->writes_count++] = *write;
+	store->truncates_count += write->truncates;
+}
+
+/* The entries that the next write holds. */
+static void
+store_take_entries(struct raft *raft, struct raft_write *write)
+{
+	struct store *store = &raft->store;
+
+	write->first_index = store->written + 1;
+	write->entries_count = raft->log.last - store->written;
+	if (write->entries_count == 0)
+		return;
+	write->entries = rlog_entry(&raft->log, write->first_index);
+	must(write->entries != NULL);
+}
+
+void
+store_take(struct raft *raft, struct raft_write *write)
+{
+	struct store *store = &raft->store;
+	struct store_write issued = { 0 };
+
+	memset(write, 0, sizeof *write);
+	if (!store->hard_dirty && !store->truncate && !store->recovered_wanted && store->written == raft->log.last)
+		return;
+	issued.number = ++store->number;
+	issued.base = store->truncate ? store->truncate_after : store->written;
+	issued.truncates = store->truncate;
+	issued.issued = raft->now;
+	writes_push(store, &issued);
+
+	write->number = store->number;
+	write->term = raft->term;
+	write->vote = raft->vote;
+	write->truncate = store->truncate;
+	write->truncate_after = store->truncate ? store->truncate_after : 0;
+	write->recovered = store->recovered_wanted;
+	store_take_entries(raft, write);
+
+	if (store->hard_dirty)
+		store->hard_number = store->number;
+	if (store->recovered_wanted)
+		store->recovered_number = store->number;
+	store->hard_dirty = false;
+	store->truncate = false;
+	store->recovered_wanted = false;
+	store->written = raft->log.last;
+}
+
+/*
+ * Durable is what lies below every write under way.  Bases rise from write to
+ * write but for those that truncate, so the oldest and these few decide.
+ */
+static uint64_t
+store_durable(const struct store *store)
+{
+	uint64_t durable = store->written;
+
+	if (store->writes_count > 0 && store_oldest(store)->base < durable)
+		durable = store_oldest(store)->base;
+	for (size_t i = 0; store->truncates_count > 0 && i < store->writes_count; i++)
+		if (store->writes[store->writes_head + i].base < durable)
+			durable = store->writes[store->writes_head + i].base;
+	return durable;
+}
+
+bool
+store_confirm(struct raft *raft, uint64_t number)
+{
+	struct store *store = &raft->store;
+
+	if (number <= store->stored || number > store->number)
+		return false;
+	while (store->writes_count > 0 && store_oldest(store)->number <= number) {
+		store->truncates_count -= store_oldest(store)->truncates;
+		store->writes_head++;
+		store->writes_count--;
+	}
+	if (store->writes_count == 0)
+		store->writes_head = 0;
+	store->stored = number;
+	store->durable = store_durable(store);
+	must(store->durable <= raft->log.last);
+	return true;
+}
+
+uint64_t
+store_silence_ms(const struct raft *raft, struct mono_ms now)
+{
+	const struct store_write *oldest = store_oldest(&raft->store);
+
+	return oldest == NULL || oldest->issued.ms > now.ms ? 0 : now.ms - oldest->issued.ms;
+}
+
+bool
+store_stalled(const struct raft *raft, struct mono_ms now)
+{
+	return store_silence_ms(raft, now) > raft->settings.store_timeout_ms;
+}
