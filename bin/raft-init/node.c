@@ -155,15 +155,14 @@ make_secret(const struct init_node *node, char *why)
 	return true;
 }
 
+/* It may have been made even when this fails: its folder is synced last. */
 static bool
 make_identity(const struct init_node *node, char *why)
 {
-	if (!identity_create(node->data, &node->id, why))
-		return false;
 	char *path = path_resolve(node->data, "identity");
 	files_made(path);
 	free(path);
-	return true;
+	return identity_create(node->data, &node->id, why);
 }
 
 static bool
@@ -183,9 +182,17 @@ make_folders(const struct init_node *node, char *why)
 	       (node->system || files_folder(node->run, 0700, why));
 }
 
+/* Two nodes with --system have one data directory: only now nobody else can be in it. */
+static bool
+take_data(const struct init_node *node, char *why)
+{
+	return files_lock(node->data, why) && check_no_data(node->data, why);
+}
+
 bool
 node_make(const struct init_node *node, const struct raft_config *members, char *why)
 {
-	return make_folders(node, why) && make_secret(node, why) && make_yaml(node, why) &&
-	       (members == NULL || make_members(node, members, why)) && make_identity(node, why);
+	return make_folders(node, why) && take_data(node, why) && make_secret(node, why) &&
+	       make_yaml(node, why) && (members == NULL || make_members(node, members, why)) &&
+	       make_identity(node, why);
 }

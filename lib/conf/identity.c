@@ -164,8 +164,10 @@ put(const struct identity *identity, const char *data, int (*place)(const char *
 	if (!name(path, data, "identity", why) || !name(temporary, data, "identity.new", why))
 		return false;
 	print(text, identity);
-	if (!write_file(temporary, text, why))
+	if (!write_file(temporary, text, why)) {
+		unlink(temporary);
 		return false;
+	}
 	if (place(temporary, path) < 0) {
 		fail(why, path, "cannot create");
 		unlink(temporary);
