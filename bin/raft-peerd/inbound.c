@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Messages from the network, by kind.  What does not authenticate is refused: counted, named in
+ * one line now and then, and a connection that goes on with it is closed.
+ */
+#include "inbound.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "door.h"
+#include "peer.h"
+#include "pipes.h"
+#include "roster.h"
+
+enum {
+	PIPE_REFUSALS_MAX = 16,
+	PIPE_HELLO_MS = 20,
+	HINT_MS = 250
+};
+
+/* Where a message came from, and what it says of itself. */
+struct arrival {
+	struct peerd *peerd;
+	struct pipe *pipe;
+	struct peer *peer; /* the sender, as it says */
+	struct envelope envelope;
+	uint8_t *bytes;
+	size_t size;
+	size_t head;
+};
+
+static void
+log_refusal(struct arrival *a, uint64_t muted, const char *why)
+{
+	char address[PULL_ADDRESS_SIZE], fingerprint[FINGERPRINT_SIZE] = "none";
+	pull_address(a->pipe->id, address);
+	if (a->peer)
+		peerd_fingerprint(fingerprint, a->peer->member.key);
+	log_warn("refused", "from=%s address=%s fingerprint=%s muted=%" PRIu64 " why=%s",
+	    a->envelope.sender.s[0] ? a->envelope.sender.s : "unknown", address, fingerprint, muted, log_q(why));
+}
+
+/* The message is dropped; the connection stays, unless it goes on like that. */
+static void
+refuse(struct arrival *a, const char *why)
+{
+	struct throttle *throttle = a->peer ? &a->peer->refused : &a->peerd->refused;
+	uint64_t muted;
+	a->peerd->refusals++;
+	if (a->peer)
+		a->peer->refusals++;
+	if (throttle_pass(throttle, mono_now(), &muted))
+		log_refusal(a, muted, why);
+	if (++a->pipe->refusals >= PIPE_REFUSALS_MAX)
+		pull_close(a->pipe->id);
+}
+
+/* No raft-peerd sends this, or something was altered on the way: the connection is closed. */
+static void
+refuse_pipe(struct arrival *a, const char *why)
+{
+	refuse(a, why);
+	pull_close(a->pipe->id);
+}
+
+/* ------- handshakes --------------------------------------------------------------- */
+
+/* Both handshake messages name receiver and cluster: a wrong address is told from a wrong key. */
+static bool
+is_for_us(struct arrival *a)
+{
+	char why[256];
+	const struct envelope *e = &a->envelope;
+	if (!raft_id_equal(&e->receiver, &a->peerd->self)) {
+		snprintf(why, sizeof why, "it takes this node for %s: a wrong address in its members list", e->receiver.s);
+		refuse(a, why);
+		return false;
+	}
+	if (memcmp(e->cluster, a->peerd->cluster.b, sizeof e->cluster) != 0) {
+		char theirs[2 * ENVELOPE_TAG_SIZE + 1], ours[2 * ENVELOPE_TAG_SIZE + 1];
+		seal_hex(theirs, e->cluster, ENVELOPE_TAG_SIZE);
+		seal_hex(ours, a->peerd->cluster.b, ENVELOPE_TAG_SIZE);
+		snprintf(why, sizeof why, "it is of another cluster: %s, and this is %s", theirs, ours);
+		refuse(a, why);
+		return false;
+	}
+	return true;
+}
+
+static void
+send_reply(struct arrival *a, const uint8_t *message)
+{
+	struct envelope envelope = {
+	    .kind = ENVELOPE_REPLY,
+	    .class = a->envelope.class,
+	    .sender = a->peerd->self,
+	    .receiver = a->envelope.sender,
+	    .handshake = a->envelope.handshake,
+	};
+	uint8_t bytes[ENVELOPE_REPLY_SIZE];
+	struct link *link = &a->peer->links[WIRE_CONSENSUS];
+	memcpy(envelope.cluster, a->peerd->cluster.b, sizeof envelope.cluster);
+	size_t head = envelope_put(bytes, &envelope);
+	memcpy(bytes + head, message, CHANNEL_REPLY_SIZE);
+	link_notice(link, bytes, sizeof bytes);
+	/* It is there, so it can be reached; and it may be new, so our own hello may have been lost. */
+	link_hasten(link);
+	if (link->state == LINK_GREETING)
+		link_greet(link);
+}
+
+static void
+on_hello(struct arrival *a)
+{
+	struct mono_ms now = mono_now();
+	if (now.ms < a->pipe->hello_next.ms || !is_for_us(a))
+		return;
+	a->pipe->hello_next.ms = now.ms + PIPE_HELLO_MS;
+	struct channel_names names = {
+	    .initiator = a->envelope.sender,
+	    .responder = a->peerd->self,
+	    .class = a->envelope.class,
+	};
+	memcpy(names.cluster, a->peerd->cluster.b, sizeof names.cluster);
+	struct channel_reply reply = {.session = seal_random_u64(), .start = a->peerd->start};
+	struct channel_rx rx;
+	uint8_t message[CHANNEL_REPLY_SIZE];
+	if (!channel_answer(&names, &a->peerd->pair, a->peer->member.key, a->bytes + a->head, &reply, message, &rx)) {
+		refuse(a, "its handshake is not made with the key that the members list has for it, or not for ours");
+		return;
+	}
+	struct incoming *waiting = peer_waiting(a->peer, (enum wire_class)a->envelope.class);
+	*waiting = (struct incoming){.valid = true, .born = now, .session = reply.session, .rx = rx};
+	seal_wipe(&rx, sizeof rx);
+	send_reply(a, message);
+}
+
+static void
+on_reply(struct arrival *a)
+{
+	uint64_t start;
+	if (!is_for_us(a))
+		return;
+	struct link *link = &a->peer->links[a->envelope.class];
+	/* One for an earlier handshake is late, which is no offence. */
+	if (!link_reply(link, a->envelope.handshake, a->bytes + a->head, &start))
+		return;
+	peer_heard(a->peer);
+	if (!peer_started(a->peer, start, link->greeted))
+		link_hint(link, link->session);
+}
+
+/* ------- sealed messages ------------------------------------------------------------ */
+
+static void
+send_hint(struct arrival *a)
+{
+	struct mono_ms now = mono_now();
+	struct envelope envelope = {
+	    .kind = ENVELOPE_HINT,
+	    .class = a->envelope.class,
+	    .sender = a->peerd->self,
+	    .session = a->envelope.session,
+	};
+	uint8_t bytes[ENVELOPE_HINT_SIZE];
+	if (now.ms - a->peer->hinted.ms < HINT_MS)
+		return;
+	a->peer->hinted = now;
+	envelope_put(bytes, &envelope);
+	link_notice(&a->peer->links[WIRE_CONSENSUS], bytes, sizeof bytes);
+}
+
+static void
+send_pong(struct peer *peer, uint64_t number)
+{
+	struct wire_buf buf = {0};
+	struct msg_peer_pong pong = {.number = number};
+	msg_peer_pong_put(&buf, &pong);
+	link_send(&peer->links[WIRE_CONSENSUS], buf.bytes, buf.size);
+	wire_buf_free(&buf);
+}
+
+/* One frame of an authenticated message.  False: no frame that is known. */
+static bool
+take_frame(struct arrival *a, uint16_t number, const uint8_t *body, size_t body_size)
+{
+	struct msg_peer_start start;
+	struct msg_peer_ping ping;
+	struct msg_peer_pong pong;
+	switch (number) {
+	case MSG_PEER_START:
+		/* Of use only in the first message of a session. */
+		return msg_peer_start_get(&start, body, body_size);
+	case MSG_PEER_PING:
+		if (!msg_peer_ping_get(&ping, body, body_size))
+			return false;
+		send_pong(a->peer, ping.number);
+		return true;
+	case MSG_PEER_PONG:
+		if (!msg_peer_pong_get(&pong, body, body_size))
+			return false;
+		peer_pong(a->peer, pong.number);
+		return true;
+	default:
+		if (!door_is_raft(number))
+			return false;
+		door_deliver(a->peerd->door, &a->peer->member.id, body - FRAME_HEADER_SIZE, body_size + FRAME_HEADER_SIZE);
+		return true;
+	}
+}
+
+static void
+take_frames(struct arrival *a, const uint8_t *at, size_t size)
+{
+	while (size > 0) {
+		uint16_t number;
+		const uint8_t *body;
+		size_t body_size, frame_size;
+		if (frame_get(at, size, PEER_FRAME_MAX, &number, &body, &body_size, &frame_size) != 1 ||
+		    !take_frame(a, number, body, body_size)) {
+			refuse(a, "it is authenticated and sends a malformed or unknown frame: another version?");
+			return;
+		}
+		at += frame_size;
+		size -= frame_size;
+	}
+}
+
+/* A session proves itself by a first message that begins with the sender's start number. */
+static bool
+begins_with_start(const uint8_t *at, size_t size, uint64_t *start)
+{
+	uint16_t number;
+	const uint8_t *body;
+	size_t body_size, frame_size;
+	struct msg_peer_start m;
+	if (frame_get(at, size, PEER_FRAME_MAX, &number, &body, &body_size, &frame_size) != 1 ||
+	    number != MSG_PEER_START || !msg_peer_start_get(&m, body, body_size))
+		return false;
+	*start = m.start;
+	return true;
+}
+
+static void
+take_opened(struct arrival *a, struct incoming *incoming)
+{
+	enum wire_class class = (enum wire_class)a->envelope.class;
+	const uint8_t *frames = a->bytes + a->head;
+	size_t size = a->size - a->head - CHANNEL_TAG_SIZE;
+	uint64_t start;
+	if (incoming != &a->peer->incoming[class].live) {
+		if (!begins_with_start(frames, size, &start)) {
+			refuse(a, "its session does not begin with its start number");
+			return;
+		}
+		if (!peer_started(a->peer, start, incoming->born)) {
+			incoming->valid = false;
+			return;
+		}
+		peer_promote(a->peer, class, incoming);
+	}
+	peer_heard(a->peer);
+	a->peer->received_bytes += a->size;
+	pipes_own(a->peerd->pipes, a->pipe, a->peer, class);
+	take_frames(a, frames, size);
+}
+
+static void
+on_transport(struct arrival *a)
+{
+	struct incoming *incoming =
+	    peer_incoming(a->peer, (enum wire_class)a->envelope.class, a->envelope.session);
+	if (incoming == NULL) {
+		send_hint(a);
+		return;
+	}
+	switch (channel_open(&incoming->rx, a->envelope.counter, a->bytes, a->head, a->bytes + a->head, a->size - a->head)) {
+	case CHANNEL_OPENED:
+		take_opened(a, incoming);
+		break;
+	case CHANNEL_OLD:
+		refuse(a, "a message came again, or was overtaken");
+		break;
+	case CHANNEL_FORGED:
+		refuse_pipe(a, "a message was altered on its way, or is not of this session");
+		break;
+	}
+}
+
+static void
+on_hint(struct arrival *a)
+{
+	link_hint(&a->peer->links[a->envelope.class], a->envelope.session);
+}
+
+/* ------- all --------------------------------------------------------------------------- */
+
+static bool
+find_sender(struct arrival *a)
+{
+	if (raft_id_equal(&a->envelope.sender, &a->peerd->self)) {
+		refuse(a, "it gives this node's own id: a message sent back, or a second node of that name");
+		return false;
+	}
+	a->peer = roster_find(a->peerd, &a->envelope.sender);
+	if (a->peer == NULL)
+		refuse(a, "no member has that id");
+	return a->peer != NULL;
+}
+
+void
+inbound_message(uint32_t pipe, uint8_t *bytes, size_t size, void *arg)
+{
+	struct peerd *peerd = arg;
+	struct arrival a = {.peerd = peerd, .pipe = pipes_find(peerd->pipes, pipe), .bytes = bytes, .size = size};
+	enum envelope_error error = envelope_get(&a.envelope, bytes, size, &a.head);
+	if (error != ENVELOPE_OK) {
+		a.envelope.sender = (struct raft_id){0};
+		refuse_pipe(&a, envelope_error_text(error));
+		return;
+	}
+	/* Nobody can be authenticated before raft-elect has said who is who; they will try again. */
+	if (!peerd->have_cluster || !find_sender(&a))
+		return;
+	switch (a.envelope.kind) {
+	case ENVELOPE_HELLO:
+		on_hello(&a);
+		break;
+	case ENVELOPE_REPLY:
+		on_reply(&a);
+		break;
+	case ENVELOPE_TRANSPORT:
+		on_transport(&a);
+		break;
+	case ENVELOPE_HINT:
+		on_hint(&a);
+		break;
+	}
+}
+
+void
+inbound_pipe(uint32_t pipe, bool come, void *arg)
+{
+	struct peerd *peerd = arg;
+	if (come)
+		pipes_find(peerd->pipes, pipe);
+	else
+		pipes_drop(peerd->pipes, pipe);
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A link's state machine.  All that waits when the connection can take a message goes into one
+ * message: while one is being written, the next gathers.
+ */
+#include "link.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "door.h"
+#include "peer.h"
+
+enum {
+	HELLO_FIRST_MS = 200, /* then doubled, up to */
+	HELLO_LAST_MS = 4000,
+	/* A handshake that has just begun is not begun again. */
+	HELLO_FLOOR_MS = 50,
+	/* An attempt to connect may hang in the kernel, whose own retries become rare. */
+	REDIAL_MS = 2500,
+	HASTEN_MS = 100,
+	/* Without a session only what is new is worth keeping. */
+	WAITING_BYTES_MAX = 256 << 10,
+	WAITING_MS = 1000,
+	UNANSWERED_MS = 5000,
+	/* A session is renewed, by a new handshake, after so long and so many messages. */
+	RENEW_MS = 15 * 60 * 1000
+};
+#define RENEW_MESSAGES (UINT64_C(1) << 32)
+
+static const char *const state_names[] = {
+#define S(NAME, text) text,
+    LINK_STATES(S)
+#undef S
+};
+
+const char *
+link_state_name(enum link_state state)
+{
+	return state_names[state];
+}
+
+static const char *
+class_name(enum wire_class class)
+{
+	return class == WIRE_BULK ? "bulk" : "consensus";
+}
+
+/* Whether the change is worth a line: what comes between lost and connected is not. */
+static void
+log_state(struct link *link, enum link_state state, struct mono_ms now, const char *why)
+{
+	bool open = state == LINK_OPEN;
+	uint64_t muted;
+	if ((open || link->state == LINK_OPEN) && throttle_pass(&link->told, now, &muted))
+		log_info("peer", "id=%s class=%s state=%s after_ms=%" PRIu64 " muted=%" PRIu64 " why=%s",
+		    link->peer->member.id.s, class_name(link->class), open ? "connected" : "lost",
+		    now.ms - link->since.ms, muted, log_q(why));
+	else
+		log_debug("link", "peer=%s class=%s from=%s to=%s after_ms=%" PRIu64 " why=%s", link->peer->member.id.s,
+		    class_name(link->class), state_names[link->state], state_names[state], now.ms - link->since.ms,
+		    log_q(why));
+}
+
+static void
+set_state(struct link *link, enum link_state state, const char *why)
+{
+	struct mono_ms now = mono_now();
+	if (link->state == state)
+		return;
+	log_state(link, state, now, why);
+	link->state = state;
+	link->since = now;
+}
+
+void
+link_init(struct link *link, struct peerd *peerd, struct peer *peer, enum wire_class class)
+{
+	*link = (struct link){.peerd = peerd, .peer = peer, .class = class, .since = mono_now()};
+	queue_init(&link->queue);
+}
+
+/* ------- sessions ------------------------------------------------------------- */
+
+static struct channel_names
+names_of(const struct link *link)
+{
+	struct channel_names names = {
+	    .initiator = link->peerd->self,
+	    .responder = link->peer->member.id,
+	    .class = (uint8_t)link->class,
+	};
+	memcpy(names.cluster, link->peerd->cluster.b, sizeof names.cluster);
+	return names;
+}
+
+static void
+forget_handshake(struct link *link)
+{
+	seal_wipe(&link->pending, sizeof link->pending);
+	link->pending_valid = false;
+}
+
+static void
+forget_session(struct link *link)
+{
+	forget_handshake(link);
+	seal_wipe(&link->tx, sizeof link->tx);
+	link->session = 0;
+	link->fresh = false;
+}
+
+void
+link_notice(struct link *link, const uint8_t *bytes, size_t size)
+{
+	must(size <= LINK_NOTICE_SIZE);
+	if (link->notices_count == LINK_NOTICES_MAX) {
+		memmove(link->notices, link->notices + 1, (LINK_NOTICES_MAX - 1) * sizeof link->notices[0]);
+		link->notices_count--;
+	}
+	struct link_notice *notice = &link->notices[link->notices_count++];
+	memcpy(notice->bytes, bytes, size);
+	notice->size = size;
+}
+
+static void
+send_hello(struct link *link, struct mono_ms now)
+{
+	struct channel_names names = names_of(link);
+	struct envelope envelope = {
+	    .kind = ENVELOPE_HELLO,
+	    .class = (uint8_t)link->class,
+	    .sender = link->peerd->self,
+	    .receiver = link->peer->member.id,
+	    .handshake = seal_random_u64(),
+	};
+	uint8_t bytes[ENVELOPE_HELLO_SIZE];
+	memcpy(envelope.cluster, link->peerd->cluster.b, sizeof envelope.cluster);
+	size_t head = envelope_put(bytes, &envelope);
+	link->greeted = now;
+	link->hello_next.ms = now.ms + link->hello_delay_ms;
+	link->hello_delay_ms = link->hello_delay_ms * 2 > HELLO_LAST_MS ? HELLO_LAST_MS : link->hello_delay_ms * 2;
+	link->pending_valid =
+	    channel_hello(&link->pending, &names, &link->peerd->pair, link->peer->member.key, bytes + head);
+	link->handshake = envelope.handshake;
+	if (!link->pending_valid)
+		return;
+	link_notice(link, bytes, sizeof bytes);
+	peerd_hurry(link->peerd);
+}
+
+void
+link_greet(struct link *link)
+{
+	struct mono_ms now = mono_now();
+	bool just_now = link->pending_valid && now.ms - link->greeted.ms < HELLO_FLOOR_MS;
+	if (link->push == NULL || link->state == LINK_DOWN || just_now)
+		return;
+	link->hello_delay_ms = HELLO_FIRST_MS;
+	send_hello(link, now);
+}
+
+bool
+link_reply(struct link *link, uint64_t handshake, const uint8_t *message, uint64_t *start)
+{
+	struct channel_reply reply;
+	if (!link->pending_valid || link->handshake != handshake ||
+	    !channel_finish(&link->pending, message, &reply, &link->tx))
+		return false;
+	link->pending_valid = false;
+	link->session = reply.session;
+	link->opened = mono_now();
+	link->fresh = true;
+	link->unanswered_told = false;
+	*start = reply.start;
+	set_state(link, LINK_OPEN, "authenticated");
+	return true;
+}
+
+void
+link_hint(struct link *link, uint64_t session)
+{
+	if (link->state != LINK_OPEN || session != link->session)
+		return;
+	/* It may be forged: the queue is kept, and a session follows at once. */
+	set_state(link, LINK_GREETING, "the peer no longer knows the session");
+	forget_session(link);
+	peer_lost(link->peer);
+	link_greet(link);
+}
+
+/* ------- connection ------------------------------------------------------------- */
+
+static void
+count_dropped(struct link *link, size_t frames)
+{
+	link->dropped += frames;
+	if (frames > 0)
+		peer_lost(link->peer);
+}
+
+static void
+on_opened(void *arg)
+{
+	struct link *link = arg;
+	set_state(link, LINK_GREETING, "connected");
+	link_greet(link);
+}
+
+static void
+go_down(struct link *link, const char *why)
+{
+	bool was_open = link->state == LINK_OPEN;
+	set_state(link, LINK_DOWN, why);
+	forget_session(link);
+	link->notices_count = 0;
+	link->waiting = false;
+	link->dialed = mono_now();
+	link->overflow = false;
+	count_dropped(link, queue_clear(&link->queue));
+	if (was_open)
+		peer_lost(link->peer);
+}
+
+static void
+on_lost(void *arg)
+{
+	go_down(arg, "the connection ended");
+}
+
+static void
+on_ready(void *arg)
+{
+	struct link *link = arg;
+	link->waiting = false;
+	/* The end of the turn sends. */
+}
+
+static const struct push_calls calls = {on_opened, on_lost, on_ready};
+
+void
+link_use(struct link *link)
+{
+	char why[1024];
+	if (link->push)
+		return;
+	link->push =
+	    push_new(link->peerd->loop, link->peerd->notes, link->peer->member.address, &calls, link, why);
+	link->dialed = mono_now();
+	if (link->push == NULL)
+		log_warn("dial", "peer=%s why=%s", link->peer->member.id.s, log_q(why));
+}
+
+void
+link_close(struct link *link, const char *why)
+{
+	if (link->push == NULL)
+		return;
+	push_free(link->push);
+	link->push = NULL;
+	go_down(link, why);
+}
+
+void
+link_free(struct link *link)
+{
+	push_free(link->push);
+	forget_session(link);
+	queue_free(&link->queue);
+}
+
+void
+link_hasten(struct link *link)
+{
+	struct mono_ms now = mono_now();
+	if (link->push == NULL || link->state != LINK_DOWN || now.ms - link->dialed.ms < HASTEN_MS)
+		return;
+	link->dialed = now;
+	push_redial(link->push);
+}
+
+void
+link_give_up(struct link *link, const char *why)
+{
+	if (link->push == NULL || link->state == LINK_DOWN)
+		return;
+	push_hang_up(link->push);
+	go_down(link, why);
+}
+
+/* ------- frames ------------------------------------------------------------------- */
+
+/* No session: what has waited for long is dropped for what is new. */
+static uint64_t
+waiting_limit(struct link *link)
+{
+	struct mono_ms now = mono_now();
+	if (queue_size(&link->queue) == 0)
+		link->queued = now;
+	if (now.ms - link->queued.ms > WAITING_MS || queue_size(&link->queue) > WAITING_BYTES_MAX / 2) {
+		count_dropped(link, queue_clear(&link->queue));
+		link->queued = now;
+	}
+	return WAITING_BYTES_MAX;
+}
+
+void
+link_send(struct link *link, const uint8_t *frame, size_t size)
+{
+	link_use(link);
+	uint64_t limit = link->state == LINK_OPEN ? link->peerd->conf->peerd.queue : waiting_limit(link);
+	bool first = !link->overflow;
+	if (queue_put(&link->queue, frame, size, limit))
+		return;
+	link->dropped++;
+	link->overflow = true;
+	/* An append that is dropped while many are is no news; a proposal waits for an answer. */
+	if (first || wire_get_u16(frame + 4) != MSG_RAFT_APPEND)
+		peer_lost(link->peer);
+	if (first && link->state == LINK_OPEN)
+		log_warn("queue", "peer=%s class=%s bytes=%zu why=%s", link->peer->member.id.s, class_name(link->class),
+		    queue_size(&link->queue), log_q("the peer takes less than is sent: newest appends are dropped"));
+}
+
+static bool
+send_bytes(struct link *link, size_t size)
+{
+	if (!push_send(link->push))
+		return false;
+	link->sent_bytes += size;
+	link->peer->sent = mono_now();
+	return true;
+}
+
+static void
+send_notice(struct link *link)
+{
+	struct link_notice *notice = &link->notices[0];
+	memcpy(push_message(link->push, notice->size), notice->bytes, notice->size);
+	send_bytes(link, notice->size);
+	link->notices_count--;
+	memmove(link->notices, link->notices + 1, link->notices_count * sizeof *notice);
+}
+
+/* The start number goes first in a new session, even alone: it tells the peer that the session is real. */
+static size_t
+put_start(struct link *link, uint8_t *out)
+{
+	struct wire_buf buf = {0};
+	struct msg_peer_start start = {.start = link->peerd->start};
+	msg_peer_start_put(&buf, &start);
+	memcpy(out, buf.bytes, buf.size);
+	size_t size = buf.size;
+	wire_buf_free(&buf);
+	return size;
+}
+
+enum { START_FRAME_SIZE = FRAME_HEADER_SIZE + 8 };
+
+static void
+send_frames(struct link *link)
+{
+	const uint8_t *frames;
+	size_t count;
+	size_t size = queue_peek(&link->queue, PEER_BATCH_MAX, &frames, &count);
+	size_t plain = size + (link->fresh ? START_FRAME_SIZE : 0);
+	size_t whole = ENVELOPE_HEAD_SIZE + plain + CHANNEL_TAG_SIZE;
+	struct envelope envelope = {
+	    .kind = ENVELOPE_TRANSPORT,
+	    .class = (uint8_t)link->class,
+	    .sender = link->peerd->self,
+	    .session = link->session,
+	    .counter = channel_counter(&link->tx),
+	};
+	uint8_t *bytes = push_message(link->push, whole);
+	uint8_t *at = bytes + envelope_put(bytes, &envelope);
+	must(at == bytes + ENVELOPE_HEAD_SIZE);
+	if (link->fresh)
+		at += put_start(link, at);
+	if (size > 0)
+		memcpy(at, frames, size);
+	channel_seal(&link->tx, bytes, ENVELOPE_HEAD_SIZE, bytes + ENVELOPE_HEAD_SIZE, plain);
+	link->fresh = false;
+	bool sent = send_bytes(link, whole);
+	queue_drop(&link->queue, size, count);
+	if (!sent)
+		count_dropped(link, count);
+	if (queue_size(&link->queue) < link->peerd->conf->peerd.queue / 2)
+		link->overflow = false;
+}
+
+static bool
+has_frames(const struct link *link)
+{
+	return link->state == LINK_OPEN && (link->fresh || queue_size(&link->queue) > 0);
+}
+
+bool
+link_idle(const struct link *link)
+{
+	return link->push == NULL || link->state != LINK_OPEN || (!has_frames(link) && push_ready(link->push));
+}
+
+void
+link_flush(struct link *link)
+{
+	if (link->push == NULL || link->state == LINK_DOWN || link->waiting)
+		return;
+	while (link->notices_count > 0 || has_frames(link)) {
+		if (!push_ready(link->push)) {
+			link->waiting = true;
+			push_wait(link->push);
+			return;
+		}
+		if (link->notices_count > 0)
+			send_notice(link);
+		else
+			send_frames(link);
+	}
+}
+
+/* ------- time --------------------------------------------------------------------- */
+
+static void
+tick_session(struct link *link, struct mono_ms now)
+{
+	bool old = now.ms - link->opened.ms > RENEW_MS || channel_counter(&link->tx) > RENEW_MESSAGES;
+	if (old && !link->pending_valid) {
+		link->hello_delay_ms = HELLO_FIRST_MS;
+		send_hello(link, now);
+	} else if (link->pending_valid && now.ms >= link->hello_next.ms) {
+		send_hello(link, now);
+	}
+}
+
+static void
+tick_greeting(struct link *link, struct mono_ms now)
+{
+	if (now.ms >= link->hello_next.ms)
+		send_hello(link, now);
+	if (!link->unanswered_told && now.ms - link->since.ms > UNANSWERED_MS) {
+		link->unanswered_told = true;
+		log_warn("unanswered", "peer=%s address=%s why=%s", link->peer->member.id.s,
+		    log_q(link->peer->member.address),
+		    log_q("somebody is there who does not answer the handshake: another cluster, node or key, "
+			  "or its raft-elect is not up, or it cannot reach our address; its log may say which"));
+	}
+	peerd_hurry(link->peerd);
+}
+
+void
+link_tick(struct link *link, struct mono_ms now)
+{
+	if (link->push == NULL)
+		return;
+	switch (link->state) {
+	case LINK_DOWN:
+		if (now.ms - link->dialed.ms >= REDIAL_MS) {
+			link->dialed = now;
+			push_redial(link->push);
+		}
+		break;
+	case LINK_GREETING:
+		tick_greeting(link, now);
+		break;
+	case LINK_OPEN:
+		tick_session(link, now);
+		break;
+	}
+	if (link->state != LINK_OPEN && queue_size(&link->queue) > 0 && now.ms - link->queued.ms > WAITING_MS)
+		count_dropped(link, queue_clear(&link->queue));
+}

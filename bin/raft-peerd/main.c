@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: ISC */
+/* raft-peerd: the transport between nodes.  Sets up, ticks, stops. */
+#include <stdio.h>
+#include <string.h>
+
+#include "door.h"
+#include "inbound.h"
+#include "peer.h"
+#include "peerd.h"
+#include "pipes.h"
+#include "roster.h"
+
+enum { TICK_MS = 1000, TICK_HURRY_MS = 100, STOP_MS = 300 };
+
+static struct peerd self;
+
+void
+peerd_fingerprint(char out[FINGERPRINT_SIZE], const uint8_t key[SEAL_KEY_SIZE])
+{
+	uint8_t hash[SEAL_HASH_SIZE];
+	struct seal_part part = {key, SEAL_KEY_SIZE};
+	seal_hash(hash, &part, 1);
+	seal_hex(out, hash, (FINGERPRINT_SIZE - 1) / 2);
+}
+
+/* ------- time --------------------------------------------------------------------- */
+
+static void on_tick(uv_timer_t *timer);
+
+static void
+set_tick(struct peerd *peerd, uint64_t ms)
+{
+	if (peerd->tick_ms == ms || peerd->stopping)
+		return;
+	peerd->tick_ms = ms;
+	uv_timer_start(&peerd->tick, on_tick, ms, ms);
+}
+
+void
+peerd_hurry(struct peerd *peerd)
+{
+	set_tick(peerd, TICK_HURRY_MS);
+}
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct peerd *peerd = timer->data;
+	struct mono_ms now = mono_now();
+	/* Whoever is in a hurry says so again. */
+	set_tick(peerd, TICK_MS);
+	for (size_t i = 0; i < peerd->peers_count; i++)
+		peer_tick(peerd->peers[i], now);
+	pipes_tick(peerd->pipes, now, peerd->have_cluster);
+}
+
+/* ------- the end of a turn ------------------------------------------------------------ */
+
+static bool
+all_idle(const struct peerd *peerd)
+{
+	for (size_t i = 0; i < peerd->peers_count; i++)
+		for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
+			if (!link_idle(&peerd->peers[i]->links[c]))
+				return false;
+	return true;
+}
+
+static void
+on_turn(void *arg)
+{
+	struct peerd *peerd = arg;
+	peerd->turn++;
+	for (size_t i = 0; i < peerd->peers_count; i++)
+		for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
+			link_flush(&peerd->peers[i]->links[c]);
+	if (peerd->stopping && (all_idle(peerd) || mono_now().ms >= peerd->stop_by.ms))
+		loop_stop(peerd->loop);
+}
+
+/* ------- start and stop ----------------------------------------------------------------- */
+
+static void
+on_stop_tick(uv_timer_t *timer)
+{
+	(void)timer;
+	/* Being woken is all: the end of the turn looks. */
+}
+
+/* What raft-elect said last, a leader's farewell perhaps, still goes out. */
+static void
+on_stop(void *arg)
+{
+	struct peerd *peerd = arg;
+	peerd->stopping = true;
+	peerd->stop_by.ms = mono_now().ms + STOP_MS;
+	uv_timer_start(&peerd->tick, on_stop_tick, 0, 10);
+}
+
+static void
+read_secret(struct peerd *peerd)
+{
+	char why[SEAL_WHY_SIZE];
+	if (!seal_pair_read(&peerd->pair, peerd->conf->peerd.secret, why))
+		daemon_die(EXIT_CONFIG, "%s", why);
+}
+
+static void
+open_sockets(struct peerd *peerd)
+{
+	static const struct pull_calls calls = {inbound_message, inbound_pipe};
+	char why[1024];
+	roster_check_clear(peerd->conf->peerd.listen);
+	peerd->door = door_new(peerd, why);
+	if (peerd->door == NULL)
+		daemon_die(EXIT_CONFIG, "%s", why);
+	peerd->pull = pull_new(peerd->loop, peerd->notes, peerd->conf->peerd.listen, PEER_MESSAGE_MAX, PIPES_MAX, &calls,
+	    peerd, why);
+	if (peerd->pull == NULL) {
+		door_free(peerd->door);
+		daemon_die(EXIT_CONFIG, "%s", why);
+	}
+}
+
+static void
+start(struct peerd *peerd, int argc, char **argv)
+{
+	peerd->daemon = (struct daemon){
+	    .prog = "raft-peerd",
+	    .usage = "[-nv] [-c FILE] [-d FD]",
+	    .stop = on_stop,
+	    .arg = peerd,
+	};
+	seal_init();
+	daemon_start(&peerd->daemon, argc, argv);
+	peerd->loop = peerd->daemon.loop;
+	peerd->conf = peerd->daemon.conf;
+	peerd->self = peerd->conf->node.id;
+	peerd->start = seal_random_u64();
+	peerd->since = mono_now();
+	read_secret(peerd);
+	peerd->notes = notes_new(peerd->loop);
+	peerd->pipes = pipes_new();
+	open_sockets(peerd);
+	must(uv_timer_init(loop_uv(peerd->loop), &peerd->tick) == 0);
+	peerd->tick.data = peerd;
+	set_tick(peerd, TICK_MS);
+	loop_on_turn(peerd->loop, on_turn, peerd);
+}
+
+static void
+finish(struct peerd *peerd)
+{
+	door_free(peerd->door);
+	roster_free(peerd);
+	pull_free(peerd->pull);
+	notes_free(peerd->notes);
+	pipes_free(peerd->pipes);
+	uv_close((uv_handle_t *)&peerd->tick, NULL);
+	seal_wipe(&peerd->pair, sizeof peerd->pair);
+	conf_free(peerd->daemon.conf);
+	loop_free(peerd->loop);
+}
+
+int
+main(int argc, char **argv)
+{
+	char fingerprint[FINGERPRINT_SIZE];
+	start(&self, argc, argv);
+	peerd_fingerprint(fingerprint, self.pair.public);
+	log_info("listening", "address=%s fingerprint=%s", log_q(self.conf->peerd.listen), fingerprint);
+	daemon_ready(&self.daemon);
+	loop_run(self.loop);
+	finish(&self);
+	return EXIT_OK;
+}

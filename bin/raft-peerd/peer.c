@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: ISC */
+/* What is known of one peer, and whether it is there. */
+#include "peer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "door.h"
+
+enum {
+	/* A ping goes out when nothing was heard for so long, sooner when something was sent since. */
+	PING_IDLE_MS = 5000,
+	PING_SENT_MS = 1000,
+	/* And now and then in any case, for the round trip in the status. */
+	PING_EVERY_MS = 15000,
+	/* A ping without a pong, and nothing else heard: the connection is dead. */
+	PING_DEAD_MS = 3000
+};
+
+static void
+wipe_incoming(struct peer *peer)
+{
+	seal_wipe(peer->incoming, sizeof peer->incoming);
+}
+
+struct peer *
+peer_new(struct peerd *peerd, const struct raft_member *member)
+{
+	struct peer *peer = calloc(1, sizeof *peer);
+	must(peer != NULL);
+	peer->peerd = peerd;
+	peer->member = *member;
+	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
+		link_init(&peer->links[c], peerd, peer, c);
+	link_use(&peer->links[WIRE_CONSENSUS]);
+	return peer;
+}
+
+void
+peer_free(struct peer *peer)
+{
+	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
+		link_free(&peer->links[c]);
+	wipe_incoming(peer);
+	free(peer);
+}
+
+void
+peer_move(struct peer *peer, const char *address)
+{
+	log_info("address", "peer=%s from=%s to=%s", peer->member.id.s, log_q(peer->member.address), log_q(address));
+	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
+		link_close(&peer->links[c], "another address");
+	snprintf(peer->member.address, sizeof peer->member.address, "%s", address);
+	link_use(&peer->links[WIRE_CONSENSUS]);
+}
+
+void
+peer_rekey(struct peer *peer, const uint8_t key[SEAL_KEY_SIZE])
+{
+	log_info("key", "peer=%s why=%s", peer->member.id.s, log_q("the members list has another key for it"));
+	memcpy(peer->member.key, key, SEAL_KEY_SIZE);
+	wipe_incoming(peer);
+	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
+		link_give_up(&peer->links[c], "another key");
+}
+
+void
+peer_lost(struct peer *peer)
+{
+	if (peer->lost_turn == peer->peerd->turn)
+		return;
+	peer->lost_turn = peer->peerd->turn;
+	door_lost(peer->peerd->door, &peer->member.id);
+}
+
+/* ------- start numbers --------------------------------------------------------- */
+
+static bool
+was_replaced(const struct peer *peer, uint64_t start)
+{
+	size_t count = peer->starts_count < PEER_STARTS_MAX ? peer->starts_count : PEER_STARTS_MAX;
+	for (size_t i = 0; i < count; i++)
+		if (peer->starts[i] == start)
+			return true;
+	return false;
+}
+
+/* Only a process that is still alive can begin a handshake after another took its place: the key is in use twice. */
+static void
+shout(struct peer *peer)
+{
+	uint64_t muted;
+	peer->refusals++;
+	if (throttle_pass(&peer->twins, mono_now(), &muted))
+		log_warn("twins", "peer=%s muted=%" PRIu64 " why=%s", peer->member.id.s, muted,
+		    log_q("two processes run with this node's key: a copied data directory or secret; stop one of them now"));
+}
+
+static void
+replace(struct peer *peer)
+{
+	peer->starts[peer->starts_count++ % PEER_STARTS_MAX] = peer->start;
+	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
+		peer->incoming[c].live.valid = false;
+	peer_lost(peer);
+	log_info("restarted", "peer=%s", peer->member.id.s);
+}
+
+bool
+peer_started(struct peer *peer, uint64_t start, struct mono_ms since)
+{
+	if (peer->start == start)
+		return true;
+	if (was_replaced(peer, start)) {
+		if (since.ms <= peer->started.ms)
+			return false;
+		shout(peer);
+	}
+	if (peer->start != 0)
+		replace(peer);
+	peer->start = start;
+	peer->started = mono_now();
+	return true;
+}
+
+/* ------- sessions ----------------------------------------------------------------- */
+
+struct incoming *
+peer_waiting(struct peer *peer, enum wire_class class)
+{
+	size_t next = peer->incoming[class].next++ % PEER_WAITING_MAX;
+	struct incoming *incoming = &peer->incoming[class].waiting[next];
+	incoming->valid = false;
+	return incoming;
+}
+
+struct incoming *
+peer_incoming(struct peer *peer, enum wire_class class, uint64_t session)
+{
+	struct incoming *live = &peer->incoming[class].live;
+	if (live->valid && live->session == session)
+		return live;
+	for (size_t i = 0; i < PEER_WAITING_MAX; i++) {
+		struct incoming *waiting = &peer->incoming[class].waiting[i];
+		if (waiting->valid && waiting->session == session)
+			return waiting;
+	}
+	return NULL;
+}
+
+void
+peer_promote(struct peer *peer, enum wire_class class, struct incoming *waiting)
+{
+	peer->incoming[class].live = *waiting;
+	seal_wipe(waiting, sizeof *waiting);
+}
+
+/* ------- whether it is there ---------------------------------------------------------- */
+
+void
+peer_heard(struct peer *peer)
+{
+	peer->heard = mono_now();
+}
+
+void
+peer_pong(struct peer *peer, uint64_t number)
+{
+	if (peer->ping == 0 || number != peer->ping)
+		return;
+	peer->round_trip_us = uv_hrtime() / 1000 - peer->pinged_us;
+	peer->ping = 0;
+}
+
+static void
+send_ping(struct peer *peer, struct mono_ms now)
+{
+	struct wire_buf buf = {0};
+	struct msg_peer_ping ping = {.number = seal_random_u64()};
+	msg_peer_ping_put(&buf, &ping);
+	link_send(&peer->links[WIRE_CONSENSUS], buf.bytes, buf.size);
+	wire_buf_free(&buf);
+	peer->ping = ping.number;
+	peer->pinged = now;
+	peer->pinged_us = uv_hrtime() / 1000;
+}
+
+static bool
+ping_due(const struct peer *peer, struct mono_ms now)
+{
+	uint64_t silent_ms = now.ms - peer->heard.ms;
+	return silent_ms >= PING_IDLE_MS || (silent_ms >= PING_SENT_MS && peer->sent.ms > peer->heard.ms) ||
+	    now.ms - peer->pinged.ms >= PING_EVERY_MS;
+}
+
+/* The peer may have vanished without a word: then only silence tells. */
+static void
+tick_ping(struct peer *peer, struct mono_ms now)
+{
+	if (peer->ping == 0) {
+		if (ping_due(peer, now))
+			send_ping(peer, now);
+	} else if (peer->heard.ms > peer->pinged.ms) {
+		/* The pong was lost, the peer was not. */
+		if (now.ms - peer->pinged.ms >= PING_DEAD_MS)
+			peer->ping = 0;
+	} else if (now.ms - peer->pinged.ms >= PING_DEAD_MS) {
+		peer->ping = 0;
+		for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
+			link_give_up(&peer->links[c], "the peer is silent");
+	}
+}
+
+void
+peer_tick(struct peer *peer, struct mono_ms now)
+{
+	if (peer->links[WIRE_CONSENSUS].state == LINK_OPEN)
+		tick_ping(peer, now);
+	else
+		peer->ping = 0;
+	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
+		link_tick(&peer->links[c], now);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The incoming connections.  One says nothing about who is there until a message opens
+ * under a session: until then it is a stranger, and there are few, for a short time.
+ */
+#ifndef PEERD_PIPES_H
+#define PEERD_PIPES_H
+
+#include "peer.h"
+
+struct pipe {
+	uint32_t id;
+	struct peer *peer; /* NULL: a stranger */
+	enum wire_class class;
+	struct mono_ms since;
+	struct mono_ms hello_next; /* a hello costs four multiplications: not too many of them */
+	unsigned refusals;
+};
+
+struct pipes *pipes_new(void);
+void pipes_free(struct pipes *pipes);
+size_t pipes_count(const struct pipes *pipes);
+/* Made when it is not known yet. */
+struct pipe *pipes_find(struct pipes *pipes, uint32_t id);
+void pipes_drop(struct pipes *pipes, uint32_t id);
+/* The peer is behind this pipe; an older one of the same class is closed. */
+void pipes_own(struct pipes *pipes, struct pipe *pipe, struct peer *peer, enum wire_class class);
+/* The peer is no longer a member: its pipes are closed. */
+void pipes_forget(struct pipes *pipes, const struct peer *peer);
+/* Closes strangers that are too many, or have been there for too long while they could prove who they are. */
+void pipes_tick(struct pipes *pipes, struct mono_ms now, bool can_prove);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * push0 on the loop.  NNG's own descriptor says when a message can be taken, and an aio
+ * without callback sends it from the loop's thread: two thread switches fewer than with a callback.
+ * The aio is waited for at once, so it is never in use twice.
+ */
+#include "push.h"
+
+#include <nng/nng.h>
+#include <nng/protocol/pipeline0/push.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lib/unix/log.h"
+#include "../../lib/unix/sock.h"
+
+/* NNG waits a random time below the back-off, which doubles from the first to the second. */
+enum { RECONNECT_MIN_MS = 50, RECONNECT_MAX_MS = 1000 };
+
+struct push {
+	uv_poll_t poll;
+	struct notes *notes;
+	const struct push_calls *calls;
+	void *arg;
+	nng_socket socket;
+	nng_dialer dialer;
+	nng_aio *aio;
+	nng_msg *message; /* being filled */
+	int fd;           /* readable when a message can be sent */
+	uint32_t pipe;    /* the connection; 0: none */
+	char *url;
+};
+
+static void
+on_note(uint32_t pipe, bool come, void *arg)
+{
+	struct push *push = arg;
+	if (come) {
+		push->pipe = pipe;
+		push->calls->opened(push->arg);
+	} else if (pipe == push->pipe) {
+		push->pipe = 0;
+		push->calls->lost(push->arg);
+	}
+}
+
+/* On a thread of NNG's. */
+static void
+on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+	struct push *push = arg;
+	notes_put(push->notes, on_note, push, (uint32_t)nng_pipe_id(pipe), event == NNG_PIPE_EV_ADD_POST);
+}
+
+static void
+on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct push *push = poll->data;
+	(void)status;
+	(void)events;
+	uv_poll_stop(&push->poll);
+	push->calls->ready(push->arg);
+}
+
+static int
+dial(struct push *push)
+{
+	int rv = nng_dialer_create(&push->dialer, push->socket, push->url);
+	if (rv != 0)
+		return rv;
+	nng_dialer_set_bool(push->dialer, NNG_OPT_TCP_NODELAY, true);
+	nng_dialer_set_ms(push->dialer, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
+	nng_dialer_set_ms(push->dialer, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
+	/* A peer never sends on this connection: not a byte is taken. */
+	nng_dialer_set_size(push->dialer, NNG_OPT_RECVMAXSZ, 1);
+	return nng_dialer_start(push->dialer, NNG_FLAG_NONBLOCK);
+}
+
+static int
+open_socket(struct push *push)
+{
+	int rv = nng_push0_open(&push->socket);
+	if (rv != 0)
+		return rv;
+	if ((rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_ADD_POST, on_pipe, push)) != 0 ||
+	    (rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_REM_POST, on_pipe, push)) != 0 ||
+	    (rv = nng_socket_get_int(push->socket, NNG_OPT_SENDFD, &push->fd)) != 0 ||
+	    (rv = nng_aio_alloc(&push->aio, NULL, NULL)) != 0 || (rv = dial(push)) != 0) {
+		nng_close(push->socket);
+		nng_aio_free(push->aio);
+		return rv;
+	}
+	nng_aio_set_timeout(push->aio, NNG_DURATION_ZERO);
+	return 0;
+}
+
+struct push *
+push_new(struct loop *loop, struct notes *notes, const char *url, const struct push_calls *calls,
+    void *arg, char *why)
+{
+	struct push *push = calloc(1, sizeof *push);
+	must(push != NULL);
+	push->notes = notes;
+	push->calls = calls;
+	push->arg = arg;
+	must((push->url = strdup(url)) != NULL);
+	int rv = open_socket(push);
+	if (rv != 0) {
+		snprintf(why, SOCK_WHY_SIZE, "%s: cannot dial: %s", url, nng_strerror(rv));
+		notes_forget(notes, push);
+		free(push->url);
+		free(push);
+		return NULL;
+	}
+	must(uv_poll_init(loop_uv(loop), &push->poll, push->fd) == 0);
+	push->poll.data = push;
+	return push;
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct push *push = handle->data;
+	free(push->url);
+	free(push);
+}
+
+void
+push_free(struct push *push)
+{
+	if (push == NULL)
+		return;
+	/* The loop lets go of the descriptor before NNG closes it; after nng_close no thread calls us. */
+	uv_close((uv_handle_t *)&push->poll, on_closed);
+	nng_close(push->socket);
+	nng_aio_free(push->aio);
+	nng_msg_free(push->message);
+	notes_forget(push->notes, push);
+}
+
+bool
+push_ready(const struct push *push)
+{
+	struct pollfd ready = {.fd = push->fd, .events = POLLIN};
+	return push->pipe != 0 && poll(&ready, 1, 0) == 1;
+}
+
+void
+push_wait(struct push *push)
+{
+	uv_poll_start(&push->poll, UV_READABLE, on_poll);
+}
+
+uint8_t *
+push_message(struct push *push, size_t size)
+{
+	must(push->message == NULL);
+	must(nng_msg_alloc(&push->message, size) == 0);
+	return nng_msg_body(push->message);
+}
+
+bool
+push_send(struct push *push)
+{
+	nng_aio_set_msg(push->aio, push->message);
+	nng_send_aio(push->socket, push->aio);
+	nng_aio_wait(push->aio);
+	bool sent = nng_aio_result(push->aio) == 0;
+	if (!sent) {
+		nng_aio_set_msg(push->aio, NULL);
+		nng_msg_free(push->message);
+	}
+	push->message = NULL;
+	return sent;
+}
+
+void
+push_redial(struct push *push)
+{
+	nng_dialer_close(push->dialer);
+	int rv = dial(push);
+	if (rv != 0)
+		log_warn("dial", "address=%s why=%s", log_q(push->url), log_q(nng_strerror(rv)));
+}
+
+void
+push_hang_up(struct push *push)
+{
+	if (push->pipe == 0)
+		return;
+	nng_pipe pipe = {.id = push->pipe};
+	nng_pipe_close(pipe);
+}

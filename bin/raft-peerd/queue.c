@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC */
+/* One buffer of frames, end to end, so that a batch is one run of bytes. */
+#include "queue.h"
+
+#include <string.h>
+
+enum { KEEP_ROOM = 1 << 20 };
+
+void
+queue_init(struct queue *queue)
+{
+	*queue = (struct queue){.beat = QUEUE_NO_BEAT};
+}
+
+void
+queue_free(struct queue *queue)
+{
+	wire_buf_free(&queue->buf);
+}
+
+size_t
+queue_size(const struct queue *queue)
+{
+	return queue->buf.size - queue->at;
+}
+
+static bool
+is_append(const uint8_t *frame)
+{
+	return wire_get_u16(frame + 4) == MSG_RAFT_APPEND;
+}
+
+static bool
+is_heartbeat(const uint8_t *frame, size_t size)
+{
+	struct msg_raft_append m;
+	return is_append(frame) && msg_raft_append_get(&m, frame + FRAME_HEADER_SIZE, size - FRAME_HEADER_SIZE) &&
+	    m.count == 0;
+}
+
+bool
+queue_put(struct queue *queue, const uint8_t *frame, size_t size, uint64_t limit)
+{
+	bool beat = is_heartbeat(frame, size);
+	if (beat && queue->beat != QUEUE_NO_BEAT) {
+		queue->buf.size = queue->beat;
+		queue->count--;
+	}
+	queue->beat = QUEUE_NO_BEAT;
+	uint64_t size_max = is_append(frame) && !beat ? limit : limit + QUEUE_RESERVE;
+	if (queue_size(queue) + size > size_max)
+		return false;
+	if (beat)
+		queue->beat = queue->buf.size;
+	wire_buf_put(&queue->buf, frame, size);
+	queue->count++;
+	return true;
+}
+
+size_t
+queue_peek(const struct queue *queue, size_t size_max, const uint8_t **bytes, size_t *count)
+{
+	const uint8_t *first = queue->buf.bytes + queue->at;
+	size_t all = queue_size(queue), size = 0;
+	*bytes = first;
+	*count = 0;
+	while (size < all) {
+		size_t next = 4 + (size_t)wire_get_u32(first + size);
+		if (*count > 0 && size + next > size_max)
+			break;
+		size += next;
+		(*count)++;
+	}
+	must(size <= all);
+	return size;
+}
+
+void
+queue_drop(struct queue *queue, size_t size, size_t count)
+{
+	must(size <= queue_size(queue));
+	queue->at += size;
+	queue->count -= count;
+	if (queue->at == queue->buf.size) {
+		queue_clear(queue);
+	} else if (queue->at > KEEP_ROOM && queue->at > queue->buf.size / 2) {
+		wire_buf_drop(&queue->buf, queue->at);
+		if (queue->beat != QUEUE_NO_BEAT)
+			queue->beat -= queue->at;
+		queue->at = 0;
+	}
+}
+
+size_t
+queue_clear(struct queue *queue)
+{
+	size_t count = queue->count;
+	queue->at = queue->buf.size = queue->count = 0;
+	queue->beat = QUEUE_NO_BEAT;
+	if (queue->buf.room > KEEP_ROOM)
+		wire_buf_free(&queue->buf);
+	return count;
+}

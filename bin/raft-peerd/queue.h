@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Frames that wait for one peer: FIFO, or dropped.
+ *
+ * A heartbeat (raft_append without entries) that is the newest frame is replaced by a newer one.
+ * Above the limit appends are dropped, the newest first: the one that comes.
+ */
+#ifndef PEERD_QUEUE_H
+#define PEERD_QUEUE_H
+
+#include "../../lib/wire/message.h"
+
+struct queue {
+	struct wire_buf buf;
+	size_t at;     /* bytes before it are gone */
+	size_t count;  /* frames that wait */
+	size_t beat;   /* where the newest frame begins when it is a heartbeat; else QUEUE_NO_BEAT */
+};
+#define QUEUE_NO_BEAT SIZE_MAX
+
+/* What may wait beyond the limit of things that are not appends: small, and answers to somebody. */
+enum { QUEUE_RESERVE = 1 << 20 };
+
+void queue_init(struct queue *queue);
+void queue_free(struct queue *queue);
+size_t queue_size(const struct queue *queue);
+/* frame: whole.  False: dropped. */
+bool queue_put(struct queue *queue, const uint8_t *frame, size_t size, uint64_t limit);
+/* As many whole frames as fit into size_max, at least one; valid until the next call. */
+size_t queue_peek(const struct queue *queue, size_t size_max, const uint8_t **bytes, size_t *count);
+/* Drops the first frames: what queue_peek gave. */
+void queue_drop(struct queue *queue, size_t size, size_t count);
+/* Returns how many frames were dropped. */
+size_t queue_clear(struct queue *queue);
+
+#endif

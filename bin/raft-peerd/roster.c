@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: ISC */
+/* The difference between the peers that are there and those that should be. */
+#include "roster.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "peer.h"
+#include "pipes.h"
+
+struct peer *
+roster_find(const struct peerd *peerd, const struct raft_id *id)
+{
+	for (size_t i = 0; i < peerd->peers_count; i++)
+		if (raft_id_equal(&peerd->peers[i]->member.id, id))
+			return peerd->peers[i];
+	return NULL;
+}
+
+static bool
+is_loopback(const char *address)
+{
+	static const char *const hosts[] = {"tcp://127.", "tcp://[::1]:", "tcp://localhost:"};
+	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
+		if (strncmp(address, hosts[i], strlen(hosts[i])) == 0)
+			return true;
+	return false;
+}
+
+void
+roster_check_clear(const char *address)
+{
+	if (channel_clear() && address[0] && !is_loopback(address))
+		daemon_die(EXIT_CONFIG,
+		    "%s: this raft-peerd was built without cipher, to measure its cost: loopback addresses only", address);
+}
+
+/*
+ * The address to dial: the log's; where it has none, as in the first configuration, that of
+ * the YAML for the same id and key.
+ */
+static void
+find_address(const struct peerd *peerd, struct raft_member *member)
+{
+	if (member->address[0] == '\0' && peerd->conf->cluster.have_members) {
+		const struct raft_member *known = raft_config_find(&peerd->conf->cluster.members, &member->id);
+		if (known && memcmp(known->key, member->key, sizeof member->key) == 0)
+			memcpy(member->address, known->address, sizeof member->address);
+	}
+	if (member->address[0] == '\0')
+		log_warn("address", "peer=%s why=%s", member->id.s,
+		    log_q("neither the log nor the members list of the configuration file has an address for it"));
+	roster_check_clear(member->address);
+}
+
+static void
+update(struct peer *peer, const struct raft_member *member)
+{
+	if (memcmp(peer->member.key, member->key, sizeof member->key) != 0)
+		peer_rekey(peer, member->key);
+	if (strcmp(peer->member.address, member->address) != 0)
+		peer_move(peer, member->address);
+	peer->member.role = member->role;
+}
+
+static void
+add(struct peerd *peerd, const struct raft_member *member)
+{
+	char fingerprint[FINGERPRINT_SIZE];
+	must(peerd->peers_count < RAFT_MEMBERS_MAX);
+	peerd_fingerprint(fingerprint, member->key);
+	log_info("member", "id=%s address=%s fingerprint=%s", member->id.s, log_q(member->address), fingerprint);
+	peerd->peers[peerd->peers_count++] = peer_new(peerd, member);
+}
+
+static void
+drop(struct peerd *peerd, size_t at)
+{
+	struct peer *peer = peerd->peers[at];
+	log_info("gone", "id=%s why=%s", peer->member.id.s, log_q("no longer a member"));
+	peerd->peers[at] = peerd->peers[--peerd->peers_count];
+	pipes_forget(peerd->pipes, peer);
+	peer_free(peer);
+}
+
+static void
+check_self(const struct peerd *peerd, const struct raft_member *self)
+{
+	char ours[FINGERPRINT_SIZE], theirs[FINGERPRINT_SIZE];
+	if (memcmp(self->key, peerd->pair.public, SEAL_KEY_SIZE) == 0)
+		return;
+	peerd_fingerprint(ours, peerd->pair.public);
+	peerd_fingerprint(theirs, self->key);
+	log_warn("key", "fingerprint=%s members=%s why=%s", ours, theirs,
+	    log_q("the members list has another key for this node: no peer will talk to it"));
+}
+
+bool
+roster_take(struct peerd *peerd, const struct msg_peer_config *message)
+{
+	struct raft_config config;
+	if (!raft_config_decode(&config, message->config.bytes, message->config.size))
+		return false;
+	bool other = memcmp(&peerd->cluster, &message->cluster, sizeof peerd->cluster) != 0;
+	/* A new cluster id makes every session void; it only ever comes once. */
+	for (size_t i = peerd->peers_count; i-- > 0;)
+		if (other || raft_config_find(&config, &peerd->peers[i]->member.id) == NULL)
+			drop(peerd, i);
+	peerd->cluster = message->cluster;
+	peerd->have_cluster = true;
+	peerd->members = config;
+	for (size_t i = 0; i < config.count; i++) {
+		struct raft_member member = config.members[i];
+		if (raft_id_equal(&member.id, &peerd->self)) {
+			check_self(peerd, &member);
+			continue;
+		}
+		find_address(peerd, &member);
+		struct peer *peer = roster_find(peerd, &member.id);
+		if (peer)
+			update(peer, &member);
+		else
+			add(peerd, &member);
+	}
+	return true;
+}
+
+void
+roster_free(struct peerd *peerd)
+{
+	for (size_t i = 0; i < peerd->peers_count; i++)
+		peer_free(peerd->peers[i]);
+	peerd->peers_count = 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC */
+/* The status as logfmt lines: one for the daemon, one for each peer. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "door.h"
+#include "peer.h"
+#include "pipes.h"
+
+enum { LINE_MAX_SIZE = 2048 };
+
+__attribute__((format(printf, 2, 3))) static void
+put_line(struct wire_buf *out, const char *format, ...)
+{
+	char line[LINE_MAX_SIZE];
+	va_list args;
+	va_start(args, format);
+	int size = vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	must(size > 0);
+	wire_buf_put(out, line, (size_t)size < sizeof line ? (size_t)size : sizeof line - 1);
+	wire_buf_put(out, "\n", 1);
+}
+
+static void
+put_peerd(struct peerd *peerd, struct wire_buf *out)
+{
+	char fingerprint[FINGERPRINT_SIZE], cluster[2 * sizeof peerd->cluster + 1];
+	peerd_fingerprint(fingerprint, peerd->pair.public);
+	seal_hex(cluster, &peerd->cluster, sizeof peerd->cluster);
+	put_line(out,
+	    "part=peerd id=%s listen=%s up_ms=%" PRIu64 " elector=%s cluster=%s peers=%zu pipes=%zu refusals=%" PRIu64
+	    " unheard=%" PRIu64 " cipher=%s fingerprint=%s",
+	    peerd->self.s, log_q(peerd->conf->peerd.listen), mono_now().ms - peerd->since.ms,
+	    door_has_elector(peerd->door) ? "yes" : "no", peerd->have_cluster ? cluster : "unknown", peerd->peers_count,
+	    pipes_count(peerd->pipes), peerd->refusals, peerd->unheard, channel_clear() ? "none" : "ChaChaPoly",
+	    fingerprint);
+}
+
+/* "never", or how long ago. */
+static const char *
+ago(char text[32], struct mono_ms then, struct mono_ms now)
+{
+	if (then.ms == 0)
+		snprintf(text, 32, "never");
+	else
+		snprintf(text, 32, "%" PRIu64, now.ms - then.ms);
+	return text;
+}
+
+static void
+put_peer(const struct peer *peer, struct wire_buf *out)
+{
+	char fingerprint[FINGERPRINT_SIZE], heard[32];
+	struct mono_ms now = mono_now();
+	const struct link *link = &peer->links[WIRE_CONSENSUS];
+	uint64_t sent = 0, dropped = 0, queue = 0;
+	for (int c = 0; c < WIRE_CLASSES_COUNT; c++) {
+		sent += peer->links[c].sent_bytes;
+		dropped += peer->links[c].dropped;
+		queue += queue_size(&peer->links[c].queue);
+	}
+	peerd_fingerprint(fingerprint, peer->member.key);
+	put_line(out,
+	    "part=peer id=%s address=%s connected=%s state=%s since_ms=%" PRIu64 " heard_ms=%s round_trip_us=%" PRIu64
+	    " sent_bytes=%" PRIu64 " received_bytes=%" PRIu64 " queue_bytes=%" PRIu64 " dropped=%" PRIu64
+	    " refusals=%" PRIu64 " fingerprint=%s",
+	    peer->member.id.s, log_q(peer->member.address), link->state == LINK_OPEN ? "yes" : "no",
+	    link_state_name(link->state), now.ms - link->since.ms, ago(heard, peer->heard, now), peer->round_trip_us,
+	    sent, peer->received_bytes, queue, dropped, peer->refusals, fingerprint);
+}
+
+void
+peerd_status(struct peerd *peerd, struct wire_buf *out)
+{
+	put_peerd(peerd, out);
+	for (size_t i = 0; i < peerd->members.count; i++)
+		for (size_t p = 0; p < peerd->peers_count; p++)
+			if (raft_id_equal(&peerd->members.members[i].id, &peerd->peers[p]->member.id))
+				put_peer(peerd->peers[p], out);
+}
