@@ -22,7 +22,8 @@ enum {
 };
 
 static const char *const no_part[] = {"part", NULL};
-static const char *const no_part_no_key[] = {"part", "key", NULL};
+/* Too wide for a table; `members` and -j show them. */
+static const char *const not_in_table[] = {"part", "key", "fingerprint", NULL};
 
 /* The line that a daemon says of itself: the first. */
 static const struct text_line *
@@ -163,7 +164,9 @@ show_text(struct wire_buf *out, const struct ctl *ctl, const struct ask *asks)
 	for (size_t i = 0; i < kinds_count; i++) {
 		const struct text_line *lines[LINES_MAX];
 		json_put_raw(out, "\n");
-		text_show_table(out, lines, gather(asks, kinds[i], lines, LINES_MAX), no_part_no_key);
+		json_put_raw(out, kinds[i]);
+		json_put_raw(out, "s\n");
+		text_show_table(out, lines, gather(asks, kinds[i], lines, LINES_MAX), not_in_table);
 	}
 }
 

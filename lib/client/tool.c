@@ -3,6 +3,7 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -152,10 +153,20 @@ read_options(struct tool *tool, int argc, char **argv)
 	return config;
 }
 
+/* A standard descriptor that is closed must not become another file: what uses it fails instead. */
+static void
+hold_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			exit(EXIT_OS);
+}
+
 void
 tool_start(struct tool *tool, int argc, char **argv)
 {
 	char why[CONF_WHY_SIZE];
+	hold_standard_descriptors();
 	prog = tool->prog;
 	log_init(prog);
 	const char *given = read_options(tool, argc, argv);
