@@ -61,7 +61,7 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	run print
 	[ "$status" -eq 0 ]
 	for line in 'election_timeout: 1s' 'heartbeat: 100ms' 'store_timeout: 2s' 'entry_max: 1MiB' 'message: 1MiB' \
-		'window: 16MiB' 'uncommitted: 64MiB' 'tail: 8MiB' 'keep: 10GiB' 'reserve: 256MiB' 'tail: 16MiB' 'queue: 64MiB'; do
+		'window: 16MiB' 'uncommitted: 64MiB' 'tail: 8MiB' 'reserve: 256MiB' 'tail: 16MiB' 'queue: 64MiB'; do
 		grep -qxF "  $line" <<<"$output"
 	done
 	run ! grep -q "^fsm:" <<<"$output"
@@ -78,14 +78,14 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	with 'fsm:' '  command: [ ./apply, "two words", "", "quote \" back \\ tab \t nel \N line\n", "ä€", "a: b", "- x", "#y" ]' \
 		'  framing: json' '  from: cursor' '  stop_timeout: 90s' \
 		'elect: { election_timeout: 3600000ms, heartbeat: 1500ms, entry_max: 1048577B }' \
-		'logd: { keep: 2048MiB, reserve: 0B }'
+		'logd: { tail: 1024KiB, reserve: 0B }'
 	print >one
 	print one >two
 	cmp one two
 	grep -qxF '  election_timeout: 1h' one
 	grep -qxF '  stop_timeout: 90s' one
 	grep -qxF '  entry_max: 1048577B' one
-	grep -qxF '  keep: 2GiB' one
+	grep -qxF '  tail: 1MiB' one
 	grep -qF '"ä€", "a: b", "- x", "#y" ]' one
 }
 
@@ -146,8 +146,8 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 }
 
 @test "conf: a key of another section is refused with its section" {
-	with 'elect: { keep: 1GiB }'
-	refused 11:10 'did you mean logd.keep?'
+	with 'elect: { reserve: 1GiB }'
+	refused 11:10 'did you mean logd.reserve?'
 }
 
 @test "conf: an unknown section is refused" {
@@ -160,8 +160,8 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 }
 
 @test "conf: a duplicate key is refused with the line of the first" {
-	with 'logd:' '  keep: 1GiB' '  keep: 2GiB'
-	refused 13:3 'key keep stands twice: it is already on line 12'
+	with 'logd:' '  tail: 1MiB' '  tail: 2MiB'
+	refused 13:3 'key tail stands twice: it is already on line 12'
 	with 'node: { id: n2 }'
 	refused 11:1 'key node stands twice: it is already on line 1'
 }
@@ -184,6 +184,11 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 @test "conf: a key without effect is refused: framing whole" {
 	with 'fsm: { framing: whole }'
 	refused 11:17 'fsm.framing whole has no effect here'
+}
+
+@test "conf: a key of a later version is refused by name" {
+	with 'logd: { keep: 10GiB }'
+	refused 11:15 'logd.keep is not available in this version'
 }
 
 @test "conf: modes of a later version are refused by name" {
@@ -231,7 +236,7 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 
 @test "conf: bad units of sizes are refused" {
 	for value in 100 1MB 1mib 1.5GiB -1B KiB '1 MiB' 99999999999999999999B 99999999TiB; do
-		with "logd: { keep: $value }"
+		with "logd: { tail: $value }"
 		refused 11:15 'is no size: write a number and B, KiB, MiB, GiB or TiB'
 	done
 }
@@ -384,8 +389,8 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 }
 
 @test "conf: a value with control characters is still one line" {
-	with 'logd: { keep: "a\nb\eb" }'
-	refused 11:15 'logd.keep a?b?b is no size'
+	with 'logd: { tail: "a\nb\eb" }'
+	refused 11:15 'logd.tail a?b?b is no size'
 }
 
 @test "conf: a file larger than any configuration is refused" {
@@ -399,7 +404,7 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	with 'fsm: { command: [ cat ] }'
 	sed -i "2s/\$/\n  group: root/" raft.yaml
 	print | sed -n -E 's/^([a-z]+):$/\1/p; s/^  ([a-z_]+):.*/ \1/p' >keys
-	awk '/^[a-z]/ { s = $1 } /^ / { print s "." $1 }' keys | sort >have
+	{ awk '/^[a-z]/ { s = $1 } /^ / { print s "." $1 }' keys; echo logd.keep; } | sort >have
 	sed -n -E 's/^\.It Ic ([a-z]+\.[a-z_]+).*/\1/p' "$ROOT/man/raft.yaml.5" | sort >documented
 	diff have documented
 }

@@ -26,7 +26,8 @@ enum { COMMAND_WORDS_MAX = 256, PATH_SIZE_MAX = 512 };
 bool
 conf_key_required(const struct conf_key *key)
 {
-	return key->fallback == NULL && key->type != CONF_GROUP && key->type != CONF_COMMAND;
+	return key->fallback == NULL && key->type != CONF_GROUP && key->type != CONF_COMMAND &&
+	       key->type != CONF_LATER;
 }
 
 static void *
@@ -122,7 +123,8 @@ read_path(struct conf_reading *r, const struct conf_key *key, const struct tree_
 	char *path = path_resolve(r->conf->folder, node->text);
 	text_set(r, key, path);
 	if (strlen(path) > PATH_SIZE_MAX)
-		return wrong(r, key, node, " is too long: with the folder before it, it has %zu bytes, the limit is %d",
+		return wrong(r, key, node,
+		    " is too long: with the folder before it, it has %zu bytes, the limit is %d",
 		    strlen(path), PATH_SIZE_MAX);
 	return true;
 }
@@ -349,6 +351,22 @@ print_from(FILE *out, const struct conf *conf, const struct conf_key *key)
 }
 #define free_from free_id
 
+/* A key without effect would be a lie. */
+static bool
+read_later(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
+{
+	return wrong(r, key, node, " is not available in this version: remove it");
+}
+
+static void
+print_later(FILE *out, const struct conf *conf, const struct conf_key *key)
+{
+	(void)out;
+	(void)conf;
+	(void)key;
+}
+#define free_later free_id
+
 /* ------------------------------------------------------------ by type */
 
 static const struct {
@@ -391,8 +409,9 @@ value_default(struct conf_reading *r, const struct conf_key *key)
 void
 value_print(FILE *out, const struct conf *conf, const struct conf_key *key)
 {
-	bool left_out = (key->type == CONF_GROUP || key->type == CONF_COMMAND) &&
-			*(void *const *)field_in(conf, key) == NULL;
+	bool left_out = key->type == CONF_LATER;
+	if (key->type == CONF_GROUP || key->type == CONF_COMMAND)
+		left_out = *(void *const *)field_in(conf, key) == NULL;
 	if (left_out)
 		return;
 	bool many_lines = key->type == CONF_MEMBERS && conf->cluster.have_members;

@@ -24,7 +24,8 @@
 	T(COMMAND, command)                                                                        \
 	T(MODE, mode)                                                                              \
 	T(FRAMING, framing)                                                                        \
-	T(FROM, from)
+	T(FROM, from)                                                                              \
+	T(LATER, later)
 enum conf_type {
 #define T(NAME, name) CONF_##NAME,
 	CONF_TYPES(T)
