@@ -4,6 +4,10 @@
  *
  * The next read is asked for before the last one is written out, so that the log and
  * the reader of our output work side by side.  Writing blocks: that is the back-pressure.
+ *
+ * Without -f the end is what is committed at the start.  Who has just appended something, anywhere,
+ * wants to see it here: so raft-elect is asked for a read index first (§6.4), and this node's log gets a
+ * moment to reach it.  Where no leader answers, the end is what this node knows.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +18,12 @@
 #include "../../lib/client/link.h"
 #include "../../lib/client/tool.h"
 
-enum { READ_SIZE = 1 << 20 };
+enum {
+	READ_SIZE = 1 << 20,
+	ELECT_MS = 500,    /* how long raft-elect may take to say what it knows */
+	CATCH_UP_MS = 1000, /* how long raft-logd may take to have it too */
+	TICK_MS = 100
+};
 
 static struct {
 	struct tool tool;
@@ -23,9 +32,12 @@ static struct {
 	uint64_t from, to;   /* indexes, both included */
 	uint64_t count_left; /* entries to print */
 	uint64_t give_up_ms;
+	struct link *elect;
 	struct link *link;
+	uint64_t seen;   /* committed, says raft-elect */
+	uint64_t commit; /* committed and here, says raft-logd */
 	uint64_t request;
-	bool end_known; /* without -f: `to` is at most the commit index at the start */
+	bool end_known; /* without -f: `to` is at most what was committed at the start */
 	uv_timer_t give_up;
 	uv_poll_t output;
 	struct mono_ms progress_at;
@@ -109,8 +121,10 @@ on_entries(const struct msg_log_entries *entries)
 {
 	if (entries->request != self.request)
 		return;
-	if (!self.end_known && !self.follow && entries->commit < self.to)
-		self.to = entries->commit;
+	self.commit = entries->commit;
+	uint64_t end = self.commit > self.seen ? self.commit : self.seen;
+	if (!self.end_known && !self.follow && end < self.to)
+		self.to = end;
 	self.end_known = true;
 	if (entries->first_available > self.from && !done())
 		tool_die(EXIT_GAP, "the entries %llu to %llu are compacted away: the first available index is %llu",
@@ -172,18 +186,38 @@ on_hopeless(struct link *link, const char *why, void *arg)
 	tool_die(EXIT_UNAVAILABLE, "%s", why);
 }
 
-/* One that follows has all the time there is, while somebody is there to follow. */
-static void
-on_give_up(uv_timer_t *timer)
+/* How long it may wait now; UINT64_MAX: for ever. */
+static uint64_t
+patience_ms(void)
 {
-	uint64_t silent = mono_now().ms - self.progress_at.ms;
-	bool patient = self.follow && link_up(self.link);
-	if (patient || silent < self.give_up_ms) {
-		uv_timer_start(timer, on_give_up, patient ? self.give_up_ms : self.give_up_ms - silent, 0);
+	if (self.elect)
+		return ELECT_MS;
+	if (!link_up(self.link))
+		return self.give_up_ms;
+	/* One that follows has all the time there is, while somebody is there to follow. */
+	if (self.follow)
+		return UINT64_MAX;
+	/* All that is here has been printed. */
+	if (self.end_known && self.from > self.commit)
+		return self.give_up_ms < CATCH_UP_MS ? self.give_up_ms : CATCH_UP_MS;
+	return self.give_up_ms;
+}
+
+static void begin_reading(void);
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	(void)timer;
+	if (mono_now().ms - self.progress_at.ms < patience_ms())
 		return;
-	}
-	tool_die(EXIT_UNAVAILABLE, "%s (given up after %llu ms)",
-	    self.why[0] ? self.why : "raft-logd does not answer", (unsigned long long)self.give_up_ms);
+	if (self.elect)
+		begin_reading();
+	else if (link_up(self.link) && self.end_known && self.from > self.commit)
+		loop_stop(self.tool.loop);
+	else
+		tool_die(EXIT_UNAVAILABLE, "%s (given up after %llu ms)",
+		    self.why[0] ? self.why : "raft-logd does not answer", (unsigned long long)self.give_up_ms);
 }
 
 /* The reader of our output has gone: without this, one that follows a quiet log would stay. */
@@ -206,6 +240,55 @@ watch_output(void)
 
 static const struct link_calls link_calls = {on_up, on_frame, on_down, on_hopeless, NULL};
 
+static void
+begin_reading(void)
+{
+	link_free(self.elect);
+	self.elect = NULL;
+	self.progress_at = mono_now();
+	self.link = link_new(self.tool.loop, tool_socket(&self.tool, "log").text, WIRE_READER,
+	    self.tool.prog, &link_calls, NULL);
+}
+
+static void
+on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+{
+	(void)arg;
+	self.seen = hello->seen;
+	msg_read_index_put(link_out(link), &(struct msg_read_index){1});
+}
+
+static void
+on_elect_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+{
+	struct msg_read_index_reply reply;
+	(void)link;
+	(void)arg;
+	if (number == MSG_READ_INDEX_REPLY && msg_read_index_reply_get(&reply, body, size) && reply.ok &&
+	    reply.index > self.seen)
+		self.seen = reply.index;
+	begin_reading();
+}
+
+static void
+on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
+{
+	(void)link;
+	(void)was_up;
+	(void)why;
+	(void)arg;
+	begin_reading();
+}
+
+static void
+on_elect_hopeless(struct link *link, const char *why, void *arg)
+{
+	on_elect_down(link, false, why, arg);
+}
+
+static const struct link_calls elect_calls = {
+    on_elect_up, on_elect_frame, on_elect_down, on_elect_hopeless, NULL};
+
 int
 main(int argc, char **argv)
 {
@@ -226,10 +309,13 @@ main(int argc, char **argv)
 		return EXIT_OK;
 	self.progress_at = mono_now();
 	uv_timer_init(loop_uv(self.tool.loop), &self.give_up);
-	uv_timer_start(&self.give_up, on_give_up, self.give_up_ms, 0);
+	uv_timer_start(&self.give_up, on_tick, TICK_MS, TICK_MS);
 	watch_output();
-	self.link = link_new(self.tool.loop, tool_socket(&self.tool, "log").text, WIRE_READER,
-	    self.tool.prog, &link_calls, NULL);
+	if (self.follow)
+		begin_reading();
+	else
+		self.elect = link_new(self.tool.loop, tool_socket(&self.tool, "elect").text, WIRE_CLIENT,
+		    self.tool.prog, &elect_calls, NULL);
 	loop_run(self.tool.loop);
 	return EXIT_OK;
 }
