@@ -367,3 +367,82 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 		wait_until 20 eval "[ \"\$(tail_all $n | wc -l)\" -eq 103 ]"
 	done
 }
+
+@test "node: without a command the entries come out of raft-node, in order" {
+	cluster_init "$PWD/real"
+	for n in $(nodes); do
+		echo 'fsm: {}' >>"real/$n/raft.yaml"
+		spawn "real/$n.log" bash -c "exec $BIN/raft-node -c real/$n/raft.yaml >real/$n.out"
+	done
+	wait_leader 20
+	seq 5000 | timeout 30 raft-append -c real/n2/raft.yaml
+	seq 5000 >want
+	for n in $(nodes); do wait_until 20 cmp want "real/$n.out"; done
+}
+
+@test "node: each daemon of the leader killed in the middle of a stream, nothing is lost and nothing comes twice" {
+	cluster_init "$PWD/real"
+	for n in $(nodes); do spawn "real/$n.log" "$BIN/raft-node" -c "real/$n/raft.yaml"; done
+	wait_leader 20
+	{ for i in $(seq 40); do seq $((i * 500 - 499)) $((i * 500)) && sleep 0.1; done; } |
+		timeout 120 raft-append -c real/n1/raft.yaml 3>&- &
+	append=$!
+	for d in elect peerd logd; do
+		victim=$(pgrep -f "^raft-$d -c $PWD/real/$(leader)/")
+		kill -KILL "$victim"
+		wait_until 20 gone "$victim"
+		wait_leader 20
+	done
+	wait $append
+	seq 20000 >want
+	for n in $(nodes); do
+		wait_until 30 eval "[ \"\$(tail_all $n | wc -l)\" -ge 20000 ]"
+		tail_all "$n" | cmp want -
+	done
+}
+
+@test "node: the example of raft-node(8) that waits until it answers" {
+	grep -qxF 'raft-node -c demo/n1/raft.yaml -d 3 3>ready &' "$ROOT/man/raft-node.8"
+	rm -r demo
+	raft-init -N 1 -p "$(free_ports 1)" demo
+	cat >example <<-'EOF'
+		mkfifo ready
+		raft-node -c demo/n1/raft.yaml -d 3 3>ready &
+		read -r _ <ready
+		echo $!
+	EOF
+	timeout 20 sh example >pid 2>node.log 3>&-
+	PIDS+=("$(cat pid)")
+	timeout 20 raft-ctl -c demo/n1/raft.yaml wait
+	reap TERM "$(cat pid)"
+}
+
+@test "node: the s6 folders in etc/ start the four daemons, which say that they are ready" {
+	rm -r demo
+	raft-init -N 1 -p "$(free_ports 1)" demo
+	echo 'fsm: {}' >>demo/n1/raft.yaml
+	mkdir stubs
+	printf '%s\n' '#!/bin/sh' 'shift' 'exec "$@"' >stubs/s6-setuidgid
+	printf '%s\n' '#!/bin/sh' 'echo "$*" >>installed' >stubs/install
+	chmod +x stubs/*
+	for d in logd peerd elect fsm; do
+		[ "$(cat "$ROOT/etc/s6/raft-$d/notification-fd")" = 3 ]
+		mkfifo ready-$d
+		PATH=$PWD/stubs:$PATH RAFT_CONFIG=demo/n1/raft.yaml \
+			setsid "$ROOT/etc/s6/raft-$d/run" >$d.log 3>ready-$d </dev/null 4>&- &
+		PIDS+=($!)
+		timeout 20 head -c 1 ready-$d | cmp - <(echo)
+		[ "$("$ROOT/etc/s6/raft-$d/finish" 78 || echo $?)" = 125 ]
+		"$ROOT/etc/s6/raft-$d/finish" 0
+	done
+	[ "$(sort -u installed)" = '-d -m 0700 -o raft /run/raft' ]
+	timeout 20 raft-ctl -c demo/n1/raft.yaml wait
+}
+
+@test "node: the systemd unit names options that exist, and 78 is not tried again" {
+	unit=$ROOT/etc/raft-node@.service
+	grep -qx 'ExecStart=/usr/local/bin/raft-node -c /etc/raft/%i.yaml' "$unit"
+	grep -qx 'Type=notify' "$unit"
+	grep -qx 'KillMode=mixed' "$unit"
+	grep -qx 'RestartPreventExitStatus=64 78' "$unit"
+}
