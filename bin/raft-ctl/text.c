@@ -226,6 +226,27 @@ is_number(const char *value)
 	return size > 0 && size <= 15 && value[size] == '\0' && (value[0] != '0' || size == 1);
 }
 
+/* A node may be called 1, or yes: names are strings whatever they look like. */
+static bool
+is_name(const char *key)
+{
+	static const char *const names[] = {"id", "node", "leader", "vote", "name", NULL};
+	return named(names, key);
+}
+
+static void
+put_value(struct wire_buf *out, const struct text_pair *pair)
+{
+	if (is_name(pair->key))
+		text_json_string(out, pair->value);
+	else if (is_number(pair->value))
+		json_put_raw(out, pair->value);
+	else if (strcmp(pair->value, "yes") == 0 || strcmp(pair->value, "no") == 0)
+		json_put_raw(out, pair->value[0] == 'y' ? "true" : "false");
+	else
+		text_json_string(out, pair->value);
+}
+
 /* JSON has no way to say bytes that are not UTF-8: a question mark stands for each. */
 void
 text_json_string(struct wire_buf *out, const char *value)
@@ -255,10 +276,7 @@ text_json(struct wire_buf *out, const struct text_line *line, const char *const 
 		json_put_raw(out, before);
 		text_json_string(out, pair->key);
 		json_put_raw(out, ":");
-		if (is_number(pair->value))
-			json_put_raw(out, pair->value);
-		else
-			text_json_string(out, pair->value);
+		put_value(out, pair);
 		before = ",";
 	}
 	json_put_raw(out, "}");

@@ -34,14 +34,20 @@ text_state(struct wire_buf *text, const struct node *node)
 	add(text, "role=%s term=%" PRIu64 " leader=%s\n", node_role_name(node), node->term, node->leader.s);
 }
 
+static const char *
+yes_no(bool yes)
+{
+	return yes ? "yes" : "no";
+}
+
 static void
 add_core(struct wire_buf *text, const struct raft_status *s)
 {
 	add(text, " commit=%" PRIu64 " last=%" PRIu64 " durable=%" PRIu64 " uncommitted_bytes=%" PRIu64
 	          " tail_bytes=%" PRIu64 " elections=%" PRIu64 " dropped=%" PRIu64
-	          " recovering=%d full=%d stalled=%d",
+	          " recovering=%s full=%s stalled=%s",
 	    s->commit.index, s->last.index, s->durable, s->uncommitted_size, s->tail_size, s->elections,
-	    s->dropped, s->recovering, s->full, s->stalled);
+	    s->dropped, yes_no(s->recovering), yes_no(s->full), yes_no(s->stalled));
 }
 
 static void
@@ -74,8 +80,8 @@ member_role(const struct raft_member *member)
 static void
 add_progress(struct wire_buf *text, const struct raft_peer_status *peer)
 {
-	add(text, " state=%s match=%" PRIu64 " next=%" PRIu64 " in_flight=%" PRIu64 " recovering=%d heard_ms=",
-	    peer->state, peer->match, peer->next, peer->in_flight, peer->recovering);
+	add(text, " state=%s match=%" PRIu64 " next=%" PRIu64 " in_flight=%" PRIu64 " recovering=%s heard_ms=",
+	    peer->state, peer->match, peer->next, peer->in_flight, yes_no(peer->recovering));
 	if (peer->heard_ms != UINT64_MAX)
 		add(text, "%" PRIu64, peer->heard_ms);
 }
