@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Clients: producers with anonymous and named sessions, barriers, readers.
+ *
+ * They behave as raft-append does: number their entries, keep some in flight,
+ * go back to the first unanswered one when something went wrong, move to other
+ * nodes, die and are started again.  What they are told is checked against
+ * what is committed.
+ */
+#ifndef SIM_CLIENT_H
+#define SIM_CLIENT_H
+
+#include "../../lib/raft/raft.h"
+#include "tree.h"
+
+struct sim;
+struct node;
+
+enum { SIM_CLIENTS_MAX = 16, SIM_SESSIONS_MAX = 4096, SIM_NAMED = 3, ATTEMPT_ENTRIES_MAX = 4 };
+
+enum client_kind { CLIENT_ANONYMOUS, CLIENT_NAMED, CLIENT_BARRIER, CLIENT_READER };
+
+struct client {
+	enum client_kind kind;
+	uint32_t number;
+	size_t node; /* connected to */
+	uint32_t run; /* of this producer; a killed one's answers concern nobody */
+	uint32_t session;
+	uint64_t seen;
+	bool opened;
+	uint64_t epoch;
+	uint8_t run_id[RAFT_RUN_SIZE];
+	uint64_t replaces;
+	uint64_t next;   /* serial to be sent */
+	uint64_t acked;  /* all up to here are committed */
+	uint64_t length; /* serials of this session before a new one begins */
+	unsigned open;   /* attempts not answered */
+	bool back;       /* something failed: go back to acked + 1 */
+	bool refresh;    /* named: the epoch it replaces is to be read again */
+	uint64_t progress_us;
+};
+
+/* One try of some serials, or of one entry without a serial. */
+struct attempt {
+	uint32_t client, run, session;
+	uint32_t incarnation;
+	uint8_t node;
+	uint8_t kind;
+	uint8_t count;
+	uint8_t answered, refused; /* bits by entry */
+	bool given_up; /* its client no longer waits, or never hears */
+	bool lost;     /* no answer can come */
+	uint64_t serial, epoch, fence;
+	uint64_t at_us;
+	struct tnode *placed[ATTEMPT_ENTRIES_MAX]; /* where a log took it */
+};
+
+struct client_read {
+	uint64_t floor; /* committed anywhere before it began */
+	uint64_t at_us;
+	uint8_t node;
+	bool answered, lost;
+	uint32_t incarnation;
+};
+
+struct session_info {
+	struct raft_sid sid;
+	char name[16]; /* "": anonymous */
+	uint32_t drops; /* committed or not: serials may then start again */
+};
+
+struct clients {
+	struct client at[SIM_CLIENTS_MAX];
+	size_t count;
+	struct attempt *attempts; /* [0] is none */
+	size_t attempts_count, attempts_size;
+	struct client_read *reads;
+	size_t reads_count, reads_size;
+	struct session_info *sessions; /* [0] is none */
+	uint32_t sessions_count;
+	uint64_t acknowledged; /* serials */
+	bool stopping; /* nothing new begins */
+};
+
+void client_init(struct sim *sim);
+void client_free(struct clients *clients);
+void client_act(struct sim *sim, size_t number);
+void client_answer(struct sim *sim, struct node *node, const struct raft_ticket_answer *ticket);
+void client_read_answer(struct sim *sim, struct node *node, const struct raft_read_answer *answer);
+/* An elector is gone: nobody will answer what it had. */
+void client_node_lost(struct sim *sim, size_t node);
+/* Fails when a living core still owes an answer older than `us`. */
+void client_check_answered(struct sim *sim, uint64_t us);
+/* The registry's number of a session; 0: none. */
+uint32_t session_number(const struct raft_sid *sid);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a batch of seeds must have seen: C(NAME, text, needed).
+ *
+ * A counter that is needed and zero after a thousand seeds is a failure: the
+ * simulator no longer reaches what it is there to test.
+ */
+#ifndef SIM_COUNTERS_H
+#define SIM_COUNTERS_H
+
+#define COUNTERS(C)                                                                                \
+	C(EVENTS, "events", 1)                                                                     \
+	C(STEPS, "steps_of_cores", 1)                                                              \
+	C(COMMITS, "commits", 1)                                                                   \
+	C(ELECTIONS_BEGUN, "elections_begun", 1)                                                   \
+	C(ELECTIONS_WON, "elections_won", 1)                                                       \
+	C(STEP_DOWNS, "step_downs", 1)                                                             \
+	C(MESSAGES, "messages", 1)                                                                 \
+	C(MESSAGES_LOST, "messages_lost", 1)                                                       \
+	C(MESSAGES_DOUBLED, "messages_doubled", 1)                                                 \
+	C(MESSAGES_OVERTOOK, "messages_overtook", 1)                                               \
+	C(UNREACHABLES, "unreachables", 1)                                                         \
+	C(APPENDS_REFUSED, "appends_refused", 1)                                                   \
+	C(VOTES_GRANTED, "votes_granted", 1)                                                       \
+	C(VOTES_REFUSED, "votes_refused", 1)                                                       \
+	C(PRE_VOTES_REFUSED, "pre_votes_refused", 1)                                               \
+	C(TRUNCATIONS, "truncations", 1)                                                           \
+	C(OLD_TERM_TAILS, "leaders_with_older_uncommitted", 1)                                     \
+	C(WRITES_OVERLAPPING, "writes_overlapping", 1)                                             \
+	C(STALE_WRITES, "writes_lost_with_their_elector", 1)                                       \
+	C(STALE_STORED, "stored_reports_lost", 1)                                                  \
+	C(HALF_DONE, "transactions_done_but_not_reported", 1)                                      \
+	C(FETCHES, "fetches", 1)                                                                   \
+	C(FETCHES_LATE, "fetches_answered_too_late", 1)                                            \
+	C(CRASHES, "crashes", 1)                                                                   \
+	C(CRASHES_ALL, "crashes_of_all", 1)                                                        \
+	C(ELECTOR_RESTARTS, "elector_restarts", 1)                                                 \
+	C(DISK_RESTARTS, "disk_restarts", 1)                                                       \
+	C(PEER_RESTARTS, "transport_restarts", 1)                                                  \
+	C(PAUSES, "pauses", 1)                                                                     \
+	C(FREEZES, "freezes", 1)                                                                   \
+	C(CLOCK_RATES, "clock_rates_changed", 1)                                                   \
+	C(PARTITIONS, "partitions", 1)                                                             \
+	C(ONE_WAYS, "one_way_cuts", 1)                                                             \
+	C(FLAPS, "flaps", 1)                                                                       \
+	C(STALLS, "disk_stalls", 1)                                                                \
+	C(FULLS, "disks_full", 1)                                                                  \
+	C(TAILS_LOST, "tails_lost_mark_valid", 1)                                                  \
+	C(TAILS_LOST_NO_MARK, "tails_lost_mark_missing", 1)                                        \
+	C(DAMAGES, "entries_damaged", 1)                                                           \
+	C(RECOVERIES_CLEARED, "recoveries_cleared", 1)                                             \
+	C(RECOVERIES_CLEARED_NO_MARK, "recoveries_cleared_without_mark", 1)                        \
+	C(ACKNOWLEDGED, "serials_acknowledged", 1)                                                 \
+	C(DUPLICATES_ANSWERED, "duplicates_answered", 1)                                           \
+	C(DUPLICATES_NO_INDEX, "duplicates_answered_without_index", 1)                             \
+	C(REFUSED, "attempts_refused", 1)                                                          \
+	C(REFUSED_GAP, "refused_gap", 1)                                                           \
+	C(REFUSED_EXPIRED, "refused_expired", 1)                                                   \
+	C(REFUSED_OLD_EPOCH, "refused_old_epoch", 1)                                               \
+	C(REFUSED_FENCED, "refused_fenced", 1)                                                     \
+	C(REFUSED_BUSY, "refused_busy", 1)                                                         \
+	C(REFUSED_AHEAD, "refused_ahead", 0)                                                       \
+	C(REFUSED_TOO_LARGE, "refused_too_large", 1)                                               \
+	C(UNKNOWN, "attempts_unknown", 1)                                                          \
+	C(FORWARDED, "forwarded_committed", 1)                                                     \
+	C(BARRIERS, "barriers_committed", 1)                                                       \
+	C(OPENS, "named_sessions_opened", 1)                                                       \
+	C(TAKEOVERS, "named_sessions_taken_over", 1)                                               \
+	C(DROPS, "named_sessions_dropped", 1)                                                      \
+	C(READS_OK, "reads_confirmed", 1)                                                          \
+	C(READS_FAILED, "reads_refused", 1)                                                        \
+	C(CONFIGS, "address_configurations", 1)                                                    \
+	C(TABLES_COMPARED, "session_tables_compared", 1)                                           \
+	C(DROPPED, "messages_that_made_no_sense", 0)                                                \
+	C(CONVERGED, "clusters_converged", 1)
+enum counter {
+#define C(NAME, text, needed) COUNT_##NAME,
+	COUNTERS(C)
+#undef C
+	COUNTERS_COUNT
+};
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Fault profiles: what a run may suffer, how often, and how its cluster is set.
+ *
+ * A profile's name and a seed give all numbers; "mixed" lets the seed choose the profile too.
+ */
+#ifndef SIM_PROFILE_H
+#define SIM_PROFILE_H
+
+#include "rng.h"
+
+#include <stddef.h>
+
+#define FAULTS(F)                                                                                  \
+	F(SPLIT, "split")             /* the nodes fall into two groups */                         \
+	F(ISOLATE, "isolate")         /* one node is cut off, often the leader */                  \
+	F(PARTIAL, "partial")         /* some links are cut */                                     \
+	F(ONE_WAY, "one_way")         /* some links are cut in one direction */                    \
+	F(FLAP, "flap")               /* a node's links come and go */                             \
+	F(HEAL, "heal")               /* all links work again */                                   \
+	F(CRASH, "crash")             /* a whole node */                                           \
+	F(CRASH_ALL, "crash_all")     /* all nodes at once */                                      \
+	F(ELECTOR, "elector")         /* restart of raft-elect alone */                            \
+	F(LOGD, "logd")               /* restart of raft-logd, and so of what the core knows */    \
+	F(PEERD, "peerd")             /* restart of raft-peerd: what is in flight is lost */       \
+	F(PAUSE, "pause")             /* the elector stops, the clock and the disk go on */        \
+	F(FREEZE, "freeze")           /* the whole node stops, its clock too */                    \
+	F(CLOCK, "clock")             /* a node's clock runs at another rate */                    \
+	F(STALL, "stall")             /* a disk completes nothing for a while */                   \
+	F(FULL, "full")               /* a disk takes no entries for a while */                    \
+	F(LOSE_TAIL, "lose_tail")     /* crash; an older state is on disk, the mark tells */       \
+	F(LOSE_MARK, "lose_mark")     /* crash; an older state is on disk, the mark is gone */     \
+	F(DAMAGE, "damage")           /* crash; a stored entry is unreadable */
+enum fault {
+#define F(NAME, text) FAULT_##NAME,
+	FAULTS(F)
+#undef F
+	FAULTS_COUNT
+};
+const char *fault_name(enum fault fault);
+
+struct profile {
+	const char *name;
+	size_t nodes;
+	size_t learners; /* of the nodes */
+	/* network */
+	uint64_t delay_min_us, delay_max_us;
+	uint32_t loss_ppm, duplicate_ppm, overtake_ppm, unreachable_ppm;
+	/* disks */
+	uint64_t write_min_us, write_max_us;
+	uint32_t slow_write_ppm;
+	uint32_t lone_write_ppm; /* one write a transaction, without company */
+	/* nodes */
+	uint32_t gather_ppm; /* events gather before the core is asked for an update */
+	uint64_t election_timeout_ms, heartbeat_ms, store_timeout_ms;
+	uint64_t message_size_max, window_size_max, uncommitted_size_max, tail_size_max;
+	uint32_t window_messages_max;
+	int addresses; /* the leader puts them into the log */
+	/* clients */
+	size_t clients;
+	uint64_t client_pause_us;
+	uint64_t client_window, client_batch;
+	uint32_t payload_max;
+	/* faults */
+	uint64_t fault_pause_us;
+	uint32_t weights[FAULTS_COUNT];
+};
+
+enum { SIM_NODES_MAX = 7, SIM_ENTRY_SIZE_MAX = 400 };
+
+/* False when there is no such profile. */
+bool profile_draw(struct profile *profile, const char *name, struct rng *rng);
+/* The i-th name, NULL behind the last. */
+const char *profile_name(size_t i);
+
+#endif

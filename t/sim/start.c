@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the model of raft-logd tells an elector that has just connected.
+ */
+#include "sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *
+room(void *array, size_t *size, size_t count, size_t item)
+{
+	if (count <= *size)
+		return array;
+	*size = 2 * count;
+	array = realloc(array, *size * item);
+	must(array != NULL);
+	return array;
+}
+
+static size_t
+start_terms(struct disk *disk)
+{
+	size_t count = 0;
+	uint64_t term = 0;
+
+	for (uint64_t index = 1; index <= disk->rows.last; index++) {
+		const struct tnode *tnode = slog_at(&disk->rows, index);
+
+		if (tnode->entry.term == term)
+			continue;
+		term = tnode->entry.term;
+		disk->terms = room(disk->terms, &disk->terms_size, count + 1, sizeof *disk->terms);
+		disk->terms[count++] = (struct raft_term_start){ index, term };
+	}
+	return count;
+}
+
+/* The last one at or below commit replaces those before it. */
+static size_t
+start_configs(struct disk *disk, const struct raft_config *first)
+{
+	size_t count = 1;
+
+	disk->configs = room(disk->configs, &disk->configs_size, 1, sizeof *disk->configs);
+	disk->configs[0] = (struct raft_config_at){ 0, *first };
+	for (uint64_t index = 1; index <= disk->rows.last; index++) {
+		const struct raft_entry *entry = &slog_at(&disk->rows, index)->entry;
+
+		if (entry->kind != RAFT_CONFIG)
+			continue;
+		if (index <= disk->commit)
+			count = 0;
+		disk->configs = room(disk->configs, &disk->configs_size, count + 1, sizeof *disk->configs);
+		disk->configs[count].index = index;
+		must(raft_config_decode(&disk->configs[count].config, raft_entry_data(entry),
+		    raft_entry_data_size(entry)));
+		count++;
+	}
+	return count;
+}
+
+static size_t
+start_entries(struct disk *disk)
+{
+	size_t count = (size_t)(disk->rows.last - disk->commit);
+
+	disk->entries = room(disk->entries, &disk->entries_size, count + 1, sizeof *disk->entries);
+	for (size_t i = 0; i < count; i++)
+		disk->entries[i] = slog_at(&disk->rows, disk->commit + 1 + i)->entry;
+	return count;
+}
+
+static struct raft_pos
+start_commit(const struct disk *disk)
+{
+	if (disk->commit == 0)
+		return (struct raft_pos){ 0, 0 };
+	return (struct raft_pos){ disk->commit, slog_at(&disk->rows, disk->commit)->entry.term };
+}
+
+struct raft_start
+disk_start(struct sim *sim, struct node *node, const struct raft_config *first)
+{
+	struct disk *disk = &node->disk;
+	struct raft_start start = {
+		.term = disk->term,
+		.vote = disk->vote == DISK_NOBODY ? (struct raft_id){ { 0 } } : sim->nodes[disk->vote].id,
+		.start_number = rng_next(&sim->rng) | 1,
+		.last = slog_last(&disk->rows),
+		.commit = start_commit(disk),
+		.sessions = raft_sessions_dup(disk->sessions),
+		.recovering = disk->recovering,
+		.mark_valid = disk->mark_valid,
+		.mark_term = disk->mark_term,
+		.full = disk->full,
+	};
+
+	start.terms_count = start_terms(disk);
+	start.configs_count = start_configs(disk, first);
+	start.entries_count = start_entries(disk);
+	start.terms = disk->terms;
+	start.configs = disk->configs;
+	start.entries = disk->entries;
+	return start;
+}
