@@ -37,7 +37,8 @@ spawn() {
 
 alive() { kill -0 "$1" 2>/dev/null; }
 
-gone() { ! kill -0 "$1" 2>/dev/null; }
+# A zombie is gone: all that it held is free, and who has to wait for it may take its time.
+gone() { ! kill -0 "$1" 2>/dev/null || grep -qE '^[0-9]+ .*\) Z ' "/proc/$1/stat" 2>/dev/null; }
 
 # reap SIGNAL PID: sends it and waits until the process is gone.
 reap() {
