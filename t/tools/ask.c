@@ -69,5 +69,7 @@ main(int argc, char **argv)
 	if (number != MSG_TEXT_REPLY || !msg_text_reply_get(&reply, body, size))
 		errx(EXIT_BUG, "an unexpected %s", msg_name(number));
 	fwrite(reply.lines.bytes, 1, reply.lines.size, stdout);
+	wire_buf_free(&out);
+	wire_buf_free(&in);
 	return 0;
 }
