@@ -17,7 +17,8 @@
 #include "../../lib/unix/log.h"
 #include "db_private.h"
 
-enum { WHY_SIZE = 1024 };
+/* A transaction of a turn more than the size at which it is moved. */
+enum { WHY_SIZE = 1024, WAL_WIDTH = DB_WAL_MAX + (2 << 20) };
 
 static const char *const statement_texts[] = {
 #define S(NAME, sql) sql,
@@ -228,8 +229,32 @@ db_exists(const char *data)
 	return stat(path, &st) == 0 && st.st_size > 0;
 }
 
+/*
+ * Zeros behind what is there: SQLite reads a write-ahead log up to the first frame that does not fit,
+ * and writes over the rest.  Only for speed, so nothing is said when it fails.
+ */
+static void
+widen_wal(const struct db *db)
+{
+	static const uint8_t zeros[1 << 16];
+	char path[sizeof db->path + 8];
+	snprintf(path, sizeof path, "%s-wal", db->path);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	struct stat st;
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0) {
+		off_t size = st.st_size;
+		while (size < WAL_WIDTH && write(fd, zeros, sizeof zeros) == (ssize_t)sizeof zeros)
+			size += (off_t)sizeof zeros;
+		if ((size < WAL_WIDTH && ftruncate(fd, st.st_size) < 0) || fsync(fd) < 0)
+			log_warn("wal", "why=%s", log_q(strerror(errno)));
+	}
+	close(fd);
+}
+
 struct db *
-db_open(const char *data, bool *empty, char *why)
+db_open(const char *data, bool roomy, bool *empty, char *why)
 {
 	struct db *db = calloc(1, sizeof *db);
 	must(db != NULL);
@@ -248,6 +273,8 @@ db_open(const char *data, bool *empty, char *why)
 		return NULL;
 	}
 	set_pragmas(db);
+	if (roomy)
+		widen_wal(db);
 	/* Tells how large the write-ahead log is; checkpoints are made in db_checkpoint alone. */
 	sqlite3_wal_hook(db->sqlite, on_wal, db);
 	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -304,11 +331,10 @@ db_rollback(struct db *db)
 }
 
 enum db_result
-db_checkpoint(struct db *db, bool empty_wal)
+db_checkpoint(struct db *db)
 {
 	int all = 0, moved = 0;
-	int mode = empty_wal ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-	int code = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, mode, &all, &moved);
+	int code = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, &all, &moved);
 	enum db_result result = db_judge(db, code, true);
 	if (result == DB_OK && moved < all)
 		die(db, "the write-ahead log could not be moved into the database");
@@ -509,5 +535,5 @@ db_fill(struct db *db, const struct db_origin *origin, const struct raft_config 
 	need(db, db_state_put(db, &state));
 	need(db, db_commit(db));
 	/* Into the file itself: a write-ahead log that is lost then leaves a log that went backwards, not none. */
-	need(db, db_checkpoint(db, true));
+	need(db, db_checkpoint(db));
 }

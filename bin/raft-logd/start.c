@@ -3,6 +3,7 @@
 #include "start.h"
 
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "../../lib/seal/seal.h"
 #include "commit.h"
@@ -91,6 +92,15 @@ first_start(struct logd *logd)
 	db_fill(logd->db, &origin, &config);
 }
 
+/* Much more than the reserve is free. */
+static bool
+is_roomy(const struct conf *conf)
+{
+	struct statvfs fs;
+	return statvfs(conf->node.data, &fs) == 0 &&
+	    (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize > conf->logd.reserve + 8 * (uint64_t)DB_WAL_MAX;
+}
+
 static void
 open_db(struct logd *logd, const struct mark_note *note)
 {
@@ -100,7 +110,7 @@ open_db(struct logd *logd, const struct mark_note *note)
 	bool used = !logd->identity.fresh || (logd->mark_found == MARK_VALID && note->transactions > 1);
 	if (!exists && used)
 		daemon_die(EXIT_CONFIG, "%s: the log of this node is gone, and with it what it promised: " REJOIN, data);
-	logd->db = db_open(data, &empty, why);
+	logd->db = db_open(data, is_roomy(logd->daemon.conf), &empty, why);
 	if (logd->db == NULL)
 		daemon_die(EXIT_CONFIG, "%s", why);
 	if (empty && used)

@@ -14,9 +14,8 @@
 #include "verify.h"
 
 enum {
-	WAL_MAX = 32 << 20,      /* the write-ahead log is moved at this size at once, */
-	WAL_IDLE_MAX = 1 << 20,  /* and at this one when it is quiet */
-	QUEUE_MAX = 512 << 20    /* bytes that a full disk makes wait; the elector's own limits are below */
+	WAL_IDLE_MAX = 1 << 20, /* the write-ahead log is moved at this size when it is quiet */
+	QUEUE_MAX = 512 << 20   /* bytes that a full disk makes wait; the elector's own limits are below */
 };
 
 /* The transaction being made: what the log is so far, and how many items are in it. */
@@ -275,8 +274,8 @@ writer_turn(struct logd *logd)
 	if (!wanted(logd))
 		return;
 	enum db_result result = write_batch(logd);
-	if (result == DB_OK && db_wal_size(logd->db) >= WAL_MAX)
-		result = db_checkpoint(logd->db, false);
+	if (result == DB_OK && db_wal_size(logd->db) >= DB_WAL_MAX)
+		result = db_checkpoint(logd->db);
 	space_found(logd, result == DB_OK);
 }
 
@@ -300,7 +299,7 @@ writer_tick(struct logd *logd)
 	} else if (quiet && logd->rlog.commit.index > logd->state.commit.index)
 		w->commit_due = true;
 	else if (quiet && db_wal_size(logd->db) >= WAL_IDLE_MAX)
-		space_found(logd, db_checkpoint(logd->db, false) == DB_OK);
+		space_found(logd, db_checkpoint(logd->db) == DB_OK);
 }
 
 void
@@ -310,6 +309,6 @@ writer_finish(struct logd *logd)
 	logd->writer.commit_due = true;
 	logd->space.trial = true;
 	writer_turn(logd);
-	space_found(logd, db_checkpoint(logd->db, true) == DB_OK);
+	space_found(logd, db_checkpoint(logd->db) == DB_OK);
 	mark_sync(&logd->mark);
 }

@@ -59,7 +59,7 @@ void writer_turn(struct logd *logd);
 void writer_tick(struct logd *logd);
 /* Something is to be stored or moved when it stays quiet. */
 bool writer_unsettled(const struct logd *logd);
-/* A clean stop: all that is known becomes durable, and the write-ahead log empty. */
+/* A clean stop: all that is known becomes durable, and is moved out of the write-ahead log. */
 void writer_finish(struct logd *logd);
 
 #endif
