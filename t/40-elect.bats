@@ -450,3 +450,93 @@ said() { grep -cE "$1" "$LOG"; }
 		Conn(sock).hello()
 	PY
 }
+
+@test "elect: thousands of mutated frames from clients, peers and raft-logd do not end it" {
+	elect_start
+	play <<-'PY'
+		import random
+		rng = random.Random(int(os.environ.get("SEED", "1")))
+		def near():                           # a term that may make sense
+		    return max(0, logd.term + rng.randrange(-1, 2))
+		def some(kind):
+		    n = rng.choice([0, 1, 2, 3, 7, 2**31, 2**32 - 1, 2**63, 2**64 - 1])
+		    if kind in INTS:
+		        return n % 2 ** (8 * struct.calcsize(INTS[kind]))
+		    if kind == "pos":
+		        return (n, rng.choice([0, 1, 2, 2**64 - 1]))
+		    if kind == "id":
+		        return rng.choice([b"", b"n1", b"n2", b"n3", b"\xff" * 32])
+		    if kind == "text":
+		        return rng.choice(["status", "members", "state", "", "x" * 300])
+		    if kind == "rest" and rng.random() < 0.7:
+		        return b"".join(entry(i + rng.randrange(2), "x", b"s", rng.choice([0, 2, 2, 3, 9]), near())
+		                        for i in range(rng.randrange(4)))
+		    return rng.randbytes(rng.choice([0, 1, 16, 40]) if kind == "rest" else BYTES[kind])
+		def frame(names):
+		    name = rng.choice(names)
+		    fields = {field: some(kind) for kind, field in FIELDS[name]}
+		    if "count" in fields and rng.random() < 0.8:
+		        fields["count"] = fields.get("entries", b"").count(b"s" + b"\0" * 15)
+		    if "term" in fields and rng.random() < 0.95:
+		        fields["term"] = near()
+		    if "prev" in fields and rng.random() < 0.8:
+		        fields["prev"] = rng.choice([(0, 0), logd.last()])
+		    out = bytearray(put(name, **fields))
+		    if rng.random() < 0.3 and len(out) > 6:
+		        out[rng.randrange(6, len(out))] ^= 1 << rng.randrange(8)
+		    return bytes(out)
+		peers = [n for n in NUMBERS if n.startswith("raft_")]
+		logd = Logd(run, members=("n1", "n2", "n3")).accept().tell()
+		peerd = Peerd(run).accept()
+		peerd.conn.sock.setblocking(False)
+		def drain(conn):
+		    try:
+		        while conn.sock.recv(1 << 20):
+		            pass
+		    except OSError:
+		        pass
+		logd.conn.sock.setblocking(False)
+		def serve():                          # what it writes must fit its log, whatever it hears
+		    try:
+		        while True:
+		            name, m = logd.conn.recv()
+		            if name in ("log_write", "log_commit"):
+		                logd.take(name, m)
+		            if name == "log_write":
+		                logd.store(m)
+		    except BlockingIOError:
+		        pass
+		for i in range(300):
+		    c = Conn(sock)
+		    c.hello()
+		    try:
+		        for k in range(20):
+		            c.raw(frame(list(NUMBERS)) if k % 2 else frame(["propose", "read_index", "query_text", "watch"]))
+		    except OSError:
+		        pass
+		    c.close()
+		    serve()
+		for i in range(6000):
+		    peerd.conn.raw(put("peer_recv", **{"from": rng.choice(["n2", "n3", "n4"]), "frame": frame(peers)}))
+		    if i % 20 == 0:
+		        time.sleep(0.005)
+		        drain(peerd.conn)
+		        serve()
+		assert len(logd.writes) > 100 and len(logd.entries) > 10, (len(logd.writes), len(logd.entries))
+		logd.close()
+		for i in range(150):
+		    logd.accept()
+		    if rng.random() < 0.7:
+		        logd.tell()
+		    try:
+		        for k in range(5):
+		            logd.conn.raw(frame(["log_state", "log_part", "log_end", "log_stored", "log_full", "log_entries", "session"]))
+		    except OSError:
+		        pass
+		    logd.conn.sock.close()
+		c = Conn(sock)
+		c.hello()
+		assert logfmt(c.query("status"))["part"] == "elect"
+	PY
+	elect_alive
+}

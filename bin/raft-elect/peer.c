@@ -111,10 +111,14 @@ peer_tell_config(struct peer *peer)
 static bool
 too_much_waits(struct peer *peer)
 {
-	if (!peer->lossy && conn_out_size(peer->link.conn) > OUT_MAX) {
+	size_t size = conn_out_size(peer->link.conn);
+	if (!peer->lossy && size > OUT_MAX) {
 		peer->lossy = true;
 		log_warn("peer", "state=full why=%s", log_q("raft-peerd does not take its messages; they are dropped"));
 		node_peers_lost(peer->node);
+	} else if (peer->lossy && size < OUT_MAX / 2) {
+		peer->lossy = false;
+		log_info("peer", "state=drained");
 	}
 	return peer->lossy;
 }
@@ -142,11 +146,6 @@ peer_send(struct peer *peer, const struct raft_message *message)
 void
 peer_flush(struct peer *peer)
 {
-	if (!link_is_up(&peer->link))
-		return;
-	conn_flush(peer->link.conn);
-	if (peer->lossy && !conn_choked(peer->link.conn)) {
-		peer->lossy = false;
-		log_info("peer", "state=drained");
-	}
+	if (link_is_up(&peer->link))
+		conn_flush(peer->link.conn);
 }

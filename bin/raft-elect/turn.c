@@ -3,7 +3,9 @@
  * Performs an update.  Nothing here decides anything.
  *
  * The core has seen to it that no message depends on a write that is not durable yet, so all may leave
- * at once (§10.2.1); the writes go first because all wait for them.
+ * at once (§10.2.1); the writes go first because all wait for them, then what goes to the peers beside
+ * them.  Without a write it is the clients that wait: their answers go first, by the loop's own order
+ * at the end of the turn (what was put last).
  */
 #include "turn.h"
 
@@ -20,7 +22,8 @@ perform_disk(struct node *node, const struct raft_update *update)
 	}
 	for (size_t i = 0; i < update->fetches_count; i++)
 		rlog_fetch(&node->rlog, &update->fetches[i]);
-	rlog_flush(&node->rlog);
+	if (update->write.number != 0)
+		rlog_flush(&node->rlog);
 }
 
 static void
@@ -30,7 +33,8 @@ perform_peers(struct node *node, const struct raft_update *update)
 		peer_tell_config(&node->peer);
 	for (size_t i = 0; i < update->messages_count; i++)
 		peer_send(&node->peer, &update->messages[i]);
-	peer_flush(&node->peer);
+	if (update->write.number != 0)
+		peer_flush(&node->peer);
 }
 
 static void

@@ -8,8 +8,8 @@
 struct node;
 
 /*
- * Asks the core what is to be done and does it: the disk first, then the peers, then the
- * clients.  Returns when the core wants to be called again.  Before: there is a core.
+ * Asks the core what is to be done and does it.  Returns when the core wants to be called
+ * again.  Before: there is a core.
  */
 struct mono_ms turn_perform(struct node *node);
 

@@ -39,7 +39,7 @@ def put_field(kind, value):
     return (struct.pack(">H", len(value)) if kind == "text" else b"") + value
 
 
-def put(name, **fields):
+def put(name, /, **fields):
     body = b"".join(put_field(kind, fields.pop(field, None)) for kind, field in FIELDS[name])
     assert not fields, f"{name} has no {fields}"
     return struct.pack(">IH", 2 + len(body), NUMBERS[name]) + body
@@ -95,7 +95,7 @@ class Conn:
         self.sock.settimeout(timeout)
         self.have = b""
 
-    def send(self, name, **fields):
+    def send(self, name, /, **fields):
         self.sock.sendall(put(name, **fields))
 
     def raw(self, data):
