@@ -427,3 +427,10 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	sed -E 's/^#( *[a-z_]+:)/\1/' "$ROOT/etc/raft.yaml" >raft.yaml
 	check
 }
+
+@test "conf: the example in raft.yaml(5) is good" {
+	awk '/^\.Sh EXAMPLES/ { on = 1 } on && /^\.Ed/ { exit } on && text { print } on && /^\.Bd/ { text = 1 }' \
+		"$ROOT/man/raft.yaml.5" >raft.yaml
+	[ "$(wc -l <raft.yaml)" -eq 6 ]
+	check
+}
