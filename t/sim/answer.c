@@ -190,6 +190,7 @@ client_answer(struct sim *sim, struct node *node, const struct raft_ticket_answe
 			sim->counters[COUNT_FORWARDED]++;
 	}
 	client = &clients->at[attempt->client];
+	client->rests = answer->verdict != RAFT_COMMITTED;
 	if (client->run != attempt->run)
 		return;
 	if (attempt->answered == (1u << attempt->count) - 1)
@@ -209,6 +210,7 @@ client_read_answer(struct sim *sim, struct node *node, const struct raft_read_an
 	if (read->node != node->number || read->incarnation != node->incarnation)
 		sim_fail(sim, "n%d answers a read that another elector was asked", node->number + 1);
 	read->answered = true;
+	clients->at[read->client].rests = !answer->ok;
 	trace_add(sim, node->number, -1, "read-answer", "ticket ok index", answer->ticket, answer->ok, answer->index);
 	if (!answer->ok) {
 		sim->counters[COUNT_READS_FAILED]++;

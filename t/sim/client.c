@@ -252,7 +252,7 @@ client_read(struct sim *sim, struct client *client)
 		must(clients->reads != NULL);
 	}
 	clients->reads[clients->reads_count++] = (struct client_read){ .floor = sim->check.committed,
-		.at_us = sim->world.now_us, .node = (uint8_t)client->node,
+		.at_us = sim->world.now_us, .client = client->number, .node = (uint8_t)client->node,
 		.incarnation = sim->nodes[client->node].incarnation };
 	trace_add(sim, (int)client->node, -1, "read", "ticket committed", ticket, sim->check.committed, 0);
 	node_read(sim, &sim->nodes[client->node], ticket);
@@ -344,7 +344,8 @@ client_act(struct sim *sim, size_t number)
 
 	if (sim->clients.stopping)
 		return;
-	client_post(sim, client, rng_range(&sim->rng, 1, 2 * sim->profile.client_pause_us));
+	client_post(sim, client, rng_range(&sim->rng, 1, 2 * sim->profile.client_pause_us) +
+	    client->rests * rng_below(&sim->rng, 500 * sim->profile.election_timeout_ms));
 	if (!node_serves(&sim->nodes[client->node]) || rng_chance(&sim->rng, 20000))
 		client_move(sim, client);
 	if (!node_serves(&sim->nodes[client->node]))

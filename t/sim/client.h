@@ -35,6 +35,7 @@ struct client {
 	uint64_t acked;  /* all up to here are committed */
 	uint64_t length; /* serials of this session before a new one begins */
 	unsigned open;   /* attempts not answered */
+	bool rests;      /* the last answer was no good: it waits longer */
 	bool back;       /* something failed: go back to acked + 1 */
 	bool refresh;    /* named: the epoch it replaces is to be read again */
 	uint64_t progress_us;
@@ -48,8 +49,6 @@ struct attempt {
 	uint8_t kind;
 	uint8_t count;
 	uint8_t answered, refused; /* bits by entry */
-	bool given_up; /* its client no longer waits, or never hears */
-	bool lost;     /* no answer can come */
 	uint64_t serial, epoch, fence;
 	uint64_t at_us;
 	struct tnode *placed[ATTEMPT_ENTRIES_MAX]; /* where a log took it */
@@ -58,8 +57,9 @@ struct attempt {
 struct client_read {
 	uint64_t floor; /* committed anywhere before it began */
 	uint64_t at_us;
+	uint32_t client;
 	uint8_t node;
-	bool answered, lost;
+	bool answered;
 	uint32_t incarnation;
 };
 

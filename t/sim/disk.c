@@ -275,11 +275,9 @@ disk_transaction_done(struct sim *sim, struct node *node)
 	uint64_t number;
 	uint64_t at = sim->world.now_us + rng_range(&sim->rng, 5, 200);
 
-	if (disk->stalled) {
-		disk->busy = false; /* begun again when the disk goes on */
-		disk->taken = 0;
+	disk->hung = disk->stalled;
+	if (disk->stalled)
 		return;
-	}
 	disk->busy = false;
 	number = transaction_apply(sim, node);
 	trace_add(sim, node->number, -1, "durable", "number last term", number, disk->rows.last,
@@ -331,7 +329,7 @@ disk_crash(struct sim *sim, struct node *node)
 		transaction_apply(sim, node);
 	}
 	disk->count = disk->taken = 0;
-	disk->busy = false;
+	disk->busy = disk->hung = false;
 	disk->commit_timer = false;
 	disk->generation++;
 	commit_reload(disk, disk->commit_stored);
@@ -409,8 +407,13 @@ disk_set_full(struct sim *sim, struct node *node, bool full)
 void
 disk_run_again(struct sim *sim, struct node *node)
 {
-	node->disk.stalled = false;
-	disk_kick(sim, node);
+	struct disk *disk = &node->disk;
+
+	disk->stalled = false;
+	if (disk->hung)
+		disk_transaction_done(sim, node);
+	else
+		disk_kick(sim, node);
 }
 
 static bool

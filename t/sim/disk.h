@@ -50,6 +50,7 @@ struct disk {
 	uint64_t mark_term;
 	struct tnode *lost_tail; /* while recovering: what was there before the loss */
 	bool full, stalled, busy;
+	bool hung; /* its transaction would be over, were it not stalled */
 	bool commit_timer;
 	size_t taken; /* writes in the running transaction */
 	uint32_t generation; /* of raft-logd */

@@ -288,7 +288,7 @@ fault_end_all(struct sim *sim)
 		node_resume(sim, node);
 		node_set_rate(sim, node, CLOCK_TRUE);
 		disk_set_full(sim, node, false);
-		disk_run_again(sim, node);
+		node_run_again(sim, node);
 		if (node->core == NULL)
 			node_up_after(sim, node, 1000);
 	}

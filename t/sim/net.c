@@ -147,12 +147,15 @@ tell_unreachable(struct sim *sim, int from, int to)
 }
 
 static void
-packet_post(struct sim *sim, const struct raft_message *message, int from, int to)
+packet_post(struct sim *sim, const struct raft_message *message, int from, int to, bool doubled)
 {
 	uint32_t slot = packet_new(&sim->net);
+	struct packet *packet = &sim->net.packets[slot];
 
-	packet_fill(&sim->net.packets[slot], message);
-	sim->net.packets[slot].epoch = sim->net.epochs[from] + sim->net.epochs[to];
+	packet_fill(packet, message);
+	packet->epoch = sim->net.epochs[from] + sim->net.epochs[to];
+	packet->doubled = doubled && message->type == RAFT_MSG_PROPOSE;
+	packet->incarnation = sim->nodes[to].incarnation;
 	world_post(&sim->world, (struct world_event){ .at_us = arrival(sim, from, to),
 	                            .kind = WORLD_DELIVER, .node = (uint8_t)to, .value = slot });
 }
@@ -162,6 +165,7 @@ net_send(struct sim *sim, const struct raft_message *message)
 {
 	int from = sim_number(&message->from);
 	int to = sim_number(&message->to);
+	bool doubled = rng_chance(&sim->rng, sim->net.duplicate_ppm);
 
 	sim->counters[COUNT_MESSAGES]++;
 	if (sim->net.cut[from][to] || rng_chance(&sim->rng, sim->net.loss_ppm)) {
@@ -171,10 +175,10 @@ net_send(struct sim *sim, const struct raft_message *message)
 		return;
 	}
 	trace_message(sim, "send", message);
-	packet_post(sim, message, from, to);
-	if (rng_chance(&sim->rng, sim->net.duplicate_ppm)) {
+	packet_post(sim, message, from, to, doubled);
+	if (doubled) {
 		sim->counters[COUNT_MESSAGES_DOUBLED]++;
-		packet_post(sim, message, from, to);
+		packet_post(sim, message, from, to, doubled);
 	}
 }
 
@@ -185,7 +189,8 @@ net_arrive(struct sim *sim, uint32_t slot)
 	int from = sim_number(&packet->message.from);
 	int to = sim_number(&packet->message.to);
 
-	if (sim->net.cut[from][to] || packet->epoch != sim->net.epochs[from] + sim->net.epochs[to]) {
+	if (sim->net.cut[from][to] || packet->epoch != sim->net.epochs[from] + sim->net.epochs[to] ||
+	    (packet->doubled && packet->incarnation != sim->nodes[to].incarnation)) {
 		sim->counters[COUNT_MESSAGES_LOST]++;
 		trace_message(sim, "cut", &packet->message);
 		tell_unreachable(sim, from, to);

@@ -3,7 +3,8 @@
  * The network between nodes: delays, loses, doubles, reorders, and has links that are cut.
  *
  * Worse than raft-peerd, which promises "in order or lost" for each peer and
- * class of messages: the core must not care.
+ * class of messages: the core must not care.  But for one thing: an elector never
+ * gets a proposal that an earlier life of it has had, since then "refused" would be a lie.
  */
 #ifndef SIM_NET_H
 #define SIM_NET_H
@@ -18,6 +19,8 @@ struct packet {
 	struct raft_entry *entries; /* with a reference each */
 	size_t size;
 	uint32_t next_free;
+	bool doubled; /* a proposal of which there are two: only for the elector that may have the other */
+	uint32_t incarnation;
 	uint32_t epoch; /* of the pair's transport: a restart loses what is in flight */
 };
 

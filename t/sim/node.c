@@ -283,10 +283,9 @@ node_up(struct sim *sim, struct node *node)
 {
 	if (node->core != NULL || node->dead)
 		return;
-	if (node->paused || node->disk.busy) { /* raft-logd answers once its transaction has ended */
-		node_up_after(sim, node, 3000);
+	node->up_waits = node->disk.busy; /* raft-logd answers once its transaction has ended */
+	if (node->up_waits)
 		return;
-	}
 	node->down = false;
 	node_start(sim, node);
 }
@@ -481,18 +480,34 @@ node_disk_busy_event(const struct world_event *event)
 }
 
 static void
+node_transaction_done(struct sim *sim, struct node *node)
+{
+	disk_transaction_done(sim, node);
+	if (node->up_waits)
+		node_up(sim, node);
+}
+
+void
+node_run_again(struct sim *sim, struct node *node)
+{
+	disk_run_again(sim, node);
+	if (node->up_waits)
+		node_up(sim, node);
+}
+
+static void
 node_logd_event(struct sim *sim, struct node *node, const struct world_event *event)
 {
 	bool current = event->incarnation == node->disk.generation;
 
 	if (event->kind == WORLD_TRANSACTION && current)
-		disk_transaction_done(sim, node);
+		node_transaction_done(sim, node);
 	else if (event->kind == WORLD_IDLE_COMMIT && current)
 		disk_idle_commit(sim, node);
 	else if (event->kind == WORLD_ROOM)
 		disk_set_full(sim, node, false);
 	else if (event->kind == WORLD_RUN_AGAIN)
-		disk_run_again(sim, node);
+		node_run_again(sim, node);
 }
 
 void
@@ -500,12 +515,12 @@ node_world_event(struct sim *sim, struct node *node, const struct world_event *e
 {
 	bool disk = node_disk_busy_event(event);
 
-	if (event->kind == WORLD_UP)
-		node_up(sim, node);
-	else if (event->kind == WORLD_RESUME)
+	if (event->kind == WORLD_RESUME)
 		node_resume(sim, node);
 	else if (node->frozen || (node->paused && !disk))
 		node_hold(node, event);
+	else if (event->kind == WORLD_UP)
+		node_up(sim, node);
 	else if (disk)
 		node_logd_event(sim, node, event);
 	else if (event->kind == WORLD_DELIVER)

@@ -40,6 +40,7 @@ struct node {
 	bool dead;   /* for ever */
 	bool down;   /* the whole node: the disk does not work either */
 	bool paused, frozen;
+	bool up_waits; /* for its raft-logd, whose transaction has not ended */
 	struct clock clock;
 	struct disk disk;
 
@@ -76,6 +77,8 @@ void node_elector_down(struct sim *sim, struct node *node);
 void node_up_after(struct sim *sim, struct node *node, uint64_t after_us);
 void node_pause(struct sim *sim, struct node *node, bool frozen, uint64_t for_us);
 void node_resume(struct sim *sim, struct node *node);
+/* Its disk is no longer stalled. */
+void node_run_again(struct sim *sim, struct node *node);
 /* An event of the world that concerns this node. */
 void node_world_event(struct sim *sim, struct node *node, const struct world_event *event);
 /* Whether a client could reach it. */
