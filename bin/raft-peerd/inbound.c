@@ -16,6 +16,7 @@
 enum {
 	PIPE_REFUSALS_MAX = 16,
 	PIPE_HELLO_MS = 20,
+	TWIN_HELLOS = 5,
 	HINT_MS = 250
 };
 
@@ -110,6 +111,29 @@ send_reply(struct arrival *a, const uint8_t *message)
 		link_greet(link);
 }
 
+/*
+ * Good hellos that come to nothing, while the node of that name is at its address and gets the replies:
+ * somebody else has its key.  (A hello that is replayed comes with the same number.)
+ */
+static void
+look_for_twin(struct arrival *a)
+{
+	struct pipe *pipe = a->pipe;
+	if (pipe->peer || a->envelope.handshake == pipe->handshake)
+		return;
+	pipe->handshake = a->envelope.handshake;
+	pipe->hellos++;
+	if (pipe->hellos < TWIN_HELLOS || a->peer->links[WIRE_CONSENSUS].state != LINK_OPEN ||
+	    !pipes_owned(a->peerd->pipes, a->peer))
+		return;
+	char address[PULL_ADDRESS_SIZE], why[256];
+	pull_address(pipe->id, address);
+	snprintf(why, sizeof why,
+	    "another process, from %s, calls with its key: two processes run with this node's key, "
+	    "a copied data directory or secret; stop one of them now", address);
+	peer_twins(a->peer, why);
+}
+
 static void
 on_hello(struct arrival *a)
 {
@@ -134,6 +158,7 @@ on_hello(struct arrival *a)
 	*waiting = (struct incoming){.valid = true, .born = now, .session = reply.session, .rx = rx};
 	seal_wipe(&rx, sizeof rx);
 	send_reply(a, message);
+	look_for_twin(a);
 }
 
 static void

@@ -14,6 +14,7 @@
 enum {
 	HELLO_FIRST_MS = 200, /* then doubled, up to */
 	HELLO_LAST_MS = 4000,
+	HELLO_HURRY_MS = 1600,
 	/* A handshake that has just begun is not begun again. */
 	HELLO_FLOOR_MS = 50,
 	/* An attempt to connect may hang in the kernel, whose own retries become rare. */
@@ -23,10 +24,9 @@ enum {
 	WAITING_BYTES_MAX = 256 << 10,
 	WAITING_MS = 1000,
 	UNANSWERED_MS = 5000,
-	/* A session is renewed, by a new handshake, after so long and so many messages. */
+	/* A session is renewed, by a new handshake, after so long; and after peerd->renew messages. */
 	RENEW_MS = 15 * 60 * 1000
 };
-#define RENEW_MESSAGES (UINT64_C(1) << 32)
 
 static const char *const state_names[] = {
 #define S(NAME, text) text,
@@ -143,10 +143,8 @@ send_hello(struct link *link, struct mono_ms now)
 	link->pending_valid =
 	    channel_hello(&link->pending, &names, &link->peerd->pair, link->peer->member.key, bytes + head);
 	link->handshake = envelope.handshake;
-	if (!link->pending_valid)
-		return;
-	link_notice(link, bytes, sizeof bytes);
-	peerd_hurry(link->peerd);
+	if (link->pending_valid)
+		link_notice(link, bytes, sizeof bytes);
 }
 
 void
@@ -158,6 +156,7 @@ link_greet(struct link *link)
 		return;
 	link->hello_delay_ms = HELLO_FIRST_MS;
 	send_hello(link, now);
+	peerd_hurry(link->peerd);
 }
 
 bool
@@ -301,7 +300,8 @@ waiting_limit(struct link *link)
 		count_dropped(link, queue_clear(&link->queue));
 		link->queued = now;
 	}
-	return WAITING_BYTES_MAX;
+	/* One frame of any size, or several small ones. */
+	return queue_size(&link->queue) == 0 ? PEER_FRAME_MAX : WAITING_BYTES_MAX;
 }
 
 void
@@ -424,7 +424,7 @@ link_flush(struct link *link)
 static void
 tick_session(struct link *link, struct mono_ms now)
 {
-	bool old = now.ms - link->opened.ms > RENEW_MS || channel_counter(&link->tx) > RENEW_MESSAGES;
+	bool old = now.ms - link->opened.ms > RENEW_MS || channel_counter(&link->tx) > link->peerd->renew;
 	if (old && !link->pending_valid) {
 		link->hello_delay_ms = HELLO_FIRST_MS;
 		send_hello(link, now);
@@ -445,7 +445,9 @@ tick_greeting(struct link *link, struct mono_ms now)
 		    log_q("somebody is there who does not answer the handshake: another cluster, node or key, "
 			  "or its raft-elect is not up, or it cannot reach our address; its log may say which"));
 	}
-	peerd_hurry(link->peerd);
+	/* The usual tick is fine enough for what is tried rarely. */
+	if (link->hello_delay_ms <= HELLO_HURRY_MS)
+		peerd_hurry(link->peerd);
 }
 
 void

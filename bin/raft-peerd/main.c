@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* raft-peerd: the transport between nodes.  Sets up, ticks, stops. */
+#include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "door.h"
@@ -10,7 +13,8 @@
 #include "pipes.h"
 #include "roster.h"
 
-enum { TICK_MS = 1000, TICK_HURRY_MS = 100, STOP_MS = 300 };
+enum { TICK_MS = 1000, TICK_HURRY_MS = 100, STOP_MS = 300, OPT_RENEW = 0x100 };
+#define RENEW_MESSAGES (UINT64_C(1) << 32)
 
 static struct peerd self;
 
@@ -122,15 +126,31 @@ open_sockets(struct peerd *peerd)
 	}
 }
 
+static const struct option options[] = {{"renew", required_argument, NULL, OPT_RENEW}, {0}};
+
+static void
+on_option(int opt, const char *value)
+{
+	char *end;
+	must(opt == OPT_RENEW);
+	errno = 0;
+	self.renew = strtoull(value, &end, 10);
+	if (errno || *end || end == value || self.renew == 0 || value[0] == '-')
+		daemon_die(EXIT_USAGE, "--renew %s: not a number of messages", value);
+}
+
 static void
 start(struct peerd *peerd, int argc, char **argv)
 {
 	peerd->daemon = (struct daemon){
 	    .prog = "raft-peerd",
-	    .usage = "[-nv] [-c FILE] [-d FD]",
+	    .usage = "[-nv] [-c FILE] [-d FD] [--renew MESSAGES]",
+	    .options = options,
+	    .found = on_option,
 	    .stop = on_stop,
 	    .arg = peerd,
 	};
+	peerd->renew = RENEW_MESSAGES;
 	seal_init();
 	daemon_start(&peerd->daemon, argc, argv);
 	peerd->loop = peerd->daemon.loop;

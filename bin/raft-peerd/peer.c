@@ -87,15 +87,13 @@ was_replaced(const struct peer *peer, uint64_t start)
 	return false;
 }
 
-/* Only a process that is still alive can begin a handshake after another took its place: the key is in use twice. */
-static void
-shout(struct peer *peer)
+void
+peer_twins(struct peer *peer, const char *why)
 {
 	uint64_t muted;
 	peer->refusals++;
 	if (throttle_pass(&peer->twins, mono_now(), &muted))
-		log_warn("twins", "peer=%s muted=%" PRIu64 " why=%s", peer->member.id.s, muted,
-		    log_q("two processes run with this node's key: a copied data directory or secret; stop one of them now"));
+		log_warn("twins", "peer=%s muted=%" PRIu64 " why=%s", peer->member.id.s, muted, log_q(why));
 }
 
 static void
@@ -116,7 +114,9 @@ peer_started(struct peer *peer, uint64_t start, struct mono_ms since)
 	if (was_replaced(peer, start)) {
 		if (since.ms <= peer->started.ms)
 			return false;
-		shout(peer);
+		/* Only a process that is alive can begin a handshake after another took its place. */
+		peer_twins(peer, "a process came back after another with its key took its place: "
+				 "two processes run with this node's key, a copied data directory or secret; stop one of them now");
 	}
 	if (peer->start != 0)
 		replace(peer);

@@ -59,6 +59,8 @@ void peer_lost(struct peer *peer);
  */
 bool peer_started(struct peer *peer, uint64_t start, struct mono_ms since);
 void peer_heard(struct peer *peer);
+/* Two processes run with its key: one line now and then says so. */
+void peer_twins(struct peer *peer, const char *why);
 /* A slot for a session that the peer has asked for. */
 struct incoming *peer_waiting(struct peer *peer, enum wire_class class);
 /* The session, live or waiting; NULL when it is not known. */

@@ -48,6 +48,7 @@ struct peerd {
 	struct raft_id self;
 	struct seal_pair pair;
 	uint64_t start; /* number of this process, random */
+	uint64_t renew; /* a session is renewed after so many messages */
 	struct mono_ms since;
 	bool have_cluster; /* raft-elect has said who is who */
 	struct wire_hash cluster;

@@ -75,7 +75,16 @@ pipes_own(struct pipes *pipes, struct pipe *pipe, struct peer *peer, enum wire_c
 	}
 	pipe->peer = peer;
 	pipe->class = class;
-	pipe->refusals = 0;
+	pipe->refusals = pipe->hellos = 0;
+}
+
+bool
+pipes_owned(const struct pipes *pipes, const struct peer *peer)
+{
+	for (size_t i = 0; i < pipes->count; i++)
+		if (pipes->list[i].peer == peer)
+			return true;
+	return false;
 }
 
 void

@@ -14,6 +14,8 @@ struct pipe {
 	enum wire_class class;
 	struct mono_ms since;
 	struct mono_ms hello_next; /* a hello costs four multiplications: not too many of them */
+	uint64_t handshake;        /* of the last hello that was good */
+	unsigned hellos;           /* good ones that came to nothing */
 	unsigned refusals;
 };
 
@@ -25,6 +27,8 @@ struct pipe *pipes_find(struct pipes *pipes, uint32_t id);
 void pipes_drop(struct pipes *pipes, uint32_t id);
 /* The peer is behind this pipe; an older one of the same class is closed. */
 void pipes_own(struct pipes *pipes, struct pipe *pipe, struct peer *peer, enum wire_class class);
+/* Whether the peer is behind some pipe. */
+bool pipes_owned(const struct pipes *pipes, const struct peer *peer);
 /* The peer is no longer a member: its pipes are closed. */
 void pipes_forget(struct pipes *pipes, const struct peer *peer);
 /* Closes strangers that are too many, or have been there for too long while they could prove who they are. */

@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* Key pairs, and the file that holds a secret: one line of base64 that nobody else may read. */
+/* The file that holds a secret: one line of base64 that nobody else may read. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "seal.h"
-
-void
-seal_pair_new(struct seal_pair *pair)
-{
-	randombytes_buf(pair->secret, sizeof pair->secret);
-	seal_pair_public(pair);
-}
-
-void
-seal_pair_public(struct seal_pair *pair)
-{
-	crypto_scalarmult_base(pair->public, pair->secret);
-}
 
 static bool
 fail(char *why, const char *path, const char *what)
@@ -54,7 +40,7 @@ seal_pair_write(const struct seal_pair *pair, const char *path, char *why)
 	line[SEAL_KEY_TEXT_SIZE - 1] = '\n';
 	/* The umask may have taken bits away from 0600; the owner must be able to read it. */
 	bool ok = fchmod(fd, 0600) == 0 && write(fd, line, sizeof line) == sizeof line && fsync(fd) == 0;
-	sodium_memzero(line, sizeof line);
+	seal_wipe(line, sizeof line);
 	ok = close(fd) == 0 && ok;
 	if (ok && sync_folder_of(path))
 		return true;
@@ -97,7 +83,7 @@ read_line(int fd, char line[SEAL_KEY_TEXT_SIZE], const char *path, char *why)
 		snprintf(why, SEAL_WHY_SIZE, "%s: is no secret key: one line of %d characters is", path,
 		    SEAL_KEY_TEXT_SIZE - 1);
 	}
-	sodium_memzero(text, sizeof text);
+	seal_wipe(text, sizeof text);
 	return ok;
 }
 
@@ -114,7 +100,7 @@ seal_pair_read(struct seal_pair *pair, const char *path, char *why)
 	if (!ok)
 		return false;
 	ok = seal_key_parse(pair->secret, line);
-	sodium_memzero(line, sizeof line);
+	seal_wipe(line, sizeof line);
 	if (!ok) {
 		snprintf(why, SEAL_WHY_SIZE, "%s: is no secret key: not base64 of %d bytes", path, SEAL_KEY_SIZE);
 		return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Randomness, hashes and texts of keys, from libsodium.  pair.c has the secret's file. */
+/* Randomness, hashes and texts of keys, from libsodium.  pair.c has a secret's file. */
 #include "seal.h"
 
 #include <err.h>
@@ -141,6 +141,19 @@ seal_key_parse(uint8_t key[SEAL_KEY_SIZE], const char *text)
 	    sodium_base642bin(key, SEAL_KEY_SIZE, text, SEAL_KEY_TEXT_SIZE - 1, NULL, &size, NULL,
 		sodium_base64_VARIANT_ORIGINAL) == 0 &&
 	    size == SEAL_KEY_SIZE;
+}
+
+void
+seal_pair_new(struct seal_pair *pair)
+{
+	randombytes_buf(pair->secret, sizeof pair->secret);
+	seal_pair_public(pair);
+}
+
+void
+seal_pair_public(struct seal_pair *pair)
+{
+	crypto_scalarmult_base(pair->public, pair->secret);
 }
 
 void

@@ -3,6 +3,9 @@
  * peer-client: plays raft-elect towards raft-peerd.
  *
  *   peer-client talk RUN NAME MEMBERS      commands on stdin, events on stdout (below)
+ *   peer-client status RUN                 the status lines
+ *   peer-client raw RUN HEX                those bytes after a hello as client; what comes back is named
+ *   peer-client flood PORT COUNT           connections that speak SP and then say nothing, until killed
  *   peer-client bench RUN1 ID1 RUN2 ID2 NAME MEMBERS ROUNDS SIZE WINDOW
  *
  * NAME and MEMBERS make the cluster id and the configuration.  Commands of talk:
@@ -11,6 +14,7 @@
  * Events: "recv FROM KIND N", "lost PEER", "closed WHY"; of appends only what is odd, "out-of-order FROM
  * N after M", and with report "appends FROM count=C first=F last=L".
  */
+#include <arpa/inet.h>
 #include <err.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -445,6 +449,100 @@ run_bench(char **argv)
 	return 0;
 }
 
+/* ------- short errands -------------------------------------------------------------- */
+
+static void
+on_status_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
+{
+	struct msg_text_reply reply;
+	(void)conn;
+	(void)arg;
+	if (number != MSG_TEXT_REPLY || !msg_text_reply_get(&reply, body, size))
+		return;
+	fwrite(reply.lines.bytes, 1, reply.lines.size, stdout);
+	exit(fflush(stdout) == 0 ? 0 : 74);
+}
+
+static void
+on_errand_closed(struct conn *conn, const char *why, void *arg)
+{
+	(void)conn;
+	(void)arg;
+	printf("closed %s\n", why);
+	exit(1);
+}
+
+static struct conn *
+dial_as_client(const char *run, const struct conn_calls *calls)
+{
+	char path[SOCK_PATH_MAX], why[SOCK_WHY_SIZE];
+	if (!sock_path(path, run, "peer", why))
+		errx(78, "%s", why);
+	int fd = sock_connect(path, why);
+	if (fd < 0)
+		errx(69, "%s", why);
+	struct conn *conn = conn_new(loop, fd, SIZE_MAX_FRAME, OUT_HIGH, calls, NULL);
+	struct msg_hello hello = {WIRE_VERSION_LOW, WIRE_VERSION_HIGH, WIRE_CLIENT, wire_text("peer-client")};
+	msg_hello_put(conn_out(conn), &hello);
+	return conn;
+}
+
+static int
+run_status(char **argv)
+{
+	static const struct conn_calls calls = {on_status_frame, on_errand_closed, NULL};
+	struct conn *conn = dial_as_client(argv[0], &calls);
+	struct msg_query_text query = {1, wire_text("status")};
+	msg_query_text_put(conn_out(conn), &query);
+	loop_run(loop);
+	return 0;
+}
+
+static void
+on_raw_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
+{
+	(void)conn;
+	(void)body;
+	(void)size;
+	(void)arg;
+	printf("%s\n", msg_name(number));
+}
+
+static void
+on_raw_end(uv_timer_t *timer)
+{
+	(void)timer;
+	exit(0);
+}
+
+static int
+run_raw(char **argv)
+{
+	static const struct conn_calls calls = {on_raw_frame, on_errand_closed, NULL};
+	uv_timer_t timer;
+	put_raw(dial_as_client(argv[0], &calls), argv[1]);
+	uv_timer_init(loop_uv(loop), &timer);
+	uv_timer_start(&timer, on_raw_end, 500, 0);
+	loop_run(loop);
+	return 0;
+}
+
+static int
+run_flood(char **argv)
+{
+	static const uint8_t push_header[] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	to.sin_port = htons((uint16_t)num(argv[0]));
+	for (uint64_t i = 0; i < num(argv[1]); i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ||
+		    send(fd, push_header, sizeof push_header, MSG_NOSIGNAL) < 0)
+			err(71, "connection %" PRIu64, i);
+	}
+	for (;;)
+		pause();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -454,5 +552,11 @@ main(int argc, char **argv)
 		return run_talk(argv + 2);
 	if (argc == 11 && strcmp(argv[1], "bench") == 0)
 		return run_bench(argv + 2);
-	errx(64, "usage: peer-client talk RUN NAME MEMBERS | bench RUN1 ID1 RUN2 ID2 NAME MEMBERS ROUNDS SIZE WINDOW");
+	if (argc == 3 && strcmp(argv[1], "status") == 0)
+		return run_status(argv + 2);
+	if (argc == 4 && strcmp(argv[1], "raw") == 0)
+		return run_raw(argv + 2);
+	if (argc == 4 && strcmp(argv[1], "flood") == 0)
+		return run_flood(argv + 2);
+	errx(64, "usage: peer-client talk RUN NAME MEMBERS | status RUN | raw RUN HEX | flood PORT COUNT | bench RUN1 ID1 RUN2 ID2 NAME MEMBERS ROUNDS SIZE WINDOW");
 }

@@ -1,0 +1,539 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# raft-peerd between itself and a client that plays raft-elect.
+
+load helper
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	PORT=$(free_ports 6)
+	C=$BATS_TEST_TMPDIR/c
+	raft-init -N 3 -p "$PORT" "$C" >/dev/null
+}
+
+teardown() { stop_all; }
+
+port() { echo $((PORT + ${1#n} - 1)); }
+
+# peerd NODE [OPTION...]: starts one and waits for its socket.
+peerd() {
+	local node=$1
+	shift
+	spawn "$C/$node/log" raft-peerd -c "$C/$node/raft.yaml" "$@"
+	echo "$SPAWNED" >"$C/$node/pid"
+	wait_until 10 grep -q 'ev=listening' "$C/$node/log"
+}
+
+pid() { cat "$C/$1/pid"; }
+
+# elect NODE [NAME [MEMBERS]]: a client that plays its raft-elect; events in NODE/events.
+elect() {
+	local node=$1
+	rm -f "$C/$node/fifo"
+	mkfifo "$C/$node/fifo"
+	# shellcheck disable=SC2016
+	spawn "$C/$node/events" bash -c 'exec <"$0" "$@"' "$C/$node/fifo" \
+		"$TBIN/peer-client" talk "$C/$node/run" "${2:-demo}" "${3:-$C/$node/members.yaml}"
+	echo "$SPAWNED" >"$C/$node/elect.pid"
+	exec {fd}>"$C/$node/fifo"
+	eval "FD_$node=$fd"
+}
+
+# say NODE COMMAND: to the client.
+say() {
+	local fd=FD_$1
+	echo "$2" >&"${!fd}"
+}
+
+# saw NODE PATTERN: the client has had such an event.
+saw() { grep -qE "$2" "$C/$1/events"; }
+
+both() {
+	peerd n1
+	peerd n2
+	elect n1
+	elect n2
+	say n1 'vote n2 1'
+	say n2 'vote n1 1'
+	connected n1 n2
+	connected n2 n1
+}
+
+# field NODE KEY [PEER]: from the status lines of raft-peerd.
+field() {
+	local line="part=peerd "
+	[ -z "${3:-}" ] || line="part=peer id=$3 "
+	timeout 10 "$TBIN/peer-client" status "$C/$1/run" | grep "^$line" | tr ' ' '\n' | sed -n "s/^$2=//p"
+}
+
+is_connected() { [ "$(field "$1" connected "$2")" = yes ]; }
+connected() { wait_until 10 is_connected "$1" "$2"; }
+
+# appends NODE FROM COUNT: so many have come.
+appends() {
+	say "$1" report
+	grep -q "^appends $2 count=$3 " "$C/$1/events"
+}
+
+# last NODE FROM N: the newest append of that sender has this number.
+last() {
+	say "$1" report
+	grep -q "^appends $2 .*last=$3\$" "$C/$1/events"
+}
+
+logged() { grep -qE "$2" "$C/$1/log"; }
+
+@test "peerd: frames of each sender arrive whole and in order" {
+	both
+	say n1 'burst n2 1 5000 300'
+	say n2 'burst n1 1 5000 300'
+	wait_until 20 appends n2 n1 5000
+	wait_until 20 appends n1 n2 5000
+	run ! grep -h out-of-order "$C/n1/events" "$C/n2/events"
+	say n1 'append n2 6000 16000000'
+	say n1 'append n2 6001 0'
+	wait_until 20 saw n2 '^recv n1 beat 6001'
+	wait_until 20 appends n2 n1 5001
+}
+
+@test "peerd: bulk frames go their own way" {
+	both
+	say n1 'bulk n2 7 1000000'
+	wait_until 10 appends n2 n1 1
+}
+
+@test "peerd: nothing but ciphertext passes between nodes" {
+	relay_between
+	tell "record $C/record"
+	say n1 'append n2 1 100000'
+	wait_until 10 appends n2 n1 1
+	# The records are zeros: a hundred thousand of them compress to nothing, their ciphertext does not.
+	[ "$(wc -c <"$C/record")" -gt 100000 ]
+	[ "$(gzip -c "$C/record" | wc -c)" -gt 100000 ]
+}
+
+@test "peerd: after kill -9 of a peer raft-elect is told, and they find each other again" {
+	both
+	reap KILL "$(pid n2)"
+	wait_until 10 saw n1 '^lost n2'
+	peerd n2
+	elect n2
+	connected n1 n2
+	connected n2 n1
+	say n1 'vote n2 77'
+	wait_until 10 saw n2 '^recv n1 raft_vote 77'
+	say n2 'vote n1 78'
+	wait_until 10 saw n1 '^recv n2 raft_vote 78'
+	logged n1 'ev=restarted peer=n2'
+}
+
+@test "peerd: what was sent to an absent peer is dropped after a second, but for the newest" {
+	both
+	reap KILL "$(pid n2)"
+	wait_until 10 saw n1 '^lost n2'
+	for i in $(seq 100 120); do say n1 "beat n2 $i"; done
+	say n1 'propose n2 9'
+	sleep 2.5
+	say n1 'beat n2 500'
+	[ "$(field n1 queue_bytes n2)" -lt 1000 ]
+	[ "$(grep -c '^lost n2' "$C/n1/events")" -ge 2 ]
+	peerd n2
+	elect n2
+	connected n1 n2
+	say n1 'beat n2 501'
+	wait_until 10 saw n2 '^recv n1 beat 501'
+	run ! saw n2 '^recv n1 beat 1[01]'
+	run ! saw n2 '^recv n1 raft_propose 9'
+}
+
+@test "peerd: a peer that stops reading delays no other, and its queue is bounded" {
+	sed -i 's/^peerd:/peerd:\n  queue: 4MiB/' "$C/n1/raft.yaml"
+	both
+	peerd n3
+	elect n3
+	connected n1 n3
+	connected n3 n1
+	kill -STOP "$(pid n2)"
+	say n1 'burst n2 1 400 100000'
+	say n1 'burst n3 1 30 100000'
+	wait_until 5 appends n3 n1 30
+	wait_until 10 saw n1 '^lost n2'
+	[ "$(field n1 dropped n2)" -gt 100 ]
+	[ "$(field n1 queue_bytes n2)" -le $((5 << 20)) ]
+	logged n1 'ev=queue peer=n2'
+	# Heartbeats take each other's place.
+	before=$(field n1 queue_bytes n2)
+	for i in $(seq 1000 1200); do say n1 "beat n2 $i"; done
+	say n1 'append n3 401 10'
+	wait_until 5 appends n3 n1 31
+	[ "$(field n1 queue_bytes n2)" -le $((before + 1000)) ]
+	kill -CONT "$(pid n2)"
+	wait_until 20 connected n1 n2
+	say n1 'append n2 5000 10'
+	wait_until 20 last n2 n1 5000
+	run ! grep out-of-order "$C/n2/events"
+}
+
+@test "peerd: a raft-elect that does not read stops the senders, and memory stays bounded" {
+	sed -i 's/^peerd:/peerd:\n  queue: 8MiB/' "$C/n1/raft.yaml"
+	both
+	say n2 pause
+	sleep 0.2
+	say n1 'burst n2 1 1000 200000'
+	wait_until 20 saw n1 '^lost n2'
+	for n in n1 n2; do
+		rss=$(awk '/VmHWM/ {print $2}' "/proc/$(pid $n)/status")
+		echo "$n: $rss KiB"
+		[ "$rss" -lt 200000 ]
+	done
+	say n2 go
+	connected n1 n2
+	say n1 'append n2 5000 10'
+	wait_until 20 last n2 n1 5000
+	run ! grep out-of-order "$C/n2/events"
+}
+
+@test "peerd: without raft-elect what comes is dropped and counted, and the connection stays" {
+	both
+	say n2 quit
+	wait_until 10 logged n2 'ev=elector state=gone'
+	say n1 'burst n2 1 100 1000'
+	unheard() { [ "$(field n2 unheard)" -ge 100 ]; }
+	wait_until 10 unheard
+	is_connected n1 n2
+	elect n2
+	wait_until 10 logged n2 'ev=elector state=connected'
+	say n1 'append n2 200 10'
+	wait_until 10 appends n2 n1 1
+}
+
+@test "peerd: a newer raft-elect takes the older one's place" {
+	both
+	mv "$C/n1/events" "$C/n1/events.old"
+	cp "$C/n1/events.old" "$C/n1/events"
+	elect n1
+	wait_until 10 logged n1 'ev=elector state=replaced'
+	say n2 'vote n1 5'
+	wait_until 10 saw n1 '^recv n2 raft_vote 5'
+	run ! grep -q 'raft_vote 5' "$C/n1/events.old"
+}
+
+@test "peerd: a malformed frame on its socket ends that connection alone" {
+	both
+	mkdir -p "$C/x"
+	ln -s "$C/n1/run" "$C/x/run"
+	for raw in 00000000 ffffffff0001 00000003000100 0000000200420000 000000080041000000000000 00000006004000000000; do
+		cp "$C/n1/members.yaml" "$C/x/"
+		# A client that is no elector, and one that is and sends rubbish after its hello.
+		timeout 10 "$TBIN/peer-client" raw "$C/n1/run" "$raw" >/dev/null || :
+	done
+	alive "$(pid n1)"
+	say n1 'vote n2 31'
+	wait_until 10 saw n2 '^recv n1 raft_vote 31'
+	say n1 'raw ffffffff0041'
+	wait_until 10 saw n1 '^closed '
+	elect n1
+	say n1 'vote n2 32'
+	wait_until 10 saw n2 '^recv n1 raft_vote 32'
+}
+
+@test "peerd: rubbish on the TCP port is survived, closed and named once in a while" {
+	both
+	local p
+	p=$(port n1)
+	tcp() { timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$p; $1" 2>/dev/null || :; }
+	tcp 'head -c 100000 /dev/urandom >&3; cat <&3 >/dev/null'
+	tcp 'printf "GET / HTTP/1.0\r\n\r\n" >&3; cat <&3 >/dev/null'
+	# As NNG's push0: a message of 2^63 bytes, one of none, one of three, one of unknown version.
+	sp='printf "\0SP\0\0\120\0\0" >&3'
+	tcp "$sp; printf '\\177\\377\\377\\377\\377\\377\\377\\377' >&3; cat <&3 >/dev/null"
+	tcp "$sp; printf '\\0\\0\\0\\0\\0\\0\\0\\0' >&3; cat <&3 >/dev/null"
+	tcp "$sp; printf '\\0\\0\\0\\0\\0\\0\\0\\3abc' >&3; cat <&3 >/dev/null"
+	tcp "$sp; printf '\\0\\0\\0\\0\\0\\0\\0\\50\\11\\3\\0' >&3; head -c 37 /dev/zero >&3; cat <&3 >/dev/null"
+	wait_until 10 logged n1 'ev=refused .*cut short'
+	wait_until 10 logged n1 'ev=refused .*protocol version'
+	alive "$(pid n1)"
+	is_connected n2 n1
+	say n2 'vote n1 41'
+	wait_until 10 saw n1 '^recv n2 raft_vote 41'
+	[ "$(grep -c 'ev=refused' "$C/n1/log")" -le 5 ]
+	[ "$(field n1 refusals)" -ge 3 ]
+}
+
+@test "peerd: strangers that connect and say nothing are closed, and members still get in" {
+	both
+	"$TBIN/peer-client" flood "$(port n1)" 300 &
+	flood=$!
+	PIDS+=("$flood")
+	reap KILL "$(pid n2)"
+	peerd n2
+	elect n2
+	connected n2 n1
+	say n2 'vote n1 51'
+	wait_until 10 saw n1 '^recv n2 raft_vote 51'
+	few() { [ "$(field n1 pipes)" -le 40 ]; }
+	wait_until 30 few
+	is_connected n2 n1
+}
+
+# A relay between n1 and n2: n1 dials it instead of n2.
+relay_between() {
+	local there
+	there=$((PORT + 5))
+	mkfifo "$C/relay.in"
+	# shellcheck disable=SC2016
+	spawn "$C/relay" bash -c 'exec <"$0" "$@"' "$C/relay.in" "$TBIN/peer-relay" "$there" "$(port n2)" "$@"
+	exec {RELAY}>"$C/relay.in"
+	wait_until 10 grep -q listening "$C/relay"
+	sed "s/:$(port n2)/:$there/" "$C/n1/members.yaml" >"$C/n1/relayed.yaml"
+	peerd n1
+	peerd n2
+	elect n1 demo "$C/n1/relayed.yaml"
+	elect n2
+	connected n1 n2
+	connected n2 n1
+	say n1 'vote n2 1'
+	wait_until 10 saw n2 '^recv n1 raft_vote 1'
+}
+
+# tell COMMAND: to the relay.
+tell() {
+	local before
+	before=$(grep -c "^done" "$C/relay" || :)
+	echo "$1" >&"$RELAY"
+	more() { [ "$(grep -c '^done' "$C/relay")" -gt "$before" ]; }
+	wait_until 10 more
+}
+
+@test "peerd: a message that comes twice is delivered once" {
+	relay_between
+	tell twice
+	say n1 'vote n2 2'
+	wait_until 10 logged n2 'ev=refused from=n1 .*came again'
+	tell again
+	say n1 'vote n2 3'
+	wait_until 10 saw n2 '^recv n1 raft_vote 3'
+	[ "$(grep -c 'recv n1 raft_vote 2' "$C/n2/events")" -eq 1 ]
+	[ "$(field n2 refusals n1)" -eq 2 ]
+	is_connected n1 n2
+}
+
+@test "peerd: a message that was overtaken is not delivered late" {
+	relay_between
+	tell swap
+	say n1 'vote n2 2'
+	say n1 'vote n2 3'
+	sleep 0.3
+	say n1 'vote n2 4'
+	wait_until 10 saw n2 '^recv n1 raft_vote 4'
+	grep 'recv n1 raft_vote' "$C/n2/events" | awk '{print $4}' >"$C/numbers"
+	sort -n -c "$C/numbers"
+}
+
+@test "peerd: an altered message closes the connection, whichever of its bits it was; then they meet anew" {
+	relay_between
+	n=10
+	for at in 1 2 10 40 45 51 60 -1 -16; do
+		tell "flip $at"
+		say n1 "vote n2 $n"
+		n=$((n + 1))
+		sleep 0.2
+		wait_until 10 connected n1 n2
+		say n1 "vote n2 $n"
+		wait_until 10 saw n2 "^recv n1 raft_vote $n\$"
+		run ! saw n2 "^recv n1 raft_vote $((n - 1))\$"
+		n=$((n + 1))
+	done
+	[ "$(field n2 refusals)" -ge 7 ]
+	logged n2 'ev=refused from=n1 .*fingerprint=[0-9a-f]{16} .*altered'
+}
+
+@test "peerd: raft-elect is told when the connection was cut in the middle" {
+	relay_between
+	say n1 'burst n2 1 200 100000'
+	tell cut
+	wait_until 10 saw n1 '^lost n2'
+	wait_until 10 connected n1 n2
+	say n1 'append n2 1000 10'
+	wait_until 20 last n2 n1 1000
+	run ! grep out-of-order "$C/n2/events"
+}
+
+@test "peerd: a half-open connection is given up and made anew" {
+	relay_between
+	tell stall
+	say n1 'vote n2 5'
+	wait_until 15 saw n1 '^lost n2'
+	logged n1 'peer id=n2 .*state=lost .*silent'
+	tell go
+	wait_until 15 connected n1 n2
+	say n1 'vote n2 6'
+	wait_until 10 saw n2 '^recv n1 raft_vote 6$'
+}
+
+@test "peerd: losses, copies and swaps at random: in order or not at all" {
+	relay_between 7 100 100 100
+	for i in $(seq 1 40); do
+		say n1 "burst n2 $((i * 100)) 100 50"
+		sleep 0.02
+	done
+	beaten() { say n1 'beat n2 9' && saw n2 '^recv n1 beat 9'; }
+	wait_until 20 beaten
+	run ! grep out-of-order "$C/n2/events"
+	[ "$(field n2 refusals n1)" -gt 0 ]
+}
+
+@test "peerd: a session is renewed under load and nothing is lost" {
+	peerd n1 --renew 20
+	peerd n2 --renew 20
+	elect n1
+	elect n2
+	connected n1 n2
+	connected n2 n1
+	for i in $(seq 1 60); do
+		say n1 "burst n2 $((i * 100)) 100 50"
+		sleep 0.05
+	done
+	wait_until 20 appends n2 n1 6000
+	run ! grep out-of-order "$C/n2/events"
+	run ! saw n1 '^lost'
+	run ! logged n2 'ev=refused'
+}
+
+@test "peerd: a node of another cluster is refused in one sentence, on the side that it called" {
+	both
+	D=$BATS_TEST_TMPDIR/d
+	raft-init -N 3 -p "$PORT" "$D" >/dev/null
+	# Its n3 listens where nobody of ours does, and takes our n1 for its own.
+	spawn "$D/n3/log" raft-peerd -c "$D/n3/raft.yaml"
+	wait_until 10 grep -q ev=listening "$D/n3/log"
+	spawn "$D/n3/events" bash -c "sleep 60 | '$TBIN/peer-client' talk '$D/n3/run' demo '$D/n3/members.yaml'"
+	wait_until 10 logged n1 'ev=refused from=n3 .*it is of another cluster: [0-9a-f]{16}, and this is [0-9a-f]{16}'
+	wait_until 10 grep -q 'ev=unanswered peer=n1' "$D/n3/log"
+	[ "$(grep -c 'ev=refused' "$C/n1/log")" -le 4 ]
+	is_connected n1 n2
+}
+
+@test "peerd: a node with a key that is not the members list's is refused" {
+	both
+	rm "$C/n3/n3.key"
+	head -c 32 /dev/urandom | base64 >"$C/n3/n3.key"
+	chmod 600 "$C/n3/n3.key"
+	peerd n3
+	elect n3
+	wait_until 10 logged n1 'ev=refused from=n3 .*fingerprint=[0-9a-f]{16} .*not made with the key'
+	logged n3 'ev=key .*another key for this node'
+	run ! saw n1 '^recv n3'
+}
+
+@test "peerd: one that takes this node for another is told apart" {
+	both
+	# n3 believes n2 to be where n1 is.
+	sed "s/:$(port n2)/:99999/; s/:$(port n1)/:$(port n2)/; s/:99999/:$(port n1)/" "$C/n3/members.yaml" >"$C/n3/swapped.yaml"
+	peerd n3
+	elect n3 demo "$C/n3/swapped.yaml"
+	wait_until 10 logged n1 'ev=refused from=n3 .*takes this node for n2'
+}
+
+@test "peerd: an id that no member has is refused" {
+	both
+	sed -i 's/id: n3/id: n9/' "$C/n3/raft.yaml" "$C/n3/members.yaml"
+	peerd n3
+	elect n3
+	wait_until 10 logged n1 'ev=refused from=n9 .*no member has that id'
+}
+
+# A copy of n2's folder, with another port.
+copy_n2() {
+	cp -r "$C/n2" "$C/n2b"
+	rm -rf "$C/n2b/run" "$C/n2b/events" "$C/n2b/log"
+	mkdir -m 700 "$C/n2b/run"
+	sed -i "s/:$(port n2)/:$((PORT + 4))/" "$C/n2b/raft.yaml"
+	peerd n2b
+	elect n2b
+}
+
+@test "peerd: a copy of a node that calls while the node itself is there is shouted about" {
+	both
+	copy_n2
+	wait_until 20 logged n1 'ev=twins peer=n2 .*two processes'
+	is_connected n1 n2
+}
+
+@test "peerd: a process that comes back after its copy took its place is shouted about" {
+	relay_between
+	copy_n2
+	tell "target $((PORT + 4))"
+	tell cut
+	wait_until 10 logged n1 'ev=restarted peer=n2'
+	run ! logged n1 'ev=twins peer=n2 .*came back'
+	tell "target $(port n2)"
+	tell cut
+	wait_until 10 logged n1 'ev=twins peer=n2 .*came back'
+}
+
+@test "peerd: a member that moved is dialled at its new address, one that went is left" {
+	both
+	there=$((PORT + 5))
+	reap TERM "$(pid n2)"
+	sed -i "s/:$(port n2)/:$there/" "$C"/n?/members.yaml "$C/n2/raft.yaml"
+	peerd n2
+	elect n2
+	say n1 "config demo $C/n1/members.yaml"
+	connected n1 n2
+	logged n1 "ev=address peer=n2 .*:$there"
+	say n1 'vote n2 6'
+	wait_until 10 saw n2 '^recv n1 raft_vote 6'
+	sed '/id: n2/d' "$C/n1/members.yaml" >"$C/n1/two.yaml"
+	say n1 "config demo $C/n1/two.yaml"
+	wait_until 10 logged n1 'ev=gone id=n2'
+	[ -z "$(field n1 connected n2)" ]
+	say n1 'vote n2 7'
+	wait_until 10 saw n1 '^lost n2'
+}
+
+@test "peerd: TERM sends what waits, removes the socket and ends with 0" {
+	both
+	say n1 'burst n2 1 100 50000'
+	wait_until 10 last n2 n1 100
+	kill -TERM "$(pid n1)"
+	wait "$(pid n1)"
+	[ ! -e "$C/n1/run/peer" ]
+}
+
+# fails STATUS SENTENCE: raft-peerd of n1 ends so.
+fails() {
+	run timeout 10 raft-peerd -c "$C/n1/raft.yaml"
+	echo "$output"
+	[ "$status" -eq "$1" ]
+	grep -qE "lvl=error .*$2" <<<"$output"
+}
+
+@test "peerd: mistakes of an operator are one sentence and status 78" {
+	chmod 640 "$C/n1/n1.key"
+	fails 78 'others can get at the secret key'
+	chmod 600 "$C/n1/n1.key"
+	mv "$C/n1/n1.key" "$C/n1/k"
+	fails 78 'n1.key: cannot open the secret key'
+	echo short >"$C/n1/n1.key"
+	chmod 600 "$C/n1/n1.key"
+	fails 78 'is no secret key'
+	rm "$C/n1/n1.key"
+	mv "$C/n1/k" "$C/n1/n1.key"
+	peerd n2
+	sed -i "s/:$(port n1)/:$(port n2)/" "$C/n1/raft.yaml"
+	fails 78 "$(port n2): cannot listen: Address in use"
+	sed -i "s/127.0.0.1:$(port n2)/192.0.2.1:$(port n1)/" "$C/n1/raft.yaml"
+	fails 78 '192.0.2.1.*cannot listen'
+}
+
+@test "peerd: a second one on the same run directory leaves the first alone" {
+	both
+	sed "s/:$(port n1)/:$((PORT + 5))/" "$C/n1/raft.yaml" >"$C/n1/second.yaml"
+	run timeout 10 raft-peerd -c "$C/n1/second.yaml"
+	[ "$status" -eq 78 ]
+	[[ "$output" == *"in use: another process listens there"* ]]
+	say n1 'vote n2 6'
+	wait_until 10 saw n2 '^recv n1 raft_vote 6'
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * peer-relay LISTEN_PORT TARGET_PORT [SEED DROP TWICE SWAP]: stands between two raft-peerd on loopback and sees
+ * whole NNG messages (SP over TCP: 8 bytes of header each way, then u64 size and the message).
+ *
+ * With a seed, DROP, TWICE and SWAP of a thousand messages are dropped, sent twice, or sent after the next one.
+ * Commands on stdin, for the next message from the one who connects:
+ *   flip BYTE   alter one bit of that byte (from the end when negative)
+ *   twice | drop | swap
+ *   again       send the last message of a session once more, now
+ *   record FILE from now on write the messages of sessions to the file
+ *   target PORT for the connections to come
+ *   cut         close all connections, now
+ *   stall | go  stop reading, go on
+ *   count       print "messages N"
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../lib/wire/buf.h"
+
+enum { PAIRS_MAX = 64, READ_SIZE = 1 << 16, SP_HEADER_SIZE = 8 };
+
+struct pair {
+	int client, server; /* -1: free */
+	struct wire_buf in; /* from the client, not yet a whole message */
+	struct wire_buf held;
+	bool greeted;
+};
+
+static struct pair pairs[PAIRS_MAX];
+static struct {
+	bool flip, twice, drop, swap, stalled;
+	long flip_at;
+	unsigned long messages;
+	struct wire_buf last;
+	struct pair *last_pair;
+	unsigned drop_in_1000, twice_in_1000, swap_in_1000;
+	bool random;
+	FILE *record;
+	char target[256];
+} state;
+
+static void
+pair_close(struct pair *p)
+{
+	if (p->client < 0)
+		return;
+	close(p->client);
+	close(p->server);
+	p->client = p->server = -1;
+	p->in.size = p->held.size = 0;
+	p->greeted = false;
+	if (state.last_pair == p)
+		state.last_pair = NULL;
+}
+
+static void
+send_all(struct pair *p, int fd, const uint8_t *bytes, size_t size)
+{
+	while (size > 0) {
+		ssize_t sent = send(fd, bytes, size, MSG_NOSIGNAL);
+		if (sent < 0) {
+			pair_close(p);
+			return;
+		}
+		bytes += sent;
+		size -= (size_t)sent;
+	}
+}
+
+static bool
+chance(unsigned in_1000)
+{
+	return state.random && (unsigned)(random() % 1000) < in_1000;
+}
+
+static bool
+take(bool *flag)
+{
+	bool was = *flag;
+	*flag = false;
+	return was;
+}
+
+/* A message of a session: envelope kind 3 in the second byte of the body. */
+static void
+on_message(struct pair *p, uint8_t *bytes, size_t size)
+{
+	bool sealed = size > 10 && bytes[9] == 3;
+	state.messages++;
+	if (sealed) {
+		state.last.size = 0;
+		wire_buf_put(&state.last, bytes, size);
+		state.last_pair = p;
+	}
+	if (sealed && state.record && fwrite(bytes, 1, size, state.record) != size)
+		err(74, "record");
+	if (sealed && take(&state.flip)) {
+		size_t at = state.flip_at < 0 ? size - (size_t)-state.flip_at : 8 + (size_t)state.flip_at;
+		bytes[at < size ? at : size - 1] ^= 1;
+	}
+	if (sealed && (take(&state.drop) || chance(state.drop_in_1000)))
+		return;
+	if (sealed && p->held.size == 0 && (take(&state.swap) || chance(state.swap_in_1000))) {
+		wire_buf_put(&p->held, bytes, size);
+		return;
+	}
+	send_all(p, p->server, bytes, size);
+	if (sealed && (take(&state.twice) || chance(state.twice_in_1000)))
+		send_all(p, p->server, bytes, size);
+	if (p->held.size > 0 && p->server >= 0) {
+		send_all(p, p->server, p->held.bytes, p->held.size);
+		p->held.size = 0;
+	}
+}
+
+static void
+on_client(struct pair *p)
+{
+	uint8_t *at = wire_buf_add(&p->in, READ_SIZE);
+	ssize_t got = recv(p->client, at, READ_SIZE, 0);
+	p->in.size -= READ_SIZE - (got > 0 ? (size_t)got : 0);
+	if (got <= 0) {
+		pair_close(p);
+		return;
+	}
+	size_t done = 0;
+	if (!p->greeted && p->in.size >= SP_HEADER_SIZE) {
+		send_all(p, p->server, p->in.bytes, SP_HEADER_SIZE);
+		p->greeted = true;
+		done = SP_HEADER_SIZE;
+	}
+	while (p->greeted && p->in.size - done >= 8) {
+		size_t size = 8 + (size_t)wire_get_u64(p->in.bytes + done);
+		if (p->in.size - done < size)
+			break;
+		on_message(p, p->in.bytes + done, size);
+		done += size;
+	}
+	if (p->client >= 0)
+		wire_buf_drop(&p->in, done);
+}
+
+static void
+on_server(struct pair *p)
+{
+	uint8_t bytes[READ_SIZE];
+	ssize_t got = recv(p->server, bytes, sizeof bytes, 0);
+	if (got <= 0)
+		pair_close(p);
+	else
+		send_all(p, p->client, bytes, (size_t)got);
+}
+
+static struct sockaddr_in
+loopback(const char *port)
+{
+	return (struct sockaddr_in){
+	    .sin_family = AF_INET,
+	    .sin_port = htons((uint16_t)atoi(port)),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+}
+
+static void
+on_accept(int listener)
+{
+	struct sockaddr_in to = loopback(state.target);
+	int client = accept(listener, NULL, NULL);
+	int server = socket(AF_INET, SOCK_STREAM, 0);
+	if (client < 0 || server < 0)
+		err(71, "accept");
+	if (connect(server, (struct sockaddr *)&to, sizeof to) < 0) {
+		close(client);
+		close(server);
+		return;
+	}
+	for (size_t i = 0; i < PAIRS_MAX; i++)
+		if (pairs[i].client < 0) {
+			pairs[i].client = client;
+			pairs[i].server = server;
+			return;
+		}
+	errx(71, "too many connections");
+}
+
+static void
+record(const char *path)
+{
+	state.record = fopen(path, "w");
+	if (state.record == NULL)
+		err(74, "%s", path);
+	setvbuf(state.record, NULL, _IONBF, 0);
+}
+
+static void
+run_command(char *line)
+{
+	line[strcspn(line, "\n")] = '\0';
+	if (strncmp(line, "flip ", 5) == 0) {
+		state.flip = true;
+		state.flip_at = atol(line + 5);
+	} else if (strcmp(line, "twice") == 0) {
+		state.twice = true;
+	} else if (strcmp(line, "drop") == 0) {
+		state.drop = true;
+	} else if (strcmp(line, "swap") == 0) {
+		state.swap = true;
+	} else if (strcmp(line, "again") == 0) {
+		if (state.last_pair)
+			send_all(state.last_pair, state.last_pair->server, state.last.bytes, state.last.size);
+	} else if (strncmp(line, "record ", 7) == 0) {
+		record(line + 7);
+	} else if (strncmp(line, "target ", 7) == 0) {
+		snprintf(state.target, sizeof state.target, "%s", line + 7);
+	} else if (strcmp(line, "cut") == 0) {
+		for (size_t i = 0; i < PAIRS_MAX; i++)
+			pair_close(&pairs[i]);
+	} else if (strcmp(line, "stall") == 0 || strcmp(line, "go") == 0) {
+		state.stalled = line[0] == 's';
+	} else if (strcmp(line, "count") == 0) {
+		printf("messages %lu\n", state.messages);
+	} else {
+		errx(64, "%s: no such command", line);
+	}
+	printf("done %s\n", line);
+	fflush(stdout);
+}
+
+static void
+on_stdin(void)
+{
+	static char line[256];
+	static size_t size;
+	ssize_t got = read(0, line + size, 1);
+	if (got <= 0)
+		exit(0);
+	if (line[size++] != '\n' && size < sizeof line - 1)
+		return;
+	line[size] = '\0';
+	size = 0;
+	run_command(line);
+}
+
+static int
+listen_at(const char *port)
+{
+	struct sockaddr_in at = loopback(port);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, 64) < 0)
+		err(71, "port %s", port);
+	return fd;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc != 3 && argc != 7)
+		errx(64, "usage: peer-relay LISTEN_PORT TARGET_PORT [SEED DROP TWICE SWAP]");
+	if (argc == 7) {
+		state.random = true;
+		srandom((unsigned)atoi(argv[3]));
+		state.drop_in_1000 = (unsigned)atoi(argv[4]);
+		state.twice_in_1000 = (unsigned)atoi(argv[5]);
+		state.swap_in_1000 = (unsigned)atoi(argv[6]);
+	}
+	for (size_t i = 0; i < PAIRS_MAX; i++)
+		pairs[i].client = pairs[i].server = -1;
+	snprintf(state.target, sizeof state.target, "%s", argv[2]);
+	int listener = listen_at(argv[1]);
+	printf("listening\n");
+	fflush(stdout);
+	for (;;) {
+		struct pollfd fds[2 + 2 * PAIRS_MAX] = {{.fd = 0, .events = POLLIN}, {.fd = listener, .events = POLLIN}};
+		for (size_t i = 0; i < PAIRS_MAX; i++) {
+			fds[2 + 2 * i] = (struct pollfd){.fd = state.stalled ? -1 : pairs[i].client, .events = POLLIN};
+			fds[3 + 2 * i] = (struct pollfd){.fd = pairs[i].server, .events = POLLIN};
+		}
+		if (poll(fds, 2 + 2 * PAIRS_MAX, -1) < 0 && errno != EINTR)
+			err(71, "poll");
+		if (fds[0].revents)
+			on_stdin();
+		if (fds[1].revents)
+			on_accept(listener);
+		for (size_t i = 0; i < PAIRS_MAX; i++) {
+			if (fds[2 + 2 * i].revents && pairs[i].client == fds[2 + 2 * i].fd)
+				on_client(&pairs[i]);
+			if (fds[3 + 2 * i].revents && pairs[i].server == fds[3 + 2 * i].fd && pairs[i].server >= 0)
+				on_server(&pairs[i]);
+		}
+	}
+}
