@@ -1,0 +1,240 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# raft-append: what it takes, and what its exit status promises.
+# sanitize
+
+load helper
+
+setup_file() {
+	cluster_init "$BATS_FILE_TMPDIR/c"
+	cluster_start
+	export CLUSTER CLUSTER_COUNT
+	wait_leader
+	timeout 30 raft-ctl -c "$CLUSTER/n1/raft.yaml" wait
+}
+teardown_file() { cluster_stop; }
+
+append() { timeout 60 raft-append -c "$CLUSTER/n1/raft.yaml" "$@"; }
+commit() { ctl n1 barrier && status n1 log commit; }
+tail_from() { timeout 20 raft-tail -c "$CLUSTER/n2/raft.yaml" --from "$@"; }
+
+# elects SIGNAL NODE...: the signal to raft-elect of each.
+elects() {
+	local signal=$1 n
+	shift
+	for n in "$@"; do kill -s "$signal" "$(daemon_pid "$n" elect)"; done
+}
+
+@test "append: exits 0, silently, and the lines are on every node in order (design 5)" {
+	from=$(($(commit) + 1))
+	lines 3000 order >"$BATS_TEST_TMPDIR/in"
+	run append "$BATS_TEST_TMPDIR/in"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	for n in $(nodes); do
+		timeout 20 raft-tail -c "$CLUSTER/$n/raft.yaml" --from "$from" | cmp - "$BATS_TEST_TMPDIR/in"
+	done
+}
+
+@test "append: empty lines and an unterminated last line are entries" {
+	from=$(($(commit) + 1))
+	printf 'a\n\nb' | append
+	[ "$(tail_from "$from" -F json | jq -r .data | tr '\n' '|')" = 'a||b|' ]
+}
+
+@test "append: -v prints index and term of each entry in order, through leader and follower" {
+	for n in $(nodes); do
+		lines 2000 verbose | timeout 30 raft-append -c "$CLUSTER/$n/raft.yaml" -v >"$BATS_TEST_TMPDIR/out"
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 2000 ]
+		sort -n -c "$BATS_TEST_TMPDIR/out"
+		index=$(sed -n 1234p "$BATS_TEST_TMPDIR/out" | cut -d' ' -f1)
+		[ "$(tail_from "$index" -N 1)" = "$(lines 2000 verbose | sed -n 1234p)" ]
+	done
+}
+
+@test "append: files follow one another, and none shares an entry; - is standard input" {
+	from=$(($(commit) + 1))
+	printf 'one' >"$BATS_TEST_TMPDIR/a"
+	printf 'three\n' >"$BATS_TEST_TMPDIR/b"
+	echo two | append "$BATS_TEST_TMPDIR/a" - "$BATS_TEST_TMPDIR/b"
+	[ "$(tail_from "$from" | tr '\n' ' ')" = 'one two three ' ]
+}
+
+@test "append: -F whole takes each file as one entry, and an empty input as an empty entry" {
+	from=$(($(commit) + 1))
+	printf 'a\nb\n' >"$BATS_TEST_TMPDIR/a"
+	: >"$BATS_TEST_TMPDIR/empty"
+	append -F whole "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/empty"
+	append -F whole </dev/null
+	[ "$(tail_from "$from" -F netstring)" = $'4:a\nb\n,0:,0:,' ]
+}
+
+@test "append: an empty input of lines appends nothing, and exits 0" {
+	from=$(($(commit) + 1))
+	append </dev/null
+	: | append -0
+	[ -z "$(tail_from "$from")" ]
+}
+
+@test "append: a line is committed while its pipe stays open" {
+	from=$(($(commit) + 1))
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	append <"$BATS_TEST_TMPDIR/fifo" 3>&- &
+	exec 7>"$BATS_TEST_TMPDIR/fifo"
+	echo at-once >&7
+	there() { [ "$(tail_from "$from" -N 1)" = at-once ]; }
+	wait_until 10 there
+	echo later >&7
+	exec 7>&-
+	wait $!
+	[ "$(tail_from "$from" | tail -n 1)" = later ]
+}
+
+@test "append: -w 1 and -w 100000 append the same" {
+	for w in 1 100000; do
+		from=$(($(commit) + 1))
+		lines 300 window | append -w "$w"
+		tail_from "$from" | cmp - <(lines 300 window)
+	done
+}
+
+@test "append: a netstring that is none ends the run with 65, what is before it is committed" {
+	from=$(($(commit) + 1))
+	run append -F netstring <<<'1:a,2:bc,x'
+	[ "$status" -eq 65 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ "$output" == *"entry 3"*"committed 2"* ]]
+	[ "$(tail_from "$from" | tr '\n' ' ')" = 'a bc ' ]
+}
+
+@test "append: an input that cannot be read is 74, and one that is not there is told before anything is appended" {
+	from=$(($(commit) + 1))
+	echo first >"$BATS_TEST_TMPDIR/first"
+	run append "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/nowhere"
+	[ "$status" -eq 74 ]
+	[ "$output" = "raft-append: $BATS_TEST_TMPDIR/nowhere: No such file or directory" ]
+	[ -z "$(tail_from "$from")" ]
+	run append "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR"
+	[ "$status" -eq 74 ]
+	[[ "$output" == *"Is a directory: committed 1, resume with line 2" ]]
+	# shellcheck disable=SC2016
+	run timeout 10 sh -c 'exec raft-append -c "$1" <&-' sh "$CLUSTER/n1/raft.yaml"
+	[ "$status" -eq 74 ]
+}
+
+@test "append: mistakes are one sentence and 64" {
+	wrong() {
+		run timeout 10 raft-append -c "$CLUSTER/n1/raft.yaml" "$@" </dev/null
+		echo "$* -> $status $output"
+		[ "$status" -eq 64 ] && [ "${#lines[@]}" -eq 1 ] && [[ "$output" == raft-append:* ]]
+	}
+	wrong -x
+	wrong --nonsense
+	wrong -F
+	wrong -F yaml
+	wrong -F json
+	wrong -w 0
+	wrong -w many
+	wrong -t 5
+	wrong -S ''
+	wrong -S 'two words'
+	wrong -S "$(printf 'x%.0s' $(seq 65))"
+	wrong --continue
+	wrong --fence
+	wrong --fence=0
+	wrong --verbose=yes
+	wrong -r
+	run raft-append -c "$BATS_TEST_TMPDIR/none"
+	[ "$status" -eq 78 ]
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "append: --fence appends in its term only; the log refuses another with 77 (design 5)" {
+	term=$(status n1 elect term)
+	echo fenced | append "--fence=$term"
+	echo fenced | RAFT_TERM=$term append --fence
+	from=$(($(commit) + 1))
+	run append "--fence=$((term + 1))" <<<late
+	[ "$status" -eq 77 ]
+	[[ "$output" == *"committed 0, resume with line 1" ]]
+	[ -z "$(tail_from "$from")" ]
+}
+
+@test "append: no node is 69 after the time, in one sentence" {
+	raft-init -i x1 -l "tcp://127.0.0.1:$(free_ports 1)" "$BATS_TEST_TMPDIR/x" >/dev/null
+	run timeout 10 raft-append -c "$BATS_TEST_TMPDIR/x/raft.yaml" -t 300ms <<<lost
+	[ "$status" -eq 69 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ "$output" == *"is the node running?"*"committed 0, resume with line 1" ]]
+}
+
+@test "append: no quorum and nothing pending is 69, and nothing is appended" {
+	l=$(leader)
+	f=$(follower)
+	others=$(nodes | grep -vx "$f")
+	# shellcheck disable=SC2086
+	elects STOP $others
+	lost() { [ -z "$(leader_of "$f")" ]; }
+	wait_until 20 lost
+	run timeout 20 raft-append -c "$CLUSTER/$f/raft.yaml" -t 700ms <<<refused
+	# shellcheck disable=SC2086
+	elects CONT $others
+	[ "$status" -eq 69 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ "$output" == *"committed 0, resume with line 1" ]]
+	wait_leader
+	ctl n1 wait
+	[ "$(tail_all n1 | grep -cx refused)" -eq 0 ]
+}
+
+@test "append: an entry that a leader without quorum took is in doubt (76), and is there at most once" {
+	l=$(leader)
+	others=$(nodes | grep -vx "$l")
+	# shellcheck disable=SC2086
+	elects STOP $others
+	run timeout 20 raft-append -c "$CLUSTER/$l/raft.yaml" -t 2500ms <<<doubtful
+	# shellcheck disable=SC2086
+	elects CONT $others
+	[ "$status" -eq 76 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ "$output" == *"committed 0"*"up to 1 may be committed"* ]]
+	wait_leader
+	ctl n1 wait
+	[ "$(tail_all n1 | grep -cx doubtful)" -le 1 ]
+}
+
+@test "append: SIGINT ends it with what is known" {
+	wait_leader
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	raft-append -c "$CLUSTER/n1/raft.yaml" -v <"$BATS_TEST_TMPDIR/fifo" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	p=$!
+	exec 7>"$BATS_TEST_TMPDIR/fifo"
+	printf 'a\nb\n' >&7
+	wait_until 20 grown "$BATS_TEST_TMPDIR/out" 2
+	kill -INT "$p"
+	status=0
+	wait "$p" || status=$?
+	exec 7>&-
+	[ "$status" -eq 75 ]
+	[ "$(cat "$BATS_TEST_TMPDIR/err")" = 'raft-append: interrupted: committed 2, resume with line 3' ]
+}
+
+@test "append: while nothing is committed the input waits, and memory is bounded" {
+	wait_leader
+	l=$(leader)
+	others=$(nodes | grep -vx "$l")
+	# shellcheck disable=SC2086
+	elects STOP $others
+	raft-append -c "$CLUSTER/$l/raft.yaml" -t 10s < <(yes 'a line that nobody takes, of a stream that never ends' 3>&-) \
+		2>/dev/null 3>&- &
+	p=$!
+	sleep 2
+	rss=$(rss_kib "$p")
+	# shellcheck disable=SC2086
+	elects CONT $others
+	echo "rss $rss KiB"
+	[ "$rss" -gt 0 ]
+	[ "$rss" -lt 200000 ]
+	reap INT "$p"
+	wait_leader
+}
