@@ -280,16 +280,13 @@ conn_out(struct conn *conn)
 }
 
 static void
-note_choked(struct conn *conn)
+note_drained(struct conn *conn)
 {
-	size_t waiting = conn_out_size(conn);
-	if (waiting > conn->out_high) {
-		conn->choked = true;
-	} else if (conn->choked && waiting <= conn->out_high / 2) {
-		conn->choked = false;
-		if (conn->calls->drained)
-			conn->calls->drained(conn, conn->arg);
-	}
+	if (!conn->choked || conn_out_size(conn) > conn->out_high / 2)
+		return;
+	conn->choked = false;
+	if (conn->calls->drained)
+		conn->calls->drained(conn, conn->arg);
 }
 
 static void
@@ -308,6 +305,8 @@ tidy_out(struct conn *conn)
 void
 conn_flush(struct conn *conn)
 {
+	/* Who was told that it is choked must hear that it is drained, though all be written at once. */
+	conn->choked = conn_choked(conn);
 	while (!conn->broken && conn->out_at < conn->out.size) {
 		ssize_t sent =
 		    send(conn->fd, conn->out.bytes + conn->out_at, conn->out.size - conn->out_at, MSG_NOSIGNAL);
@@ -326,7 +325,7 @@ conn_flush(struct conn *conn)
 		return;
 	}
 	watch(conn);
-	note_choked(conn);
+	note_drained(conn);
 }
 
 size_t
