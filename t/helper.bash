@@ -121,7 +121,7 @@ ctl() { # ctl NODE ARGS...
 
 # status NODE PART KEY: one value of raft-ctl -j status.
 status() {
-	ctl "$1" -j status 2>/dev/null | jq -r ".$2.$3 // empty"
+	ctl "$1" -j status 2>/dev/null | jq -r ".$2.$3 | if . == null then empty else . end"
 }
 
 leader_of() { status "$1" elect leader; }
