@@ -85,10 +85,12 @@ supervised() {
 
 @test "a flipped bit in a row: never served, said, healed from the leader" {
 	stop_node TERM
-	# A page that was split may hold a stale copy: each is flipped.
-	at=$(LC_ALL=C grep -aboF 'first 1500 of a stream' "$DATA/log.db" | cut -d: -f1)
-	[ -n "$at" ]
-	for a in $at; do flip "$DATA/log.db" "$a"; done
+	# In the database, and where its old page still stands in the write-ahead log.
+	for f in "$DATA/log.db" "$DATA/log.db-wal"; do
+		at=$(offset_of "$f" 'first 1500 of a stream')
+		[ -n "$at" ]
+		flip "$f" "$at"
+	done
 	node_start "$V"
 	wait_until 60 supervised says 'ev=damage'
 	more after
