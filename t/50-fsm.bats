@@ -476,3 +476,32 @@ PY
 	[ "$status" -eq 0 ]
 	[[ $output == *netstring* ]]
 }
+
+# dl PAGE: the one-line examples of a page, as they are printed.
+dl() { sed -n 's/^\.Dl //p' "$ROOT/man/$1" | sed 's/\\e/\\/g'; }
+
+@test "fsm: the examples of the pages run" {
+	numbered 1 100 >"$IN"
+	logd
+	export RAFT_CONFIG=$N/raft.yaml
+	cd "$N"
+	dl raft-fsm.8 | grep -e --try >"$N/tries"
+	dl raft-fsm-protocol.7 | grep -e --try >>"$N/tries"
+	[ "$(count "$N/tries")" -eq 3 ]
+	while read -r line; do timeout 10 sh -c "$line" </dev/null >>"$OUT"; done <"$N/tries"
+	[ "$(tr '\n' ' ' <"$OUT")" = '3 1:a,1:b,1:c,6 ' ]
+	[ "$(dl raft-fsm.8 | grep -c -e '--try' -e "^raft-fsm -- sh -c 'cat >copy'$" -e '^raft-fsm | cat -n$')" -eq 4 ]
+	fsm -- sh -c 'cat >copy'
+	wait_until 10 cmp "$IN" "$N/copy"
+	reap TERM "$FSM"
+	timeout 10 sh -c 'raft-fsm 2>/dev/null | cat -n | head -n 100' | cmp - <(cat -n "$IN")
+	dl raft-fsm-protocol.7 | grep '^fsm:' >"$N/sections"
+	[ "$(count "$N/sections")" -eq 2 ]
+	while read -r line; do
+		yaml
+		echo "$line" >>"$N/raft.yaml"
+		timeout 10 raft-fsm -n
+	done <"$N/sections"
+	sed -n '/^import json/,/^\.Ed/p' "$ROOT/man/raft-fsm-protocol.7" | sed '/^\.Ed/d' >"$N/program.py"
+	[ "$(printf 'x\n"y\n' | timeout 10 raft-fsm --try -F json -- python3 "$N/program.py" | tr '\n' ' ')" = "1 'x' 2 '\"y' " ]
+}
