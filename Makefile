@@ -109,3 +109,22 @@ help:
 	@echo 'sim soak   the simulator: a thousand seeds; for SECONDS=n'
 	@echo 'mutants    planted bugs in the core: each must be found'
 	@echo 'clean      remove $(B)'
+
+# The simulator: the core alone, whole clusters of it in one process (t/sim).
+SIM_OBJECTS := $(call objects,t/sim) $(call objects,lib/raft)
+SIM_JOBS ?= 2
+SECONDS ?= 60
+$(B)/t/sim: $(SIM_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(SIM_OBJECTS)
+
+.PHONY: sim-program sim sim-short soak mutants
+sim-program: $(B)/t/sim
+sim: sim-program
+	@t/sim/run $(B)/t/sim full $(SIM_JOBS)
+sim-short: sim-program
+	@t/sim/run $(B)/t/sim short $(SIM_JOBS)
+soak: sim-program
+	@$(B)/t/sim --jobs $(SIM_JOBS) --seed $$(date +%s) --seconds $(SECONDS)
+mutants:
+	@t/mutants/run

@@ -180,6 +180,7 @@ client_answer(struct sim *sim, struct node *node, const struct raft_ticket_answe
 		sim_fail(sim, "n%d answers what another elector was asked", node->number + 1);
 	trace_add(sim, node->number, -1, raft_verdict_text(answer->verdict), "attempt serial index", ticket->ticket,
 	    answer->serial, answer->pos.index);
+	attempt->answer = *answer;
 	mark_answered(sim, attempt, answer);
 	if (answer->verdict == RAFT_COMMITTED) {
 		clients->acknowledged += answer->count;
@@ -210,6 +211,8 @@ client_read_answer(struct sim *sim, struct node *node, const struct raft_read_an
 	if (read->node != node->number || read->incarnation != node->incarnation)
 		sim_fail(sim, "n%d answers a read that another elector was asked", node->number + 1);
 	read->answered = true;
+	read->ok = answer->ok;
+	read->index = answer->index;
 	clients->at[read->client].rests = !answer->ok;
 	trace_add(sim, node->number, -1, "read-answer", "ticket ok index", answer->ticket, answer->ok, answer->index);
 	if (!answer->ok) {

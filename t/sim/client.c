@@ -357,3 +357,44 @@ client_act(struct sim *sim, size_t number)
 	else
 		client_produce(sim, client);
 }
+
+/* ------------------------------------------------------------- scenarios */
+
+uint32_t
+client_session(struct sim *sim)
+{
+	return session_new(sim, "");
+}
+
+void
+client_try(struct sim *sim, const struct attempt_wish *wish)
+{
+	struct client *client = &sim->clients.at[0];
+	struct attempt *attempt;
+
+	client->node = wish->node;
+	client->session = wish->session;
+	client->epoch = wish->epoch;
+	client->replaces = wish->epoch;
+	if (wish->kind == RAFT_SESSION_OPEN) {
+		client->run_id[0]++;
+		client_open(sim, client);
+		return;
+	}
+	attempt = attempt_new(sim, client);
+	attempt->kind = (uint8_t)wish->kind;
+	attempt->serial = wish->serial;
+	attempt->count = (uint8_t)wish->count;
+	attempt->epoch = wish->epoch;
+	attempt->fence = wish->fence;
+	attempt_send(sim, attempt, 0, NULL, 0);
+}
+
+void
+client_try_read(struct sim *sim, size_t node)
+{
+	struct client *client = &sim->clients.at[0];
+
+	client->node = node;
+	client_read(sim, client);
+}

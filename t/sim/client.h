@@ -52,6 +52,7 @@ struct attempt {
 	uint64_t serial, epoch, fence;
 	uint64_t at_us;
 	struct tnode *placed[ATTEMPT_ENTRIES_MAX]; /* where a log took it */
+	struct raft_answer answer; /* the last one */
 };
 
 struct client_read {
@@ -59,7 +60,8 @@ struct client_read {
 	uint64_t at_us;
 	uint32_t client;
 	uint8_t node;
-	bool answered;
+	bool answered, ok;
+	uint64_t index;
 	uint32_t incarnation;
 };
 
@@ -91,6 +93,17 @@ void client_read_answer(struct sim *sim, struct node *node, const struct raft_re
 void client_node_lost(struct sim *sim, size_t node);
 /* Fails when a living core still owes an answer older than `us`. */
 void client_check_answered(struct sim *sim, uint64_t us);
+/* Scenarios: one attempt, as told. */
+struct attempt_wish {
+	size_t node;
+	enum raft_kind kind;
+	uint32_t session;
+	uint64_t serial, count, epoch, fence;
+};
+void client_try(struct sim *sim, const struct attempt_wish *wish);
+void client_try_read(struct sim *sim, size_t node);
+/* A new anonymous session. */
+uint32_t client_session(struct sim *sim);
 /* The registry's number of a session; 0: none. */
 uint32_t session_number(const struct raft_sid *sid);
 

@@ -356,26 +356,55 @@ disk_tail(const struct disk *disk)
 }
 
 /* With a mark, term and vote are the newer ones; without, those of the older state. */
-void
-disk_lose(struct sim *sim, struct node *node, bool mark_valid)
+static void
+past_restore(struct sim *sim, struct node *node, const struct disk_past *past, bool mark_valid)
 {
 	struct disk *disk = &node->disk;
 	struct tnode *before = disk_tail(disk);
-	uint64_t kept = disk->transactions < DISK_PAST ? disk->transactions : DISK_PAST;
-	const struct disk_past *past;
 
-	if (kept > 0) {
-		past = &disk->past[(disk->transactions - rng_range(&sim->rng, 1, kept)) % DISK_PAST];
-		slog_set(&disk->rows, past->tail);
-		commit_reload(disk, past->commit);
-		if (!mark_valid) {
-			disk->term = past->term;
-			disk->vote = past->vote;
-		}
+	slog_set(&disk->rows, past->tail);
+	commit_reload(disk, past->commit);
+	if (!mark_valid) {
+		disk->term = past->term;
+		disk->vote = past->vote;
 	}
 	disk->mark_term = mark_valid ? disk->term : 0;
 	disk->transactions = 0;
 	recovering_begin(sim, node, before, mark_valid);
+}
+
+static uint64_t
+past_count(const struct disk *disk)
+{
+	return disk->transactions < DISK_PAST ? disk->transactions : DISK_PAST;
+}
+
+void
+disk_lose(struct sim *sim, struct node *node, bool mark_valid)
+{
+	struct disk *disk = &node->disk;
+	struct disk_past past = { disk->term, disk->vote, disk_tail(disk), disk->commit_stored };
+
+	if (past_count(disk) > 0)
+		past = disk->past[(disk->transactions - rng_range(&sim->rng, 1, past_count(disk))) % DISK_PAST];
+	past_restore(sim, node, &past, mark_valid);
+}
+
+void
+disk_lose_to(struct sim *sim, struct node *node, uint64_t index, bool mark_valid)
+{
+	struct disk *disk = &node->disk;
+	struct disk_past past = { disk->term, disk->vote, slog_at(&disk->rows, index), disk->commit_stored };
+
+	for (uint64_t i = 1; i <= past_count(disk); i++) {
+		const struct disk_past *found = &disk->past[(disk->transactions - i) % DISK_PAST];
+
+		if ((found->tail == NULL ? 0 : found->tail->index) != index)
+			continue;
+		past = *found;
+		break;
+	}
+	past_restore(sim, node, &past, mark_valid);
 }
 
 void

@@ -83,6 +83,8 @@ void disk_crash(struct sim *sim, struct node *node);
 struct raft_start disk_start(struct sim *sim, struct node *node, const struct raft_config *first);
 /* After a crash: an older state comes back. */
 void disk_lose(struct sim *sim, struct node *node, bool mark_valid);
+/* After a crash: the state of the last transaction that ended at index comes back, or what is now up to there. */
+void disk_lose_to(struct sim *sim, struct node *node, uint64_t index, bool mark_valid);
 /* After a crash: the entry at index and all above it can't be read. */
 void disk_damage(struct sim *sim, struct node *node, uint64_t index);
 void disk_set_full(struct sim *sim, struct node *node, bool full);

@@ -113,7 +113,7 @@ fault_elector(struct sim *sim, struct node *node, uint64_t down_us)
 	node_up_after(sim, node, down_us);
 }
 
-static void
+void
 fault_logd(struct sim *sim, struct node *node)
 {
 	sim->counters[COUNT_DISK_RESTARTS]++;

@@ -146,6 +146,26 @@ tell_unreachable(struct sim *sim, int from, int to)
 	                            .node = (uint8_t)from, .value = (uint64_t)to });
 }
 
+static bool
+held(const struct net *net, const struct raft_message *message, int from, int to)
+{
+	for (size_t i = 0; i < net->holds_count; i++) {
+		const struct net_hold *hold = &net->holds[i];
+
+		if ((hold->type == NET_ANY || hold->type == (int)message->type) &&
+		    (hold->from == NET_ANY || hold->from == from) && (hold->to == NET_ANY || hold->to == to))
+			return true;
+	}
+	return false;
+}
+
+static void
+packet_post_at(struct sim *sim, uint32_t slot, int from, int to)
+{
+	world_post(&sim->world, (struct world_event){ .at_us = arrival(sim, from, to),
+	                            .kind = WORLD_DELIVER, .node = (uint8_t)to, .value = slot });
+}
+
 static void
 packet_post(struct sim *sim, const struct raft_message *message, int from, int to, bool doubled)
 {
@@ -156,8 +176,12 @@ packet_post(struct sim *sim, const struct raft_message *message, int from, int t
 	packet->epoch = sim->net.epochs[from] + sim->net.epochs[to];
 	packet->doubled = doubled && message->type == RAFT_MSG_PROPOSE;
 	packet->incarnation = sim->nodes[to].incarnation;
-	world_post(&sim->world, (struct world_event){ .at_us = arrival(sim, from, to),
-	                            .kind = WORLD_DELIVER, .node = (uint8_t)to, .value = slot });
+	if (!held(&sim->net, message, from, to)) {
+		packet_post_at(sim, slot, from, to);
+		return;
+	}
+	must(sim->net.held_count < NET_HELD_MAX);
+	sim->net.held[sim->net.held_count++] = slot;
 }
 
 void
@@ -272,4 +296,27 @@ net_calm(struct sim *sim)
 		sim->net.delay_max_us = 10 * sim->profile.election_timeout_ms;
 	if (sim->net.delay_min_us > sim->net.delay_max_us)
 		sim->net.delay_min_us = sim->net.delay_max_us;
+}
+
+void
+net_hold(struct sim *sim, struct net_hold hold)
+{
+	must(sim->net.holds_count < NET_HOLDS_MAX);
+	sim->net.holds[sim->net.holds_count++] = hold;
+}
+
+void
+net_let_go(struct sim *sim, bool deliver)
+{
+	for (size_t i = 0; i < sim->net.held_count; i++) {
+		uint32_t slot = sim->net.held[i];
+		const struct raft_message *message = &sim->net.packets[slot].message;
+
+		if (deliver)
+			packet_post_at(sim, slot, sim_number(&message->from), sim_number(&message->to));
+		else
+			net_release(&sim->net, slot);
+	}
+	sim->net.held_count = 0;
+	sim->net.holds_count = 0;
 }

@@ -24,6 +24,12 @@ struct packet {
 	uint32_t epoch; /* of the pair's transport: a restart loses what is in flight */
 };
 
+/* Scenarios: messages that match wait until they are let go, or are thrown away. */
+enum { NET_HOLDS_MAX = 16, NET_HELD_MAX = 1024, NET_ANY = -1 };
+struct net_hold {
+	int type, from, to; /* or NET_ANY */
+};
+
 struct net {
 	uint64_t delay_min_us, delay_max_us;
 	uint32_t loss_ppm, duplicate_ppm, overtake_ppm, unreachable_ppm;
@@ -34,6 +40,10 @@ struct net {
 	int flapping; /* the node whose links come and go; -1: none */
 	uint64_t flap_us;
 	unsigned flaps_left;
+	struct net_hold holds[NET_HOLDS_MAX];
+	size_t holds_count;
+	uint32_t held[NET_HELD_MAX]; /* packets */
+	size_t held_count;
 	struct packet *packets;
 	uint32_t packets_count, packets_size, first_free; /* first_free: UINT32_MAX when none */
 };
@@ -55,5 +65,8 @@ void net_flap(struct sim *sim, size_t node, uint64_t every_us, unsigned times);
 void net_flap_step(struct sim *sim);
 /* Faults end: fast, in order, nothing lost. */
 void net_calm(struct sim *sim);
+/* Scenarios: holds what matches from now on; ends all holds. */
+void net_hold(struct sim *sim, struct net_hold hold);
+void net_let_go(struct sim *sim, bool deliver);
 
 #endif

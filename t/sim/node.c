@@ -325,6 +325,16 @@ node_pause(struct sim *sim, struct node *node, bool frozen, uint64_t for_us)
 	                            .kind = WORLD_RESUME, .node = node->number });
 }
 
+void
+node_wake_now(struct sim *sim, struct node *node)
+{
+	if (node->core == NULL)
+		return;
+	node->wake_us = sim->world.now_us;
+	node->posted_us = UINT64_MAX;
+	node_post_wake(sim, node);
+}
+
 /* All that waited comes at once, in order. */
 void
 node_resume(struct sim *sim, struct node *node)
@@ -342,11 +352,7 @@ node_resume(struct sim *sim, struct node *node)
 		world_post(&sim->world, node->backlog[i]);
 	}
 	node->backlog_count = 0;
-	if (node->core == NULL)
-		return;
-	node->wake_us = sim->world.now_us;
-	node->posted_us = UINT64_MAX;
-	node_post_wake(sim, node);
+	node_wake_now(sim, node);
 }
 
 static void

@@ -77,6 +77,8 @@ void node_elector_down(struct sim *sim, struct node *node);
 void node_up_after(struct sim *sim, struct node *node, uint64_t after_us);
 void node_pause(struct sim *sim, struct node *node, bool frozen, uint64_t for_us);
 void node_resume(struct sim *sim, struct node *node);
+/* Its clock was moved: it looks at it. */
+void node_wake_now(struct sim *sim, struct node *node);
 /* Its disk is no longer stalled. */
 void node_run_again(struct sim *sim, struct node *node);
 /* An event of the world that concerns this node. */

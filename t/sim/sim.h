@@ -76,7 +76,12 @@ void fault_strike(struct sim *sim);
 void fault_end_all(struct sim *sim);
 void fault_crash(struct sim *sim, struct node *node, uint64_t down_us);
 void fault_elector(struct sim *sim, struct node *node, uint64_t down_us);
+void fault_logd(struct sim *sim, struct node *node);
 /* converge.c: after the faults, all must be well within a bound. */
 void converge(struct sim *sim);
+/* A majority of voters lives and follows one leader. */
+bool led(struct sim *sim);
+/* All living nodes have the same log, stored and committed. */
+bool converged(struct sim *sim);
 
 #endif
