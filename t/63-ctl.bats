@@ -163,6 +163,25 @@ teardown_file() { cluster_stop; }
 	[ -z "$(cut -d' ' -f1 "$BATS_TEST_TMPDIR/letters" | uniq -d)" ]
 }
 
+@test "the examples of the pages run" {
+	export RAFT_CONFIG=$CLUSTER/n1/raft.yaml
+	cd "$BATS_TEST_TMPDIR"
+	head -c 5000 /dev/urandom >picture.png
+	echo first >messages
+	for page in append tail ctl bench; do
+		sed -n 's/^\.Dl \$ //p' "$ROOT/man/raft-$page.1" | sed 's/\\e/\\/g' >examples
+		[ "$(wc -l <examples)" -ge 2 ]
+		while read -r line; do
+			limit=30 want=0
+			case $line in *-f\ * | *-F\ messages* | *watch*) limit=2 want=124 ;; esac # for ever
+			run timeout "$limit" sh -c "$line" </dev/null
+			echo "$line -> $status $output"
+			[ "$status" -eq "$want" ]
+		done <examples
+	done
+	tail_all n1 | grep -qx first
+}
+
 @test "every tool has -h and -V, and complains of an unknown option with 64" {
 	for tool in raft-append raft-tail raft-ctl raft-bench; do
 		run timeout 5 "$tool" -h
