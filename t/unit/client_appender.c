@@ -8,26 +8,28 @@
  */
 #include "client_fake.h"
 
+static uint64_t seeds_count = 12;
+
 static void
 plain_run(void)
 {
-	begin("what is appended is committed once, in order", 1);
+	begin(1);
 	fake_listen();
 	run(3000);
 	all_is_committed(3000);
-	check(fake.requests < 3000);
+	CHECK(fake.requests < 3000);
 	finish();
 }
 
 static void
 nothing_is_running(void)
 {
-	begin("no node: 69 after the time", 2);
+	begin(2);
 	settings.give_up_ms = 300;
 	run(5);
-	check(seen.failed);
-	check(seen.status == EXIT_UNAVAILABLE);
-	check(strstr(seen.why, "is the node running") != NULL);
+	CHECK(seen.failed);
+	CHECK(seen.status == EXIT_UNAVAILABLE);
+	CHECK(strstr(seen.why, "is the node running") != NULL);
 	finish();
 }
 
@@ -42,16 +44,16 @@ plan_no_leader(struct fake *f, const struct msg_propose *propose, enum raft_reas
 static void
 no_quorum(void)
 {
-	begin("no leader and nothing pending: 69", 3);
+	begin(3);
 	fake_listen();
 	fake.plan = plan_no_leader;
 	settings.in_flight_max = 7;
 	settings.give_up_ms = 400;
 	run(100);
-	check(seen.failed);
-	check(seen.status == EXIT_UNAVAILABLE);
-	check(seen.committed == 21);
-	check(fake.requests < 200); /* it pauses */
+	CHECK(seen.failed);
+	CHECK(seen.status == EXIT_UNAVAILABLE);
+	CHECK(seen.committed == 21);
+	CHECK(fake.requests < 200); /* it pauses */
 	finish();
 }
 
@@ -66,12 +68,12 @@ plan_full(struct fake *f, const struct msg_propose *propose, enum raft_reason *r
 static void
 full_disk(void)
 {
-	begin("the leader's disk is full: 75", 4);
+	begin(4);
 	fake_listen();
 	fake.plan = plan_full;
 	settings.give_up_ms = 400;
 	run(3);
-	check(seen.status == EXIT_RETRY);
+	CHECK(seen.status == EXIT_RETRY);
 	finish();
 }
 
@@ -86,12 +88,12 @@ plan_silence(struct fake *f, const struct msg_propose *propose, enum raft_reason
 static void
 silence(void)
 {
-	begin("no answer: 76", 5);
+	begin(5);
 	fake_listen();
 	fake.plan = plan_silence;
 	settings.give_up_ms = 300;
 	run(50);
-	check(seen.status == EXIT_UNKNOWN);
+	CHECK(seen.status == EXIT_UNKNOWN);
 	finish();
 }
 
@@ -106,15 +108,15 @@ plan_doubt_then_refuse(struct fake *f, const struct msg_propose *propose, enum r
 static void
 doubt_is_not_forgotten(void)
 {
-	begin("refused speaks of one attempt: a doubt before it stays (76)", 6);
+	begin(6);
 	fake_listen();
 	fake.plan = plan_doubt_then_refuse;
 	settings.in_flight_max = 7;
 	settings.give_up_ms = 300;
 	run(20);
-	check(seen.status == EXIT_UNKNOWN);
-	check(seen.committed == 7);
-	check(appender_doubtful(appender) == 14);
+	CHECK(seen.status == EXIT_UNKNOWN);
+	CHECK(seen.committed == 7);
+	CHECK(appender_doubtful(appender) == 14);
 	finish();
 }
 
@@ -129,13 +131,13 @@ plan_die_then_refuse(struct fake *f, const struct msg_propose *propose, enum raf
 static void
 lost_connection_is_a_doubt(void)
 {
-	begin("a connection that ends leaves what was sent in doubt (76)", 7);
+	begin(7);
 	fake_listen();
 	fake.plan = plan_die_then_refuse;
 	settings.in_flight_max = 7;
 	settings.give_up_ms = 300;
 	run(20);
-	check(seen.status == EXIT_UNKNOWN);
+	CHECK(seen.status == EXIT_UNKNOWN);
 	finish();
 }
 
@@ -152,7 +154,7 @@ plan_too_old(struct fake *f, const struct msg_propose *propose, enum raft_reason
 static void
 too_old(void)
 {
-	begin("an opening that is too old, nothing unknown: a new session", 8);
+	begin(8);
 	fake_listen();
 	fake.plan = plan_too_old;
 	run(200);
@@ -174,11 +176,11 @@ plan_too_old_in_doubt(struct fake *f, const struct msg_propose *propose, enum ra
 static void
 too_old_in_doubt(void)
 {
-	begin("an opening that is too old after an unknown answer: 76", 9);
+	begin(9);
 	fake_listen();
 	fake.plan = plan_too_old_in_doubt;
 	run(5);
-	check(seen.status == EXIT_UNKNOWN);
+	CHECK(seen.status == EXIT_UNKNOWN);
 	finish();
 }
 
@@ -199,12 +201,12 @@ plan_expire(struct fake *f, const struct msg_propose *propose, enum raft_reason 
 static void
 expired(void)
 {
-	begin("a session that expired between entries: a new one", 10);
+	begin(10);
 	fake_listen();
 	fake.plan = plan_expire;
 	settings.in_flight_max = 5;
 	run(200);
-	check(fake.expire);
+	CHECK(fake.expire);
 	all_is_committed(200);
 	finish();
 }
@@ -220,33 +222,33 @@ plan_fenced(struct fake *f, const struct msg_propose *propose, enum raft_reason 
 static void
 fenced(void)
 {
-	begin("fenced: 77 once all before it is answered", 11);
+	begin(11);
 	fake_listen();
 	fake.plan = plan_fenced;
 	run(100);
-	check(seen.status == EXIT_FENCED);
-	check(seen.committed == fake.count);
-	check(seen.committed < 100);
+	CHECK(seen.status == EXIT_FENCED);
+	CHECK(seen.committed == fake.count);
+	CHECK(seen.committed < 100);
 	finish();
 }
 
 static void
 named(void)
 {
-	begin("a named session is opened, and opened again by the next run", 12);
+	begin(12);
 	fake_listen();
 	settings.session = "s";
 	run(100);
 	all_is_committed(100);
-	check(seen.is_open);
-	check(seen.opened == 0);
+	CHECK(seen.is_open);
+	CHECK(seen.opened == 0);
 	uint64_t epoch = fake.epoch;
 	appender_free(appender);
 	appender = NULL;
 	seen = (struct seen){.ordered = true};
 	run(100); /* nothing more is wanted: it opens only */
-	check(seen.opened == 100);
-	check(fake.epoch > epoch);
+	CHECK(seen.opened == 100);
+	CHECK(fake.epoch > epoch);
 	finish();
 }
 
@@ -263,12 +265,12 @@ plan_replace(struct fake *f, const struct msg_propose *propose, enum raft_reason
 static void
 replaced(void)
 {
-	begin("another producer takes the session over: 77", 13);
+	begin(13);
 	fake_listen();
 	fake.plan = plan_replace;
 	settings.session = "s";
 	run(100);
-	check(seen.status == EXIT_FENCED);
+	CHECK(seen.status == EXIT_FENCED);
 	finish();
 }
 
@@ -289,7 +291,7 @@ plan_random(struct fake *f, const struct msg_propose *propose, enum raft_reason 
 static void
 random_faults(uint64_t seed)
 {
-	begin("faults of all kinds: nothing is lost, nothing doubled", seed);
+	begin(seed);
 	fake_listen();
 	fake.plan = plan_random;
 	settings.session = seed % 4 == 0 ? "s" : NULL;
@@ -314,38 +316,61 @@ plan_random_bad(struct fake *f, const struct msg_propose *propose, enum raft_rea
 static void
 random_end(uint64_t seed)
 {
-	begin("an end among faults is called by its name", seed);
+	begin(seed);
 	fake_listen();
 	fake.plan = plan_random_bad;
 	settings.give_up_ms = 200;
 	burst = 1 + rng(20);
 	run(1000);
-	check(seen.failed);
+	CHECK(seen.failed);
 	finish();
+}
+
+/* Says which seed went wrong. */
+static void
+each_seed(void (*test)(uint64_t seed), uint64_t first)
+{
+	for (uint64_t seed = first; seed < first + seeds_count; seed++) {
+		int before = check_failures;
+		test(seed);
+		if (check_failures > before)
+			printf("# seed %llu\n", (unsigned long long)seed);
+	}
+}
+
+static void
+all_random_faults(void)
+{
+	each_seed(random_faults, 100);
+}
+
+static void
+all_random_ends(void)
+{
+	each_seed(random_end, 200);
 }
 
 int
 main(int argc, char **argv)
 {
-	uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 12;
+	if (argc > 1)
+		seeds_count = strtoull(argv[1], NULL, 10);
 	log_init("client_appender");
 	seal_init();
-	plain_run();
-	nothing_is_running();
-	no_quorum();
-	full_disk();
-	silence();
-	doubt_is_not_forgotten();
-	lost_connection_is_a_doubt();
-	too_old();
-	too_old_in_doubt();
-	expired();
-	fenced();
-	named();
-	replaced();
-	for (uint64_t seed = 100; seed < 100 + seeds; seed++)
-		random_faults(seed);
-	for (uint64_t seed = 200; seed < 200 + seeds; seed++)
-		random_end(seed);
-	return failures > 0;
+	check_run("appender: what is appended is committed once, in order", plain_run);
+	check_run("appender: no node: 69 after the time", nothing_is_running);
+	check_run("appender: no leader and nothing pending: 69", no_quorum);
+	check_run("appender: the leader's disk is full: 75", full_disk);
+	check_run("appender: no answer: 76", silence);
+	check_run("appender: refused speaks of one attempt: a doubt before it stays (76)", doubt_is_not_forgotten);
+	check_run("appender: a connection that ends leaves what was sent in doubt (76)", lost_connection_is_a_doubt);
+	check_run("appender: an opening that is too old, nothing unknown: a new session", too_old);
+	check_run("appender: an opening that is too old after an unknown answer: 76", too_old_in_doubt);
+	check_run("appender: a session that expired between entries: a new one", expired);
+	check_run("appender: fenced: 77 once all before it is answered", fenced);
+	check_run("appender: a named session is opened, and opened again by the next run", named);
+	check_run("appender: another producer takes the session over: 77", replaced);
+	check_run("appender: faults of all kinds: nothing is lost, nothing doubled", all_random_faults);
+	check_run("appender: an end among faults is called by its name", all_random_ends);
+	return check_done();
 }

@@ -18,19 +18,7 @@
 #include "../../lib/unix/conn.h"
 #include "../../lib/unix/log.h"
 #include "../../lib/unix/sock.h"
-
-static int failures;
-static const char *test_name = "";
-static uint64_t test_seed;
-
-#define check(cond)                                                                                \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			printf("%s (seed %llu): %s:%d: %s\n", test_name,                           \
-			    (unsigned long long)test_seed, __func__, __LINE__, #cond);             \
-			failures++;                                                                \
-		}                                                                                  \
-	} while (0)
+#include "check.h"
 
 /* What the fake does with a request. */
 enum deed {
@@ -279,7 +267,7 @@ on_committed(uint64_t number, uint64_t count, struct raft_pos pos, void *arg)
 		seen.ordered = false;
 	/* Where the place is told, it is the entry's. */
 	for (uint64_t i = 0; i < count && pos.index != 0; i++)
-		check(fake.log[pos.index + i - fake.base - 1].number == number + i);
+		CHECK(fake.log[pos.index + i - fake.base - 1].number == number + i);
 	seen.committed += count;
 }
 
@@ -320,12 +308,10 @@ on_tick(uv_timer_t *timer)
 }
 
 static void
-begin(const char *name, uint64_t seed)
+begin(uint64_t seed)
 {
 	char dir[] = "/tmp/raft-appender.XXXXXX";
 	struct loop *loop = loop_new();
-	test_name = name;
-	test_seed = seed;
 	rng_state = seed * 0x9e3779b97f4a7c15 + 1;
 	fake = (struct fake){.loop = loop, .base = 100};
 	seen = (struct seen){.ordered = true};
@@ -350,7 +336,7 @@ run(uint64_t count)
 	loop_on_turn(fake.loop, turn, NULL);
 	while (!seen.failed && (taken < wanted || !appender_idle(appender)) && mono_now().ms - start.ms < 20000)
 		loop_once(fake.loop, true);
-	check(mono_now().ms - start.ms < 20000);
+	CHECK(mono_now().ms - start.ms < 20000);
 	loop_on_turn(fake.loop, NULL, NULL);
 	uv_close((uv_handle_t *)&tick, NULL);
 	loop_once(fake.loop, false);
@@ -361,7 +347,7 @@ static uint64_t
 log_in_order(void)
 {
 	for (uint64_t i = 0; i < fake.count; i++)
-		check(fake.log[i].number == i + 1);
+		CHECK(fake.log[i].number == i + 1);
 	return fake.count;
 }
 
@@ -369,14 +355,14 @@ static void
 finish(void)
 {
 	uint64_t in_log = log_in_order();
-	check(seen.ordered);
-	check(in_log >= appender_committed(appender));
+	CHECK(seen.ordered);
+	CHECK(in_log >= appender_committed(appender));
 	if (seen.failed && seen.status != EXIT_UNKNOWN) {
-		check(appender_doubtful(appender) == 0);
-		check(in_log == appender_committed(appender));
+		CHECK(appender_doubtful(appender) == 0);
+		CHECK(in_log == appender_committed(appender));
 	} else if (seen.failed) {
-		check(appender_doubtful(appender) > appender_committed(appender));
-		check(in_log <= appender_doubtful(appender));
+		CHECK(appender_doubtful(appender) > appender_committed(appender));
+		CHECK(in_log <= appender_doubtful(appender));
 	}
 	appender_free(appender);
 	appender = NULL;
@@ -394,11 +380,11 @@ finish(void)
 static void
 all_is_committed(uint64_t count)
 {
-	check(!seen.failed);
+	CHECK(!seen.failed);
 	if (seen.failed)
 		printf("  %s\n", seen.why);
-	check(seen.committed == count);
-	check(fake.count == count);
+	CHECK(seen.committed == count);
+	CHECK(fake.count == count);
 }
 
 #endif

@@ -6,16 +6,7 @@
 
 #include "../../lib/client/framing.h"
 #include "../../lib/client/json.h"
-
-static int failures;
-
-#define check(cond)                                                                                \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			printf("%s:%d: %s\n", __func__, __LINE__, #cond);                          \
-			failures++;                                                                \
-		}                                                                                  \
-	} while (0)
+#include "check.h"
 
 struct stream {
 	enum framing framing;
@@ -79,9 +70,9 @@ read_in_pieces(const struct stream *stream, size_t piece)
 			at += more;
 		}
 	}
-	check(found == stream->end);
-	check(size == strlen(stream->items));
-	check(memcmp(items, stream->items, size) == 0);
+	CHECK(found == stream->end);
+	CHECK(size == strlen(stream->items));
+	CHECK(memcmp(items, stream->items, size) == 0);
 	framing_free(&reader);
 }
 
@@ -103,14 +94,14 @@ inputs_follow_each_other(void)
 	for (int i = 0; i < 3; i++) {
 		framing_feed(&reader, "one\ntwo", 7);
 		framing_end(&reader);
-		check(framing_next(&reader, &item, why) == FRAMING_ITEM);
-		check(item.size == 3);
-		check(framing_next(&reader, &item, why) == FRAMING_ITEM);
-		check(item.size == 3);
-		check(framing_next(&reader, &item, why) == FRAMING_END);
+		CHECK(framing_next(&reader, &item, why) == FRAMING_ITEM);
+		CHECK(item.size == 3);
+		CHECK(framing_next(&reader, &item, why) == FRAMING_ITEM);
+		CHECK(item.size == 3);
+		CHECK(framing_next(&reader, &item, why) == FRAMING_END);
 		framing_again(&reader);
 	}
-	check(reader.count == 6);
+	CHECK(reader.count == 6);
 	framing_free(&reader);
 }
 
@@ -133,8 +124,8 @@ check_put(enum framing framing, const char *data, size_t size, const char *want,
 	put(&out, framing, data, size);
 	if (out.size != want_size || memcmp(out.bytes, want, want_size) != 0)
 		printf("got %.*s\n", (int)out.size, (const char *)out.bytes);
-	check(out.size == want_size);
-	check(memcmp(out.bytes, want, want_size) == 0);
+	CHECK(out.size == want_size);
+	CHECK(memcmp(out.bytes, want, want_size) == 0);
 	wire_buf_free(&out);
 }
 
@@ -163,17 +154,17 @@ utf8_is_told_from_bytes(void)
 	static const char *const bad[] = {"\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf0\x80\x80\x80",
 	    "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xc3", "a\xc3(", "\xf8\x88\x80\x80\x80"};
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-		check(json_utf8((const uint8_t *)good[i], strlen(good[i])));
+		CHECK(json_utf8((const uint8_t *)good[i], strlen(good[i])));
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		check(!json_utf8((const uint8_t *)bad[i], strlen(bad[i])));
+		CHECK(!json_utf8((const uint8_t *)bad[i], strlen(bad[i])));
 }
 
 int
 main(void)
 {
-	streams_are_split();
-	inputs_follow_each_other();
-	entries_are_put();
-	utf8_is_told_from_bytes();
-	return failures > 0;
+	check_run("framing: whatever the pieces a stream comes in, its entries are the same", streams_are_split);
+	check_run("framing: inputs follow each other, and none shares an entry", inputs_follow_each_other);
+	check_run("framing: entries are put in each framing", entries_are_put);
+	check_run("json: UTF-8 is told from bytes (RFC 3629)", utf8_is_told_from_bytes);
+	return check_done();
 }
