@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # raft-peerd between itself and a client that plays raft-elect.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell
 
 load helper
 bats_require_minimum_version 1.5.0
@@ -12,7 +13,11 @@ setup() {
 	raft-init -N 3 -p "$PORT" "$C" >/dev/null
 }
 
-teardown() { stop_all; }
+teardown() {
+	stop_all
+	# A build with sanitizers has nothing to say.
+	! grep -E 'runtime error|AddressSanitizer|LeakSanitizer' "$C"/*/log
+}
 
 port() { echo $((PORT + ${1#n} - 1)); }
 
@@ -293,8 +298,8 @@ relay_between() {
 	elect n2
 	connected n1 n2
 	connected n2 n1
-	say n1 'vote n2 1'
-	wait_until 10 saw n2 '^recv n1 raft_vote 1'
+	greeted() { say n1 'vote n2 1' && saw n2 '^recv n1 raft_vote 1'; }
+	wait_until 10 greeted
 }
 
 # tell COMMAND: to the relay.

@@ -60,10 +60,13 @@ queue_put(struct queue *queue, const uint8_t *frame, size_t size, uint64_t limit
 size_t
 queue_peek(const struct queue *queue, size_t size_max, const uint8_t **bytes, size_t *count)
 {
-	const uint8_t *first = queue->buf.bytes + queue->at;
 	size_t all = queue_size(queue), size = 0;
-	*bytes = first;
+	*bytes = NULL;
 	*count = 0;
+	if (all == 0)
+		return 0;
+	const uint8_t *first = queue->buf.bytes + queue->at;
+	*bytes = first;
 	while (size < all) {
 		size_t next = 4 + (size_t)wire_get_u32(first + size);
 		if (*count > 0 && size + next > size_max)
