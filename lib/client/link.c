@@ -71,7 +71,6 @@ on_hello_reply(struct link *link, const uint8_t *body, size_t size)
 		return;
 	}
 	link->state = LINK_UP;
-	link->again_ms = AGAIN_FIRST_MS;
 	link->calls->up(link, &hello, link->arg);
 }
 
@@ -81,6 +80,9 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 	struct link *link = arg;
 	(void)conn;
 	if (link->state == LINK_UP) {
+		/* A daemon that greets and refuses, or greets and dies, is not asked ever faster. */
+		if (number != MSG_REFUSAL)
+			link->again_ms = AGAIN_FIRST_MS;
 		link->calls->frame(link, number, body, size, link->arg);
 	} else if (number == MSG_HELLO_REPLY) {
 		on_hello_reply(link, body, size);
