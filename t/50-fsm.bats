@@ -422,6 +422,9 @@ at_least() { [ "$(count "$1")" -ge "$2" ]; }
 	run timeout 10 sh -c "raft-fsm --try -- sh -c 'kill -TERM \$\$' </dev/null"
 	[ "$status" -eq 143 ]
 	run -127 timeout 10 raft-fsm --try -- no-such-command
+	printf 'a\n' | timeout 10 raft-fsm -c "$N/raft.yaml" --try -- grep -qx a
+	run timeout 10 raft-fsm --try -d 1 -- cat
+	[ "$status" -eq 64 ]
 	run timeout 10 raft-fsm --try
 	[ "$status" -eq 64 ]
 	yaml 'framing: nul' "command: [ tr, '\\0', x ]"

@@ -28,6 +28,7 @@ static const char usage[] = "--try [-c FILE] [-F line|nul|netstring|json] [-0] [
 struct try {
 	const struct conf *conf; /* NULL: none was named */
 	enum framing framing;
+	bool framed; /* by an option */
 	char **command;
 	int pipe;  /* to the command */
 	pid_t pid;
@@ -35,46 +36,93 @@ struct try {
 	uint64_t index;
 };
 
+/* Those of try, and of the daemon, which are skipped. */
+static const char letters[] = "+c:F:0d:nvhV";
+static const struct option options[] = {
+    {"try", no_argument, NULL, 't'},
+    {"config", required_argument, NULL, 'c'},
+    {"framing", required_argument, NULL, 'F'},
+    {"null", no_argument, NULL, '0'},
+    {"ready-fd", required_argument, NULL, 'd'},
+    {"check", no_argument, NULL, 'n'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"log-time", no_argument, NULL, 'l'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {0},
+};
+
 bool
 try_wanted(int argc, char **argv)
 {
-	for (int i = 1; i < argc && argv[i][0] == '-' && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--try") == 0)
-			return true;
-	return false;
+	bool wanted = false;
+	opterr = 0;
+	for (int opt; (opt = getopt_long(argc, argv, letters, options, NULL)) != -1;)
+		wanted = wanted || opt == 't';
+	/* The next one who reads the options begins anew. */
+	optind = 0;
+	return wanted;
+}
+
+static void
+take_conf(struct try *try, const char *path)
+{
+	char why[CONF_WHY_SIZE];
+	try->conf = conf_read(path, why);
+	if (try->conf == NULL)
+		errx(EXIT_CONFIG, "%s", why);
+}
+
+static void
+take_framing(struct try *try, const char *name)
+{
+	if (!framing_parse(&try->framing, name) || try->framing == FRAMING_WHOLE)
+		errx(EXIT_USAGE, "-F %s: not a framing for a program: line, nul, netstring or json is expected", name);
+	try->framed = true;
+}
+
+_Noreturn static void
+tell(const char *before, const char *what)
+{
+	printf("%s%s\n", before, what);
+	exit(fflush(stdout) == 0 ? EXIT_OK : EXIT_IO);
+}
+
+static void
+take_option(struct try *try, int opt, char **argv)
+{
+	switch (opt) {
+	case 't':
+	case 'v':
+		break;
+	case 'c':
+		take_conf(try, optarg);
+		break;
+	case 'F':
+		take_framing(try, optarg);
+		break;
+	case '0':
+		take_framing(try, "nul");
+		break;
+	case 'h':
+		tell("usage: raft-fsm ", usage);
+	case 'V':
+		tell("raft-fsm ", RAFT_VERSION);
+	case '?':
+		errx(EXIT_USAGE, "%s: unknown option, or without its value (usage: raft-fsm %s)", argv[optind - 1], usage);
+	default:
+		errx(EXIT_USAGE, "%s: has no effect with --try (usage: raft-fsm %s)", argv[optind - 1], usage);
+	}
 }
 
 static void
 take_options(struct try *try, int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"try", no_argument, NULL, 't'},
-	    {"config", required_argument, NULL, 'c'},
-	    {"framing", required_argument, NULL, 'F'},
-	    {"null", no_argument, NULL, '0'},
-	    {0},
-	};
-	char why[CONF_WHY_SIZE];
-	bool framed = false;
-	struct conf *conf = NULL;
-	opterr = 0;
-	for (int opt; (opt = getopt_long(argc, argv, "+c:F:0", options, NULL)) != -1;) {
-		if (opt == '?')
-			errx(EXIT_USAGE, "%s: unknown option, or without its value (usage: raft-fsm %s)", argv[optind - 1],
-			    usage);
-		if (opt == 'c' && (conf = conf_read(optarg, why)) == NULL)
-			errx(EXIT_CONFIG, "%s", why);
-		if (opt == 'F' && (!framing_parse(&try->framing, optarg) || try->framing == FRAMING_WHOLE))
-			errx(EXIT_USAGE, "-F %s: not a framing for a program: line, nul, netstring or json is expected",
-			    optarg);
-		if (opt == '0')
-			try->framing = FRAMING_NUL;
-		framed = framed || opt == 'F' || opt == '0';
-	}
-	if (conf && conf->fsm.present && !framed)
-		try->framing = conf->fsm.framing;
-	try->conf = conf;
-	try->command = optind < argc ? argv + optind : conf ? conf->fsm.command : NULL;
+	for (int opt; (opt = getopt_long(argc, argv, letters, options, NULL)) != -1;)
+		take_option(try, opt, argv);
+	if (try->conf && try->conf->fsm.present && !try->framed)
+		try->framing = try->conf->fsm.framing;
+	try->command = optind < argc ? argv + optind : try->conf ? try->conf->fsm.command : NULL;
 	if (try->command == NULL)
 		errx(EXIT_USAGE, "no command to try (usage: raft-fsm %s)", usage);
 }
