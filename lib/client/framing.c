@@ -61,7 +61,8 @@ framing_again(struct framing_reader *reader)
 static enum framing_found
 give(struct framing_reader *reader, struct wire_bytes *item, size_t start, size_t size, size_t next)
 {
-	*item = (struct wire_bytes){reader->buf.bytes + start, size};
+	/* An empty input has not even a buffer. */
+	*item = (struct wire_bytes){size > 0 ? reader->buf.bytes + start : (const uint8_t *)"", size};
 	reader->at = next;
 	reader->scanned = next;
 	reader->count++;
