@@ -93,6 +93,7 @@ election_stand(struct raft *raft)
 	raft->term++;
 	raft->vote = raft->id;
 	raft->store.hard_dirty = true;
+	append_reset(raft);
 	raft->elections++;
 	votes_clear(raft);
 	election_timer_reset(raft);

@@ -19,13 +19,16 @@ raft_role_name(enum raft_role role)
 	return (unsigned)role < RAFT_ROLES_COUNT ? names[role] : "unknown";
 }
 
-/* Another leader, or none: what rested on the former one ends. */
+/*
+ * Another leader, or none: what rested on the former one ends.  Not so what its
+ * appends have verified: a term has but one leader, which has been told of it and
+ * will not send it again.
+ */
 static void
 leader_changes(struct raft *raft, const struct raft_id *leader)
 {
 	raft->leader = *leader;
 	raft->state_changed = true;
-	append_reset(raft);
 	forward_fail(raft, RAFT_LEADER_CHANGED_REASON);
 	read_forwards_fail(raft, RAFT_LEADER_CHANGED_REASON);
 }
