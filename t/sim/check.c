@@ -159,6 +159,18 @@ check_truncate(struct sim *sim, struct node *node, uint64_t after)
 	node->issued.last = after;
 }
 
+/* Events gather: a candidate may have been elected and have stepped down within one update. */
+static void
+check_brief_leader(struct sim *sim, struct node *node, uint64_t number)
+{
+	struct check_term *term = check_term(sim, number);
+
+	if (term->leader != 0 || node->role != RAFT_CANDIDATE || node->term != number)
+		return;
+	term->leader = node->number + 1;
+	term->incarnation = node->incarnation;
+}
+
 /* (5) the same index and term have the same history; new ones come from that term's leader. */
 static struct tnode *
 check_entry(struct sim *sim, struct node *node, const struct raft_entry *entry)
@@ -171,6 +183,7 @@ check_entry(struct sim *sim, struct node *node, const struct raft_entry *entry)
 		sim_fail(sim, "n%d appends term %" PRIu64 " after term %" PRIu64 " at index %" PRIu64,
 		    node->number + 1, entry->term, parent->entry.term, index);
 	if (tnode == NULL) {
+		check_brief_leader(sim, node, entry->term);
 		if (check_term(sim, entry->term)->leader != node->number + 1)
 			sim_fail(sim, "n%d makes entry %" PRIu64 " of term %" PRIu64 ", which it does not lead",
 			    node->number + 1, index, entry->term);
