@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+/* Connections: back-pressure, and frames that are none. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../lib/unix/conn.h"
+
+enum { OUT_HIGH = 1000 };
+
+static int drained_count, closed_count;
+static bool malformed;
+
+static void
+is(bool ok, const char *sentence)
+{
+	static int n;
+	printf("%s %d - %s\n", ok ? "ok" : "not ok", ++n, sentence);
+	if (!ok)
+		exit(1);
+}
+
+static void
+on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
+{
+	(void)conn, (void)number, (void)body, (void)size, (void)arg;
+}
+
+static void
+on_closed(struct conn *conn, const char *why, void *arg)
+{
+	(void)why, (void)arg;
+	closed_count++;
+	malformed = conn_malformed(conn);
+	conn_free(conn);
+}
+
+static void
+on_drained(struct conn *conn, void *arg)
+{
+	(void)conn, (void)arg;
+	drained_count++;
+}
+
+static const struct conn_calls calls = {on_frame, on_closed, on_drained};
+
+static struct conn *
+make(struct loop *loop, int *other)
+{
+	int fds[2];
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+	*other = fds[1];
+	return conn_new(loop, fds[0], FRAME_SIZE_MAX, OUT_HIGH, &calls, NULL);
+}
+
+static void
+test_drained(struct loop *loop)
+{
+	int other;
+	struct conn *conn = make(loop, &other);
+	wire_buf_add(conn_out(conn), 2 * OUT_HIGH);
+	is(conn_choked(conn), "above its limit a conn is choked");
+	conn_flush(conn);
+	is(!conn_choked(conn) && drained_count == 1,
+	    "one that was choked says when it has drained, though all was written at once");
+	wire_buf_add(conn_out(conn), OUT_HIGH);
+	conn_flush(conn);
+	is(drained_count == 1, "one that was not says nothing");
+	wire_buf_add(conn_out(conn), 8 << 20);
+	conn_flush(conn);
+	is(conn_choked(conn) && drained_count == 1, "while the socket is full it stays choked");
+	char bytes[65536];
+	while (conn_choked(conn)) {
+		while (read(other, bytes, sizeof bytes) > 0)
+			;
+		loop_once(loop, false);
+	}
+	is(drained_count == 2, "and says once when it has drained");
+	conn_free(conn);
+	close(other);
+}
+
+static void
+test_ends(struct loop *loop)
+{
+	int other;
+	make(loop, &other);
+	close(other);
+	while (closed_count < 1)
+		loop_once(loop, true);
+	is(!malformed, "an end is no malformed frame");
+	make(loop, &other);
+	must(write(other, "\0\0\0\0\0\0", 6) == 6);
+	while (closed_count < 2)
+		loop_once(loop, true);
+	is(malformed, "a frame of size 0 is");
+	close(other);
+}
+
+int
+main(void)
+{
+	struct loop *loop = loop_new();
+	test_drained(loop);
+	test_ends(loop);
+	loop_once(loop, false);
+	loop_free(loop);
+	return 0;
+}
