@@ -299,7 +299,7 @@ known(const struct vector *v)
 	static const char suite[] = "_25519_ChaChaPoly_SHA256";
 	struct noise_pattern pattern;
 	size_t size = strlen(v->name);
-	return !v->unknown && size > 6 + sizeof suite && strcmp(v->name + size - (sizeof suite - 1), suite) == 0 &&
+	return !v->unknown && size >= 6 + sizeof suite && strcmp(v->name + size - (sizeof suite - 1), suite) == 0 &&
 	    noise_pattern_find(&pattern, v->name + 6, size - 6 - (sizeof suite - 1));
 }
 
