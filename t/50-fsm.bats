@@ -390,6 +390,21 @@ at_least() { [ "$(count "$1")" -ge "$2" ]; }
 	[ "$(count "$OUT")" -eq 1000 ]
 }
 
+@test "fsm: from: cursor: a gap leaves the cursor where it is" {
+	numbered 1 1000 >"$IN"
+	logd
+	yaml 'from: cursor' "command: [ sh, -c, 'cat >>out' ]"
+	fsm
+	wait_until 10 arrived
+	wait_until 5 grep -qx 1002 "$N/run/log.cursor"
+	reap KILL "$LOGD"
+	numbered 1001 3000 >>"$IN"
+	logd 2500
+	wait_until 10 key_is state gap
+	reap TERM "$FSM"
+	grep -qx 1002 "$N/run/log.cursor"
+}
+
 @test "fsm: the program's folder, environment and group" {
 	logd
 	cd /

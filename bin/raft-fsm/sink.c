@@ -56,9 +56,12 @@ struct sink {
 	bool gap; /* no further incarnation */
 };
 
+/* Closes the input, and notes how far it came. */
 static void
 free_feed(struct sink *sink)
 {
+	sink->written = feed_written(sink->feed);
+	sink->after = sink->from_cursor ? feed_taken(sink->feed) : 0;
 	feed_free(sink->feed);
 	sink->feed = NULL;
 	batch_free(&sink->batch);
@@ -168,7 +171,7 @@ finish(struct sink *sink)
 {
 	uv_timer_stop(&sink->again);
 	sink->finishing = true;
-	if (!sink->from_cursor || !sink->placed || sink->after == sink->stored) {
+	if (!sink->from_cursor || !sink->placed || sink->after <= sink->stored) {
 		done(sink);
 		return;
 	}
@@ -181,8 +184,8 @@ on_patience(uv_timer_t *timer)
 {
 	struct sink *sink = timer->data;
 	if (sink->feed) {
-		sink->after = feed_written(sink->feed);
 		free_feed(sink);
+		sink->after = sink->written;
 		finish(sink);
 		return;
 	}
@@ -206,14 +209,11 @@ close_input(struct sink *sink)
 {
 	if (sink->feed == NULL || !feed_flush(sink->feed))
 		return;
-	sink->written = feed_written(sink->feed);
-	if (sink->child == NULL)
-		sink->after = sink->written;
-	else if (sink->from_cursor)
-		sink->after = feed_taken(sink->feed);
 	free_feed(sink);
-	if (sink->child == NULL)
-		finish(sink);
+	if (sink->child)
+		return;
+	sink->after = sink->written;
+	finish(sink);
 }
 
 static void
@@ -250,7 +250,8 @@ on_gap(uint64_t wanted, uint64_t first_available, void *arg)
 		fsm_fail(sink->fsm, EXIT_GAP);
 		return;
 	}
-	free_feed(sink);
+	if (sink->feed)
+		free_feed(sink);
 	if (sink->child)
 		child_end(sink->child);
 }
@@ -330,7 +331,6 @@ on_over(const char *how, bool clean, void *arg)
 {
 	struct sink *sink = arg;
 	if (sink->feed) {
-		sink->after = sink->from_cursor ? feed_taken(sink->feed) : 0;
 		free_feed(sink);
 	} else if (sink->from_cursor && clean) {
 		/* It read its input to the end. */
@@ -361,7 +361,6 @@ on_stdout_gone(int error, void *arg)
 	/* As in any pipeline: a reader that has enough is no error. */
 	if (error != EPIPE)
 		log_error("stdout", "why=%s", log_q(strerror(error)));
-	sink->after = sink->from_cursor ? feed_taken(sink->feed) : 0;
 	free_feed(sink);
 	if (sink->stopping)
 		finish(sink);
