@@ -272,9 +272,8 @@ append_receive(struct raft *raft, const struct raft_message *message)
 		return;
 	}
 	/* Two leaders in one term can't be: one of them is broken, and the first one stays. */
-	if (message->term == raft->term &&
-	    (raft->role == RAFT_LEADER ||
-	        (!raft_id_none(&raft->leader) && !raft_id_equal(&raft->leader, &message->from)))) {
+	if (message->term == raft->term && !raft_id_none(&raft->leader) &&
+	    !raft_id_equal(&raft->leader, &message->from)) {
 		core_drop(raft);
 		return;
 	}

@@ -89,8 +89,7 @@ struct store {
 	uint64_t stored;      /* all up to here are durable */
 	uint64_t written;     /* entries up to here are in writes that were issued */
 	uint64_t durable;     /* entries up to here are durable */
-	bool truncate;        /* pending: the next write removes all above truncate_after first */
-	uint64_t truncate_after;
+	bool truncate;        /* pending: the next write first removes all above `written` */
 	bool hard_dirty;      /* term or vote changed since the last write */
 	uint64_t hard_number; /* the write that holds the present term and vote */
 	bool recovered_wanted;

@@ -28,8 +28,6 @@ store_truncated(struct store *store, uint64_t after)
 {
 	if (store->written <= after)
 		return; /* what went was never handed to the disk */
-	if (!store->truncate || after < store->truncate_after)
-		store->truncate_after = after;
 	store->truncate = true;
 	store->written = after;
 	if (store->durable > after)
@@ -80,7 +78,7 @@ store_take(struct raft *raft, struct raft_write *write)
 	if (!store->hard_dirty && !store->truncate && !store->recovered_wanted && store->written == raft->log.last)
 		return;
 	issued.number = ++store->number;
-	issued.base = store->truncate ? store->truncate_after : store->written;
+	issued.base = store->written;
 	issued.truncates = store->truncate;
 	issued.issued = raft->now;
 	writes_push(store, &issued);
@@ -89,7 +87,7 @@ store_take(struct raft *raft, struct raft_write *write)
 	write->term = raft->term;
 	write->vote = raft->vote;
 	write->truncate = store->truncate;
-	write->truncate_after = store->truncate ? store->truncate_after : 0;
+	write->truncate_after = store->truncate ? store->written : 0;
 	write->recovered = store->recovered_wanted;
 	store_take_entries(raft, write);
 

@@ -469,6 +469,25 @@ test_tail(void)
 	rig_free(&rig);
 }
 
+static void
+test_tail_until_durable(void)
+{
+	struct rig rig;
+
+	/* Committed by others, not yet on this disk: nobody could read it back. */
+	follower(&rig, NULL, 0, 1);
+	rig.settings.tail_size_max = 0;
+	rig_start(&rig);
+	rig.hold_writes = true;
+	rig_append(&rig, 2, 1, (struct raft_pos){ 0, 0 }, 1, 9, 9);
+	rig_time(&rig, 1);
+	CHECK(rig.commit == 9 && raft_entry_at(rig.raft, 1) != NULL);
+	rig_store_all(&rig);
+	rig_time(&rig, 1);
+	CHECK(raft_entry_at(rig.raft, 9) == NULL);
+	rig_free(&rig);
+}
+
 int
 main(void)
 {
@@ -494,6 +513,7 @@ main(void)
 	check_run("a vote leaves after the entries that it speaks for are durable", test_no_vote_before_disk);
 	check_run("a confirmation of a write that is not under way does nothing", test_wrong_confirmations);
 	check_run("a configuration is in force when appended, and rolls back with its entry", test_config_rolls_back);
+	check_run("what is committed stays in memory until it is durable here", test_tail_until_durable);
 	check_run("memory holds what is not committed and durable, and a bounded rest", test_tail);
 	return check_done();
 }

@@ -182,11 +182,40 @@ test_candidate_durable(void)
 	rig_store(&rig, 1);
 	for (size_t i = 0; i < rig.sent_count; i++)
 		CHECK(rig.sent[i].m.type != RAFT_MSG_VOTE || rig.sent[i].m.vote.pre);
+	rig_vote_reply(&rig, 2, 2, false, true);
+	CHECK(rig_status(&rig).role == RAFT_CANDIDATE);
 	rig_store_all(&rig);
 	CHECK(rig_find_last(&rig, RAFT_MSG_VOTE, 3) != NULL);
 	CHECK(!rig_find_last(&rig, RAFT_MSG_VOTE, 3)->vote.pre);
-	CHECK(rig_find_last(&rig, RAFT_MSG_VOTE, 3)->vote.last.index == 5 && rig_status(&rig).durable == 5);
+	CHECK(rig_find_last(&rig, RAFT_MSG_VOTE, 3)->vote.last.index == 5 && rig_status(&rig).durable >= 5);
+	CHECK(rig_status(&rig).role == RAFT_LEADER);
 	rig_free(&rig);
+}
+
+static void
+test_up_to_date(void)
+{
+	static const struct {
+		struct raft_pos last;
+		bool granted;
+	} cases[] = { /* against 1 1 1 2 2 */
+		{ { 5, 2 }, true }, { { 6, 2 }, true }, { { 4, 2 }, false }, { { 99, 1 }, false },
+		{ { 1, 3 }, true }, { { 0, 0 }, false },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		for (int pre = 0; pre < 2; pre++) {
+			struct rig rig;
+
+			rig_init(&rig, 1, 3);
+			for (int j = 0; j < 5; j++)
+				rig_disk_put(&rig, j < 3 ? 1 : 2, RAFT_NOOP);
+			rig_start(&rig);
+			rig_vote_request(&rig, 2, 9, pre == 1, cases[i].last);
+			CHECK(rig_find(&rig, RAFT_MSG_VOTE_REPLY, 2)->vote_reply.granted == cases[i].granted);
+			rig_free(&rig);
+		}
+	}
 }
 
 static void
@@ -667,6 +696,7 @@ main(void)
 	check_run("A7: replies count only in the role that asked", test_replies_of_another_role);
 	check_run("A9: a candidate's requests leave when what they state is durable", test_candidate_durable);
 	check_run("A9: a candidate's own vote counts once it is durable", test_own_vote_durable);
+	check_run("a vote goes to the later last term, then to the longer log", test_up_to_date);
 	check_run("A10: a vote is granted again to the same candidate", test_grant_again);
 	check_run("A11: a learner never stands, and votes if asked", test_learner);
 	check_run("A11: a learner's acknowledgement is no part of a majority", test_learner_no_quorum);

@@ -241,6 +241,24 @@ test_late_store_after_new_term(void)
 }
 
 static void
+test_old_replies(void)
+{
+	struct rig rig;
+
+	/* What was said to this leader in an earlier term of its own. */
+	leader(&rig, 3, NULL, 0);
+	propose(&rig, 1, 1, 3);
+	rig_append(&rig, 3, 2, (struct raft_pos){ 0, 0 }, 2, 0, 0);
+	rig_elect(&rig);
+	CHECK(rig_status(&rig).term == 3);
+	rig_append_reply(&rig, 2, 1, true, 4, (struct raft_pos){ 4, 1 }, 1);
+	CHECK(peer(&rig, 2).match == 0 && peer(&rig, 2).heard_ms == UINT64_MAX);
+	rig_append_reply(&rig, 2, 1, false, 4, (struct raft_pos){ 0, 0 }, 1);
+	CHECK(peer(&rig, 2).next == 5);
+	rig_free(&rig);
+}
+
+static void
 test_window(void)
 {
 	struct rig rig;
@@ -646,6 +664,7 @@ main(void)
 	check_run("C11: ten thousand divergent entries of ten terms heal in a few messages", test_long_divergence);
 	check_run("C17: a leader counts itself only once its disk has it", test_counts_itself_when_durable);
 	check_run("C19: a write that completes after the term has changed counts for nothing", test_late_store_after_new_term);
+	check_run("C9: replies to an earlier leadership are void", test_old_replies);
 	check_run("C23: the window bounds what is in flight, and drains", test_window);
 	check_run("C15: an entry larger than a message goes alone", test_large_entry);
 	check_run("C23: lost messages are found by a heartbeat and sent again", test_lost_heals);

@@ -83,6 +83,24 @@ test_clears_with_the_log(void)
 }
 
 static void
+test_durable_before_over(void)
+{
+	struct rig rig;
+
+	/* An older write's confirmation does not end it. */
+	recovering(&rig, 3, true, 1);
+	rig.hold_writes = true;
+	append(&rig, 2, 1, (struct raft_pos){ 3, 1 }, 1, 5, true, 0);
+	append(&rig, 2, 1, (struct raft_pos){ 4, 1 }, 1, 5, true, 0);
+	CHECK(rig.writes_count == 2 && !rig.writes[0].w.recovered && rig.writes[1].w.recovered);
+	rig_store(&rig, 1);
+	CHECK(rig_status(&rig).recovering);
+	rig_store_all(&rig);
+	CHECK(!rig_status(&rig).recovering);
+	rig_free(&rig);
+}
+
+static void
 test_empty_write(void)
 {
 	struct rig rig;
@@ -183,6 +201,8 @@ test_sole_voter(void)
 	for (int i = 0; i < 100; i++)
 		rig_time(&rig, 100);
 	CHECK(rig_status(&rig).role == RAFT_FOLLOWER && rig_status(&rig).recovering);
+	append(&rig, 2, 5, (struct raft_pos){ 1, 1 }, 0, 1, true, 0);
+	CHECK(rig_status(&rig).recovering);
 	rig_free(&rig);
 }
 
@@ -217,6 +237,9 @@ test_clean_commit(void)
 	reply_recovering(&rig, 3, 50, false, 1, 1);
 	CHECK(rig_status(&rig).last.index == 1);
 	rig_time(&rig, RIG_HEARTBEAT);
+	/* Not before it is sure to have seen its number: the no-op must be beyond its target. */
+	reply_recovering(&rig, 3, 50, false, 1, 1);
+	CHECK(rig_status(&rig).last.index == 1);
 	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND, 3)->append.echo == 50);
 	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND, 3)->append.clean_commit == 0);
 	round = rig_find_last(&rig, RAFT_MSG_APPEND, 3)->append.round;
@@ -361,6 +384,7 @@ main(void)
 {
 	check_run("H13: a recovering node neither votes, pre-votes nor stands", test_neither_votes_nor_stands);
 	check_run("H13: it recovers in the write that stores all up to the leader's last at first contact", test_clears_with_the_log);
+	check_run("H13: it is over when that write is durable", test_durable_before_over);
 	check_run("H13: or in an empty write when all is there", test_empty_write);
 	check_run("a leader of a term below the mark's heals nobody", test_mark_term);
 	check_run("another leader or term is a new contact", test_new_leader_new_contact);
