@@ -172,7 +172,13 @@ test_second_leader_of_a_term(void)
 	follower(&rig, ones, 3, 1);
 	rig_append(&rig, 2, 2, (struct raft_pos){ 3, 1 }, 2, 1, 0);
 	rig_append(&rig, 3, 2, (struct raft_pos){ 2, 1 }, 2, 1, 0);
-	CHECK(rig_status(&rig).last.index == 4 && rig_status(&rig).dropped == 1);
+	rig_append(&rig, 3, 2, (struct raft_pos){ 4, 2 }, 2, 1, 0);
+	CHECK(rig_status(&rig).last.index == 4 && rig_status(&rig).dropped == 2);
+	rig_free(&rig);
+	rig_new(&rig, 3);
+	rig_elect(&rig);
+	rig_append(&rig, 3, 1, (struct raft_pos){ 1, 1 }, 1, 1, 0);
+	CHECK(rig_status(&rig).role == RAFT_LEADER && rig_status(&rig).last.index == 1);
 	rig_free(&rig);
 }
 
@@ -312,6 +318,27 @@ test_aba(void)
 	rig_store(&rig, 1);
 	CHECK(rig_status(&rig).durable == 7);
 	CHECK(reply(&rig).match == 7 && rig_find(&rig, RAFT_MSG_APPEND_REPLY, 2)->term == 3);
+	rig_free(&rig);
+}
+
+static void
+test_cut_behind_others(void)
+{
+	struct rig rig;
+
+	/* Two appends and a cut below both under way: the first one's confirmation makes nothing above the cut durable. */
+	follower(&rig, ones, 7, 1);
+	rig.hold_writes = true;
+	rig_append(&rig, 2, 1, (struct raft_pos){ 7, 1 }, 1, 1, 0);
+	rig_append(&rig, 2, 1, (struct raft_pos){ 8, 1 }, 1, 1, 0);
+	rig_append(&rig, 3, 2, (struct raft_pos){ 4, 1 }, 2, 3, 0);
+	CHECK(rig.writes_count == 3 && rig.writes[2].w.truncate);
+	rig_store(&rig, 1);
+	CHECK(rig_status(&rig).durable == 4);
+	rig_store(&rig, 1);
+	CHECK(rig_status(&rig).durable == 4);
+	rig_store(&rig, 1);
+	CHECK(rig_status(&rig).durable == 7);
 	rig_free(&rig);
 }
 
@@ -507,6 +534,7 @@ main(void)
 	check_run("C18: only what matched is acknowledged, whatever the disk completes", test_match_is_verified);
 	check_run("C19: after the write, the term is looked at again", test_stored_after_term_change);
 	check_run("C20: an entry is durable when the write that last wrote it is", test_aba);
+	check_run("C20: nor before a cut that is still under way", test_cut_behind_others);
 	check_run("one write holds the lowest cut and all entries above it", test_aba_gathered);
 	check_run("what was never written is not cut on disk", test_cut_of_unwritten);
 	check_run("C21: entries and the term they came in are one write", test_entries_with_term);
