@@ -225,7 +225,7 @@ deliver_all(struct try *try)
 int
 try_main(int argc, char **argv)
 {
-	struct try try = {.framing = FRAMING_LINE};
+	static struct try try = {.framing = FRAMING_LINE};
 	int status;
 	take_options(&try, argc, argv);
 	set_environment(&try);
