@@ -258,6 +258,8 @@ void replicate_release(struct raft *raft);
 
 void leader_begin(struct raft *raft);
 void leader_end(struct raft *raft);
+/* Steps down when no quorum is heard, or the own disk is silent. */
+void leader_check(struct raft *raft);
 void leader_tick(struct raft *raft);
 /* Appends an entry of the own making. */
 void leader_append_noop(struct raft *raft);

@@ -134,15 +134,26 @@ leader_alone(struct raft *raft)
 }
 
 void
+leader_check(struct raft *raft)
+{
+	if (raft->role == RAFT_LEADER && (leader_stalled(raft) || leader_alone(raft)))
+		leader_step_down(raft);
+}
+
+/* Reads share rounds: the next one begins when a majority has answered the one under way. */
+static bool
+round_due(const struct raft *raft)
+{
+	if (raft->now.ms >= raft->heartbeat_at.ms)
+		return true;
+	return raft->round_wanted && quorum_round(raft) >= raft->round;
+}
+
+void
 leader_tick(struct raft *raft)
 {
-	if (raft->role != RAFT_LEADER)
-		return;
-	if (leader_stalled(raft) || leader_alone(raft)) {
-		leader_step_down(raft);
-		return;
-	}
-	if (!raft->round_wanted && raft->now.ms < raft->heartbeat_at.ms)
+	leader_check(raft);
+	if (raft->role != RAFT_LEADER || !round_due(raft))
 		return;
 	raft->round++;
 	raft->round_wanted = false;
@@ -185,7 +196,7 @@ leader_addresses(struct raft *raft)
 	uint8_t data[RAFT_CONFIG_SIZE_MAX];
 	struct raft_config config;
 
-	if (!commit_own_term(raft) || rlog_config(&raft->log)->index > raft->commit)
+	if (!commit_own_term(raft) || raft->full || rlog_config(&raft->log)->index > raft->commit)
 		return;
 	if (!addresses_complete(raft, &config))
 		return;

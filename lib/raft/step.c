@@ -3,9 +3,10 @@
  * The one function in: an event is handed to its file, and what it left to be
  * done is put into the update.
  *
- * Time is looked at only when an update is taken, after all events that came
- * with it: a heartbeat that waited in a socket while this node was stopped is
- * heard before the election timer is.
+ * The election timer is looked at only when an update is taken, after all events
+ * that came with it: a heartbeat that waited in a socket while this node was
+ * stopped is heard before.  A leader that was stopped learns from the first TIME
+ * event, even without an update, that it has heard nobody for too long.
  */
 #include "core.h"
 
@@ -108,6 +109,7 @@ step_event(struct raft *raft, const struct raft_event *event)
 {
 	switch (event->type) {
 	case RAFT_EVENT_TIME:
+		leader_check(raft);
 		break;
 	case RAFT_EVENT_MESSAGE:
 		step_message(raft, event->message);

@@ -662,6 +662,29 @@ test_stopped_follower(void)
 }
 
 static void
+test_stopped_leader(void)
+{
+	struct rig rig;
+	struct raft_event event = { .type = RAFT_EVENT_TIME };
+	struct raft_message message = rig_make(RAFT_MSG_APPEND_REPLY, 2, 1, 1);
+
+	rig_new(&rig, 3);
+	rig_elect(&rig);
+	rig.now += 10 * RIG_E;
+	event.now.ms = rig.now;
+	raft_step(rig.raft, &event, NULL);
+	/* An old acknowledgement in its socket commits nothing. */
+	message.append_reply.ok = true;
+	message.append_reply.match = 1;
+	message.append_reply.hint = (struct raft_pos){ 1, 1 };
+	message.append_reply.start_number = 2;
+	rig_message(&rig, &message);
+	CHECK(rig_status(&rig).role == RAFT_FOLLOWER && rig.commit == 0);
+	CHECK(strcmp(rig.why, "no quorum for 10000 ms") == 0);
+	rig_free(&rig);
+}
+
+static void
 test_wrong_addressees(void)
 {
 	struct rig rig;
@@ -713,6 +736,7 @@ main(void)
 	check_run("B12: a leader without a majority for an election timeout steps down", test_check_quorum);
 	check_run("B13: a majority is n/2+1 for every size and pattern", test_quorum_sizes);
 	check_run("B16: a stopped follower hears its leader before it looks at the clock", test_stopped_follower);
+	check_run("B16: a stopped leader steps down before it hears what waited", test_stopped_leader);
 	check_run("C29: a leader whose disk is silent steps down, and does not stand while it is", test_stalled);
 	check_run("C34: messages with a wrong sender, receiver or term are dropped and counted", test_wrong_addressees);
 	check_run("a full node gives up leadership, does not stand, takes no entries, and votes", test_full);
