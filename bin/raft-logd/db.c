@@ -65,6 +65,15 @@ die(struct db *db, const char *what)
 	_exit(EXIT_IO);
 }
 
+/* An error of our own calls. */
+_Noreturn static void
+die_errno(const struct db *db, const char *what)
+{
+	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)EXIT_IO, log_q(what), log_q(strerror(errno)),
+	    log_q(db->path));
+	_exit(EXIT_IO);
+}
+
 static bool
 is_full(struct db *db, int code)
 {
@@ -148,10 +157,14 @@ ask(struct db *db, const char *sql, char *out, size_t room)
 	int code = sqlite3_prepare_v2(db->sqlite, sql, -1, &statement, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(statement);
-	if (code == SQLITE_ROW && sqlite3_column_text(statement, 0))
-		snprintf(out, room, "%s", (const char *)sqlite3_column_text(statement, 0));
-	if (code != SQLITE_ROW && code != SQLITE_DONE)
-		db_judge(db, code, true);
+	while (code == SQLITE_ROW) {
+		const char *text = (const char *)sqlite3_column_text(statement, 0);
+		snprintf(out, room, "%s", text ? text : "");
+		/* To the end: what a pragma changes is written after its row, and may fail then. */
+		code = sqlite3_step(statement);
+	}
+	if (db_judge(db, code, true) == DB_FULL)
+		die(db, "there is no room to open the database");
 	sqlite3_finalize(statement);
 }
 
@@ -181,6 +194,7 @@ on_wal(void *arg, struct sqlite3 *sqlite, const char *name, int pages)
 	(void)sqlite;
 	(void)name;
 	db->wal_pages = (uint64_t)pages;
+	db->in_wal = true;
 	return SQLITE_OK;
 }
 
@@ -207,17 +221,14 @@ is_empty(struct db *db)
 }
 
 static void
-sync_folder(struct db *db, const char *data)
+sync_folder(const struct db *db, const char *data)
 {
 	int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool good = fd >= 0 && fsync(fd) == 0;
 	if (fd >= 0)
 		close(fd);
-	if (good)
-		return;
-	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)EXIT_IO, log_q("cannot sync the data directory"),
-	    log_q(strerror(errno)), log_q(db->path));
-	_exit(EXIT_IO);
+	if (!good)
+		die_errno(db, "cannot sync the data directory");
 }
 
 bool
@@ -231,26 +242,37 @@ db_exists(const char *data)
 
 /*
  * Zeros behind what is there: SQLite reads a write-ahead log up to the first frame that does not fit,
- * and writes over the rest.  Only for speed, so nothing is said when it fails.
+ * and writes over the rest.  Only for speed, so a disk without room is no matter.
  */
 static void
-widen_wal(const struct db *db)
+make_wal(const struct db *db, bool wide)
 {
 	static const uint8_t zeros[1 << 16];
 	char path[sizeof db->path + 8];
 	snprintf(path, sizeof path, "%s-wal", db->path);
 	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	struct stat st;
-	if (fd < 0)
-		return;
-	if (fstat(fd, &st) == 0) {
-		off_t size = st.st_size;
-		while (size < WAL_WIDTH && write(fd, zeros, sizeof zeros) == (ssize_t)sizeof zeros)
-			size += (off_t)sizeof zeros;
-		if ((size < WAL_WIDTH && ftruncate(fd, st.st_size) < 0) || fsync(fd) < 0)
-			log_warn("wal", "why=%s", log_q(strerror(errno)));
-	}
+	if (fd < 0 || fstat(fd, &st) < 0)
+		die_errno(db, "cannot open the write-ahead log");
+	off_t size = st.st_size;
+	while (wide && size < WAL_WIDTH && write(fd, zeros, sizeof zeros) == (ssize_t)sizeof zeros)
+		size += (off_t)sizeof zeros;
+	if (wide && size < WAL_WIDTH && ftruncate(fd, st.st_size) < 0)
+		die_errno(db, "cannot shorten the write-ahead log");
+	if (fsync(fd) < 0)
+		die_errno(db, "cannot sync the write-ahead log");
 	close(fd);
+}
+
+/* An empty file, if there is none: SQLite keeps quiet when the sync of the folder fails. */
+static void
+make_file(const struct db *db, const char *data)
+{
+	int fd = open(db->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		die_errno(db, "cannot open the database");
+	close(fd);
+	sync_folder(db, data);
 }
 
 struct db *
@@ -259,10 +281,8 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 	struct db *db = calloc(1, sizeof *db);
 	must(db != NULL);
 	snprintf(db->path, sizeof db->path, "%s/log.db", data);
-	mode_t old = umask(077);
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_CREATE;
-	int code = sqlite3_open_v2(db->path, &db->sqlite, flags, NULL);
-	umask(old);
+	make_file(db, data);
+	int code = sqlite3_open_v2(db->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (db->sqlite == NULL || code != SQLITE_OK)
 		die(db, "the database cannot be opened");
 	sqlite3_extended_result_codes(db->sqlite, 1);
@@ -273,8 +293,7 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 		return NULL;
 	}
 	set_pragmas(db);
-	if (roomy)
-		widen_wal(db);
+	make_wal(db, roomy);
 	/* Tells how large the write-ahead log is; checkpoints are made in db_checkpoint alone. */
 	sqlite3_wal_hook(db->sqlite, on_wal, db);
 	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -313,12 +332,17 @@ db_begin(struct db *db)
 {
 	/* Takes no space yet, so it cannot find the disk full. */
 	must(control(db, DB_BEGIN) == DB_OK);
+	db->in_wal = false;
+	db->changes = sqlite3_total_changes64(db->sqlite);
 }
 
 enum db_result
 db_commit(struct db *db)
 {
-	return control(db, DB_COMMIT);
+	enum db_result result = control(db, DB_COMMIT);
+	if (result == DB_OK && !db->in_wal && sqlite3_total_changes64(db->sqlite) != db->changes)
+		die(db, "a transaction did not go through the write-ahead log");
+	return result;
 }
 
 void
@@ -331,10 +355,11 @@ db_rollback(struct db *db)
 }
 
 enum db_result
-db_checkpoint(struct db *db)
+db_checkpoint(struct db *db, bool empty)
 {
 	int all = 0, moved = 0;
-	int code = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, &all, &moved);
+	int mode = empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+	int code = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, mode, &all, &moved);
 	enum db_result result = db_judge(db, code, true);
 	if (result == DB_OK && moved < all)
 		die(db, "the write-ahead log could not be moved into the database");
@@ -535,5 +560,5 @@ db_fill(struct db *db, const struct db_origin *origin, const struct raft_config 
 	need(db, db_state_put(db, &state));
 	need(db, db_commit(db));
 	/* Into the file itself: a write-ahead log that is lost then leaves a log that went backwards, not none. */
-	need(db, db_checkpoint(db));
+	need(db, db_checkpoint(db, true));
 }

@@ -108,8 +108,11 @@ enum db_result db_sessions_each(
 uint64_t db_cursor_get(struct db *db, const char *name);
 uint64_t db_cursors_count(struct db *db);
 
-/* Moves the write-ahead log into the database file and looks at the result.  DB_FULL: some is left for later. */
-enum db_result db_checkpoint(struct db *db);
+/*
+ * Moves the write-ahead log into the database file and looks at the result.  DB_FULL: some is left for later.
+ * empty: makes the write-ahead log an empty file, so that log.db alone is the log.
+ */
+enum db_result db_checkpoint(struct db *db, bool empty);
 /* Bytes of the write-ahead log in use, and of the database file. */
 uint64_t db_wal_size(const struct db *db);
 uint64_t db_file_size(const struct db *db);

@@ -59,6 +59,8 @@ struct db {
 	struct db_state written; /* what the rows of meta say */
 	bool have_written;
 	uint64_t wal_pages; /* in use */
+	bool in_wal;        /* the present transaction went there */
+	int64_t changes;    /* rows, before the present transaction */
 	uint64_t page_size;
 	char path[640];
 };

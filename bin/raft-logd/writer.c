@@ -45,6 +45,8 @@ queue_add(struct writer *w)
 static void
 queue_remove(struct writer *w, size_t count)
 {
+	if (count == 0)
+		return;
 	for (size_t i = 0; i < count; i++) {
 		w->size -= w->items[i].size;
 		free(w->items[i].entries);
@@ -275,7 +277,7 @@ writer_turn(struct logd *logd)
 		return;
 	enum db_result result = write_batch(logd);
 	if (result == DB_OK && db_wal_size(logd->db) >= DB_WAL_MAX)
-		result = db_checkpoint(logd->db);
+		result = db_checkpoint(logd->db, false);
 	space_found(logd, result == DB_OK);
 }
 
@@ -299,7 +301,7 @@ writer_tick(struct logd *logd)
 	} else if (quiet && logd->rlog.commit.index > logd->state.commit.index)
 		w->commit_due = true;
 	else if (quiet && db_wal_size(logd->db) >= WAL_IDLE_MAX)
-		space_found(logd, db_checkpoint(logd->db) == DB_OK);
+		space_found(logd, db_checkpoint(logd->db, false) == DB_OK);
 }
 
 void
@@ -309,6 +311,6 @@ writer_finish(struct logd *logd)
 	logd->writer.commit_due = true;
 	logd->space.trial = true;
 	writer_turn(logd);
-	space_found(logd, db_checkpoint(logd->db) == DB_OK);
+	space_found(logd, db_checkpoint(logd->db, true) == DB_OK);
 	mark_sync(&logd->mark);
 }

@@ -383,12 +383,14 @@ do_flood(struct link *l)
 {
 	uint64_t first = number("first", 1), writes = number("writes", 1000);
 	uint32_t count = (uint32_t)number("count", 10);
-	for (uint64_t i = 0; i < writes; i++) {
+	bool all = true;
+	for (uint64_t i = 0; i < writes && all; i++) {
 		put_write(l, number("number", 1) + i, first + i * count, count);
-		if (l->out.size > 1 << 16 && !flush(l))
-			break;
+		if (l->out.size > 1 << 16)
+			all = flush(l);
 	}
-	printf("flood %s\n", flush(l) ? "sent" : "cut");
+	all = flush(l) && all;
+	printf("flood %s\n", all ? "sent" : "cut");
 }
 
 static void
@@ -547,7 +549,6 @@ do_line(char *text)
 			if (line == NULL)
 				line = text + strlen(text);
 			commands[i].run(l);
-			fflush(stdout);
 			return;
 		}
 	errx(64, "%s: no such command", name);
@@ -608,6 +609,7 @@ main(int argc, char **argv)
 {
 	char text[LINE_SIZE];
 	seal_init();
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc == 7 && strcmp(argv[2], "bench") == 0) {
 		path = argv[1];
 		return bench(strtoull(argv[3], NULL, 10), (uint32_t)strtoul(argv[4], NULL, 10),
