@@ -542,3 +542,21 @@ fails() {
 	say n1 'vote n2 6'
 	wait_until 10 saw n2 '^recv n1 raft_vote 6'
 }
+
+@test "peerd: a build without cipher, for measuring, talks to loopback addresses only and says so" {
+	B=$BATS_TEST_TMPDIR/b
+	timeout 300 make -s -C "$ROOT" B="$B" SAN= CFLAGS='-O0 -DSEAL_CLEAR' "$B/bin/raft-peerd"
+	sed -i "s/127.0.0.1:$(port n1)/0.0.0.0:$(port n1)/" "$C/n1/raft.yaml"
+	run timeout 10 "$B/bin/raft-peerd" -c "$C/n1/raft.yaml"
+	[ "$status" -eq 78 ]
+	[[ "$output" == *"0.0.0.0:$(port n1): this raft-peerd was built without cipher"* ]]
+	sed -i "s/0.0.0.0:$(port n1)/127.0.0.1:$(port n1)/" "$C/n1/raft.yaml"
+	spawn "$C/n1/log" "$B/bin/raft-peerd" -c "$C/n1/raft.yaml"
+	clear=$SPAWNED
+	wait_until 10 logged n1 ev=listening
+	[ "$(field n1 cipher)" = none ]
+	sed 's/127.0.0.1/192.0.2.7/' "$C/n1/members.yaml" >"$C/n1/far.yaml"
+	elect n1 demo "$C/n1/far.yaml"
+	wait_until 10 logged n1 '192.0.2.7:[0-9]+: this raft-peerd was built without cipher'
+	wait_until 10 gone "$clear"
+}

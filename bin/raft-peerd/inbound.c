@@ -15,7 +15,8 @@
 
 enum {
 	PIPE_REFUSALS_MAX = 16,
-	PIPE_HELLO_MS = 20,
+	HELLO_FIRST_MS = 20,
+	HELLO_LAST_MS = 500,
 	TWIN_HELLOS = 5,
 	HINT_MS = 250
 };
@@ -134,13 +135,25 @@ look_for_twin(struct arrival *a)
 	peer_twins(a->peer, why);
 }
 
+/* A stranger's hellos are looked at more and more rarely; a raft-peerd sends them so. */
+static bool
+hello_allowed(struct pipe *pipe, struct mono_ms now)
+{
+	if (now.ms < pipe->hello_next.ms)
+		return false;
+	pipe->hello_delay_ms = pipe->hello_delay_ms ? 2 * pipe->hello_delay_ms : HELLO_FIRST_MS;
+	if (pipe->hello_delay_ms > HELLO_LAST_MS)
+		pipe->hello_delay_ms = HELLO_LAST_MS;
+	pipe->hello_next.ms = now.ms + pipe->hello_delay_ms;
+	return true;
+}
+
 static void
 on_hello(struct arrival *a)
 {
 	struct mono_ms now = mono_now();
-	if (now.ms < a->pipe->hello_next.ms || !is_for_us(a))
+	if (!hello_allowed(a->pipe, now) || !is_for_us(a))
 		return;
-	a->pipe->hello_next.ms = now.ms + PIPE_HELLO_MS;
 	struct channel_names names = {
 	    .initiator = a->envelope.sender,
 	    .responder = a->peerd->self,

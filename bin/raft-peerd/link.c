@@ -241,11 +241,13 @@ void
 link_use(struct link *link)
 {
 	char why[1024];
-	if (link->push)
+	struct mono_ms now = mono_now();
+	bool just_tried = link->dialed.ms != 0 && now.ms - link->dialed.ms < REDIAL_MS;
+	if (link->push || just_tried || link->peer->member.address[0] == '\0')
 		return;
 	link->push =
 	    push_new(link->peerd->loop, link->peerd->notes, link->peer->member.address, &calls, link, why);
-	link->dialed = mono_now();
+	link->dialed = now;
 	if (link->push == NULL)
 		log_warn("dial", "peer=%s why=%s", link->peer->member.id.s, log_q(why));
 }
@@ -258,6 +260,7 @@ link_close(struct link *link, const char *why)
 	push_free(link->push);
 	link->push = NULL;
 	go_down(link, why);
+	link->dialed.ms = 0;
 }
 
 void

@@ -13,7 +13,7 @@
 #include "pipes.h"
 #include "roster.h"
 
-enum { TICK_MS = 1000, TICK_HURRY_MS = 100, STOP_MS = 300, OPT_RENEW = 0x100 };
+enum { TICK_MS = 1000, TICK_HURRY_MS = 100, LATE_MS = 2000, STOP_MS = 300, OPT_RENEW = 0x100 };
 #define RENEW_MESSAGES (UINT64_C(1) << 32)
 
 static struct peerd self;
@@ -51,10 +51,15 @@ on_tick(uv_timer_t *timer)
 {
 	struct peerd *peerd = timer->data;
 	struct mono_ms now = mono_now();
+	bool late = now.ms - peerd->ticked.ms > LATE_MS;
+	peerd->ticked = now;
 	/* Whoever is in a hurry says so again. */
 	set_tick(peerd, TICK_MS);
-	for (size_t i = 0; i < peerd->peers_count; i++)
+	for (size_t i = 0; i < peerd->peers_count; i++) {
+		if (late)
+			peer_excuse(peerd->peers[i]);
 		peer_tick(peerd->peers[i], now);
+	}
 	pipes_tick(peerd->pipes, now, peerd->have_cluster);
 }
 

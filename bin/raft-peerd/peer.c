@@ -214,6 +214,12 @@ tick_ping(struct peer *peer, struct mono_ms now)
 }
 
 void
+peer_excuse(struct peer *peer)
+{
+	peer->ping = 0;
+}
+
+void
 peer_tick(struct peer *peer, struct mono_ms now)
 {
 	if (peer->links[WIRE_CONSENSUS].state == LINK_OPEN)

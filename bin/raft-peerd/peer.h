@@ -68,6 +68,8 @@ struct incoming *peer_incoming(struct peer *peer, enum wire_class class, uint64_
 /* The waiting session has proved itself: it replaces the live one. */
 void peer_promote(struct peer *peer, enum wire_class class, struct incoming *waiting);
 void peer_pong(struct peer *peer, uint64_t number);
+/* This process was stopped for a while: nobody is to be blamed for the silence. */
+void peer_excuse(struct peer *peer);
 void peer_tick(struct peer *peer, struct mono_ms now);
 
 #endif

@@ -61,6 +61,7 @@ struct peerd {
 	struct door *door;
 	uv_timer_t tick;
 	uint64_t tick_ms;
+	struct mono_ms ticked;
 	uint64_t turn; /* counts the turns of the loop */
 	bool stopping;
 	struct mono_ms stop_by;

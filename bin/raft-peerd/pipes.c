@@ -76,6 +76,7 @@ pipes_own(struct pipes *pipes, struct pipe *pipe, struct peer *peer, enum wire_c
 	pipe->peer = peer;
 	pipe->class = class;
 	pipe->refusals = pipe->hellos = 0;
+	pipe->hello_delay_ms = 0;
 }
 
 bool

@@ -14,6 +14,7 @@ struct pipe {
 	enum wire_class class;
 	struct mono_ms since;
 	struct mono_ms hello_next; /* a hello costs four multiplications: not too many of them */
+	uint64_t hello_delay_ms;
 	uint64_t handshake;        /* of the last hello that was good */
 	unsigned hellos;           /* good ones that came to nothing */
 	unsigned refusals;
