@@ -27,13 +27,16 @@ election_timer_reset(struct raft *raft)
 	raft->election_at.ms = raft->now.ms + timeout + random_next(raft) % timeout;
 }
 
-/* A leader is there, as far as this node can know: don't help to depose it. */
+/*
+ * A leader is there, as far as this node can know: don't help to depose it.  One
+ * that asks for votes itself has restarted, and leads no more.
+ */
 static bool
-leader_is_near(const struct raft *raft)
+leader_is_near(const struct raft *raft, const struct raft_id *candidate)
 {
 	if (raft->role == RAFT_LEADER)
 		return true;
-	return !raft_id_none(&raft->leader) &&
+	return !raft_id_none(&raft->leader) && !raft_id_equal(&raft->leader, candidate) &&
 	    raft->now.ms - raft->heard_at.ms < raft->settings.election_timeout_ms;
 }
 
@@ -207,7 +210,7 @@ vote_trial(struct raft *raft, const struct raft_message *message)
 	bool term_ok = message->term > raft->term ||
 	    (message->term == raft->term && vote_free_for(raft, &message->from));
 
-	vote_answer(raft, message, term_ok && !leader_is_near(raft) && !raft->recover.active &&
+	vote_answer(raft, message, term_ok && !leader_is_near(raft, &message->from) && !raft->recover.active &&
 	    log_up_to_date(raft, message->vote.last));
 }
 
@@ -221,7 +224,7 @@ election_vote(struct raft *raft, const struct raft_message *message)
 		vote_trial(raft, message);
 		return;
 	}
-	if (!message->vote.transfer && leader_is_near(raft))
+	if (!message->vote.transfer && leader_is_near(raft, &message->from))
 		return; /* §4.2.3: not even its term is taken over */
 	if (message->term > raft->term)
 		role_higher_term(raft, message, &nobody);

@@ -135,6 +135,61 @@ test_first_append_again(void)
 	rig_free(&rig);
 }
 
+/* A follower whose log begins after 5, and holds 6 to 8; all of term 1, committed up to 6. */
+static void
+compacted(struct rig *rig)
+{
+	struct raft_start start;
+	struct raft_config_at config;
+	struct raft_term_start terms = { 6, 1 };
+	struct raft_entry entries[2];
+
+	rig_init(rig, 1, 3);
+	memset(&start, 0, sizeof start);
+	memset(&config, 0, sizeof config);
+	config.config = rig->config;
+	for (int i = 0; i < 2; i++)
+		entries[i] = rig_entry(1, RAFT_NOOP, NULL, 0, NULL, 0);
+	start.term = 1;
+	start.start_number = 7;
+	start.before = (struct raft_pos){ 5, 1 };
+	start.commit = (struct raft_pos){ 6, 1 };
+	start.last = (struct raft_pos){ 8, 1 };
+	start.terms = &terms;
+	start.terms_count = 1;
+	start.configs = &config;
+	start.configs_count = 1;
+	start.sessions = raft_sessions_new();
+	start.entries = entries;
+	start.entries_count = 2;
+	rig->raft = raft_new(&rig->settings, &start, (struct mono_ms){ rig->now });
+	rig->commit = 6;
+	rig->hold_writes = true;
+	for (int i = 0; i < 2; i++)
+		raft_chunk_unref(entries[i].chunk);
+}
+
+static void
+test_below_the_beginning(void)
+{
+	struct rig rig;
+
+	compacted(&rig);
+	rig_append(&rig, 2, 1, (struct raft_pos){ 0, 0 }, 1, 1, 0);
+	CHECK(rig_status(&rig).last.index == 8 && rig.writes_count == 0 && reply(&rig).ok);
+	CHECK(reply(&rig).match == 5);
+	rig_append(&rig, 2, 1, (struct raft_pos){ 0, 0 }, 1, 5, 0);
+	rig_append(&rig, 2, 1, (struct raft_pos){ 3, 1 }, 1, 4, 0);
+	CHECK(reply(&rig).ok && reply(&rig).match == 7 && rig.writes_count == 0);
+	rig_append(&rig, 2, 1, (struct raft_pos){ 3, 1 }, 1, 6, 9);
+	CHECK(rig_status(&rig).last.index == 9 && rig.commit == 9);
+	/* What contradicts the beginning, or the place itself, is no leader's. */
+	rig_append(&rig, 3, 2, (struct raft_pos){ 3, 1 }, 2, 4, 0);
+	rig_append(&rig, 3, 2, (struct raft_pos){ 5, 2 }, 2, 4, 0);
+	CHECK(rig_status(&rig).dropped == 2 && rig_status(&rig).last.index == 9);
+	rig_free(&rig);
+}
+
 static void
 test_nonsense(void)
 {
@@ -525,6 +580,7 @@ main(void)
 	check_run("an append that contradicts a committed entry is dropped, counted and told", test_committed_stays);
 	check_run("C11: a refusal's hint skips whole terms", test_hint_skips_terms);
 	check_run("C13: the first append again does nothing", test_first_append_again);
+	check_run("C13: what lies below the log's beginning is committed, and ignored", test_below_the_beginning);
 	check_run("C12, C15: appends that make no sense are dropped and counted", test_nonsense);
 	check_run("a second leader in one term is not followed", test_second_leader_of_a_term);
 	check_run("a leader of an old term is told the new one", test_old_leader_learns_term);

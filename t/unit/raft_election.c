@@ -395,6 +395,23 @@ test_leader_refuses_trials(void)
 }
 
 static void
+test_restarted_leader(void)
+{
+	struct rig rig;
+
+	/* It leads no more when it asks itself; nobody needs to wait for its heartbeats to be missed. */
+	follower(&rig, 1);
+	rig_append(&rig, 2, 1, (struct raft_pos){ 1, 1 }, 1, 0, 0);
+	rig_sent_clear(&rig);
+	rig_vote_request(&rig, 2, 2, true, (struct raft_pos){ 1, 1 });
+	CHECK(rig_find(&rig, RAFT_MSG_VOTE_REPLY, 2)->vote_reply.granted);
+	rig_sent_clear(&rig);
+	rig_vote_request(&rig, 2, 2, false, (struct raft_pos){ 1, 1 });
+	CHECK(rig_find(&rig, RAFT_MSG_VOTE_REPLY, 2)->vote_reply.granted);
+	rig_free(&rig);
+}
+
+static void
 test_trial_changes_nothing(void)
 {
 	struct rig rig;
@@ -729,6 +746,7 @@ main(void)
 	check_run("A17: a slow disk is not a dead leader", test_slow_disk_no_election);
 	check_run("A18: refused votes don't reset the election timer", test_refused_vote_keeps_timer);
 	check_run("A19: a leader refuses others' pre-votes", test_leader_refuses_trials);
+	check_run("A19: a leader that has restarted is not refused for its own sake", test_restarted_leader);
 	check_run("B2: a pre-vote changes nothing", test_trial_changes_nothing);
 	check_run("B3: a granted pre-vote carries the term that was asked for", test_trial_carries_asked_term);
 	check_run("B5: a pre-candidate knows no leader, and grants others their pre-vote", test_trial_forgets_leader);
