@@ -282,7 +282,7 @@ void commit_advance(struct raft *raft, uint64_t index);
 /* The own term has a committed entry. */
 bool commit_own_term(const struct raft *raft);
 
-/* ---------------------------------- propose.c, answer.c, forward.c, read.c */
+/* ------------------------- propose.c, admit.c, answer.c, forward.c, read.c */
 
 /* Who asked: a client here, or one at another node. */
 struct origin {
@@ -306,6 +306,10 @@ struct pendings {
 
 void propose_local(struct raft *raft, const struct raft_proposal *proposal);
 void propose_message(struct raft *raft, const struct raft_message *message);
+void propose_refuse(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal,
+    enum raft_reason reason);
+/* Before: the shape is right, and this node leads. */
+void admit(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal);
 
 void answer_give(struct raft *raft, const struct origin *origin, const struct raft_answer *answer);
 void answer_refuse(struct raft *raft, const struct origin *origin, uint64_t serial, uint64_t count,

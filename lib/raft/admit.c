@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Admission (§6.3, ours): which proposals a leader takes into its log.
+ *
+ * The session is looked up in the leader's own log, committed or not, so that the
+ * log never holds a serial twice.  What is there already is answered; only what
+ * is new must then pass the fence, the disk and the room.
+ */
+#include "core.h"
+
+#include "bytes.h"
+
+#include <string.h>
+
+/* --------------------------------------------------------- appending */
+
+/*
+ * The leader's term goes into the record itself.  Bytes that another term was
+ * stamped into before may still be in a log (a caller that proposes one chunk
+ * twice): those are copied, never changed.
+ */
+static void
+entry_stamp(struct raft *raft, struct raft_entry *entry)
+{
+	uint64_t old = bytes_get_u64(entry->bytes);
+	struct raft_chunk *chunk;
+
+	entry->term = raft->term;
+	if (old == raft->term && entry->chunk != NULL) {
+		raft_chunk_ref(entry->chunk);
+		return;
+	}
+	if (old == 0 && entry->chunk != NULL) {
+		bytes_put_u64(entry->chunk->bytes + (entry->bytes - entry->chunk->bytes), raft->term);
+		raft_chunk_ref(entry->chunk);
+		return;
+	}
+	chunk = raft_chunk_new(entry->size);
+	must(chunk != NULL);
+	memcpy(chunk->bytes, entry->bytes, entry->size);
+	bytes_put_u64(chunk->bytes, raft->term);
+	entry->bytes = chunk->bytes;
+	entry->chunk = chunk;
+}
+
+/* Why nothing new may be appended now; NONE: it may. */
+static enum raft_reason
+append_gate(const struct raft *raft, const struct raft_proposal *proposal, size_t from)
+{
+	uint64_t size = 0;
+
+	if (proposal->fence != 0 && proposal->fence != raft->term)
+		return RAFT_FENCED_REASON;
+	if (raft->full)
+		return RAFT_DISK_FULL_REASON;
+	for (size_t i = from; i < proposal->entries_count; i++)
+		size += proposal->entries[i].size;
+	if (raft->uncommitted_size > 0 && raft->uncommitted_size + size > raft->settings.uncommitted_size_max)
+		return RAFT_BUSY_REASON;
+	return RAFT_NONE_REASON;
+}
+
+/* Appends the entries from the given one on, and owes one answer for them. */
+static void
+append_new(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal, size_t from,
+    uint64_t last_serial)
+{
+	struct raft_answer answer = { 0 };
+	enum raft_reason reason = append_gate(raft, proposal, from);
+
+	answer.serial = proposal->entries[from].serial;
+	answer.count = proposal->entries_count - from;
+	if (reason != RAFT_NONE_REASON) {
+		answer_refuse(raft, origin, answer.serial, answer.count, reason);
+		return;
+	}
+	answer.verdict = RAFT_COMMITTED;
+	answer.pos.index = raft->log.last + 1;
+	answer.pos.term = raft->term;
+	if (proposal->entries[from].kind == RAFT_SESSION_OPEN)
+		answer.epoch = answer.pos.index;
+	answer.last_serial = last_serial;
+	for (size_t i = from; i < proposal->entries_count; i++) {
+		struct raft_entry entry = proposal->entries[i];
+
+		entry_stamp(raft, &entry);
+		leader_append(raft, &entry);
+		raft_chunk_unref(entry.chunk);
+	}
+	answer_later(raft, origin, &answer, raft->log.last);
+}
+
+/* -------------------------------------------------------- duplicates */
+
+/* Serials [serial, serial + count) stand in the log from pos on; they are answered once committed. */
+static void
+duplicate_run(struct raft *raft, const struct origin *origin, uint64_t serial, uint64_t count,
+    struct raft_pos pos, uint64_t wait)
+{
+	struct raft_answer answer = { 0 };
+
+	if (count == 0)
+		return;
+	answer.verdict = RAFT_COMMITTED;
+	answer.serial = serial;
+	answer.count = count;
+	answer.pos = pos;
+	answer_later(raft, origin, &answer, wait);
+}
+
+/*
+ * Finds the indexes of serials [first, last] of a session, which are in the log,
+ * walking back from its last entry as far as memory goes.  Each run of
+ * neighbours gets one answer; what isn't found has index 0.
+ */
+static void
+duplicates_answer(struct raft *raft, const struct origin *origin, const struct raft_session *session,
+    uint64_t first, uint64_t last)
+{
+	struct raft_pos run = { 0, 0 };
+	uint64_t run_serial = last + 1;
+	uint64_t run_count = 0;
+	uint64_t wanted = last;
+	uint64_t index = session->last_index;
+
+	for (size_t steps = 0; wanted >= first && steps < CORE_DUPLICATE_SCAN_MAX; steps++, index--) {
+		const struct raft_entry *entry = rlog_entry(&raft->log, index);
+
+		if (entry == NULL)
+			break;
+		if (entry->kind != RAFT_CLIENT || entry->serial != wanted ||
+		    !raft_sid_equal(&entry->session, &session->sid))
+			continue;
+		if (run_count == 0 || index + 1 != run.index || entry->term != run.term) {
+			duplicate_run(raft, origin, run_serial, run_count, run, run.index + run_count - 1);
+			run_count = 0;
+		}
+		run = (struct raft_pos){ index, entry->term };
+		run_serial = wanted--;
+		run_count++;
+	}
+	duplicate_run(raft, origin, run_serial, run_count, run, run.index + run_count - 1);
+	run = (struct raft_pos){ 0, 0 };
+	duplicate_run(raft, origin, first, wanted + 1 - first, run,
+	    rlog_entry(&raft->log, index) == NULL ? 0 : session->last_index);
+}
+
+/* --------------------------------------------------------- admission */
+
+/* The first entry of an anonymous session opens it; a late duplicate of an opening must show. */
+static void
+admit_opening(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+{
+	struct raft_answer answer = { 0 };
+	uint64_t last = raft->log.last;
+
+	answer.reason = RAFT_NONE_REASON;
+	if (last < proposal->seen)
+		answer.reason = RAFT_AHEAD_REASON;
+	else if (last - proposal->seen > RAFT_SESSION_WINDOW)
+		answer.reason = RAFT_TOO_OLD_REASON;
+	if (answer.reason == RAFT_NONE_REASON) {
+		append_new(raft, origin, proposal, 0, 0);
+		return;
+	}
+	answer.verdict = RAFT_REFUSED;
+	answer.serial = proposal->entries[0].serial;
+	answer.count = proposal->entries_count;
+	answer.epoch = last;
+	answer_give(raft, origin, &answer);
+}
+
+static void
+admit_clients(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+{
+	const struct raft_sid *sid = &proposal->entries[0].session;
+	const struct raft_session *session = raft_sessions_find(raft->sessions_last, sid);
+	uint64_t first = proposal->entries[0].serial;
+	uint64_t last = first + proposal->entries_count - 1;
+	uint64_t have;
+
+	if (session == NULL && (raft_sid_named(sid) || first != 1)) {
+		propose_refuse(raft, origin, proposal, RAFT_EXPIRED_REASON);
+		return;
+	}
+	if (session == NULL) {
+		admit_opening(raft, origin, proposal);
+		return;
+	}
+	if (raft_sid_named(sid) && proposal->epoch != session->epoch) {
+		propose_refuse(raft, origin, proposal, RAFT_OLD_EPOCH_REASON);
+		return;
+	}
+	have = session->serial;
+	if (first > have + 1) {
+		propose_refuse(raft, origin, proposal, RAFT_GAP_REASON);
+		return;
+	}
+	if (first <= have)
+		duplicates_answer(raft, origin, session, first, last < have ? last : have);
+	if (last > have)
+		append_new(raft, origin, proposal, (size_t)(have + 1 - first), 0);
+}
+
+/* The run that is asked for is the present one: the same answer again. */
+static void
+admit_open_again(struct raft *raft, const struct origin *origin, const struct raft_session *session)
+{
+	struct raft_answer answer = { 0 };
+
+	answer.verdict = RAFT_COMMITTED;
+	answer.count = 1;
+	answer.pos.index = session->epoch;
+	if (!rlog_term_at(&raft->log, session->epoch, &answer.pos.term))
+		answer.pos.index = 0;
+	answer.epoch = session->epoch;
+	answer.last_serial = session->serial;
+	answer_later(raft, origin, &answer, session->epoch);
+}
+
+static void
+admit_open(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+{
+	const struct raft_entry *entry = &proposal->entries[0];
+	const struct raft_session *session = raft_sessions_find(raft->sessions_last, &entry->session);
+	uint64_t epoch = session == NULL ? 0 : session->epoch;
+	struct raft_answer answer = { 0 };
+	struct raft_session_open open;
+	bool decoded = raft_session_open_decode(&open, raft_entry_data(entry), raft_entry_data_size(entry));
+
+	must(decoded);
+	if (session != NULL && memcmp(session->run, open.run, sizeof open.run) == 0) {
+		admit_open_again(raft, origin, session);
+		return;
+	}
+	if (open.replaces != epoch) {
+		answer.verdict = RAFT_REFUSED;
+		answer.reason = RAFT_OLD_EPOCH_REASON;
+		answer.count = 1;
+		answer.epoch = epoch;
+		answer.last_serial = session == NULL ? 0 : session->serial;
+		answer_give(raft, origin, &answer);
+		return;
+	}
+	if (session == NULL && raft_sessions_count(raft->sessions_last, true) >= RAFT_SESSIONS_NAMED_MAX) {
+		propose_refuse(raft, origin, proposal, RAFT_SESSIONS_FULL_REASON);
+		return;
+	}
+	append_new(raft, origin, proposal, 0, session == NULL ? 0 : session->serial);
+}
+
+static void
+admit_drop(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+{
+	if (raft_sessions_find(raft->sessions_last, &proposal->entries[0].session) == NULL)
+		propose_refuse(raft, origin, proposal, RAFT_EXPIRED_REASON);
+	else
+		append_new(raft, origin, proposal, 0, 0);
+}
+
+void
+admit(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+{
+	if (!answer_room(raft)) {
+		propose_refuse(raft, origin, proposal, RAFT_BUSY_REASON);
+		return;
+	}
+	switch (proposal->entries[0].kind) {
+	case RAFT_CLIENT:
+		admit_clients(raft, origin, proposal);
+		break;
+	case RAFT_SESSION_OPEN:
+		admit_open(raft, origin, proposal);
+		break;
+	case RAFT_SESSION_DROP:
+		admit_drop(raft, origin, proposal);
+		break;
+	case RAFT_NOOP:
+		append_new(raft, origin, proposal, 0, 0);
+		break;
+	case RAFT_CONFIG:
+	case RAFT_KINDS_COUNT:
+		must(false); /* the shape was checked */
+	}
+}
