@@ -155,7 +155,12 @@ struct raft_append_reply {
 	uint64_t round;      /* echoed: the highest seen from this leader */
 	uint64_t start_number; /* of the replier */
 	uint64_t match;      /* ok: matched and durable up to here; else the prev.index refused */
-	struct raft_pos hint; /* not ok: the highest place at which the logs may agree; skips whole terms */
+	/*
+	 * ok: the last place that matches, durable or not, so that a slow disk is not taken
+	 * for a lost message.  Not ok: the highest place at which the logs may agree; skips
+	 * whole terms.
+	 */
+	struct raft_pos hint;
 };
 /* A proposal on its way from a follower to the leader of the message's term; never forwarded again. */
 struct raft_propose {
