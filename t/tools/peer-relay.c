@@ -8,6 +8,7 @@
  *   flip BYTE   alter one bit of that byte (from the end when negative)
  *   twice | drop | swap
  *   again       send the last message of a session once more, now
+ *   hello       send the last first message of a handshake once more, now
  *   record FILE from now on write the messages of sessions to the file
  *   target PORT for the connections to come
  *   cut         close all connections, now
@@ -43,7 +44,7 @@ static struct {
 	bool flip, twice, drop, swap, stalled;
 	long flip_at;
 	unsigned long messages;
-	struct wire_buf last;
+	struct wire_buf last, hello;
 	struct pair *last_pair;
 	unsigned drop_in_1000, twice_in_1000, swap_in_1000;
 	bool random;
@@ -93,7 +94,7 @@ take(bool *flag)
 	return was;
 }
 
-/* A message of a session: envelope kind 3 in the second byte of the body. */
+/* By the envelope's kind, in the second byte of the body: 3 a message of a session, 1 a handshake's first. */
 static void
 on_message(struct pair *p, uint8_t *bytes, size_t size)
 {
@@ -103,6 +104,9 @@ on_message(struct pair *p, uint8_t *bytes, size_t size)
 		state.last.size = 0;
 		wire_buf_put(&state.last, bytes, size);
 		state.last_pair = p;
+	} else if (size > 10 && bytes[9] == 1) {
+		state.hello.size = 0;
+		wire_buf_put(&state.hello, bytes, size);
 	}
 	if (sealed && state.record && fwrite(bytes, 1, size, state.record) != size)
 		err(74, "record");
@@ -220,6 +224,9 @@ run_command(char *line)
 	} else if (strcmp(line, "again") == 0) {
 		if (state.last_pair)
 			send_all(state.last_pair, state.last_pair->server, state.last.bytes, state.last.size);
+	} else if (strcmp(line, "hello") == 0) {
+		if (state.last_pair)
+			send_all(state.last_pair, state.last_pair->server, state.hello.bytes, state.hello.size);
 	} else if (strncmp(line, "record ", 7) == 0) {
 		record(line + 7);
 	} else if (strncmp(line, "target ", 7) == 0) {
