@@ -287,6 +287,25 @@ test_reply_waits_for_disk(void)
 	rig_free(&rig);
 }
 
+/* Two writes are under way: the report of the first says nothing of the second. */
+static void
+test_report_is_of_one_write(void)
+{
+	struct rig rig;
+
+	follower(&rig, ones, 3, 1);
+	rig.hold_writes = true;
+	rig_append(&rig, 2, 1, (struct raft_pos){ 3, 1 }, 1, 1, 0);
+	rig_append(&rig, 2, 1, (struct raft_pos){ 4, 1 }, 1, 2, 0);
+	CHECK(rig.writes_count == 2);
+	rig_sent_clear(&rig);
+	rig_store(&rig, 1);
+	CHECK(reply(&rig).ok && reply(&rig).match == 4);
+	rig_store_all(&rig);
+	CHECK(reply(&rig).match == 6);
+	rig_free(&rig);
+}
+
 static void
 test_one_reply_for_many(void)
 {
@@ -586,6 +605,7 @@ main(void)
 	check_run("a leader of an old term is told the new one", test_old_leader_learns_term);
 	check_run("C16: appends in any order, twice, give one log", test_reordered);
 	check_run("C18: an acknowledgement waits for the disk", test_reply_waits_for_disk);
+	check_run("the report of a write says nothing of the next one", test_report_is_of_one_write);
 	check_run("one write and one reply cover many appends", test_one_reply_for_many);
 	check_run("C18: only what matched is acknowledged, whatever the disk completes", test_match_is_verified);
 	check_run("C19: after the write, the term is looked at again", test_stored_after_term_change);

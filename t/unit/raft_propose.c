@@ -96,6 +96,11 @@ test_once(void)
 	rig_propose_serials(&rig, 2, &sid, 1, 3, plain);
 	CHECK(rig.answers_count == 1 && committed(answer_at(&rig, 0), 1, 3, 2));
 	CHECK(rig_status(&rig).last.index == 4);
+	/* The last one alone, too. */
+	rig_clear(&rig);
+	rig_propose_serials(&rig, 3, &sid, 3, 1, plain);
+	CHECK(rig.answers_count == 1 && committed(answer_at(&rig, 0), 3, 1, 4));
+	CHECK(rig_status(&rig).last.index == 4);
 	rig_free(&rig);
 }
 
@@ -325,6 +330,25 @@ test_fence_after_session(void)
 	rig_propose_serials(&rig, 1, &sid, 1, 3, (struct raft_proposal){ .fence = 2 });
 	CHECK(rig.answers_count == 2 && committed(answer_at(&rig, 0), 1, 2, 2));
 	CHECK(answer_at(&rig, 1)->reason == RAFT_FENCED_REASON && answer_at(&rig, 1)->serial == 3);
+	rig_free(&rig);
+}
+
+static void
+test_fence_of_an_earlier_term(void)
+{
+	struct rig rig;
+	struct raft_sid sid = rig_sid(1, false);
+
+	rig_init(&rig, 1, 3);
+	rig.disk.term = 4;
+	rig_start(&rig);
+	rig_elect(&rig);
+	rig_accept(&rig, 2, 1);
+	rig_clear(&rig);
+	CHECK(rig_status(&rig).term == 5);
+	/* ⚠ Its holder led once, and another has led since. */
+	rig_propose_serials(&rig, 1, &sid, 1, 2, (struct raft_proposal){ .fence = 4 });
+	CHECK(refused(&rig, RAFT_FENCED_REASON) && rig_status(&rig).last.index == 1);
 	rig_free(&rig);
 }
 
@@ -644,9 +668,14 @@ test_refused_is_final(void)
 	/* ⚠ The refused one comes again, and would now fit: it stays refused. */
 	propose_message(&rig, 1, 1, &second, 0);
 	CHECK(rig_status(&rig).last.index == 2);
+	/* Nor is it the newest one that comes twice. */
+	propose_message(&rig, 1, 3, &third, 5); /* refused: fenced */
+	CHECK(rig_find(&rig, RAFT_MSG_ANSWER, 3)->answer.verdict == RAFT_REFUSED);
+	propose_message(&rig, 1, 3, &third, 0);
+	CHECK(rig_status(&rig).last.index == 2);
 	/* The same of one that lost its leader meanwhile. */
 	rig_append(&rig, 2, 2, (struct raft_pos){ 1, 1 }, 2, 0, 0);
-	propose_message(&rig, 3, 3, &third, 0);
+	propose_message(&rig, 3, 4, &third, 0);
 	CHECK(rig_find_last(&rig, RAFT_MSG_ANSWER, 3)->answer.reason == RAFT_NOT_LEADER_REASON);
 	raft_chunk_unref(first.chunk);
 	raft_chunk_unref(second.chunk);
@@ -730,6 +759,7 @@ main(void)
 	check_run("an evicted session's opening is refused when it comes again", test_evicted_opening);
 	check_run("H20: malformed and too large proposals are refused whole", test_malformed);
 	check_run("F13: the fence is checked after the session", test_fence_after_session);
+	check_run("F13: the fence of an earlier term is refused", test_fence_of_an_earlier_term);
 	check_run("a barrier is a committed no-op", test_barrier);
 	check_run("a named session has one producer at a time", test_named);
 	check_run("the same opening twice is one epoch", test_named_open_twice);
