@@ -111,6 +111,91 @@ ends_with_74() {
 	done
 }
 
+# tell <<SCRIPT: to raft-logd, and what it answers.
+tell() { timeout 30 "$TBIN/logdctl" "$N/run/log"; }
+
+# five: a started node with entries 1 to 5 of term 1; then it is stopped, and its data copied.
+five() {
+	fresh
+	logd
+	tell <<<$'hello A elector\nwrite A number=1 term=1 vote=n1 first=1 count=5\nstored A 1'
+	reap TERM "$LOGD"
+	cp -a "$N/data" "$N/before"
+}
+
+# beside_that_mark: the copy's database, which goes on by the script on stdin, beside the mark of what was done so far.
+beside_that_mark() {
+	cp "$N/data/mark" "$N/mark"
+	rm -r "$N/data"
+	cp -a "$N/before" "$N/data"
+	logd
+	tell
+	reap TERM "$LOGD"
+	cp "$N/mark" "$N/data/mark"
+	logd
+}
+
+@test "⚠ a database that lacks a truncation of the mark is another log, though it has more transactions" {
+	five
+	logd
+	tell <<<$'hello A elector\nwrite A number=1 term=2 vote=n2 after=3 first=4 count=1 text=two\nstored A 1'
+	reap TERM "$LOGD"
+	beside_that_mark <<-'SCRIPT'
+		hello A elector
+		write A number=1 term=2 vote=n3
+		stored A 1
+		write A number=2 term=3
+		stored A 2
+	SCRIPT
+	grep -q 'ev=recovering.*lacks a truncation' "$N/log"
+	run tell <<<'hello A elector'
+	[[ $output == *'state term=3 '*' recovering=1 mark_valid=1 '* ]]
+}
+
+@test "⚠ a database with another vote than the mark's, and as many transactions, makes it recover" {
+	five
+	logd
+	tell <<<$'hello A elector\nwrite A number=1 term=2 vote=n2\nstored A 1'
+	reap TERM "$LOGD"
+	beside_that_mark <<<$'hello A elector\nwrite A number=1 term=2 vote=n3\nstored A 1'
+	grep -q 'ev=recovering.*another term or vote' "$N/log"
+	run tell <<<'hello A elector'
+	[[ $output == *'state term=2 vote=n2 last=5 '*' recovering=1 mark_valid=1 '* ]]
+}
+
+@test "⚠ what a missing mark knew stays unknown when the log goes backwards once more beside a good one" {
+	five
+	rm "$N/data/mark"
+	logd
+	reap TERM "$LOGD"
+	cp "$N/data/log.db" "$N/old.db"
+	logd
+	tell <<<$'hello A elector\nwrite A number=1 term=2 vote=n2\nstored A 1'
+	reap TERM "$LOGD"
+	rm "$N"/data/log.db*
+	cp "$N/old.db" "$N/data/log.db"
+	logd
+	grep -q 'ev=recovering.*lacks transactions' "$N/log"
+	run tell <<<'hello A elector'
+	[[ $output == *'state term=2 vote=n2 '*' recovering=1 mark_valid=0 '* ]]
+}
+
+@test "⚠ the mark of another data directory is none" {
+	five
+	sed 's/^directory .*/directory 00112233445566778899aabbccddeeff/' "$CLUSTER/n1/data/identity" >"$N/identity"
+	mv "$N/data" "$N/mine"
+	cp -a "$CLUSTER/n1/data" "$N/data"
+	cp "$N/identity" "$N/data/identity"
+	logd
+	tell <<<$'hello A elector\nwrite A number=1 term=1 vote=n1 first=1 count=5\nstored A 1'
+	reap TERM "$LOGD"
+	cp "$N/data/mark" "$N/mine/mark"
+	rm -r "$N/data"
+	mv "$N/mine" "$N/data"
+	logd
+	grep -q 'ev=recovering.*mark file is damaged' "$N/log"
+}
+
 # --------------------------------------------------------------- raft-peerd
 
 # say NODE WORDS: to the client that plays its raft-elect.
