@@ -31,7 +31,8 @@ entry_stamp(struct raft *raft, struct raft_entry *entry)
 		return;
 	}
 	if (old == 0 && entry->chunk != NULL) {
-		bytes_put_u64(entry->chunk->bytes + (entry->bytes - entry->chunk->bytes), raft->term);
+		bytes_put_u64(
+		    entry->chunk->bytes + (entry->bytes - entry->chunk->bytes), raft->term);
 		raft_chunk_ref(entry->chunk);
 		return;
 	}
@@ -55,17 +56,18 @@ append_gate(const struct raft *raft, const struct raft_proposal *proposal, size_
 		return RAFT_DISK_FULL_REASON;
 	for (size_t i = from; i < proposal->entries_count; i++)
 		size += proposal->entries[i].size;
-	if (raft->uncommitted_size > 0 && raft->uncommitted_size + size > raft->settings.uncommitted_size_max)
+	if (raft->uncommitted_size > 0 &&
+	    raft->uncommitted_size + size > raft->settings.uncommitted_size_max)
 		return RAFT_BUSY_REASON;
 	return RAFT_NONE_REASON;
 }
 
 /* Appends the entries from the given one on, and owes one answer for them. */
 static void
-append_new(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal, size_t from,
-    uint64_t last_serial)
+append_new(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal,
+    size_t from, uint64_t last_serial)
 {
-	struct raft_answer answer = { 0 };
+	struct raft_answer answer = {0};
 	enum raft_reason reason = append_gate(raft, proposal, from);
 
 	answer.serial = proposal->entries[from].serial;
@@ -92,12 +94,13 @@ append_new(struct raft *raft, const struct origin *origin, const struct raft_pro
 
 /* -------------------------------------------------------- duplicates */
 
-/* Serials [serial, serial + count) stand in the log from pos on; they are answered once committed. */
+/* Serials [serial, serial + count) stand in the log from pos on; they are answered once committed.
+ */
 static void
 duplicate_run(struct raft *raft, const struct origin *origin, uint64_t serial, uint64_t count,
     struct raft_pos pos, uint64_t wait)
 {
-	struct raft_answer answer = { 0 };
+	struct raft_answer answer = {0};
 
 	if (count == 0)
 		return;
@@ -114,16 +117,17 @@ duplicate_run(struct raft *raft, const struct origin *origin, uint64_t serial, u
  * neighbours gets one answer; what isn't found has index 0.
  */
 static void
-duplicates_answer(struct raft *raft, const struct origin *origin, const struct raft_session *session,
-    uint64_t first, uint64_t last)
+duplicates_answer(struct raft *raft, const struct origin *origin,
+    const struct raft_session *session, uint64_t first, uint64_t last)
 {
-	struct raft_pos run = { 0, 0 };
+	struct raft_pos run = {0, 0};
 	uint64_t run_serial = last + 1;
 	uint64_t run_count = 0;
 	uint64_t wanted = last;
 	uint64_t index = session->last_index;
 
-	for (size_t steps = 0; wanted >= first && steps < CORE_DUPLICATE_SCAN_MAX; steps++, index--) {
+	for (size_t steps = 0; wanted >= first && steps < CORE_DUPLICATE_SCAN_MAX;
+	     steps++, index--) {
 		const struct raft_entry *entry = rlog_entry(&raft->log, index);
 
 		if (entry == NULL)
@@ -132,15 +136,16 @@ duplicates_answer(struct raft *raft, const struct origin *origin, const struct r
 		    !raft_sid_equal(&entry->session, &session->sid))
 			continue;
 		if (run_count == 0 || index + 1 != run.index || entry->term != run.term) {
-			duplicate_run(raft, origin, run_serial, run_count, run, run.index + run_count - 1);
+			duplicate_run(
+			    raft, origin, run_serial, run_count, run, run.index + run_count - 1);
 			run_count = 0;
 		}
-		run = (struct raft_pos){ index, entry->term };
+		run = (struct raft_pos){index, entry->term};
 		run_serial = wanted--;
 		run_count++;
 	}
 	duplicate_run(raft, origin, run_serial, run_count, run, run.index + run_count - 1);
-	run = (struct raft_pos){ 0, 0 };
+	run = (struct raft_pos){0, 0};
 	duplicate_run(raft, origin, first, wanted + 1 - first, run,
 	    rlog_entry(&raft->log, index) == NULL ? 0 : session->last_index);
 }
@@ -151,7 +156,7 @@ duplicates_answer(struct raft *raft, const struct origin *origin, const struct r
 static void
 admit_opening(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
 {
-	struct raft_answer answer = { 0 };
+	struct raft_answer answer = {0};
 	uint64_t last = raft->log.last;
 
 	answer.reason = RAFT_NONE_REASON;
@@ -206,7 +211,7 @@ admit_clients(struct raft *raft, const struct origin *origin, const struct raft_
 static void
 admit_open_again(struct raft *raft, const struct origin *origin, const struct raft_session *session)
 {
-	struct raft_answer answer = { 0 };
+	struct raft_answer answer = {0};
 
 	answer.verdict = RAFT_COMMITTED;
 	answer.count = 1;
@@ -222,11 +227,13 @@ static void
 admit_open(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
 {
 	const struct raft_entry *entry = &proposal->entries[0];
-	const struct raft_session *session = raft_sessions_find(raft->sessions_last, &entry->session);
+	const struct raft_session *session =
+	    raft_sessions_find(raft->sessions_last, &entry->session);
 	uint64_t epoch = session == NULL ? 0 : session->epoch;
-	struct raft_answer answer = { 0 };
+	struct raft_answer answer = {0};
 	struct raft_session_open open;
-	bool decoded = raft_session_open_decode(&open, raft_entry_data(entry), raft_entry_data_size(entry));
+	bool decoded =
+	    raft_session_open_decode(&open, raft_entry_data(entry), raft_entry_data_size(entry));
 
 	must(decoded);
 	if (session != NULL && memcmp(session->run, open.run, sizeof open.run) == 0) {
@@ -242,7 +249,8 @@ admit_open(struct raft *raft, const struct origin *origin, const struct raft_pro
 		answer_give(raft, origin, &answer);
 		return;
 	}
-	if (session == NULL && raft_sessions_count(raft->sessions_last, true) >= RAFT_SESSIONS_NAMED_MAX) {
+	if (session == NULL &&
+	    raft_sessions_count(raft->sessions_last, true) >= RAFT_SESSIONS_NAMED_MAX) {
 		propose_refuse(raft, origin, proposal, RAFT_SESSIONS_FULL_REASON);
 		return;
 	}

@@ -34,7 +34,7 @@ void
 answer_refuse(struct raft *raft, const struct origin *origin, uint64_t serial, uint64_t count,
     enum raft_reason reason)
 {
-	struct raft_answer answer = { 0 };
+	struct raft_answer answer = {0};
 
 	answer.verdict = RAFT_REFUSED;
 	answer.reason = reason;
@@ -44,7 +44,8 @@ answer_refuse(struct raft *raft, const struct origin *origin, uint64_t serial, u
 }
 
 void
-answer_later(struct raft *raft, const struct origin *origin, const struct raft_answer *answer, uint64_t wait)
+answer_later(
+    struct raft *raft, const struct origin *origin, const struct raft_answer *answer, uint64_t wait)
 {
 	struct pendings *pendings = &raft->pendings;
 
@@ -53,13 +54,15 @@ answer_later(struct raft *raft, const struct origin *origin, const struct raft_a
 		answer_give(raft, origin, answer);
 		return;
 	}
-	if (pendings->head > pendings->size / 2 && pendings->head + pendings->count == pendings->size) {
-		memmove(pendings->at, pendings->at + pendings->head, pendings->count * sizeof *pendings->at);
+	if (pendings->head > pendings->size / 2 &&
+	    pendings->head + pendings->count == pendings->size) {
+		memmove(pendings->at, pendings->at + pendings->head,
+		    pendings->count * sizeof *pendings->at);
 		pendings->head = 0;
 	}
-	pendings->at = core_grow(pendings->at, &pendings->size, pendings->head + pendings->count + 1,
-	    sizeof *pendings->at);
-	pendings->at[pendings->head + pendings->count++] = (struct pending){ *origin, *answer, wait };
+	pendings->at = core_grow(pendings->at, &pendings->size,
+	    pendings->head + pendings->count + 1, sizeof *pendings->at);
+	pendings->at[pendings->head + pendings->count++] = (struct pending){*origin, *answer, wait};
 }
 
 static void

@@ -70,13 +70,14 @@ append_refuse_term(struct raft *raft, const struct raft_message *message)
 	reply->hint = rlog_pos(&raft->log, raft->log.before.index);
 }
 
-/* No entry of ours stands at prev: the highest place at which one may (§5.3 of the paper, by terms). */
+/* No entry of ours stands at prev: the highest place at which one may (§5.3 of the paper, by
+ * terms). */
 static void
 append_refuse(struct raft *raft, const struct raft_message *message)
 {
 	struct raft_pos prev = message->append.prev;
 	struct raft_append_reply *reply = reply_start(raft, &message->from);
-	struct raft_pos below = { prev.index - 1, prev.term };
+	struct raft_pos below = {prev.index - 1, prev.term};
 
 	reply->match = prev.index;
 	reply->hint = rlog_agree(&raft->log, below);
@@ -92,7 +93,8 @@ append_sane(const struct raft_message *message)
 	const struct raft_append *append = &message->append;
 	uint64_t term = append->prev.term;
 
-	if ((append->prev.index == 0) != (append->prev.term == 0) || append->prev.term > message->term)
+	if ((append->prev.index == 0) != (append->prev.term == 0) ||
+	    append->prev.term > message->term)
 		return false;
 	if (append->entries_count > UINT64_MAX - append->prev.index)
 		return false;
@@ -102,10 +104,12 @@ append_sane(const struct raft_message *message)
 
 		if (entry->term < term || entry->term == 0 || entry->term > message->term)
 			return false;
-		if (entry->size < RAFT_ENTRY_HEADER_SIZE || (unsigned)entry->kind >= RAFT_KINDS_COUNT)
+		if (entry->size < RAFT_ENTRY_HEADER_SIZE ||
+		    (unsigned)entry->kind >= RAFT_KINDS_COUNT)
 			return false;
 		if (entry->kind == RAFT_CONFIG &&
-		    !raft_config_decode(&config, raft_entry_data(entry), raft_entry_data_size(entry)))
+		    !raft_config_decode(
+			&config, raft_entry_data(entry), raft_entry_data_size(entry)))
 			return false;
 		term = entry->term;
 	}
@@ -149,7 +153,8 @@ run_skip_equal(const struct raft *raft, struct append_run *run)
 	while (run->count > 0 && run->prev.index < raft->log.last) {
 		uint64_t term = 0;
 
-		if (!rlog_term_at(&raft->log, run->prev.index + 1, &term) || term != run->entries->term)
+		if (!rlog_term_at(&raft->log, run->prev.index + 1, &term) ||
+		    term != run->entries->term)
 			return;
 		run->prev.index++;
 		run->prev.term = term;
@@ -200,8 +205,7 @@ static bool
 append_entries(struct raft *raft, const struct raft_message *message)
 {
 	struct append_run run = {
-		message->append.prev, message->append.entries, message->append.entries_count
-	};
+	    message->append.prev, message->append.entries, message->append.entries_count};
 	uint64_t end;
 
 	run_skip_equal(raft, &run);
@@ -225,8 +229,7 @@ append_from_leader(struct raft *raft, const struct raft_message *message)
 {
 	struct raft_message above = *message;
 	struct append_run run = {
-		message->append.prev, message->append.entries, message->append.entries_count
-	};
+	    message->append.prev, message->append.entries, message->append.entries_count};
 	uint64_t term = 0;
 	uint64_t commit;
 

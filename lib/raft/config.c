@@ -70,7 +70,8 @@ config_keys_differ(const struct raft_config *config)
 {
 	for (size_t i = 0; i < config->count; i++)
 		for (size_t j = i + 1; j < config->count; j++)
-			if (memcmp(config->members[i].key, config->members[j].key, RAFT_KEY_SIZE) == 0)
+			if (memcmp(config->members[i].key, config->members[j].key, RAFT_KEY_SIZE) ==
+			    0)
 				return false;
 	return true;
 }
@@ -87,7 +88,8 @@ config_ids_rise(const struct raft_config *config)
 static bool
 config_valid(const struct raft_config *config)
 {
-	return config_ids_rise(config) && config_keys_differ(config) && raft_config_voters(config) > 0;
+	return config_ids_rise(config) && config_keys_differ(config) &&
+	       raft_config_voters(config) > 0;
 }
 
 bool
@@ -145,7 +147,7 @@ member_decode(struct raft_member *member, const uint8_t *bytes, size_t size)
 		return 0;
 	if (*p != RAFT_VOTER && *p != RAFT_LEARNER)
 		return 0;
-	member->role = (enum raft_member_role)*p++;
+	member->role = (enum raft_member_role) * p++;
 	memcpy(member->key, p, RAFT_KEY_SIZE);
 	p += RAFT_KEY_SIZE;
 	text = (size_t)p[0] << 8 | p[1];

@@ -18,11 +18,11 @@
 
 enum {
 	CORE_WHY_SIZE = 128,
-	CORE_PENDING_MAX = 65536,      /* answers that wait for a commit */
-	CORE_READS_MAX = 65536,        /* reads that wait for their round */
-	CORE_FORWARDS_MAX = 65536,     /* proposals and reads at the leader */
+	CORE_PENDING_MAX = 65536,        /* answers that wait for a commit */
+	CORE_READS_MAX = 65536,          /* reads that wait for their round */
+	CORE_FORWARDS_MAX = 65536,       /* proposals and reads at the leader */
 	CORE_DUPLICATE_SCAN_MAX = 65536, /* entries looked at to find the index of a duplicate */
-	CORE_OLD_STARTS = 4            /* earlier incarnations of a peer that are remembered */
+	CORE_OLD_STARTS = 4              /* earlier incarnations of a peer that are remembered */
 };
 
 /* An array that doubles. */
@@ -40,7 +40,8 @@ struct rlog {
 	struct raft_term_start *runs;
 	size_t runs_count;
 	size_t runs_size;
-	struct raft_entry *tail; /* [tail_head, tail_head + tail_count): indexes tail_first .. last */
+	struct raft_entry
+	    *tail; /* [tail_head, tail_head + tail_count): indexes tail_first .. last */
 	size_t tail_head;
 	size_t tail_count;
 	size_t tail_size;
@@ -120,8 +121,8 @@ uint64_t store_silence_ms(const struct raft *raft, struct mono_ms now);
  */
 struct out {
 	struct raft_message *messages;
-	uint64_t *after;            /* the write that must be durable before it leaves */
-	struct raft_entry **owned;  /* copies of entries that it carries, or NULL */
+	uint64_t *after;           /* the write that must be durable before it leaves */
+	struct raft_entry **owned; /* copies of entries that it carries, or NULL */
 	size_t messages_count;
 	size_t messages_size;
 	size_t after_size;
@@ -137,9 +138,11 @@ struct out {
 };
 
 /* A zeroed message with type, from, to and the present term; fill it in before the next push. */
-struct raft_message *out_message(struct raft *raft, enum raft_message_type type, const struct raft_id *to);
+struct raft_message *out_message(
+    struct raft *raft, enum raft_message_type type, const struct raft_id *to);
 /* The last message carries a copy of these entries. */
-void out_own_entries(struct raft *raft, struct raft_propose *propose, const struct raft_entry *entries, size_t count);
+void out_own_entries(struct raft *raft, struct raft_propose *propose,
+    const struct raft_entry *entries, size_t count);
 void out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *answer);
 void out_read(struct raft *raft, const struct raft_read_answer *answer);
 void out_fetch(struct raft *raft, const struct raft_fetch *fetch);
@@ -160,7 +163,8 @@ void why_id(struct raft *raft, const struct raft_id *id);
 void role_follow(struct raft *raft, uint64_t term, const struct raft_id *leader);
 void role_set(struct raft *raft, enum raft_role role, const struct raft_id *leader);
 /* A higher term in a message ends whatever this node was. */
-void role_higher_term(struct raft *raft, const struct raft_message *message, const struct raft_id *leader);
+void role_higher_term(
+    struct raft *raft, const struct raft_message *message, const struct raft_id *leader);
 
 void election_timer_reset(struct raft *raft);
 void election_tick(struct raft *raft);
@@ -194,11 +198,11 @@ struct peer {
 	bool vote_granted;
 	/* replication (§3.5, §10.2.1) */
 	enum progress_state state;
-	uint64_t match;      /* durable there, for certain */
-	uint64_t accepted;   /* matched there, durable or not; at least match */
-	uint64_t next;       /* the first entry not yet sent; in PROBE: to be tried */
-	bool paused;         /* PROBE: a message is under way, or nobody answers */
-	uint64_t probe_last; /* PROBE: accepted at or above it ends the probe */
+	uint64_t match;         /* durable there, for certain */
+	uint64_t accepted;      /* matched there, durable or not; at least match */
+	uint64_t next;          /* the first entry not yet sent; in PROBE: to be tried */
+	bool paused;            /* PROBE: a message is under way, or nobody answers */
+	uint64_t probe_last;    /* PROBE: accepted at or above it ends the probe */
 	struct flight *flights; /* PIPELINE: a ring of window_messages_max */
 	size_t flights_head;
 	size_t flights_count;
@@ -212,7 +216,7 @@ struct peer {
 	bool heard;
 	struct mono_ms heard_at;
 	/* reading back */
-	uint64_t fetch_request; /* 0: none under way */
+	uint64_t fetch_request;     /* 0: none under way */
 	struct raft_entry *fetched; /* from index `next` on, until sent */
 	size_t fetched_count;
 	bool fetched_sent;
@@ -221,9 +225,9 @@ struct peer {
 	uint64_t old_starts[CORE_OLD_STARTS];
 	bool recovering;
 	bool mark_valid;
-	uint64_t contact_last;   /* own last index when it was heard to recover */
-	uint64_t contact_round;  /* rounds from here on carry its number; 0: no contact */
-	bool contact_noop;       /* the no-op of this contact is appended */
+	uint64_t contact_last;  /* own last index when it was heard to recover */
+	uint64_t contact_round; /* rounds from here on carry its number; 0: no contact */
+	bool contact_noop;      /* the no-op of this contact is appended */
 	uint64_t clean_commit;
 	/* forwarded proposals are taken once, in order */
 	uint64_t propose_start;
@@ -241,7 +245,8 @@ void progress_pause(struct raft *raft, struct peer *peer);
 void progress_check(struct raft *raft, struct peer *peer);
 void progress_sent(struct raft *raft, struct peer *peer, uint64_t last, uint64_t size);
 bool progress_window_open(const struct raft *raft, const struct peer *peer);
-void progress_accepted(struct raft *raft, struct peer *peer, uint64_t match, uint64_t accepted, uint64_t round);
+void progress_accepted(
+    struct raft *raft, struct peer *peer, uint64_t match, uint64_t accepted, uint64_t round);
 void progress_refused(struct raft *raft, struct peer *peer, uint64_t refused, struct raft_pos hint);
 void progress_fetch_forget(struct peer *peer);
 const char *progress_name(const struct raft *raft, const struct peer *peer);
@@ -271,7 +276,8 @@ bool quorum_sole_voter(const struct raft *raft);
 bool quorum_self_votes(const struct raft *raft);
 size_t quorum_size(const struct raft *raft);
 /* The largest value that a majority of voters reaches; value(NULL) is the own one. */
-uint64_t quorum_value(const struct raft *raft, uint64_t (*value)(const struct raft *raft, const struct peer *peer),
+uint64_t quorum_value(const struct raft *raft,
+    uint64_t (*value)(const struct raft *raft, const struct peer *peer),
     const struct peer *without);
 void quorum_commit(struct raft *raft);
 uint64_t quorum_match_without(const struct raft *raft, const struct peer *without);
@@ -306,15 +312,16 @@ struct pendings {
 
 void propose_local(struct raft *raft, const struct raft_proposal *proposal);
 void propose_message(struct raft *raft, const struct raft_message *message);
-void propose_refuse(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal,
-    enum raft_reason reason);
+void propose_refuse(struct raft *raft, const struct origin *origin,
+    const struct raft_proposal *proposal, enum raft_reason reason);
 /* Before: the shape is right, and this node leads. */
 void admit(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal);
 
 void answer_give(struct raft *raft, const struct origin *origin, const struct raft_answer *answer);
 void answer_refuse(struct raft *raft, const struct origin *origin, uint64_t serial, uint64_t count,
     enum raft_reason reason);
-void answer_later(struct raft *raft, const struct origin *origin, const struct raft_answer *answer, uint64_t wait);
+void answer_later(struct raft *raft, const struct origin *origin, const struct raft_answer *answer,
+    uint64_t wait);
 void answer_committed(struct raft *raft);
 void answer_stepped_down(struct raft *raft);
 bool answer_room(const struct raft *raft);
@@ -380,7 +387,8 @@ void recover_check(struct raft *raft);
 void recover_reset(struct raft *raft);
 void recover_stored(struct raft *raft);
 /* The leader's side. */
-void recover_peer_reply(struct raft *raft, struct peer *peer, const struct raft_append_reply *reply);
+void recover_peer_reply(
+    struct raft *raft, struct peer *peer, const struct raft_append_reply *reply);
 void recover_peer_commit(struct raft *raft);
 
 /* ----------------------------------------------------------------- raft */
@@ -412,7 +420,7 @@ struct raft {
 	uint64_t dropped;
 
 	/* Follower, of the present leader and term. */
-	uint64_t verified;      /* the log equals the leader's up to here */
+	uint64_t verified; /* the log equals the leader's up to here */
 	uint64_t round_seen;
 	uint64_t round_replied;
 	uint64_t match_replied;
@@ -427,6 +435,7 @@ struct raft {
 	uint64_t term_first; /* its no-op */
 	uint64_t round;
 	bool round_wanted;
+	struct mono_ms round_at; /* when the last round began */
 	struct mono_ms heartbeat_at;
 	struct raft_sessions *sessions_last; /* at the last index */
 	struct pendings pendings;

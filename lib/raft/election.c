@@ -37,14 +37,14 @@ leader_is_near(const struct raft *raft, const struct raft_id *candidate)
 	if (raft->role == RAFT_LEADER)
 		return true;
 	return !raft_id_none(&raft->leader) && !raft_id_equal(&raft->leader, candidate) &&
-	    raft->now.ms - raft->heard_at.ms < raft->settings.election_timeout_ms;
+	       raft->now.ms - raft->heard_at.ms < raft->settings.election_timeout_ms;
 }
 
 static bool
 election_may_stand(const struct raft *raft)
 {
 	return quorum_self_votes(raft) && !raft->recover.active && !raft->full &&
-	    !store_stalled(raft, raft->now) && raft->term < RAFT_TERM_MAX;
+	       !store_stalled(raft, raft->now) && raft->term < RAFT_TERM_MAX;
 }
 
 /* ------------------------------------------------------------ standing */
@@ -208,10 +208,11 @@ static void
 vote_trial(struct raft *raft, const struct raft_message *message)
 {
 	bool term_ok = message->term > raft->term ||
-	    (message->term == raft->term && vote_free_for(raft, &message->from));
+		       (message->term == raft->term && vote_free_for(raft, &message->from));
 
-	vote_answer(raft, message, term_ok && !leader_is_near(raft, &message->from) && !raft->recover.active &&
-	    log_up_to_date(raft, message->vote.last));
+	vote_answer(raft, message,
+	    term_ok && !leader_is_near(raft, &message->from) && !raft->recover.active &&
+		log_up_to_date(raft, message->vote.last));
 }
 
 void
@@ -229,7 +230,7 @@ election_vote(struct raft *raft, const struct raft_message *message)
 	if (message->term > raft->term)
 		role_higher_term(raft, message, &nobody);
 	granted = message->term == raft->term && !raft->recover.active &&
-	    vote_free_for(raft, &message->from) && log_up_to_date(raft, message->vote.last);
+		  vote_free_for(raft, &message->from) && log_up_to_date(raft, message->vote.last);
 	if (granted) {
 		if (raft_id_none(&raft->vote)) {
 			raft->vote = message->from;

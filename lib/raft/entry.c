@@ -17,14 +17,15 @@ enum {
 	RECORD_DATA_SIZE = 33,
 	RECORD_DATA = 37
 };
-_Static_assert((int)RECORD_DATA == (int)RAFT_ENTRY_HEADER_SIZE, "record offsets and header size agree");
+_Static_assert(
+    (int)RECORD_DATA == (int)RAFT_ENTRY_HEADER_SIZE, "record offsets and header size agree");
 
 const char *
 raft_kind_name(enum raft_kind kind)
 {
 	static const char *const names[] = {
 #define K(number, NAME, text) [number] = text,
-		RAFT_KINDS(K)
+	    RAFT_KINDS(K)
 #undef K
 	};
 	_Static_assert(sizeof names / sizeof names[0] == RAFT_KINDS_COUNT, "a name for each kind");
@@ -46,8 +47,8 @@ raft_entry_data_size(const struct raft_entry *entry)
 }
 
 void
-raft_entry_header(uint8_t *out, uint64_t term, enum raft_kind kind,
-    const struct raft_sid *session, uint64_t serial, uint32_t data_size)
+raft_entry_header(uint8_t *out, uint64_t term, enum raft_kind kind, const struct raft_sid *session,
+    uint64_t serial, uint32_t data_size)
 {
 	bytes_put_u64(out + RECORD_TERM, term);
 	out[RECORD_KIND] = (uint8_t)kind;
@@ -65,7 +66,8 @@ raft_entry_decode(
 	if (size < RAFT_ENTRY_HEADER_SIZE || bytes[RECORD_KIND] >= RAFT_KINDS_COUNT)
 		return false;
 	data_size = bytes_get_u32(bytes + RECORD_DATA_SIZE);
-	if (data_size > size - RAFT_ENTRY_HEADER_SIZE || data_size > UINT32_MAX - RAFT_ENTRY_HEADER_SIZE)
+	if (data_size > size - RAFT_ENTRY_HEADER_SIZE ||
+	    data_size > UINT32_MAX - RAFT_ENTRY_HEADER_SIZE)
 		return false;
 	entry->term = bytes_get_u64(bytes + RECORD_TERM);
 	entry->serial = bytes_get_u64(bytes + RECORD_SERIAL);

@@ -20,12 +20,14 @@ forwards_insert(struct forwards *forwards, size_t place)
 {
 	struct forward *at;
 
-	if (forwards->head > forwards->size / 2 && forwards->head + forwards->count == forwards->size) {
-		memmove(forwards->at, forwards_first(forwards), forwards->count * sizeof *forwards->at);
+	if (forwards->head > forwards->size / 2 &&
+	    forwards->head + forwards->count == forwards->size) {
+		memmove(
+		    forwards->at, forwards_first(forwards), forwards->count * sizeof *forwards->at);
 		forwards->head = 0;
 	}
-	forwards->at = core_grow(forwards->at, &forwards->size, forwards->head + forwards->count + 1,
-	    sizeof *forwards->at);
+	forwards->at = core_grow(forwards->at, &forwards->size,
+	    forwards->head + forwards->count + 1, sizeof *forwards->at);
 	at = forwards_first(forwards) + place;
 	memmove(at + 1, at, (forwards->count - place) * sizeof *at);
 	forwards->count++;
@@ -52,8 +54,8 @@ void
 forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 {
 	struct forwards *forwards = &raft->forwards;
-	struct origin origin = { .local = true, .ticket = proposal->ticket };
-	struct forward forward = { 0 };
+	struct origin origin = {.local = true, .ticket = proposal->ticket};
+	struct forward forward = {0};
 	struct raft_propose *propose;
 
 	for (size_t i = 0; i < proposal->entries_count; i++)
@@ -63,7 +65,8 @@ forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 	forward.count = proposal->entries_count;
 	forward.deadline.ms = raft->now.ms + raft->settings.election_timeout_ms;
 	if (forwards->count >= CORE_FORWARDS_MAX ||
-	    (forwards->bytes > 0 && forwards->bytes + forward.size > raft->settings.uncommitted_size_max)) {
+	    (forwards->bytes > 0 &&
+		forwards->bytes + forward.size > raft->settings.uncommitted_size_max)) {
 		answer_refuse(raft, &origin, forward.serial, forward.count, RAFT_BUSY_REASON);
 		return;
 	}
@@ -98,7 +101,8 @@ forwards_find(const struct forwards *forwards, uint64_t request)
 	return low;
 }
 
-/* The answered part goes; what is before and behind it stays, and its bytes with the first of these. */
+/* The answered part goes; what is before and behind it stays, and its bytes with the first of
+ * these. */
 static void
 forwards_answered(struct forwards *forwards, size_t place, uint64_t serial, uint64_t count)
 {
@@ -130,9 +134,10 @@ forward_answer(struct raft *raft, const struct raft_message *message)
 	const struct raft_answer *answer = &message->answer;
 	size_t place = forwards_find(forwards, answer->request);
 
-	if (answer->start_number != raft->start_number || !raft_id_equal(&message->from, &raft->leader) ||
-	    (unsigned)answer->verdict >= RAFT_VERDICTS_COUNT || (unsigned)answer->reason >= RAFT_REASONS_COUNT ||
-	    answer->count == 0) {
+	if (answer->start_number != raft->start_number ||
+	    !raft_id_equal(&message->from, &raft->leader) ||
+	    (unsigned)answer->verdict >= RAFT_VERDICTS_COUNT ||
+	    (unsigned)answer->reason >= RAFT_REASONS_COUNT || answer->count == 0) {
 		core_drop(raft);
 		return;
 	}
@@ -141,7 +146,8 @@ forward_answer(struct raft *raft, const struct raft_message *message)
 
 		if (forward->request != answer->request)
 			break;
-		if (answer->serial < forward->serial || answer->serial - forward->serial >= forward->count ||
+		if (answer->serial < forward->serial ||
+		    answer->serial - forward->serial >= forward->count ||
 		    answer->count > forward->count - (answer->serial - forward->serial))
 			continue;
 		out_answer(raft, forward->ticket, answer);
@@ -155,7 +161,7 @@ static void
 forward_give_up(struct raft *raft, size_t place, enum raft_reason reason)
 {
 	const struct forward *forward = forwards_first(&raft->forwards) + place;
-	struct raft_answer answer = { 0 };
+	struct raft_answer answer = {0};
 
 	answer.verdict = RAFT_UNKNOWN;
 	answer.reason = reason;
@@ -176,6 +182,7 @@ forward_fail(struct raft *raft, enum raft_reason reason)
 void
 forward_tick(struct raft *raft)
 {
-	while (raft->forwards.count > 0 && forwards_first(&raft->forwards)->deadline.ms <= raft->now.ms)
+	while (raft->forwards.count > 0 &&
+	       forwards_first(&raft->forwards)->deadline.ms <= raft->now.ms)
 		forward_give_up(raft, 0, RAFT_NO_ANSWER_REASON);
 }

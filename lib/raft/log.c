@@ -36,7 +36,7 @@ runs_append(struct rlog *log, uint64_t index, uint64_t term)
 	if (log->runs_count > 0 && log->runs[log->runs_count - 1].term == term)
 		return;
 	log->runs = core_grow(log->runs, &log->runs_size, log->runs_count + 1, sizeof *log->runs);
-	log->runs[log->runs_count++] = (struct raft_term_start){ index, term };
+	log->runs[log->runs_count++] = (struct raft_term_start){index, term};
 }
 
 /* The run that holds index: the last one that starts at or below it.  Before: there is one. */
@@ -71,14 +71,15 @@ rlog_term_at(const struct rlog *log, uint64_t index, uint64_t *term)
 {
 	if (index < log->before.index || index > log->last)
 		return false;
-	*term = index == log->before.index ? log->before.term : log->runs[runs_find(log, index)].term;
+	*term =
+	    index == log->before.index ? log->before.term : log->runs[runs_find(log, index)].term;
 	return true;
 }
 
 struct raft_pos
 rlog_pos(const struct rlog *log, uint64_t index)
 {
-	struct raft_pos pos = { index, 0 };
+	struct raft_pos pos = {index, 0};
 	bool known = rlog_term_at(log, index, &pos.term);
 
 	must(known);
@@ -94,7 +95,7 @@ rlog_agree(const struct rlog *log, struct raft_pos pos)
 		size_t run = runs_find(log, index);
 
 		if (log->runs[run].term <= pos.term)
-			return (struct raft_pos){ index, log->runs[run].term };
+			return (struct raft_pos){index, log->runs[run].term};
 		index = log->runs[run].index - 1;
 	}
 	return log->before;
@@ -113,7 +114,8 @@ tail_make_room(struct rlog *log)
 		log->tail_head = 0;
 		return;
 	}
-	log->tail = core_grow(log->tail, &log->tail_size, log->tail_head + log->tail_count + 1, sizeof *log->tail);
+	log->tail = core_grow(
+	    log->tail, &log->tail_size, log->tail_head + log->tail_count + 1, sizeof *log->tail);
 }
 
 static void
@@ -122,10 +124,12 @@ configs_append(struct rlog *log, uint64_t index, const struct raft_entry *entry)
 	struct raft_config_at *at;
 	bool valid;
 
-	log->configs = core_grow(log->configs, &log->configs_size, log->configs_count + 1, sizeof *log->configs);
+	log->configs = core_grow(
+	    log->configs, &log->configs_size, log->configs_count + 1, sizeof *log->configs);
 	at = &log->configs[log->configs_count++];
 	at->index = index;
-	valid = raft_config_decode(&at->config, raft_entry_data(entry), raft_entry_data_size(entry));
+	valid =
+	    raft_config_decode(&at->config, raft_entry_data(entry), raft_entry_data_size(entry));
 	must(valid);
 }
 
@@ -177,7 +181,8 @@ rlog_truncate(struct rlog *log, uint64_t after)
 void
 rlog_trim(struct rlog *log, uint64_t keep_after, uint64_t bytes_max)
 {
-	while (log->tail_bytes > bytes_max && log->tail_count > 0 && log->tail_first <= keep_after) {
+	while (
+	    log->tail_bytes > bytes_max && log->tail_count > 0 && log->tail_first <= keep_after) {
 		struct raft_entry *entry = &log->tail[log->tail_head];
 
 		log->tail_bytes -= entry->size;
@@ -236,7 +241,8 @@ rlog_init(struct rlog *log, const struct raft_start *start)
 	must(rlog_last(log).term == start->last.term);
 	for (size_t i = 0; i < start->entries_count; i++)
 		tail_append(log, &start->entries[i]);
-	log->configs = core_grow(NULL, &log->configs_size, start->configs_count, sizeof *log->configs);
+	log->configs =
+	    core_grow(NULL, &log->configs_size, start->configs_count, sizeof *log->configs);
 	memcpy(log->configs, start->configs, start->configs_count * sizeof *log->configs);
 	log->configs_count = start->configs_count;
 }

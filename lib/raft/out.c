@@ -18,7 +18,8 @@ out_message(struct raft *raft, enum raft_message_type type, const struct raft_id
 	size_t wanted = out->messages_count + 1;
 	struct raft_message *message;
 
-	out->messages = core_grow(out->messages, &out->messages_size, wanted, sizeof *out->messages);
+	out->messages =
+	    core_grow(out->messages, &out->messages_size, wanted, sizeof *out->messages);
 	out->after = core_grow(out->after, &out->after_size, wanted, sizeof *out->after);
 	out->owned = core_grow(out->owned, &out->owned_size, wanted, sizeof *out->owned);
 	message = &out->messages[out->messages_count];
@@ -30,13 +31,14 @@ out_message(struct raft *raft, enum raft_message_type type, const struct raft_id
 	out->after[out->messages_count] = store_hard_number(&raft->store);
 	out->owned[out->messages_count] = NULL;
 	must(out->messages_count == 0 ||
-	    out->after[out->messages_count - 1] <= out->after[out->messages_count]);
+	     out->after[out->messages_count - 1] <= out->after[out->messages_count]);
 	out->messages_count++;
 	return message;
 }
 
 void
-out_own_entries(struct raft *raft, struct raft_propose *propose, const struct raft_entry *entries, size_t count)
+out_own_entries(
+    struct raft *raft, struct raft_propose *propose, const struct raft_entry *entries, size_t count)
 {
 	struct raft_entry *copy = malloc(count * sizeof *copy);
 
@@ -55,7 +57,8 @@ out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *answer)
 {
 	struct out *out = &raft->out;
 
-	out->answers = core_grow(out->answers, &out->answers_size, out->answers_count + 1, sizeof *out->answers);
+	out->answers = core_grow(
+	    out->answers, &out->answers_size, out->answers_count + 1, sizeof *out->answers);
 	out->answers[out->answers_count].ticket = ticket;
 	out->answers[out->answers_count++].answer = *answer;
 }
@@ -65,7 +68,8 @@ out_read(struct raft *raft, const struct raft_read_answer *answer)
 {
 	struct out *out = &raft->out;
 
-	out->reads = core_grow(out->reads, &out->reads_size, out->reads_count + 1, sizeof *out->reads);
+	out->reads =
+	    core_grow(out->reads, &out->reads_size, out->reads_count + 1, sizeof *out->reads);
 	out->reads[out->reads_count++] = *answer;
 }
 
@@ -74,7 +78,8 @@ out_fetch(struct raft *raft, const struct raft_fetch *fetch)
 {
 	struct out *out = &raft->out;
 
-	out->fetches = core_grow(out->fetches, &out->fetches_size, out->fetches_count + 1, sizeof *out->fetches);
+	out->fetches = core_grow(
+	    out->fetches, &out->fetches_size, out->fetches_count + 1, sizeof *out->fetches);
 	out->fetches[out->fetches_count++] = *fetch;
 }
 
@@ -120,7 +125,8 @@ out_release(struct raft *raft)
 	for (size_t i = 0; i < out->messages_ready; i++)
 		owned_free(out->owned[i], &out->messages[i]);
 	if (left > 0) {
-		memmove(out->messages, out->messages + out->messages_ready, left * sizeof *out->messages);
+		memmove(out->messages, out->messages + out->messages_ready,
+		    left * sizeof *out->messages);
 		memmove(out->after, out->after + out->messages_ready, left * sizeof *out->after);
 		memmove(out->owned, out->owned + out->messages_ready, left * sizeof *out->owned);
 	}

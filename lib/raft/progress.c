@@ -162,7 +162,7 @@ progress_window_open(const struct raft *raft, const struct peer *peer)
 	if (peer->flights_count == 0)
 		return true;
 	return peer->flights_count < settings->window_messages_max &&
-	    peer->flights_size + settings->message_size_max <= settings->window_size_max;
+	       peer->flights_size + settings->message_size_max <= settings->window_size_max;
 }
 
 void
@@ -177,7 +177,8 @@ progress_sent(struct raft *raft, struct peer *peer, uint64_t last, uint64_t size
 		return;
 	}
 	must(peer->flights_count < ring);
-	peer->flights[(peer->flights_head + peer->flights_count++) % ring] = (struct flight){ last, size };
+	peer->flights[(peer->flights_head + peer->flights_count++) % ring] =
+	    (struct flight){last, size};
 	peer->flights_size += size;
 	peer->next = last + 1;
 }
@@ -208,7 +209,8 @@ check_lost(struct peer *peer, uint64_t round)
 }
 
 void
-progress_accepted(struct raft *raft, struct peer *peer, uint64_t match, uint64_t accepted, uint64_t round)
+progress_accepted(
+    struct raft *raft, struct peer *peer, uint64_t match, uint64_t accepted, uint64_t round)
 {
 	bool lost;
 
@@ -244,7 +246,8 @@ progress_refused(struct raft *raft, struct peer *peer, uint64_t refused, struct 
 	if (hint.index >= refused)
 		hint.index = refused - 1;
 	/* Below our log's beginning nothing can be tried; a snapshot is needed. */
-	agreed = hint.index < raft->log.before.index ? hint.index : rlog_agree(&raft->log, hint).index;
+	agreed =
+	    hint.index < raft->log.before.index ? hint.index : rlog_agree(&raft->log, hint).index;
 	progress_probe(raft, peer, (agreed > peer->accepted ? agreed : peer->accepted) + 1);
 }
 

@@ -39,10 +39,11 @@ shape_single(const struct raft_proposal *proposal)
 			ok = raft_sid_none(&entry->session) && raft_entry_data_size(entry) == 0;
 		else if (entry->kind == RAFT_SESSION_OPEN)
 			ok = raft_sid_named(&entry->session) &&
-			    raft_session_open_decode(&open, raft_entry_data(entry), raft_entry_data_size(entry));
+			     raft_session_open_decode(
+				 &open, raft_entry_data(entry), raft_entry_data_size(entry));
 		else if (entry->kind == RAFT_SESSION_DROP)
 			ok = raft_sid_named(&entry->session) && raft_entry_data_size(entry) > 0 &&
-			    raft_entry_data_size(entry) <= RAFT_SESSION_NAME_MAX;
+			     raft_entry_data_size(entry) <= RAFT_SESSION_NAME_MAX;
 	}
 	return ok ? RAFT_NONE_REASON : RAFT_MALFORMED_REASON;
 }
@@ -55,7 +56,8 @@ proposal_shape(const struct raft *raft, const struct raft_proposal *proposal)
 	for (size_t i = 0; i < proposal->entries_count; i++) {
 		if (proposal->entries[i].size < RAFT_ENTRY_HEADER_SIZE)
 			return RAFT_MALFORMED_REASON;
-		if (proposal->entries[i].size - RAFT_ENTRY_HEADER_SIZE > raft->settings.entry_size_max)
+		if (proposal->entries[i].size - RAFT_ENTRY_HEADER_SIZE >
+		    raft->settings.entry_size_max)
 			return RAFT_TOO_LARGE_REASON;
 	}
 	if (proposal->entries[0].kind == RAFT_CLIENT)
@@ -77,7 +79,7 @@ propose_refuse(struct raft *raft, const struct origin *origin, const struct raft
 void
 propose_local(struct raft *raft, const struct raft_proposal *proposal)
 {
-	struct origin origin = { .local = true, .ticket = proposal->ticket };
+	struct origin origin = {.local = true, .ticket = proposal->ticket};
 	enum raft_reason reason = proposal_shape(raft, proposal);
 
 	if (reason != RAFT_NONE_REASON)
@@ -117,9 +119,9 @@ void
 propose_message(struct raft *raft, const struct raft_message *message)
 {
 	const struct raft_propose *propose = &message->propose;
-	struct raft_proposal proposal = { 0, propose->fence, propose->epoch, propose->seen, propose->entries,
-		propose->entries_count };
-	struct origin origin = { false, 0, message->from, propose->start_number, propose->request };
+	struct raft_proposal proposal = {0, propose->fence, propose->epoch, propose->seen,
+	    propose->entries, propose->entries_count};
+	struct origin origin = {false, 0, message->from, propose->start_number, propose->request};
 	struct peer *peer = peer_find(raft, &message->from);
 	enum raft_reason reason = proposal_shape(raft, &proposal);
 

@@ -40,8 +40,8 @@ values_insert(uint64_t *values, size_t count, uint64_t value)
 }
 
 uint64_t
-quorum_value(const struct raft *raft, uint64_t (*value)(const struct raft *raft, const struct peer *peer),
-    const struct peer *without)
+quorum_value(const struct raft *raft,
+    uint64_t (*value)(const struct raft *raft, const struct peer *peer), const struct peer *without)
 {
 	uint64_t values[RAFT_MEMBERS_MAX];
 	size_t count = 0;
@@ -102,7 +102,7 @@ quorum_round(const struct raft *raft)
 struct mono_ms
 quorum_heard(const struct raft *raft)
 {
-	return (struct mono_ms){ quorum_value(raft, value_heard, NULL) };
+	return (struct mono_ms){quorum_value(raft, value_heard, NULL)};
 }
 
 /* Only an entry of the own term commits by counting, and all before it with it (§3.6.2). */

@@ -12,9 +12,10 @@
 #include <string.h>
 
 static void
-read_answer(struct raft *raft, const struct origin *origin, bool ok, uint64_t index, enum raft_reason reason)
+read_answer(struct raft *raft, const struct origin *origin, bool ok, uint64_t index,
+    enum raft_reason reason)
 {
-	struct raft_read_answer answer = { origin->ticket, ok, index, reason };
+	struct raft_read_answer answer = {origin->ticket, ok, index, reason};
 	struct raft_read_reply *reply;
 
 	if (origin->local) {
@@ -39,8 +40,10 @@ read_lead(struct raft *raft, const struct origin *origin)
 		read_answer(raft, origin, false, 0, RAFT_BUSY_REASON);
 		return;
 	}
-	reads->waits = core_grow(reads->waits, &reads->waits_size, reads->waits_count + 1, sizeof *reads->waits);
-	reads->waits[reads->waits_count++] = (struct read_wait){ *origin, raft->commit, raft->round + 1 };
+	reads->waits = core_grow(
+	    reads->waits, &reads->waits_size, reads->waits_count + 1, sizeof *reads->waits);
+	reads->waits[reads->waits_count++] =
+	    (struct read_wait){*origin, raft->commit, raft->round + 1};
 	raft->round_wanted = true;
 	read_confirm(raft);
 }
@@ -60,7 +63,8 @@ read_confirm(struct raft *raft)
 		const struct read_wait *wait = &reads->waits[done++];
 
 		read_answer(raft, &wait->origin, true,
-		    wait->index > raft->term_first ? wait->index : raft->term_first, RAFT_NONE_REASON);
+		    wait->index > raft->term_first ? wait->index : raft->term_first,
+		    RAFT_NONE_REASON);
 	}
 	reads->waits_count -= done;
 	memmove(reads->waits, reads->waits + done, reads->waits_count * sizeof *reads->waits);
@@ -77,7 +81,8 @@ read_stepped_down(struct raft *raft)
 void
 read_message(struct raft *raft, const struct raft_message *message)
 {
-	struct origin origin = { false, 0, message->from, message->read.start_number, message->read.request };
+	struct origin origin = {
+	    false, 0, message->from, message->read.start_number, message->read.request};
 
 	if (peer_find(raft, &message->from) == NULL)
 		core_drop(raft);
@@ -93,7 +98,7 @@ static void
 read_forward(struct raft *raft, const struct origin *origin)
 {
 	struct reads *reads = &raft->reads;
-	struct read_forward forward = { 0 };
+	struct read_forward forward = {0};
 	struct raft_read *read;
 
 	if (reads->forwards_count >= CORE_FORWARDS_MAX) {
@@ -103,8 +108,8 @@ read_forward(struct raft *raft, const struct origin *origin)
 	forward.request = ++raft->request;
 	forward.ticket = origin->ticket;
 	forward.deadline.ms = raft->now.ms + raft->settings.election_timeout_ms;
-	reads->forwards = core_grow(reads->forwards, &reads->forwards_size, reads->forwards_count + 1,
-	    sizeof *reads->forwards);
+	reads->forwards = core_grow(reads->forwards, &reads->forwards_size,
+	    reads->forwards_count + 1, sizeof *reads->forwards);
 	reads->forwards[reads->forwards_count++] = forward;
 	read = &out_message(raft, RAFT_MSG_READ, &raft->leader)->read;
 	read->start_number = raft->start_number;
@@ -114,7 +119,7 @@ read_forward(struct raft *raft, const struct origin *origin)
 void
 read_local(struct raft *raft, uint64_t ticket)
 {
-	struct origin origin = { .local = true, .ticket = ticket };
+	struct origin origin = {.local = true, .ticket = ticket};
 
 	if (raft->role == RAFT_LEADER)
 		read_lead(raft, &origin);
@@ -139,7 +144,7 @@ static void
 read_give_up(struct raft *raft, size_t count, enum raft_reason reason)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct origin origin = { .local = true, .ticket = raft->reads.forwards[i].ticket };
+		struct origin origin = {.local = true, .ticket = raft->reads.forwards[i].ticket};
 
 		read_answer(raft, &origin, false, 0, reason);
 	}
@@ -153,9 +158,10 @@ read_reply(struct raft *raft, const struct raft_message *message)
 	const struct raft_read_reply *reply = &message->read_reply;
 
 	for (size_t i = 0; i < reads->forwards_count; i++) {
-		struct origin origin = { .local = true, .ticket = reads->forwards[i].ticket };
+		struct origin origin = {.local = true, .ticket = reads->forwards[i].ticket};
 
-		if (reads->forwards[i].request != reply->request || reply->start_number != raft->start_number ||
+		if (reads->forwards[i].request != reply->request ||
+		    reply->start_number != raft->start_number ||
 		    !raft_id_equal(&message->from, &raft->leader))
 			continue;
 		read_answer(raft, &origin, reply->ok, reply->index,
@@ -177,7 +183,8 @@ read_tick(struct raft *raft)
 {
 	size_t late = 0;
 
-	while (late < raft->reads.forwards_count && raft->reads.forwards[late].deadline.ms <= raft->now.ms)
+	while (late < raft->reads.forwards_count &&
+	       raft->reads.forwards[late].deadline.ms <= raft->now.ms)
 		late++;
 	if (late > 0)
 		read_give_up(raft, late, RAFT_NO_ANSWER_REASON);

@@ -12,8 +12,8 @@ static const struct {
 	const char *text;
 	int retry;
 } reasons[] = {
-#define R(number, NAME, reason_text, what) [number] = { reason_text, REASON_##what },
-	RAFT_REASONS(R)
+#define R(number, NAME, reason_text, what) [number] = {reason_text, REASON_##what},
+    RAFT_REASONS(R)
 #undef R
 };
 _Static_assert(sizeof reasons / sizeof reasons[0] == RAFT_REASONS_COUNT, "a text for each reason");
@@ -35,10 +35,11 @@ raft_verdict_text(enum raft_verdict verdict)
 {
 	static const char *const texts[] = {
 #define V(number, NAME, text) [number] = text,
-		RAFT_VERDICTS(V)
+	    RAFT_VERDICTS(V)
 #undef V
 	};
-	_Static_assert(sizeof texts / sizeof texts[0] == RAFT_VERDICTS_COUNT, "a text for each verdict");
+	_Static_assert(
+	    sizeof texts / sizeof texts[0] == RAFT_VERDICTS_COUNT, "a text for each verdict");
 
 	return (unsigned)verdict < RAFT_VERDICTS_COUNT ? texts[verdict] : "unknown verdict";
 }

@@ -104,7 +104,8 @@ recover_peer_commit(struct raft *raft)
 		index = quorum_match_without(raft, peer);
 		if (index > raft->commit)
 			index = raft->commit;
-		if (index >= raft->term_first && index > peer->contact_last && index > peer->clean_commit)
+		if (index >= raft->term_first && index > peer->contact_last &&
+		    index > peer->clean_commit)
 			peer->clean_commit = index;
 	}
 }

@@ -34,7 +34,7 @@ append_start(struct raft *raft, struct peer *peer, struct raft_pos prev, uint64_
 static void
 send_heartbeat(struct raft *raft, struct peer *peer)
 {
-	struct raft_pos prev = { 0, 0 };
+	struct raft_pos prev = {0, 0};
 
 	if (peer->match >= raft->log.before.index)
 		prev = rlog_pos(&raft->log, peer->match);
@@ -54,10 +54,12 @@ slice_count(const struct raft *raft, const struct raft_entry *entries, size_t co
 }
 
 static void
-send_entries(struct raft *raft, struct peer *peer, const struct raft_entry *entries, size_t count, uint64_t size)
+send_entries(struct raft *raft, struct peer *peer, const struct raft_entry *entries, size_t count,
+    uint64_t size)
 {
 	uint64_t last = peer->next - 1 + count;
-	struct raft_append *append = append_start(raft, peer, rlog_pos(&raft->log, peer->next - 1), last);
+	struct raft_append *append =
+	    append_start(raft, peer, rlog_pos(&raft->log, peer->next - 1), last);
 
 	append->entries = entries;
 	append->entries_count = count;
@@ -88,7 +90,7 @@ send_fetched(struct raft *raft, struct peer *peer)
 static void
 fetch_start(struct raft *raft, struct peer *peer)
 {
-	struct raft_fetch fetch = { 0 };
+	struct raft_fetch fetch = {0};
 
 	if (peer->fetch_request != 0)
 		return;
@@ -146,7 +148,8 @@ peer_flush(struct raft *raft, struct peer *peer)
 	if (peer->round_due)
 		progress_check(raft, peer);
 	if (reachable)
-		sent = peer->state == PROGRESS_PROBE ? flush_probe(raft, peer) : flush_pipeline(raft, peer);
+		sent = peer->state == PROGRESS_PROBE ? flush_probe(raft, peer)
+						     : flush_pipeline(raft, peer);
 	if (!sent && (peer->round_due || commit_news(raft, peer)))
 		send_heartbeat(raft, peer);
 	peer->round_due = false;
@@ -223,7 +226,7 @@ reply_sane(const struct raft *raft, const struct raft_append_reply *reply)
 	if (reply->match > reply->hint.index || reply->hint.index > raft->log.last)
 		return false;
 	return reply->hint.index < raft->log.before.index ||
-	    (rlog_term_at(&raft->log, reply->hint.index, &term) && term == reply->hint.term);
+	       (rlog_term_at(&raft->log, reply->hint.index, &term) && term == reply->hint.term);
 }
 
 void
@@ -281,7 +284,8 @@ replicate_fetched(struct raft *raft, const struct raft_event *event)
 	size_t count = event->fetched.entries_count;
 
 	for (size_t i = 0; i < raft->peers_count; i++)
-		if (event->fetched.request != 0 && raft->peers[i].fetch_request == event->fetched.request)
+		if (event->fetched.request != 0 &&
+		    raft->peers[i].fetch_request == event->fetched.request)
 			peer = &raft->peers[i];
 	if (peer == NULL)
 		return; /* nobody waits for them any more */

@@ -11,7 +11,7 @@ raft_role_name(enum raft_role role)
 {
 	static const char *const names[] = {
 #define R(NAME, text) [RAFT_##NAME] = text,
-		RAFT_ROLES(R)
+	    RAFT_ROLES(R)
 #undef R
 	};
 	_Static_assert(sizeof names / sizeof names[0] == RAFT_ROLES_COUNT, "a name for each role");
@@ -68,7 +68,8 @@ role_follow(struct raft *raft, uint64_t term, const struct raft_id *leader)
 }
 
 void
-role_higher_term(struct raft *raft, const struct raft_message *message, const struct raft_id *leader)
+role_higher_term(
+    struct raft *raft, const struct raft_message *message, const struct raft_id *leader)
 {
 	must(message->term > raft->term);
 	why_start(raft, "term ");

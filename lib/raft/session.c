@@ -31,12 +31,12 @@ struct row_list {
 
 struct raft_sessions {
 	struct row *rows;
-	uint32_t rows_size;   /* a power of two; also of the buckets */
-	uint32_t rows_used;   /* rows from here on were never used; at least 1 */
+	uint32_t rows_size; /* a power of two; also of the buckets */
+	uint32_t rows_used; /* rows from here on were never used; at least 1 */
 	uint32_t free_first;
 	uint32_t *buckets;
 	struct row_list lists[2]; /* [named] */
-	uint32_t last_found;  /* entries of one session come in runs */
+	uint32_t last_found;      /* entries of one session come in runs */
 };
 
 struct raft_sessions *
@@ -391,7 +391,8 @@ raft_sessions_restore(struct raft_sessions *sessions, const struct raft_session 
 		return false;
 	if (newest != 0 && sessions->rows[newest].session.last_index >= session->last_index)
 		return false;
-	if (sessions->lists[named].count >= (named ? (size_t)RAFT_SESSIONS_NAMED_MAX : RAFT_SESSIONS_ANONYMOUS_MAX))
+	if (sessions->lists[named].count >=
+	    (named ? (size_t)RAFT_SESSIONS_NAMED_MAX : RAFT_SESSIONS_ANONYMOUS_MAX))
 		return false;
 	number = row_new(sessions);
 	if (number == 0)
@@ -412,7 +413,8 @@ raft_sessions_each(struct raft_sessions *sessions,
 	const struct row *rows = sessions->rows;
 
 	while (a != 0 || b != 0) {
-		bool anonymous = b == 0 || (a != 0 && rows[a].session.last_index < rows[b].session.last_index);
+		bool anonymous =
+		    b == 0 || (a != 0 && rows[a].session.last_index < rows[b].session.last_index);
 		uint32_t *next = anonymous ? &a : &b;
 		const struct row *row = &rows[*next];
 

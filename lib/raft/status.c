@@ -18,7 +18,8 @@ status_self(const struct raft *raft, struct raft_peer_status *status, enum raft_
 }
 
 static void
-status_peer(const struct raft *raft, struct mono_ms now, struct raft_peer_status *status, const struct peer *peer)
+status_peer(const struct raft *raft, struct mono_ms now, struct raft_peer_status *status,
+    const struct peer *peer)
 {
 	status->id = peer->id;
 	status->role = peer->role;
@@ -26,7 +27,8 @@ status_peer(const struct raft *raft, struct mono_ms now, struct raft_peer_status
 	status->match = peer->match;
 	status->next = peer->next;
 	status->in_flight = peer->flights_size;
-	status->heard_ms = peer->heard && now.ms >= peer->heard_at.ms ? now.ms - peer->heard_at.ms : UINT64_MAX;
+	status->heard_ms =
+	    peer->heard && now.ms >= peer->heard_at.ms ? now.ms - peer->heard_at.ms : UINT64_MAX;
 	status->recovering = peer->recovering;
 }
 

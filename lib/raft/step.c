@@ -29,10 +29,11 @@ raft_message_name(enum raft_message_type type)
 {
 	static const char *const names[] = {
 #define M(NAME, name, text) [RAFT_MSG_##NAME] = text,
-		RAFT_MESSAGES(M)
+	    RAFT_MESSAGES(M)
 #undef M
 	};
-	_Static_assert(sizeof names / sizeof names[0] == RAFT_MESSAGES_COUNT, "a name for each message");
+	_Static_assert(
+	    sizeof names / sizeof names[0] == RAFT_MESSAGES_COUNT, "a name for each message");
 
 	return (unsigned)type < RAFT_MESSAGES_COUNT ? names[type] : "unknown";
 }
@@ -156,7 +157,8 @@ wake_leader(const struct raft *raft)
 		return raft->peers_count > 0 ? at : UINT64_MAX;
 	sooner(&at, quorum_heard(raft).ms + raft->settings.election_timeout_ms);
 	if (raft->store.writes_count > 0)
-		sooner(&at, raft->now.ms - store_silence_ms(raft, raft->now) + raft->settings.store_timeout_ms + 1);
+		sooner(&at, raft->now.ms - store_silence_ms(raft, raft->now) +
+				raft->settings.store_timeout_ms + 1);
 	return at;
 }
 
@@ -169,7 +171,7 @@ wake_at(const struct raft *raft)
 		sooner(&at, raft->forwards.at[raft->forwards.head].deadline.ms);
 	if (raft->reads.forwards_count > 0)
 		sooner(&at, raft->reads.forwards[0].deadline.ms);
-	return (struct mono_ms){ at };
+	return (struct mono_ms){at};
 }
 
 static void
@@ -222,7 +224,8 @@ update_take(struct raft *raft, struct raft_update *update)
 static void
 update_release(struct raft *raft)
 {
-	uint64_t keep_after = raft->commit < raft->store.durable ? raft->commit : raft->store.durable;
+	uint64_t keep_after =
+	    raft->commit < raft->store.durable ? raft->commit : raft->store.durable;
 
 	if (!raft->out.taken)
 		return;

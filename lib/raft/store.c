@@ -45,7 +45,8 @@ writes_push(struct store *store, const struct store_write *write)
 {
 	if (store->writes_head > store->writes_size / 2 &&
 	    store->writes_head + store->writes_count == store->writes_size) {
-		memmove(store->writes, store->writes + store->writes_head, store->writes_count * sizeof *write);
+		memmove(store->writes, store->writes + store->writes_head,
+		    store->writes_count * sizeof *write);
 		store->writes_head = 0;
 	}
 	store->writes = core_grow(store->writes, &store->writes_size,
@@ -72,10 +73,11 @@ void
 store_take(struct raft *raft, struct raft_write *write)
 {
 	struct store *store = &raft->store;
-	struct store_write issued = { 0 };
+	struct store_write issued = {0};
 
 	memset(write, 0, sizeof *write);
-	if (!store->hard_dirty && !store->truncate && !store->recovered_wanted && store->written == raft->log.last)
+	if (!store->hard_dirty && !store->truncate && !store->recovered_wanted &&
+	    store->written == raft->log.last)
 		return;
 	issued.number = ++store->number;
 	issued.base = store->written;
