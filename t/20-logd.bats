@@ -53,6 +53,7 @@ tell() { timeout 60 "$TBIN/logdctl" "$1/run/log"; }
 # value KEY: of the last status line in $output.
 value() { tr ' ' '\n' <<<"$output" | sed -n "s/^$1=//p" | tail -n 1; }
 log_status() { run tell "$1" <<<$'hello Z client\ntext Z status'; }
+beyond() { log_status "$1" && [ "$(value "$2")" -gt "$3" ]; } # DIR KEY NUMBER
 has_status() { log_status "$1" && [ "$(value "$2")" = "$3" ]; }
 said() { grep -q "$2" "$1/log"; }
 
@@ -84,10 +85,12 @@ ten() {
 	SCRIPT
 }
 
+answers_or_gone() { answers "$D" || gone "$SPAWNED"; }
+
 # spawn_injected CALL:FAULT: raft-logd with that fault in its system calls (strace); answers or ends.
 spawn_injected() {
 	spawn "$D/log" strace -f -o /dev/null -e "trace=${1%%:*}" -e "inject=$1" "$BIN/raft-logd" -c "$D/raft.yaml"
-	wait_until 10 eval 'answers "$D" || gone "$SPAWNED"'
+	wait_until 10 answers_or_gone
 }
 
 # twenty: writes of one entry each, one after the other; prints the number of the last that was acknowledged.
@@ -116,6 +119,8 @@ setup() {
 teardown() {
 	stop_all
 	[ -z "$MOUNTED" ] || umount -l "$MOUNTED"
+	# What a sanitizer has found is in the log.
+	! grep -s Sanitizer "$BATS_TEST_TMPDIR"/*/log
 }
 
 # ------------------------------------------------------------- durable
@@ -392,6 +397,28 @@ teardown() {
 	[[ $output == *'state term=1 vote=n1 last=10 last_term=1 commit=8 recovering=1 mark_valid=1'* ]]
 }
 
+@test "logd: a damaged commit index is taken from the mark, as far as the log goes" {
+	ten "$D"
+	logd_stop
+	cp "$D/data/log.db" "$D/yesterday"
+	logd_start "$D"
+	tell "$D" <<-'SCRIPT'
+		hello A elector
+		write A number=1 term=5 vote=n2 first=11 count=5
+		stored A 1
+		commit A index=15 term=5
+		write A number=2 term=5 vote=n2
+		stored A 2
+	SCRIPT
+	logd_stop
+	rm "$D/data/log.db-wal"
+	mv "$D/yesterday" "$D/data/log.db"
+	timeout 10 sqlite3 "$D/data/log.db" "UPDATE meta SET value = 99 WHERE key = 'commit_index'"
+	logd_start "$D"
+	run tell "$D" <<<'hello A elector'
+	[[ $output == *'state term=5 vote=n2 last=10 last_term=1 commit=10 recovering=1 mark_valid=1 full=0 mark_term=5'* ]]
+}
+
 # --------------------------------------------------------- damaged rows
 
 @test "logd: ⚠ an entry with a flipped bit is never served: it is cut off, and a leader heals the log (H6)" {
@@ -417,7 +444,6 @@ teardown() {
 }
 
 @test "logd: ⚠ damage far from the end is found by the reader that meets it" {
-	local bad
 	logd_make "$D"
 	logd_start "$D"
 	tell "$D" <<-'SCRIPT'
@@ -605,7 +631,7 @@ teardown() {
 		closed A
 	SCRIPT
 	client=$!
-	wait_until 20 eval 'log_status "$D"; [ "$(value last)" -gt 1000 ]'
+	wait_until 20 beyond "$D" last 1000
 	run tell "$D" <<-'SCRIPT'
 		hello B elector
 		text B status
@@ -721,8 +747,7 @@ teardown() {
 		stored A 1
 		commit A index=5 term=1
 	SCRIPT
-	before=$(log_status "$D" && value transactions)
-	wait_until 10 eval 'log_status "$D"; [ "$(value transactions)" -gt 3 ]'
+	wait_until 10 beyond "$D" transactions 3
 	logd_kill
 	logd_start "$D"
 	log_status "$D"
@@ -871,6 +896,16 @@ teardown() {
 	said "$D" 'ev=sessions.*made again'
 	run tell "$D" <<<$'hello A client\nsession A name=job'
 	[[ $output == *"serial=10 last_index=11 digest=$digest"* ]]
+	# What is dropped goes from the database, too.
+	tell "$D" <<-SCRIPT
+		hello A elector
+		write A number=1 term=2 first=12 count=1 kind=session_drop name=job data=$(printf job | od -An -tx1 | tr -d ' \n')
+		stored A 1
+		commit A index=12 term=2
+	SCRIPT
+	logd_stop
+	run timeout 10 sqlite3 "$D/data/log.db" 'SELECT count(*) FROM sessions'
+	[ "$output" = 0 ]
 }
 
 @test "logd: cursors are durable when they are answered, and for raft-fsm alone" {

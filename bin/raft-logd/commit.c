@@ -92,13 +92,9 @@ commit_shortened(struct logd *logd, struct raft_pos last, const uint8_t *chain)
 	state.recovering = true;
 	if (state.commit.index > last.index)
 		state.commit = last;
+	/* A session table of a longer log is seen as such by the next start, and made again. */
 	commit_begin(logd);
 	enum db_result result = db_log_cut(logd->db, last.index);
-	/* A session table of a longer log: it is made again from the entries. */
-	if (result == DB_OK && state.sessions_index > last.index) {
-		state.sessions_index = 0;
-		result = db_sessions_clear(logd->db);
-	}
 	if (result != DB_OK)
 		daemon_die(EXIT_IO, "%s: the disk is full, and a damaged entry must be cut off: make room",
 		    logd->daemon.conf->node.data);

@@ -109,6 +109,9 @@ open_link(struct link *l)
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	snprintf(sun.sun_path, sizeof sun.sun_path, "%s", path);
 	wire_buf_free(&l->in);
+	wire_buf_free(&l->out);
+	if (l->fd > 0)
+		close(l->fd);
 	*l = (struct link){.fd = socket(AF_UNIX, SOCK_STREAM, 0)};
 	if (connect(l->fd, (struct sockaddr *)&sun, sizeof sun) < 0)
 		err(1, "%s", path);
@@ -501,6 +504,7 @@ static void
 do_close(struct link *l)
 {
 	close(l->fd);
+	l->fd = 0;
 }
 
 static void
