@@ -137,10 +137,14 @@ progress_pause(struct raft *raft, struct peer *peer)
 void
 progress_check(struct raft *raft, struct peer *peer)
 {
+	uint64_t last = peer->state == PROGRESS_PIPELINE ? peer->next - 1 : peer->probe_last;
+
 	if (peer->check_round != 0 || (peer->state == PROGRESS_PROBE && !peer->paused))
 		return;
+	if (peer->accepted >= last && peer->state == PROGRESS_PIPELINE)
+		return;
 	peer->check_round = raft->round;
-	peer->check_last = peer->state == PROGRESS_PIPELINE ? peer->next - 1 : peer->probe_last;
+	peer->check_last = last;
 }
 
 static void
