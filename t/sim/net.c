@@ -213,6 +213,10 @@ net_arrive(struct sim *sim, uint32_t slot)
 	int from = sim_number(&packet->message.from);
 	int to = sim_number(&packet->message.to);
 
+	if (packet->message.type == RAFT_MSG_APPEND)
+		packet->message.append.entries = packet->entries;
+	if (packet->message.type == RAFT_MSG_PROPOSE)
+		packet->message.propose.entries = packet->entries;
 	if (sim->net.cut[from][to] || packet->epoch != sim->net.epochs[from] + sim->net.epochs[to] ||
 	    (packet->doubled && packet->incarnation != sim->nodes[to].incarnation)) {
 		sim->counters[COUNT_MESSAGES_LOST]++;
@@ -220,10 +224,6 @@ net_arrive(struct sim *sim, uint32_t slot)
 		tell_unreachable(sim, from, to);
 		return NULL;
 	}
-	if (packet->message.type == RAFT_MSG_APPEND)
-		packet->message.append.entries = packet->entries;
-	if (packet->message.type == RAFT_MSG_PROPOSE)
-		packet->message.propose.entries = packet->entries;
 	return packet;
 }
 

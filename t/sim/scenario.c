@@ -18,40 +18,24 @@
 static void
 end_log(FILE *out, const struct node *node)
 {
-	uint64_t term = 0;
-
-	fprintf(out, "n%d log", node->number + 1);
+	fprintf(out, "n%d", node->number + 1);
 	for (uint64_t index = 1; index <= node->disk.rows.last; index++) {
 		const struct raft_entry *entry = &slog_at(&node->disk.rows, index)->entry;
 
-		if (entry->term != term)
-			fprintf(out, " [%" PRIu64 "]", entry->term);
-		term = entry->term;
 		if (entry->kind == RAFT_CLIENT)
 			fprintf(out, " %" PRIu32 "/%" PRIu64, session_number(&entry->session), entry->serial);
 		else
 			fprintf(out, " %s", raft_kind_name(entry->kind));
 	}
-	fprintf(out, "\n");
+	fprintf(out, "%s\n", node->disk.recovering ? " recovering" : "");
 }
 
-static void
-end_node(FILE *out, const struct node *node)
-{
-	const struct disk *disk = &node->disk;
-
-	fprintf(out, "n%d %s term=%" PRIu64 " commit=%" PRIu64 " last=%" PRIu64 " stored=%" PRIu64 "%s\n",
-	    node->number + 1, node->core == NULL ? "down" : raft_role_name(node->role), node->term, node->commit,
-	    node->issued.last, disk->rows.last, disk->recovering ? " recovering" : "");
-	end_log(out, node);
-}
-
-/* What a reader can check by thought. */
+/* What a reader can check by thought: the stored logs (session/serial) and what clients were told. */
 static void
 end_print(FILE *out, const struct sim *sim)
 {
 	for (size_t i = 0; i < sim->nodes_count; i++)
-		end_node(out, &sim->nodes[i]);
+		end_log(out, &sim->nodes[i]);
 	for (size_t i = 1; i < sim->clients.attempts_count; i++) {
 		const struct attempt *attempt = &sim->clients.attempts[i];
 

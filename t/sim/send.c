@@ -89,6 +89,9 @@ send_append_reply(struct sim *sim, struct node *node, const struct raft_message 
 		sim->counters[COUNT_APPENDS_REFUSED]++;
 		return;
 	}
+	/* It was true in its term; a later one may have cut the log while the message waited for the disk. */
+	if (node->disk.term > message->term)
+		return;
 	if (reply->match > rows->last)
 		sim_fail(sim, "n%d acknowledges up to %" PRIu64 " but has stored up to %" PRIu64, node->number + 1,
 		    reply->match, rows->last);
