@@ -72,7 +72,7 @@ node_new(int i)
 	start.configs = &config;
 	start.configs_count = 1;
 	start.sessions = raft_sessions_new();
-	nodes[i].raft = raft_new(&settings, &start, (struct mono_ms){ now_ms });
+	nodes[i].raft = raft_new(&settings, &start, (struct mono_ms){now_ms});
 }
 
 static void
@@ -87,7 +87,8 @@ send_all(const struct raft_update *update)
 		}
 		inbox->at[inbox->count++] = update->messages[i];
 		/* Entries belong to the sender's update; a wire would carry copies. */
-		if (update->messages[i].type == RAFT_MSG_APPEND && update->messages[i].append.entries_count > 0) {
+		if (update->messages[i].type == RAFT_MSG_APPEND &&
+		    update->messages[i].append.entries_count > 0) {
 			struct raft_append *append = &inbox->at[inbox->count - 1].append;
 			struct raft_entry *copy = malloc(append->entries_count * sizeof *copy);
 
@@ -113,7 +114,7 @@ step(int i, struct raft_event *event)
 		if (update.answers[j].answer.verdict == RAFT_COMMITTED)
 			nodes[i].answered += update.answers[j].answer.count;
 	while (update.write.number > nodes[i].stored) {
-		struct raft_event stored = { .type = RAFT_EVENT_STORED };
+		struct raft_event stored = {.type = RAFT_EVENT_STORED};
 
 		nodes[i].stored = stored.stored_number = update.write.number;
 		stored.now.ms = now_ms;
@@ -137,13 +138,15 @@ deliver(void)
 
 		memset(&nodes[i].inbox, 0, sizeof nodes[i].inbox);
 		for (size_t j = 0; j < inbox.count; j++) {
-			struct raft_event event = { .type = RAFT_EVENT_MESSAGE };
+			struct raft_event event = {.type = RAFT_EVENT_MESSAGE};
 
 			event.message = &inbox.at[j];
 			step(i, &event);
 			any = true;
-			if (inbox.at[j].type == RAFT_MSG_APPEND && inbox.at[j].append.entries_count > 0) {
-				struct raft_entry *entries = (struct raft_entry *)(uintptr_t)inbox.at[j].append.entries;
+			if (inbox.at[j].type == RAFT_MSG_APPEND &&
+			    inbox.at[j].append.entries_count > 0) {
+				struct raft_entry *entries =
+				    (struct raft_entry *)(uintptr_t)inbox.at[j].append.entries;
 
 				for (size_t k = 0; k < inbox.at[j].append.entries_count; k++)
 					raft_chunk_unref(entries[k].chunk);
@@ -161,13 +164,13 @@ elect(void)
 	for (;;) {
 		now_ms += 100;
 		for (int i = 0; i < NODES; i++) {
-			struct raft_event event = { .type = RAFT_EVENT_TIME };
+			struct raft_event event = {.type = RAFT_EVENT_TIME};
 			struct raft_status status;
 
 			step(i, &event);
 			while (deliver())
 				;
-			raft_status(nodes[i].raft, (struct mono_ms){ now_ms }, &status);
+			raft_status(nodes[i].raft, (struct mono_ms){now_ms}, &status);
 			if (status.role == RAFT_LEADER)
 				return i;
 		}
@@ -180,7 +183,7 @@ main(int argc, char **argv)
 	uint64_t total = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000000;
 	size_t batch = argc > 2 ? (size_t)strtoull(argv[2], NULL, 10) : 64;
 	uint32_t size = argc > 3 ? (uint32_t)strtoull(argv[3], NULL, 10) : 256;
-	struct raft_sid sid = { .b = { 1 } };
+	struct raft_sid sid = {.b = {1}};
 	struct raft_entry *entries = calloc(batch, sizeof *entries);
 	double began;
 	double wall;
@@ -194,14 +197,16 @@ main(int argc, char **argv)
 	began = clock_seconds();
 	for (uint64_t serial = 1; serial <= total; serial += batch) {
 		struct raft_chunk *chunk = raft_chunk_new(batch * (RAFT_ENTRY_HEADER_SIZE + size));
-		struct raft_proposal proposal = { .ticket = 1, .entries = entries, .entries_count = batch };
-		struct raft_event event = { .type = RAFT_EVENT_PROPOSE };
+		struct raft_proposal proposal = {
+		    .ticket = 1, .entries = entries, .entries_count = batch};
+		struct raft_event event = {.type = RAFT_EVENT_PROPOSE};
 
 		for (size_t i = 0; i < batch; i++) {
 			uint8_t *bytes = chunk->bytes + i * (RAFT_ENTRY_HEADER_SIZE + size);
 
 			raft_entry_header(bytes, 0, RAFT_CLIENT, &sid, serial + i, size);
-			if (!raft_entry_decode(&entries[i], chunk, bytes, RAFT_ENTRY_HEADER_SIZE + size))
+			if (!raft_entry_decode(
+				&entries[i], chunk, bytes, RAFT_ENTRY_HEADER_SIZE + size))
 				return 1;
 		}
 		event.proposal = &proposal;
@@ -211,7 +216,8 @@ main(int argc, char **argv)
 			;
 	}
 	wall = clock_seconds() - began;
-	printf("entries=%llu batch=%zu size=%u entries_per_s=%.0f leader_ns=%.1f follower_ns=%.1f\n",
+	printf(
+	    "entries=%llu batch=%zu size=%u entries_per_s=%.0f leader_ns=%.1f follower_ns=%.1f\n",
 	    (unsigned long long)nodes[leader].answered, batch, size, (double)total / wall,
 	    nodes[leader].seconds / (double)total * 1e9,
 	    nodes[(leader + 1) % NODES].seconds / (double)total * 1e9);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-static int check_failures;       /* of the test that runs */
+static int check_failures; /* of the test that runs */
 static int check_tests;
 static int check_tests_failed;
 

@@ -2,7 +2,7 @@
 /*
  * The leader's side: progress of each peer, commit, windows, repair.
  */
-#include "raft_rig.h"
+#include "raft_cluster.h"
 
 /* The leader of `members`, with entries of these terms before its no-op. */
 static void
@@ -20,7 +20,7 @@ propose(struct rig *rig, int session, uint64_t serial, size_t count)
 {
 	struct raft_sid sid = rig_sid(session, false);
 
-	rig_propose_serials(rig, 1, &sid, serial, count, (struct raft_proposal){ 0 });
+	rig_propose_serials(rig, 1, &sid, serial, count, (struct raft_proposal){0});
 }
 
 static struct raft_peer_status
@@ -39,11 +39,12 @@ peer(const struct rig *rig, int number)
 static void
 test_noop_first(void)
 {
-	static const uint64_t terms[3] = { 1, 1, 1 };
+	static const uint64_t terms[3] = {1, 1, 1};
 	struct rig rig;
 
 	leader(&rig, 3, terms, 3);
-	CHECK(rig_status(&rig).last.index == 4 && rig_status(&rig).last.term == rig_status(&rig).term);
+	CHECK(rig_status(&rig).last.index == 4 &&
+	      rig_status(&rig).last.term == rig_status(&rig).term);
 	CHECK(raft_entry_at(rig.raft, 4)->kind == RAFT_NOOP);
 	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND, 2)->append.prev.index == 3);
 	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND, 2)->append.entries_count == 1);
@@ -56,7 +57,7 @@ test_noop_first(void)
 static void
 test_own_term_only(void)
 {
-	static const uint64_t terms[4] = { 1, 1, 2, 2 };
+	static const uint64_t terms[4] = {1, 1, 2, 2};
 	struct rig rig;
 
 	leader(&rig, 5, terms, 4);
@@ -102,7 +103,7 @@ test_match_rises(void)
 	rig_accept(&rig, 2, 5);
 	CHECK(peer(&rig, 2).match == 9 && peer(&rig, 2).next == 10);
 	/* C9: nor does a stale refusal move next below it. */
-	rig_append_reply(&rig, 2, rig_status(&rig).term, false, 4, (struct raft_pos){ 0, 0 }, 1);
+	rig_append_reply(&rig, 2, rig_status(&rig).term, false, 4, (struct raft_pos){0, 0}, 1);
 	CHECK(peer(&rig, 2).match == 9 && peer(&rig, 2).next == 10);
 	CHECK(strcmp(peer(&rig, 2).state, "pipeline") == 0);
 	rig_free(&rig);
@@ -115,8 +116,8 @@ test_refusal_credits_nothing(void)
 
 	leader(&rig, 3, NULL, 0);
 	propose(&rig, 1, 1, 8);
-	rig_append_reply(&rig, 2, rig_status(&rig).term, false, 30, (struct raft_pos){ 30, 1 }, 1);
-	rig_append_reply(&rig, 3, rig_status(&rig).term, false, 8, (struct raft_pos){ 8, 1 }, 1);
+	rig_append_reply(&rig, 2, rig_status(&rig).term, false, 30, (struct raft_pos){30, 1}, 1);
+	rig_append_reply(&rig, 3, rig_status(&rig).term, false, 8, (struct raft_pos){8, 1}, 1);
 	CHECK(rig.commit == 0 && peer(&rig, 2).match == 0 && peer(&rig, 3).match == 0);
 	rig_free(&rig);
 }
@@ -129,10 +130,10 @@ test_reply_beyond_log(void)
 
 	leader(&rig, 3, NULL, 0);
 	dropped = rig_status(&rig).dropped;
-	rig_append_reply(&rig, 2, rig_status(&rig).term, true, 9, (struct raft_pos){ 9, 1 }, 1);
-	rig_append_reply(&rig, 2, rig_status(&rig).term, true, 1, (struct raft_pos){ 1, 77 }, 1);
-	rig_append_reply(&rig, 2, rig_status(&rig).term, true, 1, (struct raft_pos){ 0, 0 }, 1);
-	rig_append_reply(&rig, 2, rig_status(&rig).term, true, 1, (struct raft_pos){ 1, 1 }, 1000);
+	rig_append_reply(&rig, 2, rig_status(&rig).term, true, 9, (struct raft_pos){9, 1}, 1);
+	rig_append_reply(&rig, 2, rig_status(&rig).term, true, 1, (struct raft_pos){1, 77}, 1);
+	rig_append_reply(&rig, 2, rig_status(&rig).term, true, 1, (struct raft_pos){0, 0}, 1);
+	rig_append_reply(&rig, 2, rig_status(&rig).term, true, 1, (struct raft_pos){1, 1}, 1000);
 	CHECK(rig.commit == 0 && rig_status(&rig).dropped == dropped + 4);
 	rig_free(&rig);
 }
@@ -140,9 +141,10 @@ test_reply_beyond_log(void)
 static void
 test_backs_up_by_terms(void)
 {
-	/* Ours 1 1 1 4 4 5 5 6 6 6 (figure 7 of the paper), the follower's 1 1 1 2 2 2 3 3 3 3 3. */
-	static const uint64_t ours[10] = { 1, 1, 1, 4, 4, 5, 5, 6, 6, 6 };
-	static const uint64_t theirs[11] = { 1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3 };
+	/* Ours 1 1 1 4 4 5 5 6 6 6 (figure 7 of the paper), the follower's 1 1 1 2 2 2 3 3 3 3 3.
+	 */
+	static const uint64_t ours[10] = {1, 1, 1, 4, 4, 5, 5, 6, 6, 6};
+	static const uint64_t theirs[11] = {1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3};
 	struct net net;
 	uint64_t before;
 
@@ -181,7 +183,8 @@ test_long_divergence(void)
 		net.rigs[i].settings.window_size_max = 4 << 20;
 		net.rigs[i].settings.tail_size_max = 4 << 20;
 		for (uint64_t j = 0; j < 10000; j++)
-			rig_disk_put(&net.rigs[i], i == 1 ? 1 + j / 1000 * 2 : 2 + j / 1000 * 2, RAFT_NOOP);
+			rig_disk_put(
+			    &net.rigs[i], i == 1 ? 1 + j / 1000 * 2 : 2 + j / 1000 * 2, RAFT_NOOP);
 		net.rigs[i].disk.term = 30;
 		rig_start(&net.rigs[i]);
 	}
@@ -232,7 +235,7 @@ test_late_store_after_new_term(void)
 	rig_accept(&rig, 2, 1);
 	rig.hold_writes = true;
 	propose(&rig, 1, 1, 1);
-	rig_append(&rig, 2, 2, (struct raft_pos){ 1, 1 }, 2, 1, 0);
+	rig_append(&rig, 2, 2, (struct raft_pos){1, 1}, 2, 1, 0);
 	rig_store(&rig, 1);
 	CHECK(rig_status(&rig).durable == 1 && rig.commit == 1);
 	rig_store_all(&rig);
@@ -248,12 +251,12 @@ test_old_replies(void)
 	/* What was said to this leader in an earlier term of its own. */
 	leader(&rig, 3, NULL, 0);
 	propose(&rig, 1, 1, 3);
-	rig_append(&rig, 3, 2, (struct raft_pos){ 0, 0 }, 2, 0, 0);
+	rig_append(&rig, 3, 2, (struct raft_pos){0, 0}, 2, 0, 0);
 	rig_elect(&rig);
 	CHECK(rig_status(&rig).term == 3);
-	rig_append_reply(&rig, 2, 1, true, 4, (struct raft_pos){ 4, 1 }, 1);
+	rig_append_reply(&rig, 2, 1, true, 4, (struct raft_pos){4, 1}, 1);
 	CHECK(peer(&rig, 2).match == 0 && peer(&rig, 2).heard_ms == UINT64_MAX);
-	rig_append_reply(&rig, 2, 1, false, 4, (struct raft_pos){ 0, 0 }, 1);
+	rig_append_reply(&rig, 2, 1, false, 4, (struct raft_pos){0, 0}, 1);
 	CHECK(peer(&rig, 2).next == 5);
 	rig_free(&rig);
 }
@@ -283,7 +286,8 @@ test_window(void)
 	CHECK(peer(&rig, 2).match == 1001 && peer(&rig, 2).in_flight == 0);
 	CHECK(rig.commit == 1001);
 	for (size_t i = 0; i < rig.sent_count; i++)
-		if (rig.sent[i].m.type == RAFT_MSG_APPEND && rig.sent[i].m.append.entries_count > 1) {
+		if (rig.sent[i].m.type == RAFT_MSG_APPEND &&
+		    rig.sent[i].m.append.entries_count > 1) {
 			uint64_t size = 0;
 
 			for (size_t j = 0; j < rig.sent[i].m.append.entries_count; j++)
@@ -300,7 +304,7 @@ test_large_entry(void)
 	struct raft_sid sid = rig_sid(1, false);
 	uint8_t *big = calloc(1, 60000);
 	struct raft_entry entry = rig_entry(0, RAFT_CLIENT, &sid, 1, big, 60000);
-	struct raft_proposal proposal = { .ticket = 1, .entries = &entry, .entries_count = 1 };
+	struct raft_proposal proposal = {.ticket = 1, .entries = &entry, .entries_count = 1};
 
 	leader(&rig, 3, NULL, 0);
 	rig_accept(&rig, 2, 1);
@@ -351,7 +355,7 @@ test_slow_disk_is_no_loss(void)
 		rig_time(&rig, RIG_HEARTBEAT);
 		round = rig_find_last(&rig, RAFT_MSG_APPEND, 2)->append.round;
 		/* It has them in memory, its disk is slow. */
-		rig_append_reply(&rig, 2, 1, true, 1, (struct raft_pos){ 6, 1 }, round);
+		rig_append_reply(&rig, 2, 1, true, 1, (struct raft_pos){6, 1}, round);
 	}
 	for (size_t i = 0; i < rig.sent_count; i++)
 		if (rig.sent[i].m.to.s[1] == '2')
@@ -398,7 +402,7 @@ test_new_incarnation(void)
 	message = rig_make(RAFT_MSG_APPEND_REPLY, 2, 1, 1);
 	message.append_reply.start_number = 777;
 	message.append_reply.match = 6;
-	message.append_reply.hint = (struct raft_pos){ 3, 1 };
+	message.append_reply.hint = (struct raft_pos){3, 1};
 	rig_message(&rig, &message);
 	CHECK(peer(&rig, 2).match == 0 && rig.commit == 6);
 	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND, 2)->append.echo == 777);
@@ -437,7 +441,7 @@ static void
 test_fetch_checked(void)
 {
 	struct rig rig;
-	struct raft_event event = { .type = RAFT_EVENT_FETCHED };
+	struct raft_event event = {.type = RAFT_EVENT_FETCHED};
 	struct raft_entry wrong;
 
 	leader(&rig, 3, NULL, 0);
@@ -449,9 +453,9 @@ test_fetch_checked(void)
 		rig_disk_put(&rig, 1, RAFT_NOOP);
 	rig_start_commit(&rig, 10);
 	rig_elect(&rig);
-	rig_append_reply(&rig, 2, 2, false, 10, (struct raft_pos){ 3, 1 }, 1);
+	rig_append_reply(&rig, 2, 2, false, 10, (struct raft_pos){3, 1}, 1);
 	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND, 2)->append.prev.index == 3);
-	rig_append_reply(&rig, 2, 2, true, 3, (struct raft_pos){ 3, 1 }, 1);
+	rig_append_reply(&rig, 2, 2, true, 3, (struct raft_pos){3, 1}, 1);
 	CHECK(rig.fetches_count == 1 && rig.fetches[0].first_index == 4);
 	CHECK(strcmp(peer(&rig, 2).state, "fetch") == 0);
 	/* One under way is enough. */
@@ -488,11 +492,11 @@ test_fetch_ends_with_leadership(void)
 		rig_disk_put(&rig, 1, RAFT_NOOP);
 	rig_start_commit(&rig, 10);
 	rig_elect(&rig);
-	rig_append_reply(&rig, 2, 2, true, 3, (struct raft_pos){ 3, 1 }, 1);
-	rig_append_reply(&rig, 2, 2, false, 10, (struct raft_pos){ 3, 1 }, 1);
-	rig_append_reply(&rig, 2, 2, true, 3, (struct raft_pos){ 3, 1 }, 1);
+	rig_append_reply(&rig, 2, 2, true, 3, (struct raft_pos){3, 1}, 1);
+	rig_append_reply(&rig, 2, 2, false, 10, (struct raft_pos){3, 1}, 1);
+	rig_append_reply(&rig, 2, 2, true, 3, (struct raft_pos){3, 1}, 1);
 	CHECK(rig.fetches_count == 1);
-	rig_append(&rig, 3, 5, (struct raft_pos){ 10, 1 }, 5, 1, 10);
+	rig_append(&rig, 3, 5, (struct raft_pos){10, 1}, 5, 1, 10);
 	rig_sent_clear(&rig);
 	net_fetch(&rig, &rig.fetches[0]);
 	CHECK(rig_find(&rig, RAFT_MSG_APPEND, 2) == NULL);
@@ -505,7 +509,7 @@ test_compacted(void)
 	struct rig rig;
 	struct raft_start start;
 	struct raft_config_at config;
-	struct raft_term_start terms = { 101, 3 };
+	struct raft_term_start terms = {101, 3};
 	size_t appends = 0;
 
 	/* The log begins after 100; a peer has only 5. */
@@ -515,15 +519,15 @@ test_compacted(void)
 	config.config = rig.config;
 	start.term = 3;
 	start.start_number = 1;
-	start.before = (struct raft_pos){ 100, 2 };
-	start.last = (struct raft_pos){ 110, 3 };
+	start.before = (struct raft_pos){100, 2};
+	start.last = (struct raft_pos){110, 3};
 	start.commit = start.last;
 	start.terms = &terms;
 	start.terms_count = 1;
 	start.configs = &config;
 	start.configs_count = 1;
 	start.sessions = raft_sessions_new();
-	rig.raft = raft_new(&rig.settings, &start, (struct mono_ms){ rig.now });
+	rig.raft = raft_new(&rig.settings, &start, (struct mono_ms){rig.now});
 	rig.commit = 110;
 	rig.hold_writes = true;
 	for (int i = 0; i < 50 && rig_status(&rig).role == RAFT_FOLLOWER; i++)
@@ -532,18 +536,19 @@ test_compacted(void)
 	rig_vote_reply(&rig, 3, 4, false, true);
 	/* The votes count once the own one is durable. */
 	{
-		struct raft_event event = { .type = RAFT_EVENT_STORED };
+		struct raft_event event = {.type = RAFT_EVENT_STORED};
 
 		event.stored_number = rig.writes[0].w.number;
 		rig_step(&rig, &event);
 	}
 	CHECK(rig_status(&rig).role == RAFT_LEADER);
-	rig_append_reply(&rig, 2, 4, false, 110, (struct raft_pos){ 5, 1 }, 1);
+	rig_append_reply(&rig, 2, 4, false, 110, (struct raft_pos){5, 1}, 1);
 	CHECK(peer(&rig, 2).next == 6 && strcmp(peer(&rig, 2).state, "probe") == 0);
 	rig_sent_clear(&rig);
 	for (int i = 0; i < 5; i++) {
 		rig_time(&rig, RIG_HEARTBEAT);
-		rig_append_reply(&rig, 2, 4, true, 0, (struct raft_pos){ 0, 0 }, rig_find_last(&rig, RAFT_MSG_APPEND, 2)->append.round);
+		rig_append_reply(&rig, 2, 4, true, 0, (struct raft_pos){0, 0},
+		    rig_find_last(&rig, RAFT_MSG_APPEND, 2)->append.round);
 	}
 	/* Heartbeats with a place that every log has; never a made-up term. */
 	for (size_t i = 0; i < rig.sent_count; i++) {
@@ -555,7 +560,7 @@ test_compacted(void)
 	}
 	CHECK(appends == 5 && rig.fetches_count == 0);
 	/* C14: from 101 on it can be done. */
-	rig_append_reply(&rig, 3, 4, false, 110, (struct raft_pos){ 100, 2 }, 1);
+	rig_append_reply(&rig, 3, 4, false, 110, (struct raft_pos){100, 2}, 1);
 	CHECK(peer(&rig, 3).next == 101);
 	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND, 3)->append.prev.term == 2);
 	rig_free(&rig);
@@ -603,7 +608,8 @@ test_idle(void)
 		}
 		net_settle(&net);
 	}
-	/* Ten heartbeats a second to two peers, a reply each quarter of a timeout; no timer but the leader's. */
+	/* Ten heartbeats a second to two peers, a reply each quarter of a timeout; no timer but the
+	 * leader's. */
 	CHECK(net.delivered - before <= 10 * 10 * 2 + 10 * 4 * 2 + 4);
 	CHECK(wakes <= 10 * 10 + 4);
 	net_free(&net);
@@ -654,30 +660,44 @@ test_commit_news(void)
 int
 main(void)
 {
-	check_run("C25, C27: a leader begins with a no-op, which commits all before it", test_noop_first);
-	check_run("C1, C2: only an entry of the own term commits by counting, and all before it with it", test_own_term_only);
-	check_run("C6: a heartbeat's commit is bounded by what the peer matches", test_heartbeat_commit);
+	check_run(
+	    "C25, C27: a leader begins with a no-op, which commits all before it", test_noop_first);
+	check_run(
+	    "C1, C2: only an entry of the own term commits by counting, and all before it with it",
+	    test_own_term_only);
+	check_run(
+	    "C6: a heartbeat's commit is bounded by what the peer matches", test_heartbeat_commit);
 	check_run("C8, C9: match never falls, and next stays above it", test_match_rises);
 	check_run("C10: a refusal credits nothing", test_refusal_credits_nothing);
-	check_run("a reply that claims what the leader has not is dropped and counted", test_reply_beyond_log);
-	check_run("C11: a follower's divergent tail is left by terms (figure 7)", test_backs_up_by_terms);
-	check_run("C11: ten thousand divergent entries of ten terms heal in a few messages", test_long_divergence);
-	check_run("C17: a leader counts itself only once its disk has it", test_counts_itself_when_durable);
-	check_run("C19: a write that completes after the term has changed counts for nothing", test_late_store_after_new_term);
+	check_run("a reply that claims what the leader has not is dropped and counted",
+	    test_reply_beyond_log);
+	check_run(
+	    "C11: a follower's divergent tail is left by terms (figure 7)", test_backs_up_by_terms);
+	check_run("C11: ten thousand divergent entries of ten terms heal in a few messages",
+	    test_long_divergence);
+	check_run("C17: a leader counts itself only once its disk has it",
+	    test_counts_itself_when_durable);
+	check_run("C19: a write that completes after the term has changed counts for nothing",
+	    test_late_store_after_new_term);
 	check_run("C9: replies to an earlier leadership are void", test_old_replies);
 	check_run("C23: the window bounds what is in flight, and drains", test_window);
 	check_run("C15: an entry larger than a message goes alone", test_large_entry);
 	check_run("C23: lost messages are found by a heartbeat and sent again", test_lost_heals);
 	check_run("a peer with a slow disk is sent nothing twice", test_slow_disk_is_no_loss);
-	check_run("C28: an unreachable peer gets heartbeats only, until it answers", test_unreachable);
-	check_run("a peer's new start number resets its match, and the old one never counts again", test_new_incarnation);
+	check_run(
+	    "C28: an unreachable peer gets heartbeats only, until it answers", test_unreachable);
+	check_run("a peer's new start number resets its match, and the old one never counts again",
+	    test_new_incarnation);
 	check_run("entries no longer in memory are read back for a slow peer", test_fetch);
-	check_run("C22: what is read back is checked, and asked for once at a time", test_fetch_checked);
-	check_run("C22: what is read back after a leadership has ended is not sent", test_fetch_ends_with_leadership);
+	check_run(
+	    "C22: what is read back is checked, and asked for once at a time", test_fetch_checked);
+	check_run("C22: what is read back after a leadership has ended is not sent",
+	    test_fetch_ends_with_leadership);
 	check_run("C12, C14: below the log's beginning nothing is made up", test_compacted);
 	check_run("the first leader adds the addresses, of the same id and key", test_addresses);
 	check_run("an idle cluster sends and wakes for heartbeats only", test_idle);
-	check_run("C28, C32: what a cut-off leader takes is bounded, and then in doubt", test_memory_bounded);
+	check_run("C28, C32: what a cut-off leader takes is bounded, and then in doubt",
+	    test_memory_bounded);
 	check_run("a commit is told to the peers at once", test_commit_news);
 	return check_done();
 }

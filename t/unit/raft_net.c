@@ -2,7 +2,7 @@
 /*
  * Whole clusters of cores: elections, replication and repair together.
  */
-#include "raft_rig.h"
+#include "raft_cluster.h"
 
 static void
 test_replicates(void)
@@ -15,7 +15,8 @@ test_replicates(void)
 	leader = net_elect(&net);
 	CHECK(leader >= 0);
 	for (uint64_t i = 0; i < 100; i++) {
-		rig_propose_serials(&net.rigs[leader], i, &sid, i * 10 + 1, 10, (struct raft_proposal){ 0 });
+		rig_propose_serials(
+		    &net.rigs[leader], i, &sid, i * 10 + 1, 10, (struct raft_proposal){0});
 		net_settle(&net);
 	}
 	net_run(&net, 200);
@@ -40,7 +41,7 @@ commit_one(struct net *net, uint64_t serial)
 			struct rig *rig = &net->rigs[leader];
 
 			rig_clear(rig);
-			rig_propose_serials(rig, 1, &sid, serial, 1, (struct raft_proposal){ 0 });
+			rig_propose_serials(rig, 1, &sid, serial, 1, (struct raft_proposal){0});
 			net_run(net, 10);
 			for (size_t j = 0; j < rig->answers_count; j++)
 				if (rig->answers[j].answer.verdict == RAFT_COMMITTED)
@@ -197,7 +198,7 @@ test_short_log(void)
 static void
 test_flapping(void)
 {
-	static const uint64_t periods[3] = { RIG_E / 2, RIG_E, 2 * RIG_E };
+	static const uint64_t periods[3] = {RIG_E / 2, RIG_E, 2 * RIG_E};
 
 	for (int i = 0; i < 3; i++) {
 		struct net net;
@@ -224,7 +225,8 @@ test_failover(void)
 	uint64_t took[60];
 	uint64_t over = 0;
 
-	/* From the loss of the leader to the next commit: 1.5 timeouts in the median, 3 at worst. */
+	/* From the loss of the leader to the next commit: 1.5 timeouts in the median, 3 at worst.
+	 */
 	for (uint64_t seed = 0; seed < 60; seed++) {
 		struct net net;
 		int leader;
@@ -256,7 +258,8 @@ test_all_restart(void)
 		int leader = net_elect(&net);
 
 		rig_clear(&net.rigs[leader]);
-		rig_propose_serials(&net.rigs[leader], 1, &sid, round * 7 + 1, 7, (struct raft_proposal){ 0 });
+		rig_propose_serials(
+		    &net.rigs[leader], 1, &sid, round * 7 + 1, 7, (struct raft_proposal){0});
 		net_settle(&net);
 		CHECK(net.rigs[leader].answers_count == 1);
 		for (int i = 0; i < 3; i++)
@@ -289,7 +292,9 @@ main(void)
 	check_run("B7: one cut link of three costs one election at most", test_one_link);
 	check_run("B8: a leader that can't hear steps down", test_deaf_leader);
 	check_run("B15: a flapping link changes leaders in bounds, and heals", test_flapping);
-	check_run("a lost leader is replaced within 1.5 election timeouts in the median, 3 at worst", test_failover);
+	check_run(
+	    "a lost leader is replaced within 1.5 election timeouts in the median, 3 at worst",
+	    test_failover);
 	check_run("F3: what was acknowledged survives restarts of all, once", test_all_restart);
 	return check_done();
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Proposals: admission, sessions, the three answers, forwarding.
+ * Proposals: admission, sessions, the three answers.  Forwarding is raft_forward.c.
  */
-#include "raft_rig.h"
+#include "raft_cluster.h"
 
 static const struct raft_proposal plain;
 
@@ -14,15 +14,6 @@ leader(struct rig *rig)
 	rig_elect(rig);
 	rig_accept(rig, 2, 1);
 	CHECK(rig->commit == 1);
-	rig_clear(rig);
-}
-
-/* A follower of n2, in term 1. */
-static void
-follower(struct rig *rig)
-{
-	rig_new(rig, 3);
-	rig_append(rig, 2, 1, (struct raft_pos){ 0, 0 }, 1, 1, 1);
 	rig_clear(rig);
 }
 
@@ -46,14 +37,14 @@ static bool
 refused(const struct rig *rig, enum raft_reason reason)
 {
 	return rig->answers_count == 1 && rig->answers[0].answer.verdict == RAFT_REFUSED &&
-	    rig->answers[0].answer.reason == reason;
+	       rig->answers[0].answer.reason == reason;
 }
 
 static bool
 committed(const struct raft_answer *answer, uint64_t serial, uint64_t count, uint64_t index)
 {
-	return answer->verdict == RAFT_COMMITTED && answer->serial == serial && answer->count == count &&
-	    answer->pos.index == index;
+	return answer->verdict == RAFT_COMMITTED && answer->serial == serial &&
+	       answer->count == count && answer->pos.index == index;
 }
 
 static void
@@ -73,7 +64,8 @@ session_open(struct rig *rig, uint64_t ticket, int number, int run, uint64_t rep
 	uint8_t bytes[RAFT_SESSION_OPEN_SIZE_MAX];
 
 	open_data(&open, run, replaces, "x");
-	rig_propose_one(rig, ticket, RAFT_SESSION_OPEN, &sid, bytes, raft_session_open_encode(&open, bytes));
+	rig_propose_one(
+	    rig, ticket, RAFT_SESSION_OPEN, &sid, bytes, raft_session_open_encode(&open, bytes));
 }
 
 /* ---------------------------------------------------------- admission */
@@ -89,7 +81,8 @@ test_once(void)
 	CHECK(rig.answers_count == 0 && rig_status(&rig).last.index == 4);
 	CHECK(bytes_get_u64(raft_entry_at(rig.raft, 2)->bytes) == 1); /* the leader's term */
 	commit_all(&rig);
-	CHECK(rig.answers_count == 1 && rig.answers[0].ticket == 1 && committed(answer_at(&rig, 0), 1, 3, 2));
+	CHECK(rig.answers_count == 1 && rig.answers[0].ticket == 1 &&
+	      committed(answer_at(&rig, 0), 1, 3, 2));
 	CHECK(answer_at(&rig, 0)->pos.term == 1);
 	/* Again: the same answer, and nothing in the log. */
 	rig_clear(&rig);
@@ -133,7 +126,7 @@ test_partly_duplicate(void)
 	rig_propose_serials(&rig, 3, &sid, 3, 1, plain);   /* 5 */
 	commit_all(&rig);
 	rig_clear(&rig);
-	rig_propose_serials(&rig, 4, &sid, 1, 5, plain);   /* new: 4, 5 at 6, 7 */
+	rig_propose_serials(&rig, 4, &sid, 1, 5, plain); /* new: 4, 5 at 6, 7 */
 	CHECK(rig.answers_count == 2);
 	CHECK(committed(answer_at(&rig, 0), 3, 1, 5) && committed(answer_at(&rig, 1), 1, 2, 2));
 	CHECK(rig_status(&rig).last.index == 7);
@@ -208,19 +201,20 @@ test_opening_window(void)
 	rig.settings.uncommitted_size_max = 1 << 30;
 	rig_start(&rig);
 	rig_elect(&rig);
-	rig_propose_serials(&rig, 1, &sid, 1, 1, (struct raft_proposal){ .seen = 2 });
+	rig_propose_serials(&rig, 1, &sid, 1, 1, (struct raft_proposal){.seen = 2});
 	CHECK(refused(&rig, RAFT_AHEAD_REASON) && answer_at(&rig, 0)->epoch == 1);
 	rig_clear(&rig);
 	for (uint64_t i = 0; i < 66; i++)
-		rig_propose_serials(&rig, 1, &sid, 1 + i * 1000, 1000, (struct raft_proposal){ .seen = 1 });
+		rig_propose_serials(
+		    &rig, 1, &sid, 1 + i * 1000, 1000, (struct raft_proposal){.seen = 1});
 	last = rig_status(&rig).last.index;
 	CHECK(last == 66001);
 	rig_clear(&rig);
 	/* ⚠ An opening that old may be a late duplicate of one that was forgotten since. */
-	rig_propose_serials(&rig, 2, &late, 1, 1, (struct raft_proposal){ .seen = last - 65537 });
+	rig_propose_serials(&rig, 2, &late, 1, 1, (struct raft_proposal){.seen = last - 65537});
 	CHECK(refused(&rig, RAFT_TOO_OLD_REASON) && answer_at(&rig, 0)->epoch == last);
 	rig_clear(&rig);
-	rig_propose_serials(&rig, 2, &late, 1, 1, (struct raft_proposal){ .seen = last - 65536 });
+	rig_propose_serials(&rig, 2, &late, 1, 1, (struct raft_proposal){.seen = last - 65536});
 	CHECK(rig.answers_count == 0 && rig_status(&rig).last.index == last + 1);
 	rig_free(&rig);
 }
@@ -236,15 +230,16 @@ test_evicted_opening(void)
 	rig.settings.uncommitted_size_max = 1 << 30;
 	rig_start(&rig);
 	rig_time(&rig, 0);
-	rig_propose_serials(&rig, 1, &sid, 1, 1, (struct raft_proposal){ .seen = 1 });
+	rig_propose_serials(&rig, 1, &sid, 1, 1, (struct raft_proposal){.seen = 1});
 	for (int i = 1; i <= RAFT_SESSIONS_ANONYMOUS_MAX; i++) {
 		struct raft_sid other = rig_sid(i, false);
 
-		rig_propose_serials(&rig, 1, &other, 1, 1, (struct raft_proposal){ .seen = rig_status(&rig).last.index });
+		rig_propose_serials(&rig, 1, &other, 1, 1,
+		    (struct raft_proposal){.seen = rig_status(&rig).last.index});
 		rig_clear(&rig);
 	}
 	CHECK(raft_sessions_find(raft_sessions_committed(rig.raft), &sid) == NULL);
-	rig_propose_serials(&rig, 2, &sid, 1, 1, (struct raft_proposal){ .seen = 1 });
+	rig_propose_serials(&rig, 2, &sid, 1, 1, (struct raft_proposal){.seen = 1});
 	CHECK(refused(&rig, RAFT_TOO_OLD_REASON));
 	rig_free(&rig);
 }
@@ -257,7 +252,7 @@ test_malformed(void)
 	struct raft_sid named = rig_sid(1, true);
 	struct raft_sid none;
 	struct raft_entry entries[2];
-	struct raft_proposal proposal = { .ticket = 1, .entries = entries, .entries_count = 2 };
+	struct raft_proposal proposal = {.ticket = 1, .entries = entries, .entries_count = 2};
 	uint8_t *big = calloc(1, 70000);
 
 	memset(&none, 0, sizeof none);
@@ -320,14 +315,14 @@ test_fence_after_session(void)
 	struct raft_sid sid = rig_sid(1, false);
 
 	leader(&rig);
-	rig_propose_serials(&rig, 1, &sid, 1, 2, (struct raft_proposal){ .fence = 2 });
+	rig_propose_serials(&rig, 1, &sid, 1, 2, (struct raft_proposal){.fence = 2});
 	CHECK(refused(&rig, RAFT_FENCED_REASON) && rig_status(&rig).last.index == 1);
 	rig_clear(&rig);
-	rig_propose_serials(&rig, 1, &sid, 1, 2, (struct raft_proposal){ .fence = 1 });
+	rig_propose_serials(&rig, 1, &sid, 1, 2, (struct raft_proposal){.fence = 1});
 	commit_all(&rig);
 	rig_clear(&rig);
 	/* ⚠ What is in the log already is committed, whatever the fence says now. */
-	rig_propose_serials(&rig, 1, &sid, 1, 3, (struct raft_proposal){ .fence = 2 });
+	rig_propose_serials(&rig, 1, &sid, 1, 3, (struct raft_proposal){.fence = 2});
 	CHECK(rig.answers_count == 2 && committed(answer_at(&rig, 0), 1, 2, 2));
 	CHECK(answer_at(&rig, 1)->reason == RAFT_FENCED_REASON && answer_at(&rig, 1)->serial == 3);
 	rig_free(&rig);
@@ -347,7 +342,7 @@ test_fence_of_an_earlier_term(void)
 	rig_clear(&rig);
 	CHECK(rig_status(&rig).term == 5);
 	/* ⚠ Its holder led once, and another has led since. */
-	rig_propose_serials(&rig, 1, &sid, 1, 2, (struct raft_proposal){ .fence = 4 });
+	rig_propose_serials(&rig, 1, &sid, 1, 2, (struct raft_proposal){.fence = 4});
 	CHECK(refused(&rig, RAFT_FENCED_REASON) && rig_status(&rig).last.index == 1);
 	rig_free(&rig);
 }
@@ -360,7 +355,8 @@ test_barrier(void)
 	leader(&rig);
 	rig_propose_one(&rig, 9, RAFT_NOOP, NULL, NULL, 0);
 	commit_all(&rig);
-	CHECK(rig.answers_count == 1 && rig.answers[0].ticket == 9 && committed(answer_at(&rig, 0), 0, 1, 2));
+	CHECK(rig.answers_count == 1 && rig.answers[0].ticket == 9 &&
+	      committed(answer_at(&rig, 0), 0, 1, 2));
 	rig_free(&rig);
 }
 
@@ -376,30 +372,33 @@ test_named(void)
 	session_open(&rig, 1, 1, 7, 0);
 	CHECK(rig.answers_count == 0);
 	commit_all(&rig);
-	CHECK(committed(answer_at(&rig, 0), 0, 1, 2) && answer_at(&rig, 0)->epoch == 2 && answer_at(&rig, 0)->last_serial == 0);
+	CHECK(committed(answer_at(&rig, 0), 0, 1, 2) && answer_at(&rig, 0)->epoch == 2 &&
+	      answer_at(&rig, 0)->last_serial == 0);
 	rig_clear(&rig);
-	rig_propose_serials(&rig, 2, &sid, 1, 4, (struct raft_proposal){ .epoch = 2 });
+	rig_propose_serials(&rig, 2, &sid, 1, 4, (struct raft_proposal){.epoch = 2});
 	commit_all(&rig);
 	CHECK(committed(answer_at(&rig, 0), 1, 4, 3));
 	rig_clear(&rig);
 	/* The same run again: the same epoch. */
 	session_open(&rig, 3, 1, 7, 0);
-	CHECK(rig.answers_count == 1 && answer_at(&rig, 0)->epoch == 2 && rig_status(&rig).last.index == 6);
+	CHECK(rig.answers_count == 1 && answer_at(&rig, 0)->epoch == 2 &&
+	      rig_status(&rig).last.index == 6);
 	rig_clear(&rig);
 	/* Another run that does not know the present epoch is told it. */
 	session_open(&rig, 4, 1, 8, 0);
-	CHECK(refused(&rig, RAFT_OLD_EPOCH_REASON) && answer_at(&rig, 0)->epoch == 2 && answer_at(&rig, 0)->last_serial == 4);
+	CHECK(refused(&rig, RAFT_OLD_EPOCH_REASON) && answer_at(&rig, 0)->epoch == 2 &&
+	      answer_at(&rig, 0)->last_serial == 4);
 	rig_clear(&rig);
 	session_open(&rig, 5, 1, 8, 2);
 	CHECK(rig.answers_count == 0);
 	/* ⚠ From now on nothing of the old epoch gets in, committed or not. */
-	rig_propose_serials(&rig, 6, &sid, 5, 1, (struct raft_proposal){ .epoch = 2 });
+	rig_propose_serials(&rig, 6, &sid, 5, 1, (struct raft_proposal){.epoch = 2});
 	CHECK(refused(&rig, RAFT_OLD_EPOCH_REASON));
 	rig_clear(&rig);
 	commit_all(&rig);
 	CHECK(answer_at(&rig, 0)->epoch == 7 && answer_at(&rig, 0)->last_serial == 4);
 	rig_clear(&rig);
-	rig_propose_serials(&rig, 7, &sid, 5, 1, (struct raft_proposal){ .epoch = 7 });
+	rig_propose_serials(&rig, 7, &sid, 5, 1, (struct raft_proposal){.epoch = 7});
 	commit_all(&rig);
 	CHECK(committed(answer_at(&rig, 0), 5, 1, 8));
 	rig_clear(&rig);
@@ -408,7 +407,7 @@ test_named(void)
 	commit_all(&rig);
 	CHECK(committed(answer_at(&rig, 0), 0, 1, 9));
 	rig_clear(&rig);
-	rig_propose_serials(&rig, 9, &sid, 6, 1, (struct raft_proposal){ .epoch = 7 });
+	rig_propose_serials(&rig, 9, &sid, 6, 1, (struct raft_proposal){.epoch = 7});
 	CHECK(refused(&rig, RAFT_EXPIRED_REASON));
 	rig_clear(&rig);
 	rig_propose_one(&rig, 8, RAFT_SESSION_DROP, &sid, "x", 1);
@@ -426,7 +425,8 @@ test_named_open_twice(void)
 	session_open(&rig, 2, 1, 7, 0);
 	CHECK(rig.answers_count == 0 && rig_status(&rig).last.index == 2);
 	commit_all(&rig);
-	CHECK(rig.answers_count == 2 && answer_at(&rig, 0)->epoch == 2 && answer_at(&rig, 1)->epoch == 2);
+	CHECK(rig.answers_count == 2 && answer_at(&rig, 0)->epoch == 2 &&
+	      answer_at(&rig, 1)->epoch == 2);
 	rig_free(&rig);
 }
 
@@ -447,7 +447,11 @@ test_named_full(void)
 	CHECK(refused(&rig, RAFT_SESSIONS_FULL_REASON));
 	rig_clear(&rig);
 	/* One that is there may still be taken over. */
-	session_open(&rig, 1, 5, 2, raft_sessions_find(raft_sessions_committed(rig.raft), &(struct raft_sid){ .b = { RAFT_SID_NAMED, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5 } })->epoch);
+	session_open(&rig, 1, 5, 2,
+	    raft_sessions_find(raft_sessions_committed(rig.raft),
+		&(struct raft_sid){
+		    .b = {RAFT_SID_NAMED, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5}})
+		->epoch);
 	CHECK(rig.answers_count == 1 && answer_at(&rig, 0)->verdict == RAFT_COMMITTED);
 	rig_free(&rig);
 }
@@ -465,14 +469,15 @@ test_stepped_down(void)
 	rig_propose_serials(&rig, 2, &sid, 6, 1, plain);
 	rig_accept(&rig, 2, 4); /* serials 1 to 3 */
 	CHECK(rig.answers_count == 0);
-	rig_append(&rig, 3, 2, (struct raft_pos){ 4, 1 }, 2, 1, 0);
+	rig_append(&rig, 3, 2, (struct raft_pos){4, 1}, 2, 1, 0);
 	CHECK(rig.answers_count == 3);
 	CHECK(committed(answer_at(&rig, 0), 1, 3, 2));
-	CHECK(answer_at(&rig, 1)->verdict == RAFT_UNKNOWN && answer_at(&rig, 1)->serial == 4 && answer_at(&rig, 1)->count == 2);
+	CHECK(answer_at(&rig, 1)->verdict == RAFT_UNKNOWN && answer_at(&rig, 1)->serial == 4 &&
+	      answer_at(&rig, 1)->count == 2);
 	CHECK(answer_at(&rig, 2)->verdict == RAFT_UNKNOWN && answer_at(&rig, 2)->serial == 6);
 	CHECK(answer_at(&rig, 2)->reason == RAFT_STEPPED_DOWN_REASON);
 	/* F2: what stands there now is another's, and nobody is told it is his. */
-	rig_append(&rig, 3, 2, (struct raft_pos){ 5, 2 }, 2, 1, 6);
+	rig_append(&rig, 3, 2, (struct raft_pos){5, 2}, 2, 1, 6);
 	CHECK(rig.answers_count == 3 && rig.commit == 6);
 	rig_free(&rig);
 }
@@ -500,8 +505,10 @@ test_survives_leader_change(void)
 	rig_propose_serials(&net.rigs[next], 2, &sid, 4, 3, plain);
 	net_settle(&net);
 	CHECK(net.rigs[next].answers_count == 2);
-	CHECK(committed(answer_at(&net.rigs[next], 0), 4, 2, net.rigs[next].answers[0].answer.pos.index));
-	CHECK(answer_at(&net.rigs[next], 1)->serial == 6 && answer_at(&net.rigs[next], 1)->count == 1);
+	CHECK(committed(
+	    answer_at(&net.rigs[next], 0), 4, 2, net.rigs[next].answers[0].answer.pos.index));
+	CHECK(answer_at(&net.rigs[next], 1)->serial == 6 &&
+	      answer_at(&net.rigs[next], 1)->count == 1);
 	/* And a restart of them all. */
 	for (int i = 0; i < 3; i++)
 		net_crash(&net, i);
@@ -517,212 +524,6 @@ test_survives_leader_change(void)
 	net_free(&net);
 }
 
-/* --------------------------------------------------------- forwarding */
-
-static void
-answer_message(struct rig *rig, uint64_t start, uint64_t request, enum raft_verdict verdict, uint64_t serial,
-    uint64_t count, uint64_t index)
-{
-	struct raft_message message = rig_make(RAFT_MSG_ANSWER, 2, 1, 1);
-
-	message.answer.start_number = start;
-	message.answer.request = request;
-	message.answer.verdict = verdict;
-	message.answer.serial = serial;
-	message.answer.count = count;
-	message.answer.pos = (struct raft_pos){ index, 1 };
-	rig_message(rig, &message);
-}
-
-static void
-test_forwarded(void)
-{
-	struct rig rig;
-	struct raft_sid sid = rig_sid(1, false);
-	struct raft_propose propose;
-
-	follower(&rig);
-	rig_propose_serials(&rig, 5, &sid, 1, 10, (struct raft_proposal){ .seen = 1, .fence = 1 });
-	CHECK(rig_find(&rig, RAFT_MSG_PROPOSE, 2) != NULL && rig_find(&rig, RAFT_MSG_PROPOSE, 2)->term == 1);
-	propose = rig_find(&rig, RAFT_MSG_PROPOSE, 2)->propose;
-	CHECK(propose.entries_count == 10 && propose.seen == 1 && propose.fence == 1 && propose.start_number != 0);
-	/* Answers come in parts, in any order, and again; each serial is answered once. */
-	answer_message(&rig, propose.start_number, propose.request, RAFT_COMMITTED, 4, 3, 20);
-	answer_message(&rig, propose.start_number, propose.request, RAFT_COMMITTED, 4, 3, 20);
-	answer_message(&rig, propose.start_number, propose.request, RAFT_COMMITTED, 3, 3, 19);
-	CHECK(rig.answers_count == 1 && rig.answers[0].ticket == 5 && committed(answer_at(&rig, 0), 4, 3, 20));
-	answer_message(&rig, propose.start_number, propose.request, RAFT_COMMITTED, 1, 3, 10);
-	answer_message(&rig, propose.start_number + 1, propose.request, RAFT_COMMITTED, 7, 4, 30);
-	answer_message(&rig, propose.start_number, propose.request + 1, RAFT_COMMITTED, 7, 4, 30);
-	CHECK(rig.answers_count == 2);
-	rig_time(&rig, RIG_E);
-	CHECK(rig.answers_count == 3 && answer_at(&rig, 2)->verdict == RAFT_UNKNOWN);
-	CHECK(answer_at(&rig, 2)->serial == 7 && answer_at(&rig, 2)->count == 4);
-	CHECK(answer_at(&rig, 2)->reason == RAFT_NO_ANSWER_REASON);
-	answer_message(&rig, propose.start_number, propose.request, RAFT_COMMITTED, 7, 4, 30);
-	CHECK(rig.answers_count == 3);
-	rig_free(&rig);
-}
-
-static void
-test_forward_ends(void)
-{
-	struct rig rig;
-	struct raft_sid sid = rig_sid(1, false);
-
-	follower(&rig);
-	rig_propose_serials(&rig, 5, &sid, 1, 1, plain);
-	rig_append(&rig, 3, 2, (struct raft_pos){ 1, 1 }, 2, 0, 0);
-	CHECK(rig.answers_count == 1 && answer_at(&rig, 0)->verdict == RAFT_UNKNOWN);
-	CHECK(answer_at(&rig, 0)->reason == RAFT_LEADER_CHANGED_REASON);
-	rig_clear(&rig);
-	rig_propose_serials(&rig, 6, &sid, 1, 1, plain);
-	rig_unreachable(&rig, 2);
-	CHECK(rig.answers_count == 0);
-	rig_unreachable(&rig, 3);
-	CHECK(rig.answers_count == 1 && answer_at(&rig, 0)->reason == RAFT_NO_ANSWER_REASON);
-	rig_clear(&rig);
-	rig_propose_serials(&rig, 7, &sid, 1, 1, plain);
-	/* The leader is lost without a word. */
-	for (int i = 0; i < 30; i++)
-		rig_time(&rig, 100);
-	CHECK(rig.answers_count == 1 && answer_at(&rig, 0)->verdict == RAFT_UNKNOWN);
-	rig_clear(&rig);
-	rig_propose_serials(&rig, 8, &sid, 1, 1, plain);
-	CHECK(refused(&rig, RAFT_NO_LEADER_REASON)); /* C31 */
-	rig_free(&rig);
-}
-
-static void
-test_forward_bounded(void)
-{
-	struct rig rig;
-	struct raft_sid sid = rig_sid(1, false);
-
-	follower(&rig);
-	rig.settings.uncommitted_size_max = 0;
-	for (uint64_t i = 0; i < 30000; i++) {
-		rig_propose_serials(&rig, i, &sid, i + 1, 1, plain);
-		rig_sent_clear(&rig);
-	}
-	CHECK(rig.answers_count > 0 && answer_at(&rig, 0)->reason == RAFT_BUSY_REASON);
-	CHECK(raft_congested(rig.raft));
-	rig_time(&rig, 2 * RIG_E);
-	CHECK(rig.answers_count == 30000 && !raft_congested(rig.raft));
-	rig_free(&rig);
-}
-
-static struct raft_message
-propose_message(struct rig *rig, uint64_t term, uint64_t request, struct raft_entry *entry, uint64_t fence)
-{
-	struct raft_message message = rig_make(RAFT_MSG_PROPOSE, 3, 1, term);
-
-	message.propose.start_number = 33;
-	message.propose.request = request;
-	message.propose.fence = fence;
-	message.propose.entries = entry;
-	message.propose.entries_count = 1;
-	rig_message(rig, &message);
-	return message;
-}
-
-static void
-test_forward_received(void)
-{
-	struct rig rig;
-	struct raft_sid sid = rig_sid(1, false);
-	struct raft_entry entry = rig_entry(0, RAFT_CLIENT, &sid, 1, "a", 1);
-	struct raft_answer answer;
-
-	leader(&rig);
-	propose_message(&rig, 1, 1, &entry, 0);
-	CHECK(rig_find(&rig, RAFT_MSG_ANSWER, 3) == NULL && rig_status(&rig).last.index == 2);
-	commit_all(&rig);
-	answer = rig_find(&rig, RAFT_MSG_ANSWER, 3)->answer;
-	CHECK(committed(&answer, 1, 1, 2) && answer.start_number == 33 && answer.request == 1);
-	rig_clear(&rig);
-	/* Another term's leader is meant. */
-	propose_message(&rig, 2, 2, &entry, 0);
-	answer = rig_find(&rig, RAFT_MSG_ANSWER, 3)->answer;
-	CHECK(answer.verdict == RAFT_REFUSED && answer.reason == RAFT_NOT_LEADER_REASON);
-	CHECK(rig_status(&rig).role == RAFT_LEADER && rig_status(&rig).term == 1);
-	raft_chunk_unref(entry.chunk);
-	rig_free(&rig);
-}
-
-static void
-test_refused_is_final(void)
-{
-	struct rig rig;
-	struct raft_sid sid = rig_sid(1, false);
-	struct raft_sid other = rig_sid(2, false);
-	struct raft_entry first = rig_entry(0, RAFT_CLIENT, &sid, 1, "a", 1);
-	struct raft_entry second = rig_entry(0, RAFT_CLIENT, &sid, 2, "b", 1);
-	struct raft_entry third = rig_entry(0, RAFT_CLIENT, &other, 1, "b", 1);
-
-	leader(&rig);
-	propose_message(&rig, 1, 1, &second, 0); /* refused: its session isn't open */
-	CHECK(rig_find(&rig, RAFT_MSG_ANSWER, 3)->answer.verdict == RAFT_REFUSED);
-	propose_message(&rig, 1, 2, &first, 0);
-	rig_sent_clear(&rig);
-	/* ⚠ The refused one comes again, and would now fit: it stays refused. */
-	propose_message(&rig, 1, 1, &second, 0);
-	CHECK(rig_status(&rig).last.index == 2);
-	/* Nor is it the newest one that comes twice. */
-	propose_message(&rig, 1, 3, &third, 5); /* refused: fenced */
-	CHECK(rig_find(&rig, RAFT_MSG_ANSWER, 3)->answer.verdict == RAFT_REFUSED);
-	propose_message(&rig, 1, 3, &third, 0);
-	CHECK(rig_status(&rig).last.index == 2);
-	/* The same of one that lost its leader meanwhile. */
-	rig_append(&rig, 2, 2, (struct raft_pos){ 1, 1 }, 2, 0, 0);
-	propose_message(&rig, 3, 4, &third, 0);
-	CHECK(rig_find_last(&rig, RAFT_MSG_ANSWER, 3)->answer.reason == RAFT_NOT_LEADER_REASON);
-	raft_chunk_unref(first.chunk);
-	raft_chunk_unref(second.chunk);
-	raft_chunk_unref(third.chunk);
-	rig_free(&rig);
-}
-
-static void
-test_forwarded_stepped_down(void)
-{
-	struct rig rig;
-	struct raft_sid sid = rig_sid(1, false);
-	struct raft_entry entry = rig_entry(0, RAFT_CLIENT, &sid, 1, "a", 1);
-	const struct raft_message *message;
-
-	leader(&rig);
-	propose_message(&rig, 1, 1, &entry, 0);
-	rig_append(&rig, 2, 2, (struct raft_pos){ 1, 1 }, 2, 1, 0);
-	message = rig_find(&rig, RAFT_MSG_ANSWER, 3);
-	CHECK(message != NULL && message->answer.verdict == RAFT_UNKNOWN && message->term == 1);
-	raft_chunk_unref(entry.chunk);
-	rig_free(&rig);
-}
-
-static void
-test_end_to_end(void)
-{
-	struct net net;
-	struct raft_sid sid = rig_sid(1, false);
-	int chief;
-	int other;
-
-	net_new(&net, 3, 0);
-	chief = net_elect(&net);
-	other = (chief + 1) % 3;
-	for (uint64_t i = 0; i < 50; i++) {
-		rig_propose_serials(&net.rigs[other], i, &sid, 1 + i * 4, 4, (struct raft_proposal){ .seen = 1 });
-		if (i % 3 == 0)
-			net_settle(&net);
-	}
-	net_settle(&net);
-	CHECK(net.rigs[other].answers_count == 50);
-	for (uint64_t i = 0; i < 50; i++)
-		CHECK(net.rigs[other].answers[i].ticket == i && answer_at(&net.rigs[other], i)->verdict == RAFT_COMMITTED);
-	net_free(&net);
-}
-
 static void
 test_one_chunk_twice(void)
 {
@@ -730,7 +531,7 @@ test_one_chunk_twice(void)
 	struct rig second;
 	struct raft_sid sid = rig_sid(1, false);
 	struct raft_entry entry = rig_entry(0, RAFT_CLIENT, &sid, 1, "a", 1);
-	struct raft_proposal proposal = { .ticket = 1, .entries = &entry, .entries_count = 1 };
+	struct raft_proposal proposal = {.ticket = 1, .entries = &entry, .entries_count = 1};
 
 	/* A record in one log is never changed by being proposed to another leader. */
 	leader(&rig);
@@ -751,12 +552,18 @@ int
 main(void)
 {
 	check_run("a serial is admitted once, and answered with its index each time", test_once);
-	check_run("a duplicate of what is not yet committed is answered when it is", test_duplicate_waits);
-	check_run("of a proposal that is partly in the log only the rest is appended", test_partly_duplicate);
-	check_run("a duplicate that is no longer in memory is answered with index 0", test_duplicate_out_of_memory);
-	check_run("F5: a gap is refused, and an unknown session is never made anew", test_gap_and_unknown);
-	check_run("an opening that has seen too little or too much is refused", test_opening_window);
-	check_run("an evicted session's opening is refused when it comes again", test_evicted_opening);
+	check_run("a duplicate of what is not yet committed is answered when it is",
+	    test_duplicate_waits);
+	check_run("of a proposal that is partly in the log only the rest is appended",
+	    test_partly_duplicate);
+	check_run("a duplicate that is no longer in memory is answered with index 0",
+	    test_duplicate_out_of_memory);
+	check_run("F5: a gap is refused, and an unknown session is never made anew",
+	    test_gap_and_unknown);
+	check_run(
+	    "an opening that has seen too little or too much is refused", test_opening_window);
+	check_run(
+	    "an evicted session's opening is refused when it comes again", test_evicted_opening);
 	check_run("H20: malformed and too large proposals are refused whole", test_malformed);
 	check_run("F13: the fence is checked after the session", test_fence_after_session);
 	check_run("F13: the fence of an earlier term is refused", test_fence_of_an_earlier_term);
@@ -764,15 +571,11 @@ main(void)
 	check_run("a named session has one producer at a time", test_named);
 	check_run("the same opening twice is one epoch", test_named_open_twice);
 	check_run("named sessions are bounded and never evicted", test_named_full);
-	check_run("F1, F2: a leader that steps down answers committed or unknown, by serial", test_stepped_down);
-	check_run("F3: exactly once survives leader changes and restarts", test_survives_leader_change);
-	check_run("a forwarded proposal's serials are each answered once", test_forwarded);
-	check_run("a forwarded proposal is in doubt when leader, term or link changes, or in time", test_forward_ends);
-	check_run("what is forwarded is bounded", test_forward_bounded);
-	check_run("a leader takes forwarded proposals that name it and its term", test_forward_received);
-	check_run("a refused proposal that comes again is not admitted", test_refused_is_final);
-	check_run("a leader that steps down tells forwarders, in its old term", test_forwarded_stepped_down);
-	check_run("proposals on a follower are committed and answered in order", test_end_to_end);
-	check_run("a record in a log never changes, though it is proposed again", test_one_chunk_twice);
+	check_run("F1, F2: a leader that steps down answers committed or unknown, by serial",
+	    test_stepped_down);
+	check_run(
+	    "F3: exactly once survives leader changes and restarts", test_survives_leader_change);
+	check_run(
+	    "a record in a log never changes, though it is proposed again", test_one_chunk_twice);
 	return check_done();
 }

@@ -6,7 +6,7 @@
  * The simulator does this in depth; this is the short one that every `make unit`
  * runs.  RAFT_SEED and RAFT_RUNS choose others.
  */
-#include "raft_rig.h"
+#include "raft_cluster.h"
 
 enum { POOL_MAX = 400, HISTORY_MAX = 100000 };
 
@@ -19,7 +19,7 @@ struct world {
 	uint64_t calm; /* faults come once in so many chances */
 	uint64_t stride_ms;
 	/* what must hold across nodes and time */
-	struct raft_id leaders[4096]; /* by term */
+	struct raft_id leaders[4096];          /* by term */
 	uint64_t committed_terms[HISTORY_MAX]; /* by index; 0: not yet */
 	uint64_t committed_serials[HISTORY_MAX];
 	uint64_t committed_max;
@@ -46,7 +46,7 @@ rnd(struct world *world, uint64_t below)
 static void
 pool_drop(struct world *world, size_t i)
 {
-	struct rig one = { 0 };
+	struct rig one = {0};
 
 	RIG_PUSH(one.sent, one.sent_count, world->pool[i]);
 	rig_sent_clear(&one);
@@ -96,7 +96,7 @@ check_logs(struct world *world)
 				i--;
 			for (; i > 0; i--)
 				CHECK(x->entries[i - 1].term == y->entries[i - 1].term &&
-				    x->entries[i - 1].serial == y->entries[i - 1].serial);
+				      x->entries[i - 1].serial == y->entries[i - 1].serial);
 		}
 	}
 }
@@ -135,7 +135,7 @@ client_answers(struct world *world, int at)
 			world->serial = world->pending + 1;
 			if (index != 0 && index < HISTORY_MAX)
 				CHECK(world->committed_terms[index] == 0 ||
-				    world->committed_serials[index] == world->pending);
+				      world->committed_serials[index] == world->pending);
 		}
 		world->pending = 0;
 	}
@@ -156,7 +156,8 @@ client_propose(struct world *world, int at)
 	world->pending = world->serial;
 	world->asked = at;
 	world->ticket++;
-	rig_propose_serials(&world->net.rigs[at], world->ticket, &sid, world->serial, 1, (struct raft_proposal){ 0 });
+	rig_propose_serials(
+	    &world->net.rigs[at], world->ticket, &sid, world->serial, 1, (struct raft_proposal){0});
 }
 
 static void
@@ -206,7 +207,8 @@ step_deliver(struct world *world)
 	size_t i = world->lossy ? rnd(world, world->pool_count) : 0;
 	int from = world->pool[i].m.from.s[1] - '1';
 	int to = world->pool[i].m.to.s[1] - '1';
-	bool lost = world->net.cut[from][to] || world->net.down[to] || (world->lossy && rnd(world, 20) == 0);
+	bool lost = world->net.cut[from][to] || world->net.down[to] ||
+		    (world->lossy && rnd(world, 20) == 0);
 	uint64_t commit = world->net.rigs[to].commit;
 
 	if (!lost) {
@@ -217,7 +219,8 @@ step_deliver(struct world *world)
 		/* In order: the first one goes, the others move down. */
 		struct rig_message first = world->pool[0];
 
-		memmove(world->pool, world->pool + 1, (world->pool_count - 1) * sizeof *world->pool);
+		memmove(
+		    world->pool, world->pool + 1, (world->pool_count - 1) * sizeof *world->pool);
 		world->pool[world->pool_count - 1] = first;
 		pool_drop(world, world->pool_count - 1);
 	} else if (rnd(world, 10) != 0) {
@@ -233,7 +236,8 @@ step_node(struct world *world, int at)
 
 	if (world->net.down[at]) {
 		if (rnd(world, 30) == 0) {
-			uint64_t kept = rig->commit < rig->disk.count ? rig->commit : rig->disk.count;
+			uint64_t kept =
+			    rig->commit < rig->disk.count ? rig->commit : rig->disk.count;
 
 			world->net.down[at] = false;
 			rig_start_commit(rig, rnd(world, kept + 1));
@@ -241,7 +245,10 @@ step_node(struct world *world, int at)
 		return;
 	}
 	switch (rnd(world, 12)) {
-	case 0: case 1: case 2: case 3:
+	case 0:
+	case 1:
+	case 2:
+	case 3:
 		rig_store(rig, rnd(world, rig->writes_count + 1));
 		break;
 	case 4:
@@ -338,7 +345,8 @@ world_run(uint64_t seed, size_t steps)
 		pool_drop(world, 0);
 	for (int i = 0; i < count; i++)
 		for (int j = 0; j < count; j++)
-			if (net_leader(&world->net) >= 0 && world->net.rigs[j].now < world->net.rigs[i].now)
+			if (net_leader(&world->net) >= 0 &&
+			    world->net.rigs[j].now < world->net.rigs[i].now)
 				world->net.rigs[j].now = world->net.rigs[i].now;
 	net_run(&world->net, 5000);
 	for (int i = 0; i < count; i++) {
@@ -377,6 +385,8 @@ test_random(void)
 int
 main(void)
 {
-	check_run("under random faults nothing that was committed changes, and after them all logs become equal", test_random);
+	check_run("under random faults nothing that was committed changes, and after them all logs "
+		  "become equal",
+	    test_random);
 	return check_done();
 }

@@ -2,7 +2,7 @@
 /*
  * ReadIndex: on the leader, and asked of it.
  */
-#include "raft_rig.h"
+#include "raft_cluster.h"
 
 static void
 leader(struct rig *rig, bool noop_committed)
@@ -33,11 +33,12 @@ test_waits_for_own_term(void)
 
 	leader(&rig, false);
 	rig_read(&rig, 1);
-	rig_append_reply(&rig, 2, 2, true, 0, (struct raft_pos){ 0, 0 }, 1);
-	rig_append_reply(&rig, 2, 2, true, 0, (struct raft_pos){ 0, 0 }, round_now(&rig));
+	rig_append_reply(&rig, 2, 2, true, 0, (struct raft_pos){0, 0}, 1);
+	rig_append_reply(&rig, 2, 2, true, 0, (struct raft_pos){0, 0}, round_now(&rig));
 	CHECK(rig.reads_count == 0);
 	rig_accept(&rig, 2, 9);
-	CHECK(rig.reads_count == 1 && rig.reads[0].ok && rig.reads[0].ticket == 1 && rig.reads[0].index >= 9);
+	CHECK(rig.reads_count == 1 && rig.reads[0].ok && rig.reads[0].ticket == 1 &&
+	      rig.reads[0].index >= 9);
 	rig_free(&rig);
 }
 
@@ -53,11 +54,11 @@ test_needs_later_round(void)
 	rig_read(&rig, 1);
 	/* The answer to the round before it is no proof; it makes room for the next. */
 	CHECK(round_now(&rig) == before);
-	rig_append_reply(&rig, 2, 2, true, 9, (struct raft_pos){ 9, 2 }, before);
-	rig_append_reply(&rig, 3, 2, true, 9, (struct raft_pos){ 9, 2 }, before);
+	rig_append_reply(&rig, 2, 2, true, 9, (struct raft_pos){9, 2}, before);
+	rig_append_reply(&rig, 3, 2, true, 9, (struct raft_pos){9, 2}, before);
 	CHECK(rig.reads_count == 0);
 	CHECK(round_now(&rig) == before + 1);
-	rig_append_reply(&rig, 3, 2, true, 9, (struct raft_pos){ 9, 2 }, round_now(&rig));
+	rig_append_reply(&rig, 3, 2, true, 9, (struct raft_pos){9, 2}, round_now(&rig));
 	CHECK(rig.reads_count == 1 && rig.reads[0].ok && rig.reads[0].index == 9);
 	rig_free(&rig);
 }
@@ -90,14 +91,16 @@ test_paused_leader(void)
 	leader(&rig, true);
 	rig_read(&rig, 7);
 	round = round_now(&rig);
-	/* Deposed; the read is over. Elected again, the same ticket, and old acknowledgements come. */
-	rig_append(&rig, 3, 3, (struct raft_pos){ 9, 2 }, 3, 1, 10);
-	CHECK(rig.reads_count == 1 && !rig.reads[0].ok && rig.reads[0].reason == RAFT_STEPPED_DOWN_REASON);
+	/* Deposed; the read is over. Elected again, the same ticket, and old acknowledgements come.
+	 */
+	rig_append(&rig, 3, 3, (struct raft_pos){9, 2}, 3, 1, 10);
+	CHECK(rig.reads_count == 1 && !rig.reads[0].ok &&
+	      rig.reads[0].reason == RAFT_STEPPED_DOWN_REASON);
 	rig_clear(&rig);
 	rig_elect(&rig);
 	rig_read(&rig, 7);
-	rig_append_reply(&rig, 2, 2, true, 9, (struct raft_pos){ 9, 2 }, round);
-	rig_append_reply(&rig, 3, 2, true, 9, (struct raft_pos){ 9, 2 }, round);
+	rig_append_reply(&rig, 2, 2, true, 9, (struct raft_pos){9, 2}, round);
+	rig_append_reply(&rig, 3, 2, true, 9, (struct raft_pos){9, 2}, round);
 	CHECK(rig.reads_count == 0);
 	rig_accept(&rig, 2, 11); /* the round of its election */
 	CHECK(rig.reads_count == 0);
@@ -136,8 +139,10 @@ test_forwarded(void)
 	other = (chief + 1) % 3;
 	rig_read(&net.rigs[other], 5);
 	net_settle(&net);
-	CHECK(net.rigs[other].reads_count == 1 && net.rigs[other].reads[0].ok && net.rigs[other].reads[0].index == 1);
-	/* F11: the leader is lost: an answer within an election timeout, and the next is not stuck behind it. */
+	CHECK(net.rigs[other].reads_count == 1 && net.rigs[other].reads[0].ok &&
+	      net.rigs[other].reads[0].index == 1);
+	/* F11: the leader is lost: an answer within an election timeout, and the next is not stuck
+	 * behind it. */
 	net_isolate(&net, chief, true);
 	rig_read(&net.rigs[other], 6);
 	net_run(&net, RIG_E + 20);
@@ -177,7 +182,7 @@ test_wrong_replies(void)
 	struct raft_read read;
 
 	rig_new(&rig, 3);
-	rig_append(&rig, 2, 1, (struct raft_pos){ 0, 0 }, 1, 1, 1);
+	rig_append(&rig, 2, 1, (struct raft_pos){0, 0}, 1, 1, 1);
 	rig_clear(&rig);
 	rig_read(&rig, 1);
 	read = rig_find(&rig, RAFT_MSG_READ, 2)->read;
@@ -208,12 +213,13 @@ test_refused_elsewhere(void)
 	struct raft_message message = rig_make(RAFT_MSG_READ, 3, 1, 1);
 
 	rig_new(&rig, 3);
-	rig_append(&rig, 2, 1, (struct raft_pos){ 0, 0 }, 1, 1, 1);
+	rig_append(&rig, 2, 1, (struct raft_pos){0, 0}, 1, 1, 1);
 	rig_clear(&rig);
 	message.read.start_number = 5;
 	message.read.request = 6;
 	rig_message(&rig, &message);
-	CHECK(rig_find(&rig, RAFT_MSG_READ_REPLY, 3) != NULL && !rig_find(&rig, RAFT_MSG_READ_REPLY, 3)->read_reply.ok);
+	CHECK(rig_find(&rig, RAFT_MSG_READ_REPLY, 3) != NULL &&
+	      !rig_find(&rig, RAFT_MSG_READ_REPLY, 3)->read_reply.ok);
 	CHECK(rig_find(&rig, RAFT_MSG_READ_REPLY, 3)->read_reply.request == 6);
 	rig_free(&rig);
 }
@@ -226,7 +232,8 @@ main(void)
 	check_run("reads that come together share a round", test_reads_share_rounds);
 	check_run("F8: a read inherits nothing from an earlier leadership", test_paused_leader);
 	check_run("a single voter's read waits for its own disk only", test_single);
-	check_run("F11: a read on a follower is answered, or refused within an election timeout", test_forwarded);
+	check_run("F11: a read on a follower is answered, or refused within an election timeout",
+	    test_forwarded);
 	check_run("F12: a leader that is cut off answers no read", test_cut_off_leader);
 	check_run("replies to another's read are dropped", test_wrong_replies);
 	check_run("a node that does not lead refuses another's read", test_refused_elsewhere);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A rig for the tests of the core: one core with a disk that is told by hand
- * what is durable, and a small net of several, with links that can be cut.
+ * A rig for the tests of the core: one core, with a disk that is told by hand
+ * what is durable.  raft_cluster.h makes a net of several.
  *
  * After each step all that the update said is copied here: messages, answers,
  * reads, fetches and writes gather until a test takes them away.
@@ -47,7 +47,7 @@ struct rig {
 	bool hold_writes; /* the test confirms; else each write is durable at once */
 	bool mark_valid;  /* at the next start */
 	uint64_t mark_term;
-	uint64_t before_update; /* unused by most: count of updates */
+	uint64_t round; /* of the last append made by hand */
 	struct rig_disk disk;
 	struct rig_write *writes; /* not yet durable */
 	size_t writes_count;
@@ -70,7 +70,7 @@ struct rig {
 static inline struct raft_id
 rig_id(int number)
 {
-	struct raft_id id = { "n0" };
+	struct raft_id id = {"n0"};
 
 	id.s[1] = (char)('0' + number);
 	return id;
@@ -133,8 +133,8 @@ rig_config(int members, int learners, bool addresses)
 
 /* An entry with its own chunk, of which the caller holds the reference. */
 static inline struct raft_entry
-rig_entry(uint64_t term, enum raft_kind kind, const struct raft_sid *sid, uint64_t serial, const void *data,
-    size_t size)
+rig_entry(uint64_t term, enum raft_kind kind, const struct raft_sid *sid, uint64_t serial,
+    const void *data, size_t size)
 {
 	static const struct raft_sid none;
 	struct raft_chunk *chunk = raft_chunk_new(RAFT_ENTRY_HEADER_SIZE + size);
@@ -142,7 +142,8 @@ rig_entry(uint64_t term, enum raft_kind kind, const struct raft_sid *sid, uint64
 	bool ok;
 
 	must(chunk != NULL);
-	raft_entry_header(chunk->bytes, term, kind, sid == NULL ? &none : sid, serial, (uint32_t)size);
+	raft_entry_header(
+	    chunk->bytes, term, kind, sid == NULL ? &none : sid, serial, (uint32_t)size);
 	if (size > 0)
 		memcpy(chunk->bytes + RAFT_ENTRY_HEADER_SIZE, data, size);
 	ok = raft_entry_decode(&entry, chunk, chunk->bytes, chunk->size);
@@ -208,14 +209,14 @@ rig_start_commit(struct rig *rig, uint64_t commit)
 		uint64_t index = i + 1;
 
 		if (start.terms_count == 0 || terms[start.terms_count - 1].term != entry->term)
-			terms[start.terms_count++] = (struct raft_term_start){ index, entry->term };
-		start.last = (struct raft_pos){ index, entry->term };
+			terms[start.terms_count++] = (struct raft_term_start){index, entry->term};
+		start.last = (struct raft_pos){index, entry->term};
 		if (entry->kind == RAFT_CONFIG) {
 			if (index <= commit)
 				start.configs_count = 0;
 			configs[start.configs_count].index = index;
-			raft_config_decode(&configs[start.configs_count++].config, raft_entry_data(entry),
-			    raft_entry_data_size(entry));
+			raft_config_decode(&configs[start.configs_count++].config,
+			    raft_entry_data(entry), raft_entry_data_size(entry));
 		}
 		if (index <= commit) {
 			start.commit = start.last;
@@ -229,7 +230,7 @@ rig_start_commit(struct rig *rig, uint64_t commit)
 	start.mark_valid = rig->mark_valid;
 	start.mark_term = rig->mark_term;
 	raft_free(rig->raft);
-	rig->raft = raft_new(&rig->settings, &start, (struct mono_ms){ rig->now });
+	rig->raft = raft_new(&rig->settings, &start, (struct mono_ms){rig->now});
 	must(rig->raft != NULL);
 	rig->commit = commit;
 	free(terms);
@@ -263,9 +264,10 @@ static inline void
 rig_sent_clear(struct rig *rig)
 {
 	for (size_t i = 0; i < rig->sent_count; i++) {
-		size_t count = rig->sent[i].m.type == RAFT_MSG_APPEND ? rig->sent[i].m.append.entries_count
-		    : rig->sent[i].m.type == RAFT_MSG_PROPOSE         ? rig->sent[i].m.propose.entries_count
-		                                                      : 0;
+		size_t count =
+		    rig->sent[i].m.type == RAFT_MSG_APPEND    ? rig->sent[i].m.append.entries_count
+		    : rig->sent[i].m.type == RAFT_MSG_PROPOSE ? rig->sent[i].m.propose.entries_count
+							      : 0;
 
 		rig_entries_free(rig->sent[i].entries, count);
 	}
@@ -346,7 +348,7 @@ static inline void
 rig_take(struct rig *rig, const struct raft_update *update)
 {
 	for (size_t i = 0; i < update->messages_count; i++) {
-		struct rig_message copy = { update->messages[i], NULL };
+		struct rig_message copy = {update->messages[i], NULL};
 
 		if (copy.m.type == RAFT_MSG_APPEND)
 			copy.m.append.entries = copy.entries =
@@ -363,7 +365,7 @@ rig_take(struct rig *rig, const struct raft_update *update)
 	for (size_t i = 0; i < update->fetches_count; i++)
 		RIG_PUSH(rig->fetches, rig->fetches_count, update->fetches[i]);
 	if (update->write.number != 0) {
-		struct rig_write write = { update->write, NULL };
+		struct rig_write write = {update->write, NULL};
 
 		write.entries = rig_entries_dup(update->write.entries, update->write.entries_count);
 		RIG_PUSH(rig->writes, rig->writes_count, write);
@@ -395,7 +397,7 @@ rig_step(struct rig *rig, struct raft_event *event)
 static inline void
 rig_store(struct rig *rig, size_t count)
 {
-	struct raft_event event = { .type = RAFT_EVENT_STORED };
+	struct raft_event event = {.type = RAFT_EVENT_STORED};
 
 	must(count <= rig->writes_count);
 	if (count == 0)
@@ -429,7 +431,7 @@ rig_event(struct rig *rig, struct raft_event *event)
 static inline void
 rig_time(struct rig *rig, uint64_t ms)
 {
-	struct raft_event event = { .type = RAFT_EVENT_TIME };
+	struct raft_event event = {.type = RAFT_EVENT_TIME};
 
 	rig->now += ms;
 	rig_event(rig, &event);
@@ -438,7 +440,7 @@ rig_time(struct rig *rig, uint64_t ms)
 static inline void
 rig_message(struct rig *rig, const struct raft_message *message)
 {
-	struct raft_event event = { .type = RAFT_EVENT_MESSAGE };
+	struct raft_event event = {.type = RAFT_EVENT_MESSAGE};
 
 	event.message = message;
 	rig_event(rig, &event);
@@ -448,7 +450,7 @@ rig_message(struct rig *rig, const struct raft_message *message)
 static inline void
 rig_gather(struct rig *rig, const struct raft_message *message)
 {
-	struct raft_event event = { .type = RAFT_EVENT_MESSAGE };
+	struct raft_event event = {.type = RAFT_EVENT_MESSAGE};
 
 	event.now.ms = rig->now;
 	event.message = message;
@@ -458,7 +460,7 @@ rig_gather(struct rig *rig, const struct raft_message *message)
 static inline void
 rig_disk_full(struct rig *rig, bool full)
 {
-	struct raft_event event = { .type = RAFT_EVENT_DISK };
+	struct raft_event event = {.type = RAFT_EVENT_DISK};
 
 	event.disk_full = full;
 	rig_event(rig, &event);
@@ -467,7 +469,7 @@ rig_disk_full(struct rig *rig, bool full)
 static inline void
 rig_unreachable(struct rig *rig, int number)
 {
-	struct raft_event event = { .type = RAFT_EVENT_UNREACHABLE };
+	struct raft_event event = {.type = RAFT_EVENT_UNREACHABLE};
 
 	event.unreachable = rig_id(number);
 	rig_event(rig, &event);
@@ -476,7 +478,7 @@ rig_unreachable(struct rig *rig, int number)
 static inline void
 rig_read(struct rig *rig, uint64_t ticket)
 {
-	struct raft_event event = { .type = RAFT_EVENT_READ };
+	struct raft_event event = {.type = RAFT_EVENT_READ};
 
 	event.read_ticket = ticket;
 	rig_event(rig, &event);
@@ -485,7 +487,7 @@ rig_read(struct rig *rig, uint64_t ticket)
 static inline void
 rig_propose(struct rig *rig, const struct raft_proposal *proposal)
 {
-	struct raft_event event = { .type = RAFT_EVENT_PROPOSE };
+	struct raft_event event = {.type = RAFT_EVENT_PROPOSE};
 
 	event.proposal = proposal;
 	rig_event(rig, &event);
@@ -493,8 +495,8 @@ rig_propose(struct rig *rig, const struct raft_proposal *proposal)
 
 /* Proposes serials [serial, serial + count) of a session, eight bytes of data each. */
 static inline void
-rig_propose_serials(struct rig *rig, uint64_t ticket, const struct raft_sid *sid, uint64_t serial, size_t count,
-    struct raft_proposal base)
+rig_propose_serials(struct rig *rig, uint64_t ticket, const struct raft_sid *sid, uint64_t serial,
+    size_t count, struct raft_proposal base)
 {
 	struct raft_entry *entries = calloc(count, sizeof *entries);
 
@@ -513,11 +515,11 @@ rig_propose_serials(struct rig *rig, uint64_t ticket, const struct raft_sid *sid
 }
 
 static inline void
-rig_propose_one(struct rig *rig, uint64_t ticket, enum raft_kind kind, const struct raft_sid *sid, const void *data,
-    size_t size)
+rig_propose_one(struct rig *rig, uint64_t ticket, enum raft_kind kind, const struct raft_sid *sid,
+    const void *data, size_t size)
 {
 	struct raft_entry entry = rig_entry(0, kind, sid, 0, data, size);
-	struct raft_proposal proposal = { .ticket = ticket, .entries = &entry, .entries_count = 1 };
+	struct raft_proposal proposal = {.ticket = ticket, .entries = &entry, .entries_count = 1};
 
 	rig_propose(rig, &proposal);
 	raft_chunk_unref(entry.chunk);
@@ -528,7 +530,7 @@ rig_status(const struct rig *rig)
 {
 	struct raft_status status;
 
-	raft_status(rig->raft, (struct mono_ms){ rig->now }, &status);
+	raft_status(rig->raft, (struct mono_ms){rig->now}, &status);
 	return status;
 }
 
@@ -539,7 +541,8 @@ rig_find(const struct rig *rig, enum raft_message_type type, int to)
 	struct raft_id id = rig_id(to);
 
 	for (size_t i = 0; i < rig->sent_count; i++)
-		if (rig->sent[i].m.type == type && (to == 0 || raft_id_equal(&rig->sent[i].m.to, &id)))
+		if (rig->sent[i].m.type == type &&
+		    (to == 0 || raft_id_equal(&rig->sent[i].m.to, &id)))
 			return &rig->sent[i].m;
 	return NULL;
 }
@@ -551,7 +554,8 @@ rig_find_last(const struct rig *rig, enum raft_message_type type, int to)
 	struct raft_id id = rig_id(to);
 
 	for (size_t i = 0; i < rig->sent_count; i++)
-		if (rig->sent[i].m.type == type && (to == 0 || raft_id_equal(&rig->sent[i].m.to, &id)))
+		if (rig->sent[i].m.type == type &&
+		    (to == 0 || raft_id_equal(&rig->sent[i].m.to, &id)))
 			found = &rig->sent[i].m;
 	return found;
 }
@@ -603,8 +607,8 @@ rig_vote_reply(struct rig *rig, int from, uint64_t term, bool pre, bool granted)
 
 /* An append of `count` no-ops of entry_term after prev; round rises by itself when 0 is given. */
 static inline struct raft_message
-rig_append_make(struct rig *rig, int from, uint64_t term, struct raft_pos prev, uint64_t entry_term, size_t count,
-    uint64_t commit)
+rig_append_make(struct rig *rig, int from, uint64_t term, struct raft_pos prev, uint64_t entry_term,
+    size_t count, uint64_t commit)
 {
 	struct raft_message message = rig_make(RAFT_MSG_APPEND, from, rig->id.s[1] - '0', term);
 	struct raft_entry *entries = calloc(count + 1, sizeof *entries);
@@ -614,7 +618,7 @@ rig_append_make(struct rig *rig, int from, uint64_t term, struct raft_pos prev, 
 		entries[i] = rig_entry(entry_term, RAFT_NOOP, NULL, 0, NULL, 0);
 	message.append.prev = prev;
 	message.append.commit = commit;
-	message.append.round = ++rig->before_update;
+	message.append.round = ++rig->round;
 	message.append.last = prev.index + count;
 	message.append.entries = entries;
 	message.append.entries_count = count;
@@ -630,10 +634,11 @@ rig_append_free(struct raft_message *message)
 }
 
 static inline void
-rig_append(struct rig *rig, int from, uint64_t term, struct raft_pos prev, uint64_t entry_term, size_t count,
-    uint64_t commit)
+rig_append(struct rig *rig, int from, uint64_t term, struct raft_pos prev, uint64_t entry_term,
+    size_t count, uint64_t commit)
 {
-	struct raft_message message = rig_append_make(rig, from, term, prev, entry_term, count, commit);
+	struct raft_message message =
+	    rig_append_make(rig, from, term, prev, entry_term, count, commit);
 
 	rig_message(rig, &message);
 	rig_append_free(&message);
@@ -641,10 +646,11 @@ rig_append(struct rig *rig, int from, uint64_t term, struct raft_pos prev, uint6
 
 /* A reply to the core under test as leader. start: the replier's start number. */
 static inline void
-rig_append_reply(struct rig *rig, int from, uint64_t term, bool ok, uint64_t match, struct raft_pos hint,
-    uint64_t round)
+rig_append_reply(struct rig *rig, int from, uint64_t term, bool ok, uint64_t match,
+    struct raft_pos hint, uint64_t round)
 {
-	struct raft_message message = rig_make(RAFT_MSG_APPEND_REPLY, from, rig->id.s[1] - '0', term);
+	struct raft_message message =
+	    rig_make(RAFT_MSG_APPEND_REPLY, from, rig->id.s[1] - '0', term);
 
 	message.append_reply.ok = ok;
 	message.append_reply.match = match;
@@ -659,14 +665,16 @@ static inline void
 rig_accept(struct rig *rig, int from, uint64_t index)
 {
 	const struct raft_message *append = rig_find_last(rig, RAFT_MSG_APPEND, from);
-	struct raft_pos hint = { index, 0 };
+	struct raft_pos hint = {index, 0};
 	struct raft_status status = rig_status(rig);
 
 	raft_term_at(rig->raft, index, &hint.term);
-	rig_append_reply(rig, from, status.term, true, index, hint, append == NULL ? 0 : append->append.round);
+	rig_append_reply(
+	    rig, from, status.term, true, index, hint, append == NULL ? 0 : append->append.round);
 }
 
-/* Makes the core the leader of the next term, by the votes of a majority; its no-op is on its disk. */
+/* Makes the core the leader of the next term, by the votes of a majority; its no-op is on its disk.
+ */
 static inline void
 rig_elect(struct rig *rig)
 {
@@ -686,191 +694,6 @@ rig_elect(struct rig *rig)
 			rig_vote_reply(rig, i, status.term + 1, false, true);
 	must(rig_status(rig).role == RAFT_LEADER);
 	rig->hold_writes = hold;
-}
-
-/* ------------------------------------------------------------- the net */
-
-struct net {
-	struct rig rigs[RIG_MAX];
-	int count;
-	bool cut[RIG_MAX][RIG_MAX]; /* from, to */
-	bool down[RIG_MAX];
-	uint64_t delivered;
-};
-
-static inline void
-net_new(struct net *net, int count, int learners)
-{
-	memset(net, 0, sizeof *net);
-	net->count = count;
-	for (int i = 0; i < count; i++) {
-		rig_init(&net->rigs[i], i + 1, count);
-		net->rigs[i].config = rig_config(count, learners, false);
-		rig_start(&net->rigs[i]);
-	}
-}
-
-static inline void
-net_free(struct net *net)
-{
-	for (int i = 0; i < net->count; i++)
-		rig_free(&net->rigs[i]);
-}
-
-static inline void
-net_cut(struct net *net, int a, int b, bool cut)
-{
-	net->cut[a][b] = cut;
-	net->cut[b][a] = cut;
-}
-
-static inline void
-net_isolate(struct net *net, int a, bool cut)
-{
-	for (int i = 0; i < net->count; i++)
-		net_cut(net, a, i, cut);
-}
-
-/* Reads back what a leader asked for from its own disk. */
-static inline void
-net_fetch(struct rig *rig, const struct raft_fetch *fetch)
-{
-	struct raft_event event = { .type = RAFT_EVENT_FETCHED };
-	size_t first = (size_t)fetch->first_index - 1;
-	uint64_t size = 0;
-	size_t count = 0;
-
-	while (first + count < rig->disk.count && (count == 0 || size + rig->disk.entries[first + count].size <= fetch->size_max))
-		size += rig->disk.entries[first + count++].size;
-	event.fetched.request = fetch->request;
-	event.fetched.first_index = fetch->first_index;
-	event.fetched.entries = rig->disk.entries + first;
-	event.fetched.entries_count = count;
-	rig_event(rig, &event);
-}
-
-/* Delivers what is there, once; false when nothing was. */
-static inline bool
-net_deliver(struct net *net)
-{
-	bool any = false;
-
-	for (int i = 0; i < net->count; i++) {
-		struct rig *rig = &net->rigs[i];
-		struct rig_message *sent = rig->sent;
-		size_t count = rig->sent_count;
-		struct raft_fetch *fetches = rig->fetches;
-		size_t fetches_count = rig->fetches_count;
-
-		rig->sent = NULL;
-		rig->sent_count = 0;
-		rig->fetches = NULL;
-		rig->fetches_count = 0;
-		for (size_t j = 0; j < fetches_count; j++)
-			net_fetch(rig, &fetches[j]);
-		free(fetches);
-		for (size_t j = 0; j < count; j++) {
-			int to = sent[j].m.to.s[1] - '1';
-
-			if (!net->cut[i][to] && !net->down[to] && !net->down[i]) {
-				rig_message(&net->rigs[to], &sent[j].m);
-				net->delivered++;
-				any = true;
-			}
-		}
-		/* Freed by the one way there is. */
-		{
-			struct rig old = { .sent = sent, .sent_count = count };
-
-			rig_sent_clear(&old);
-		}
-	}
-	return any;
-}
-
-static inline void
-net_settle(struct net *net)
-{
-	for (int i = 0; i < 10000 && net_deliver(net); i++)
-		;
-}
-
-static inline void
-net_run(struct net *net, uint64_t ms)
-{
-	for (uint64_t at = 0; at < ms; at += 10) {
-		for (int i = 0; i < net->count; i++) {
-			net->rigs[i].now += 10;
-			if (!net->down[i] && net->rigs[i].wake_at <= net->rigs[i].now)
-				rig_time(&net->rigs[i], 0);
-		}
-		net_settle(net);
-	}
-}
-
-/* The one leader of the highest term, or -1. */
-static inline int
-net_leader(const struct net *net)
-{
-	int leader = -1;
-	uint64_t term = 0;
-
-	for (int i = 0; i < net->count; i++) {
-		struct raft_status status;
-
-		if (net->down[i])
-			continue;
-		status = rig_status(&net->rigs[i]);
-		if (status.role == RAFT_LEADER && status.term > term) {
-			leader = i;
-			term = status.term;
-		}
-	}
-	return leader;
-}
-
-static inline int
-net_elect(struct net *net)
-{
-	for (int i = 0; i < 100 && net_leader(net) < 0; i++)
-		net_run(net, 100);
-	net_run(net, 300);
-	return net_leader(net);
-}
-
-/* All disks hold the same log. */
-static inline bool
-net_equal(const struct net *net)
-{
-	for (int i = 1; i < net->count; i++) {
-		const struct rig_disk *a = &net->rigs[0].disk;
-		const struct rig_disk *b = &net->rigs[i].disk;
-
-		if (a->count != b->count)
-			return false;
-		for (size_t j = 0; j < a->count; j++)
-			if (a->entries[j].size != b->entries[j].size ||
-			    memcmp(a->entries[j].bytes, b->entries[j].bytes, a->entries[j].size) != 0)
-				return false;
-	}
-	return true;
-}
-
-/* The node goes away at once, with what its disk had not confirmed. */
-static inline void
-net_crash(struct net *net, int at)
-{
-	net->down[at] = true;
-	rig_clear(&net->rigs[at]);
-	rig_writes_clear(&net->rigs[at]);
-}
-
-static inline void
-net_restart(struct net *net, int at)
-{
-	net->down[at] = false;
-	rig_start(&net->rigs[at]);
-	net->rigs[at].wake_at = 0;
 }
 
 #endif

@@ -5,7 +5,8 @@
 #include "raft_rig.h"
 
 static struct raft_sessions_change
-apply_client(struct raft_sessions *table, uint64_t index, const struct raft_sid *sid, uint64_t serial)
+apply_client(
+    struct raft_sessions *table, uint64_t index, const struct raft_sid *sid, uint64_t serial)
 {
 	struct raft_entry entry = rig_entry(1, RAFT_CLIENT, sid, serial, NULL, 0);
 	struct raft_sessions_change change = raft_sessions_apply(table, index, &entry);
@@ -15,7 +16,8 @@ apply_client(struct raft_sessions *table, uint64_t index, const struct raft_sid 
 }
 
 static struct raft_sessions_change
-apply_open(struct raft_sessions *table, uint64_t index, const struct raft_sid *sid, int run, uint64_t replaces)
+apply_open(struct raft_sessions *table, uint64_t index, const struct raft_sid *sid, int run,
+    uint64_t replaces)
 {
 	struct raft_session_open open;
 	uint8_t bytes[RAFT_SESSION_OPEN_SIZE_MAX];
@@ -26,7 +28,8 @@ apply_open(struct raft_sessions *table, uint64_t index, const struct raft_sid *s
 	open.run[0] = (uint8_t)run;
 	open.replaces = replaces;
 	strcpy(open.name, "producer");
-	entry = rig_entry(1, RAFT_SESSION_OPEN, sid, 0, bytes, raft_session_open_encode(&open, bytes));
+	entry =
+	    rig_entry(1, RAFT_SESSION_OPEN, sid, 0, bytes, raft_session_open_encode(&open, bytes));
 	change = raft_sessions_apply(table, index, &entry);
 	raft_chunk_unref(entry.chunk);
 	return change;
@@ -57,8 +60,8 @@ static void
 test_records(void)
 {
 	struct raft_sid sid = rig_sid(3, true);
-	static const uint8_t golden[40] = { 0, 0, 0, 0, 0, 0, 1, 2, 2, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0,
-		0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 3, 'a', 0, '\n' };
+	static const uint8_t golden[40] = {0, 0, 0, 0, 0, 0, 1, 2, 2, 0x80, 0, 0, 0, 0, 0, 0, 0, 0,
+	    0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 3, 'a', 0, '\n'};
 	struct raft_entry entry = rig_entry(258, RAFT_CLIENT, &sid, 9, "a\0\n", 3);
 	struct raft_entry copy;
 
@@ -66,7 +69,8 @@ test_records(void)
 	for (size_t size = 0; size < sizeof golden; size++)
 		CHECK(!raft_entry_decode(&copy, NULL, golden, size));
 	CHECK(raft_entry_decode(&copy, NULL, golden, sizeof golden));
-	CHECK(copy.term == 258 && copy.serial == 9 && copy.kind == RAFT_CLIENT && raft_sid_equal(&copy.session, &sid));
+	CHECK(copy.term == 258 && copy.serial == 9 && copy.kind == RAFT_CLIENT &&
+	      raft_sid_equal(&copy.session, &sid));
 	CHECK(raft_entry_data_size(&copy) == 3 && memcmp(raft_entry_data(&copy), "a\0\n", 3) == 0);
 	entry.chunk->bytes[8] = RAFT_KINDS_COUNT;
 	CHECK(!raft_entry_decode(&copy, NULL, entry.bytes, entry.size));
@@ -74,7 +78,8 @@ test_records(void)
 	memset(entry.chunk->bytes + 33, 0xff, 4);
 	CHECK(!raft_entry_decode(&copy, NULL, entry.bytes, entry.size));
 	raft_chunk_unref(entry.chunk);
-	CHECK(raft_kind_name(RAFT_SESSION_DROP)[0] == 's' && raft_kind_name((enum raft_kind)99)[0] == 'u');
+	CHECK(raft_kind_name(RAFT_SESSION_DROP)[0] == 's' &&
+	      raft_kind_name((enum raft_kind)99)[0] == 'u');
 }
 
 static void
@@ -148,7 +153,8 @@ test_open_data(void)
 	open.replaces = 77;
 	size = raft_session_open_encode(&open, bytes);
 	CHECK(size == RAFT_SESSION_OPEN_SIZE_MAX);
-	CHECK(raft_session_open_decode(&copy, bytes, size) && memcmp(&copy, &open, sizeof copy) == 0);
+	CHECK(
+	    raft_session_open_decode(&copy, bytes, size) && memcmp(&copy, &open, sizeof copy) == 0);
 	CHECK(!raft_session_open_decode(&copy, bytes, size + 1));
 	CHECK(!raft_session_open_decode(&copy, bytes, RAFT_RUN_SIZE + 8));
 	bytes[RAFT_RUN_SIZE + 9] = '\0';
@@ -166,18 +172,21 @@ test_table(void)
 	CHECK(apply_client(table, 1, &sid, 2).touched == NULL);
 	CHECK(raft_sessions_find(table, &sid) == NULL);
 	change = apply_client(table, 2, &sid, 1);
-	CHECK(change.touched != NULL && change.touched->serial == 1 && change.touched->last_index == 2);
+	CHECK(change.touched != NULL && change.touched->serial == 1 &&
+	      change.touched->last_index == 2);
 	CHECK(apply_client(table, 3, &sid, 1).touched == NULL);
 	CHECK(apply_client(table, 4, &sid, 3).touched == NULL);
 	CHECK(apply_client(table, 5, &sid, 2).touched->last_index == 5);
-	CHECK(apply_client(table, 6, &named, 1).touched == NULL); /* a named one opens by an entry of its own */
+	CHECK(apply_client(table, 6, &named, 1).touched ==
+	      NULL); /* a named one opens by an entry of its own */
 	CHECK(apply_open(table, 7, &named, 1, 3).touched == NULL);
 	change = apply_open(table, 8, &named, 1, 0);
 	CHECK(change.touched->epoch == 8 && strcmp(change.touched->name, "producer") == 0);
 	CHECK(apply_client(table, 9, &named, 1).touched->serial == 1);
 	CHECK(apply_open(table, 10, &named, 2, 0).touched == NULL);
 	change = apply_open(table, 11, &named, 2, 8);
-	CHECK(change.touched->epoch == 11 && change.touched->serial == 1 && change.touched->last_index == 9);
+	CHECK(change.touched->epoch == 11 && change.touched->serial == 1 &&
+	      change.touched->last_index == 9);
 	CHECK(raft_sessions_count(table, true) == 1 && raft_sessions_count(table, false) == 1);
 	{
 		struct raft_entry drop = rig_entry(1, RAFT_SESSION_DROP, &named, 0, "producer", 8);
@@ -209,13 +218,14 @@ dump_each(const struct raft_session *session, void *arg)
 static bool
 tables_equal(struct raft_sessions *a, struct raft_sessions *b)
 {
-	struct dump x = { 0 };
-	struct dump y = { 0 };
+	struct dump x = {0};
+	struct dump y = {0};
 	bool equal;
 
 	raft_sessions_each(a, dump_each, &x);
 	raft_sessions_each(b, dump_each, &y);
-	equal = x.count == y.count && (x.count == 0 || memcmp(x.rows, y.rows, x.count * sizeof *x.rows) == 0);
+	equal = x.count == y.count &&
+		(x.count == 0 || memcmp(x.rows, y.rows, x.count * sizeof *x.rows) == 0);
 	for (size_t i = 1; i < x.count; i++)
 		equal &= x.rows[i - 1].last_index < x.rows[i].last_index;
 	free(x.rows);
@@ -236,11 +246,12 @@ test_pure_function(void)
 	/* Copied, stored and loaded in the middle, replayed: always the same table. */
 	struct raft_sessions *straight = raft_sessions_new();
 	struct raft_sessions *other = raft_sessions_new();
-	uint64_t serials[300] = { 0 };
+	uint64_t serials[300] = {0};
 	uint64_t random = 5;
 
 	for (uint64_t index = 1; index <= 20000; index++) {
-		int who = (int)((random = random * UINT64_C(6364136223846793005) + 144269u) >> 40) % 300;
+		int who =
+		    (int)((random = random * UINT64_C(6364136223846793005) + 144269u) >> 40) % 300;
 		struct raft_sid sid = rig_sid(who, who < 20);
 
 		if (who < 20 && serials[who] == 0) {
