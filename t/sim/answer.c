@@ -36,17 +36,20 @@ refused(struct sim *sim, struct attempt *attempt, const struct raft_answer *answ
 	if (attempt->kind == RAFT_CLIENT)
 		attempt->refused |= (uint8_t)(1u << at);
 	if (placed != NULL && check_committed(sim, placed->index) == placed)
-		sim_fail(sim, "serial %" PRIu64 " was refused (%s), but is committed as entry %" PRIu64,
+		sim_fail(sim,
+		    "serial %" PRIu64 " was refused (%s), but is committed as entry %" PRIu64,
 		    attempt->serial + at, raft_reason_text(answer->reason), placed->index);
 	if (placed != NULL && placed->index > sim->check.committed)
-		sim_fail(sim, "serial %" PRIu64 " was refused (%s), but a log holds it as entry %" PRIu64,
+		sim_fail(sim,
+		    "serial %" PRIu64 " was refused (%s), but a log holds it as entry %" PRIu64,
 		    attempt->serial + at, raft_reason_text(answer->reason), placed->index);
 }
 
 static bool
 is_of(const struct tnode *tnode, const struct attempt *attempt, uint64_t serial)
 {
-	if (tnode->entry.kind != (enum raft_kind)attempt->kind || tnode->session != attempt->session)
+	if (tnode->entry.kind != (enum raft_kind)attempt->kind ||
+	    tnode->session != attempt->session)
 		return false;
 	return attempt->kind != RAFT_CLIENT || tnode->entry.serial == serial;
 }
@@ -60,7 +63,8 @@ committed_somewhere(struct sim *sim, const struct attempt *attempt, uint64_t ser
 
 	sim->counters[COUNT_DUPLICATES_NO_INDEX]++;
 	if (info->drops == 0 && (session == NULL || session->serial < serial))
-		sim_fail(sim, "serial %" PRIu64 " of session %" PRIu32 " was called committed but is not",
+		sim_fail(sim,
+		    "serial %" PRIu64 " of session %" PRIu32 " was called committed but is not",
 		    serial, attempt->session);
 }
 
@@ -80,13 +84,18 @@ committed(struct sim *sim, struct attempt *attempt, const struct raft_answer *an
 		return;
 	}
 	if (tnode == NULL)
-		sim_fail(sim, "serial %" PRIu64 " of session %" PRIu32 " was called committed at %" PRIu64
-		    ", but only %" PRIu64 " entries are", serial, attempt->session, index, sim->check.committed);
+		sim_fail(sim,
+		    "serial %" PRIu64 " of session %" PRIu32 " was called committed at %" PRIu64
+		    ", but only %" PRIu64 " entries are",
+		    serial, attempt->session, index, sim->check.committed);
 	if (!is_of(tnode, attempt, serial))
-		sim_fail(sim, "serial %" PRIu64 " of session %" PRIu32 " was called committed at %" PRIu64
-		    ", but there is another entry", serial, attempt->session, index);
+		sim_fail(sim,
+		    "serial %" PRIu64 " of session %" PRIu32 " was called committed at %" PRIu64
+		    ", but there is another entry",
+		    serial, attempt->session, index);
 	if (index == answer->pos.index && tnode->entry.term != answer->pos.term)
-		sim_fail(sim, "an answer names term %" PRIu64 " for entry %" PRIu64, answer->pos.term, index);
+		sim_fail(sim, "an answer names term %" PRIu64 " for entry %" PRIu64,
+		    answer->pos.term, index);
 	if (attempt->kind == RAFT_CLIENT && tnode->attempt != attempt - sim->clients.attempts)
 		sim->counters[COUNT_DUPLICATES_ANSWERED]++;
 }
@@ -98,14 +107,21 @@ opened(struct sim *sim, const struct attempt *attempt, const struct raft_answer 
 	const struct tnode *tnode = check_committed(sim, answer->epoch);
 	struct raft_session_open open;
 
-	if (tnode == NULL || tnode->entry.kind != RAFT_SESSION_OPEN || tnode->session != attempt->session)
-		sim_fail(sim, "a session was called open with epoch %" PRIu64 ", but no such entry is committed",
+	if (tnode == NULL || tnode->entry.kind != RAFT_SESSION_OPEN ||
+	    tnode->session != attempt->session)
+		sim_fail(sim,
+		    "a session was called open with epoch %" PRIu64
+		    ", but no such entry is committed",
 		    answer->epoch);
-	must(raft_session_open_decode(&open, raft_entry_data(&tnode->entry), raft_entry_data_size(&tnode->entry)));
+	must(raft_session_open_decode(
+	    &open, raft_entry_data(&tnode->entry), raft_entry_data_size(&tnode->entry)));
 	if (attempt->run == client->run && memcmp(open.run, client->run_id, sizeof open.run) != 0)
-		sim_fail(sim, "epoch %" PRIu64 " was given to a run that did not open it", answer->epoch);
+		sim_fail(sim, "epoch %" PRIu64 " was given to a run that did not open it",
+		    answer->epoch);
 	if (tnode->serial_after > answer->last_serial)
-		sim_fail(sim, "session %" PRIu32 " was opened with last serial %" PRIu64 ", but it has %" PRIu64,
+		sim_fail(sim,
+		    "session %" PRIu32 " was opened with last serial %" PRIu64
+		    ", but it has %" PRIu64,
 		    attempt->session, answer->last_serial, tnode->serial_after);
 }
 
@@ -116,11 +132,12 @@ mark_answered(struct sim *sim, struct attempt *attempt, const struct raft_answer
 	uint64_t first = answer->serial - attempt->serial;
 
 	if (answer->count == 0 || first >= attempt->count || answer->count > attempt->count - first)
-		sim_fail(sim, "an answer to serials that were not proposed: %" PRIu64 ", %" PRIu64, answer->serial,
-		    answer->count);
+		sim_fail(sim, "an answer to serials that were not proposed: %" PRIu64 ", %" PRIu64,
+		    answer->serial, answer->count);
 	for (uint64_t at = first; at < first + answer->count; at++) {
 		if ((attempt->answered & 1u << at) != 0)
-			sim_fail(sim, "serial %" PRIu64 " of one attempt is answered twice", attempt->serial + at);
+			sim_fail(sim, "serial %" PRIu64 " of one attempt is answered twice",
+			    attempt->serial + at);
 		attempt->answered |= (uint8_t)(1u << at);
 		if (answer->verdict == RAFT_REFUSED)
 			refused(sim, attempt, answer, at);
@@ -147,7 +164,8 @@ client_opened(struct client *client, const struct raft_answer *answer)
 
 /* Its client goes on: a prefix is acknowledged, or it must go back. */
 static void
-client_hears(struct sim *sim, struct client *client, const struct attempt *attempt, const struct raft_answer *answer)
+client_hears(struct sim *sim, struct client *client, const struct attempt *attempt,
+    const struct raft_answer *answer)
 {
 	client->progress_us = sim->world.now_us;
 	if (attempt->kind == RAFT_SESSION_OPEN) {
@@ -158,11 +176,13 @@ client_hears(struct sim *sim, struct client *client, const struct attempt *attem
 		return;
 	if (answer->verdict != RAFT_COMMITTED)
 		client->back = true;
-	else if (answer->serial <= client->acked + 1 && answer->serial + answer->count - 1 > client->acked)
+	else if (answer->serial <= client->acked + 1 &&
+		 answer->serial + answer->count - 1 > client->acked)
 		client->acked = answer->serial + answer->count - 1;
 	if (client->next <= client->acked)
 		client->next = client->acked + 1;
-	if (answer->reason == RAFT_OLD_EPOCH_REASON || (answer->reason == RAFT_EXPIRED_REASON && client->acked > 0))
+	if (answer->reason == RAFT_OLD_EPOCH_REASON ||
+	    (answer->reason == RAFT_EXPIRED_REASON && client->acked > 0))
 		client->acked = client->length; /* its run has ended */
 }
 
@@ -178,8 +198,8 @@ client_answer(struct sim *sim, struct node *node, const struct raft_ticket_answe
 		sim_fail(sim, "an answer to a ticket that nobody has: %" PRIu64, ticket->ticket);
 	if (attempt->node != node->number || attempt->incarnation != node->incarnation)
 		sim_fail(sim, "n%d answers what another elector was asked", node->number + 1);
-	trace_add(sim, node->number, -1, raft_verdict_text(answer->verdict), "attempt serial index", ticket->ticket,
-	    answer->serial, answer->pos.index);
+	trace_add(sim, node->number, -1, raft_verdict_text(answer->verdict), "attempt serial index",
+	    ticket->ticket, answer->serial, answer->pos.index);
 	attempt->answer = *answer;
 	mark_answered(sim, attempt, answer);
 	if (answer->verdict == RAFT_COMMITTED) {
@@ -199,7 +219,8 @@ client_answer(struct sim *sim, struct node *node, const struct raft_ticket_answe
 	client_hears(sim, client, attempt, answer);
 }
 
-/* (16) a read sees everything that was committed, and so all that was acknowledged, before it began. */
+/* (16) a read sees everything that was committed, and so all that was acknowledged, before it
+ * began. */
 void
 client_read_answer(struct sim *sim, struct node *node, const struct raft_read_answer *answer)
 {
@@ -209,22 +230,27 @@ client_read_answer(struct sim *sim, struct node *node, const struct raft_read_an
 	if (answer->ticket == 0 || answer->ticket >= clients->reads_count || read->answered)
 		sim_fail(sim, "an answer to a read that nobody made: %" PRIu64, answer->ticket);
 	if (read->node != node->number || read->incarnation != node->incarnation)
-		sim_fail(sim, "n%d answers a read that another elector was asked", node->number + 1);
+		sim_fail(
+		    sim, "n%d answers a read that another elector was asked", node->number + 1);
 	read->answered = true;
 	read->ok = answer->ok;
 	read->index = answer->index;
 	clients->at[read->client].rests = !answer->ok;
-	trace_add(sim, node->number, -1, "read-answer", "ticket ok index", answer->ticket, answer->ok, answer->index);
+	trace_add(sim, node->number, -1, "read-answer", "ticket ok index", answer->ticket,
+	    answer->ok, answer->index);
 	if (!answer->ok) {
 		sim->counters[COUNT_READS_FAILED]++;
 		return;
 	}
 	sim->counters[COUNT_READS_OK]++;
 	if (answer->index < read->floor)
-		sim_fail(sim, "a read is answered with index %" PRIu64 ", but %" PRIu64
-		    " was committed before it began", answer->index, read->floor);
+		sim_fail(sim,
+		    "a read is answered with index %" PRIu64 ", but %" PRIu64
+		    " was committed before it began",
+		    answer->index, read->floor);
 	if (answer->index > sim->check.committed)
-		sim_fail(sim, "a read is answered with index %" PRIu64 ", which is not committed", answer->index);
+		sim_fail(sim, "a read is answered with index %" PRIu64 ", which is not committed",
+		    answer->index);
 }
 
 void
@@ -248,7 +274,8 @@ owed(const struct sim *sim, size_t number, uint32_t incarnation, uint64_t at_us,
 {
 	const struct node *node = &sim->nodes[number];
 
-	return node_serves(node) && node->incarnation == incarnation && sim->world.now_us - at_us > us;
+	return node_serves(node) && node->incarnation == incarnation &&
+	       sim->world.now_us - at_us > us;
 }
 
 void

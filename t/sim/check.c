@@ -41,7 +41,8 @@ check_term(struct sim *sim, uint64_t term)
 		size *= 2;
 	check->terms = realloc(check->terms, size * sizeof *check->terms);
 	must(check->terms != NULL);
-	memset(check->terms + check->terms_size, 0, (size - check->terms_size) * sizeof *check->terms);
+	memset(
+	    check->terms + check->terms_size, 0, (size - check->terms_size) * sizeof *check->terms);
 	check->terms_size = size;
 	return &check->terms[term];
 }
@@ -61,7 +62,8 @@ check_start(struct sim *sim, struct node *node, const struct raft_start *start)
 
 	raft_status(node->core, node_now(sim, node), status);
 	if (status->term != start->term || !raft_id_equal(&status->vote, &start->vote))
-		sim_fail(sim, "n%d starts with another term or vote than its disk has", node->number + 1);
+		sim_fail(sim, "n%d starts with another term or vote than its disk has",
+		    node->number + 1);
 	if (status->last.index != start->last.index || status->last.term != start->last.term)
 		sim_fail(sim, "n%d starts with another log than its disk has", node->number + 1);
 	if (status->commit.index != start->commit.index || status->recovering != start->recovering)
@@ -78,7 +80,9 @@ check_one_leader(struct sim *sim, struct node *node)
 
 	if (term->leader != 0 &&
 	    (term->leader != node->number + 1 || term->incarnation != node->incarnation))
-		sim_fail(sim, "election safety: n%d and n%d (or an earlier life of it) both lead term %" PRIu64,
+		sim_fail(sim,
+		    "election safety: n%d and n%d (or an earlier life of it) both lead term "
+		    "%" PRIu64,
 		    term->leader, node->number + 1, node->status.term);
 	term->leader = node->number + 1;
 	term->incarnation = node->incarnation;
@@ -109,11 +113,12 @@ check_role(struct sim *sim, struct node *node, const struct raft_update *update)
 	const struct raft_status *status = &node->status;
 
 	if (status->term < node->term)
-		sim_fail(sim, "the term of n%d falls from %" PRIu64 " to %" PRIu64, node->number + 1,
-		    node->term, status->term);
+		sim_fail(sim, "the term of n%d falls from %" PRIu64 " to %" PRIu64,
+		    node->number + 1, node->term, status->term);
 	if (status->role != node->role || status->term != node->term) {
 		if (!update->state_changed)
-			sim_fail(sim, "n%d changes its role or term and does not say so", node->number + 1);
+			sim_fail(sim, "n%d changes its role or term and does not say so",
+			    node->number + 1);
 		trace_add(sim, node->number, -1, raft_role_name(status->role), "term commit last",
 		    status->term, status->commit.index, status->last.index);
 		trace_text(sim, node->number, "why", update->why);
@@ -122,7 +127,8 @@ check_role(struct sim *sim, struct node *node, const struct raft_update *update)
 	if (status->role == RAFT_LEADER)
 		check_one_leader(sim, node);
 	if (status->role != RAFT_FOLLOWER && node->disk.recovering)
-		sim_fail(sim, "n%d is %s while it recovers", node->number + 1, raft_role_name(status->role));
+		sim_fail(sim, "n%d is %s while it recovers", node->number + 1,
+		    raft_role_name(status->role));
 }
 
 void
@@ -156,7 +162,8 @@ check_truncate(struct sim *sim, struct node *node, uint64_t after)
 	/* A late message of a leader that was deposed before it was committed may still do that. */
 	if (check_committed(sim, after + 1) == slog_at(&node->issued, after + 1) &&
 	    sim->check.commits[after].term <= node->status.term)
-		sim_fail(sim, "n%d truncates entry %" PRIu64 ", which is committed", node->number + 1, after + 1);
+		sim_fail(sim, "n%d truncates entry %" PRIu64 ", which is committed",
+		    node->number + 1, after + 1);
 	check_log_cut(node, after);
 	node->issued.last = after;
 }
@@ -182,20 +189,27 @@ check_entry(struct sim *sim, struct node *node, const struct raft_entry *entry)
 	struct tnode *tnode = tree_find(&sim->tree, index, entry->term);
 
 	if (parent != NULL && parent->entry.term > entry->term)
-		sim_fail(sim, "n%d appends term %" PRIu64 " after term %" PRIu64 " at index %" PRIu64,
+		sim_fail(sim,
+		    "n%d appends term %" PRIu64 " after term %" PRIu64 " at index %" PRIu64,
 		    node->number + 1, entry->term, parent->entry.term, index);
 	if (tnode == NULL) {
 		check_brief_leader(sim, node, entry->term);
 		if (check_term(sim, entry->term)->leader != node->number + 1)
-			sim_fail(sim, "n%d makes entry %" PRIu64 " of term %" PRIu64 ", which it does not lead",
+			sim_fail(sim,
+			    "n%d makes entry %" PRIu64 " of term %" PRIu64
+			    ", which it does not lead",
 			    node->number + 1, index, entry->term);
 		tnode = tree_add(&sim->tree, parent, index, entry);
 		ledger_entry(sim, node, tnode);
 	} else if (tnode->parent != parent) {
-		sim_fail(sim, "log matching: entry %" PRIu64 " of term %" PRIu64 " at n%d has another past than elsewhere",
+		sim_fail(sim,
+		    "log matching: entry %" PRIu64 " of term %" PRIu64
+		    " at n%d has another past than elsewhere",
 		    index, entry->term, node->number + 1);
 	} else if (tnode->hash != tree_hash(entry)) {
-		sim_fail(sim, "log matching: entry %" PRIu64 " of term %" PRIu64 " at n%d has other bytes than elsewhere",
+		sim_fail(sim,
+		    "log matching: entry %" PRIu64 " of term %" PRIu64
+		    " at n%d has other bytes than elsewhere",
 		    index, entry->term, node->number + 1);
 	}
 	slog_push(&node->issued, tnode);
@@ -213,10 +227,12 @@ check_hard_state(struct sim *sim, struct node *node, const struct raft_write *wr
 		sim_fail(sim, "n%d numbers its write %" PRIu64 " after %" PRIu64, node->number + 1,
 		    write->number, node->write_number);
 	if (write->term < node->write_term)
-		sim_fail(sim, "n%d writes term %" PRIu64 " over term %" PRIu64, node->number + 1, write->term,
-		    node->write_term);
-	if (write->term == node->write_term && node->write_vote != DISK_NOBODY && vote != node->write_vote)
-		sim_fail(sim, "n%d changes its vote in term %" PRIu64, node->number + 1, write->term);
+		sim_fail(sim, "n%d writes term %" PRIu64 " over term %" PRIu64, node->number + 1,
+		    write->term, node->write_term);
+	if (write->term == node->write_term && node->write_vote != DISK_NOBODY &&
+	    vote != node->write_vote)
+		sim_fail(
+		    sim, "n%d changes its vote in term %" PRIu64, node->number + 1, write->term);
 	node->write_number = write->number;
 	node->write_term = write->term;
 	node->write_vote = vote;
@@ -256,7 +272,9 @@ check_quorum(struct sim *sim, struct node *node, const struct tnode *tnode)
 	for (size_t i = 0; i < sim->nodes_count; i++)
 		held += sim->nodes[i].voter && disk_held(&sim->nodes[i].disk, tnode);
 	if (2 * held <= sim_voters(sim))
-		sim_fail(sim, "n%d commits entry %" PRIu64 " of term %" PRIu64 ", which %zu of %zu voters have on disk",
+		sim_fail(sim,
+		    "n%d commits entry %" PRIu64 " of term %" PRIu64
+		    ", which %zu of %zu voters have on disk",
 		    node->number + 1, tnode->index, tnode->entry.term, held, sim_voters(sim));
 }
 
@@ -267,10 +285,13 @@ check_later_leaders(struct sim *sim, const struct tnode *tnode)
 	for (size_t i = 0; i < sim->nodes_count; i++) {
 		struct node *node = &sim->nodes[i];
 
-		if (node->core == NULL || node->role != RAFT_LEADER || node->term <= tnode->entry.term)
+		if (node->core == NULL || node->role != RAFT_LEADER ||
+		    node->term <= tnode->entry.term)
 			continue;
-		if (node->issued.last < tnode->index || slog_at(&node->issued, tnode->index) != tnode)
-			sim_fail(sim, "leader completeness: entry %" PRIu64 " of term %" PRIu64
+		if (node->issued.last < tnode->index ||
+		    slog_at(&node->issued, tnode->index) != tnode)
+			sim_fail(sim,
+			    "leader completeness: entry %" PRIu64 " of term %" PRIu64
 			    " is committed, leader n%d of term %" PRIu64 " lacks it",
 			    tnode->index, tnode->entry.term, node->number + 1, node->term);
 	}
@@ -283,7 +304,8 @@ commit_extend(struct sim *sim, struct node *node, uint64_t commit)
 	struct check_term *term = check_term(sim, top->entry.term);
 
 	if (term->leader != node->number + 1 || term->incarnation != node->incarnation)
-		sim_fail(sim, "n%d commits entry %" PRIu64 " of term %" PRIu64
+		sim_fail(sim,
+		    "n%d commits entry %" PRIu64 " of term %" PRIu64
 		    ", which is not of its own leadership (§3.6.2)",
 		    node->number + 1, commit, top->entry.term);
 	check_quorum(sim, node, top);
@@ -299,21 +321,23 @@ check_commit(struct sim *sim, struct node *node, const struct raft_update *updat
 	uint64_t commit = node->status.commit.index;
 
 	if (commit < node->commit)
-		sim_fail(sim, "the commit index of n%d falls from %" PRIu64 " to %" PRIu64, node->number + 1,
-		    node->commit, commit);
+		sim_fail(sim, "the commit index of n%d falls from %" PRIu64 " to %" PRIu64,
+		    node->number + 1, node->commit, commit);
 	if (commit == node->commit)
 		return;
 	if (!update->commit_changed || update->commit.index != commit)
 		sim_fail(sim, "n%d moves its commit index and does not say so", node->number + 1);
 	if (commit > node->issued.last)
-		sim_fail(sim, "n%d commits index %" PRIu64 " beyond its log's end %" PRIu64, node->number + 1,
-		    commit, node->issued.last);
+		sim_fail(sim, "n%d commits index %" PRIu64 " beyond its log's end %" PRIu64,
+		    node->number + 1, commit, node->issued.last);
 	if (update->commit.term != slog_at(&node->issued, commit)->entry.term)
-		sim_fail(sim, "n%d tells a wrong term with its commit index %" PRIu64, node->number + 1, commit);
+		sim_fail(sim, "n%d tells a wrong term with its commit index %" PRIu64,
+		    node->number + 1, commit);
 	if (commit > sim->check.committed)
 		commit_extend(sim, node, commit);
 	if (slog_at(&node->issued, commit) != check_committed(sim, commit))
-		sim_fail(sim, "state machine safety: n%d commits entry %" PRIu64 " of term %" PRIu64
+		sim_fail(sim,
+		    "state machine safety: n%d commits entry %" PRIu64 " of term %" PRIu64
 		    ", but it was committed with term %" PRIu64,
 		    node->number + 1, commit, update->commit.term,
 		    check_committed(sim, commit)->entry.term);
@@ -332,8 +356,10 @@ check_completeness(struct sim *sim, struct node *node)
 		index--;
 	if (index == 0)
 		return;
-	if (node->issued.last < index || slog_at(&node->issued, index) != check_committed(sim, index))
-		sim_fail(sim, "leader completeness: n%d leads term %" PRIu64 " without entry %" PRIu64
+	if (node->issued.last < index ||
+	    slog_at(&node->issued, index) != check_committed(sim, index))
+		sim_fail(sim,
+		    "leader completeness: n%d leads term %" PRIu64 " without entry %" PRIu64
 		    ", committed in term %" PRIu64,
 		    node->number + 1, node->status.term, index, sim->check.commits[index - 1].term);
 }
@@ -353,16 +379,18 @@ check_progress(struct sim *sim, struct node *node, const struct raft_peer_status
 	node->match[number] = peer->match;
 	node->reborn[number] = false;
 	if (peer->next <= peer->match)
-		sim_fail(sim, "leader n%d has next %" PRIu64 " for n%d, which matches up to %" PRIu64,
+		sim_fail(sim,
+		    "leader n%d has next %" PRIu64 " for n%d, which matches up to %" PRIu64,
 		    node->number + 1, peer->next, number + 1, peer->match);
 	if (peer->match == was || excused)
 		return;
 	if (peer->match < was && !reborn)
-		sim_fail(sim, "match of n%d at leader n%d falls from %" PRIu64 " to %" PRIu64, number + 1,
-		    node->number + 1, was, peer->match);
+		sim_fail(sim, "match of n%d at leader n%d falls from %" PRIu64 " to %" PRIu64,
+		    number + 1, node->number + 1, was, peer->match);
 	if (peer->match > disk->rows.last || peer->match > node->issued.last ||
 	    slog_at(&disk->rows, peer->match) != slog_at(&node->issued, peer->match))
-		sim_fail(sim, "leader n%d believes that n%d has stored up to %" PRIu64 ", but it has not",
+		sim_fail(sim,
+		    "leader n%d believes that n%d has stored up to %" PRIu64 ", but it has not",
 		    node->number + 1, number + 1, peer->match);
 }
 
@@ -408,8 +436,8 @@ check_promise(struct sim *sim, struct node *node, uint64_t term, int candidate)
 	int *promised = &check_term(sim, term)->promised[node->number];
 
 	if (*promised != 0 && *promised != candidate + 1)
-		sim_fail(sim, "n%d votes for n%d in term %" PRIu64 ", but has voted for n%d", node->number + 1,
-		    candidate + 1, term, *promised);
+		sim_fail(sim, "n%d votes for n%d in term %" PRIu64 ", but has voted for n%d",
+		    node->number + 1, candidate + 1, term, *promised);
 	*promised = candidate + 1;
 }
 
@@ -425,8 +453,10 @@ check_recovered(struct sim *sim, struct node *node)
 	if (tnode == NULL)
 		return;
 	if (disk->rows.last < tnode->index || slog_at(&disk->rows, tnode->index) != tnode)
-		sim_fail(sim, "n%d ends its recovery without entry %" PRIu64
-		    ", which it once had and which is committed", node->number + 1, tnode->index);
+		sim_fail(sim,
+		    "n%d ends its recovery without entry %" PRIu64
+		    ", which it once had and which is committed",
+		    node->number + 1, tnode->index);
 }
 
 /* The core's own view of its log, entry by entry. */
@@ -439,8 +469,10 @@ check_deep(struct sim *sim, struct node *node)
 		uint64_t term;
 
 		if (!raft_term_at(node->core, index, &term) || term != tnode->entry.term)
-			sim_fail(sim, "n%d has forgotten the term of entry %" PRIu64, node->number + 1, index);
+			sim_fail(sim, "n%d has forgotten the term of entry %" PRIu64,
+			    node->number + 1, index);
 		if (entry != NULL && tree_hash(entry) != tnode->hash)
-			sim_fail(sim, "n%d holds other bytes for entry %" PRIu64, node->number + 1, index);
+			sim_fail(sim, "n%d holds other bytes for entry %" PRIu64, node->number + 1,
+			    index);
 	}
 }

@@ -35,7 +35,7 @@ struct check {
 	uint64_t committed;
 	size_t commits_size;
 	struct raft_sessions *oracle; /* the session table at `committed` */
-	uint64_t *session_digests; /* by number: its part of the oracle's digest */
+	uint64_t *session_digests;    /* by number: its part of the oracle's digest */
 	uint64_t digest;
 	struct tnode **rows; /* of the write at hand */
 	size_t rows_size;

@@ -11,7 +11,8 @@
 uint32_t
 session_number(const struct raft_sid *sid)
 {
-	return (uint32_t)sid->b[12] << 24 | (uint32_t)sid->b[13] << 16 | (uint32_t)sid->b[14] << 8 | sid->b[15];
+	return (uint32_t)sid->b[12] << 24 | (uint32_t)sid->b[13] << 16 | (uint32_t)sid->b[14] << 8 |
+	       sid->b[15];
 }
 
 /* A new number; 0 when there are enough. */
@@ -39,8 +40,8 @@ session_new(struct sim *sim, const char *name)
 static enum client_kind
 client_kind(const struct sim *sim, size_t number)
 {
-	static const enum client_kind kinds[] = { CLIENT_ANONYMOUS, CLIENT_NAMED, CLIENT_READER,
-		CLIENT_ANONYMOUS, CLIENT_BARRIER, CLIENT_NAMED, CLIENT_READER };
+	static const enum client_kind kinds[] = {CLIENT_ANONYMOUS, CLIENT_NAMED, CLIENT_READER,
+	    CLIENT_ANONYMOUS, CLIENT_BARRIER, CLIENT_NAMED, CLIENT_READER};
 
 	(void)sim;
 	return kinds[number % (sizeof kinds / sizeof kinds[0])];
@@ -49,8 +50,9 @@ client_kind(const struct sim *sim, size_t number)
 static void
 client_post(struct sim *sim, const struct client *client, uint64_t after_us)
 {
-	world_post(&sim->world, (struct world_event){ .at_us = sim->world.now_us + after_us,
-	                            .kind = WORLD_CLIENT, .value = client->number });
+	world_post(&sim->world, (struct world_event){.at_us = sim->world.now_us + after_us,
+				    .kind = WORLD_CLIENT,
+				    .value = client->number});
 }
 
 void
@@ -96,14 +98,20 @@ attempt_new(struct sim *sim, struct client *client)
 	const struct node *node = &sim->nodes[client->node];
 
 	if (clients->attempts_count >= clients->attempts_size) {
-		clients->attempts_size = clients->attempts_size == 0 ? 1024 : 2 * clients->attempts_size;
-		clients->attempts = realloc(clients->attempts, clients->attempts_size * sizeof *attempt);
+		clients->attempts_size =
+		    clients->attempts_size == 0 ? 1024 : 2 * clients->attempts_size;
+		clients->attempts =
+		    realloc(clients->attempts, clients->attempts_size * sizeof *attempt);
 		must(clients->attempts != NULL);
 	}
 	attempt = &clients->attempts[clients->attempts_count++];
-	*attempt = (struct attempt){ .client = client->number, .run = client->run, .session = client->session,
-		.node = (uint8_t)client->node, .incarnation = node->incarnation, .at_us = sim->world.now_us,
-		.count = 1 };
+	*attempt = (struct attempt){.client = client->number,
+	    .run = client->run,
+	    .session = client->session,
+	    .node = (uint8_t)client->node,
+	    .incarnation = node->incarnation,
+	    .at_us = sim->world.now_us,
+	    .count = 1};
 	client->open++;
 	return attempt;
 }
@@ -147,11 +155,16 @@ payload(struct sim *sim, const struct attempt *attempt, uint8_t *data)
 
 /* The core may answer at once, and the attempt move: nothing of it is used afterwards. */
 static void
-attempt_send(struct sim *sim, const struct attempt *attempt, uint64_t seen, const void *data, size_t size)
+attempt_send(
+    struct sim *sim, const struct attempt *attempt, uint64_t seen, const void *data, size_t size)
 {
 	struct raft_entry entries[ATTEMPT_ENTRIES_MAX];
-	struct raft_proposal proposal = { .ticket = attempt_number(sim, attempt), .fence = attempt->fence,
-		.epoch = attempt->epoch, .seen = seen, .entries = entries, .entries_count = attempt->count };
+	struct raft_proposal proposal = {.ticket = attempt_number(sim, attempt),
+	    .fence = attempt->fence,
+	    .epoch = attempt->epoch,
+	    .seen = seen,
+	    .entries = entries,
+	    .entries_count = attempt->count};
 	uint8_t bytes[SIM_ENTRY_SIZE_MAX + 1];
 	size_t count = attempt->count;
 
@@ -163,7 +176,8 @@ attempt_send(struct sim *sim, const struct attempt *attempt, uint64_t seen, cons
 			    attempt->kind == RAFT_CLIENT ? attempt->serial + i : 0, bytes,
 			    payload(sim, attempt, bytes));
 		else
-			entry_make(sim, &entries[i], attempt->kind, attempt->session, 0, data, size);
+			entry_make(
+			    sim, &entries[i], attempt->kind, attempt->session, 0, data, size);
 	}
 	node_propose(sim, &sim->nodes[attempt->node], &proposal);
 	for (size_t i = 0; i < count; i++)
@@ -209,7 +223,7 @@ client_barrier(struct sim *sim, struct client *client)
 static void
 client_open(struct sim *sim, struct client *client)
 {
-	struct raft_session_open open = { .replaces = client->replaces };
+	struct raft_session_open open = {.replaces = client->replaces};
 	uint8_t data[RAFT_SESSION_OPEN_SIZE_MAX];
 	struct raft_sessions *table = raft_sessions_committed(sim->nodes[client->node].core);
 	const struct session_info *info = &sim->clients.sessions[client->session];
@@ -248,13 +262,17 @@ client_read(struct sim *sim, struct client *client)
 
 	if (clients->reads_count >= clients->reads_size) {
 		clients->reads_size = clients->reads_size == 0 ? 1024 : 2 * clients->reads_size;
-		clients->reads = realloc(clients->reads, clients->reads_size * sizeof *clients->reads);
+		clients->reads =
+		    realloc(clients->reads, clients->reads_size * sizeof *clients->reads);
 		must(clients->reads != NULL);
 	}
-	clients->reads[clients->reads_count++] = (struct client_read){ .floor = sim->check.committed,
-		.at_us = sim->world.now_us, .client = client->number, .node = (uint8_t)client->node,
-		.incarnation = sim->nodes[client->node].incarnation };
-	trace_add(sim, (int)client->node, -1, "read", "ticket committed", ticket, sim->check.committed, 0);
+	clients->reads[clients->reads_count++] = (struct client_read){.floor = sim->check.committed,
+	    .at_us = sim->world.now_us,
+	    .client = client->number,
+	    .node = (uint8_t)client->node,
+	    .incarnation = sim->nodes[client->node].incarnation};
+	trace_add(sim, (int)client->node, -1, "read", "ticket committed", ticket,
+	    sim->check.committed, 0);
 	node_read(sim, &sim->nodes[client->node], ticket);
 }
 
@@ -331,7 +349,7 @@ client_produce(struct sim *sim, struct client *client)
 		client->next = client->acked + 1;
 	}
 	while (!client->back && client->next <= client->length &&
-	    client->open < sim->profile.client_window && node_serves(&sim->nodes[client->node]))
+	       client->open < sim->profile.client_window && node_serves(&sim->nodes[client->node]))
 		client_propose(sim, client);
 	if (client->kind == CLIENT_NAMED && rng_chance(&sim->rng, 3000))
 		client_drop(sim, client);
@@ -344,8 +362,9 @@ client_act(struct sim *sim, size_t number)
 
 	if (sim->clients.stopping)
 		return;
-	client_post(sim, client, rng_range(&sim->rng, 1, 2 * sim->profile.client_pause_us) +
-	    client->rests * rng_below(&sim->rng, 500 * sim->profile.election_timeout_ms));
+	client_post(sim, client,
+	    rng_range(&sim->rng, 1, 2 * sim->profile.client_pause_us) +
+		client->rests * rng_below(&sim->rng, 500 * sim->profile.election_timeout_ms));
 	if (!node_serves(&sim->nodes[client->node]) || rng_chance(&sim->rng, 20000))
 		client_move(sim, client);
 	if (!node_serves(&sim->nodes[client->node]))

@@ -23,7 +23,7 @@ enum client_kind { CLIENT_ANONYMOUS, CLIENT_NAMED, CLIENT_BARRIER, CLIENT_READER
 struct client {
 	enum client_kind kind;
 	uint32_t number;
-	size_t node; /* connected to */
+	size_t node;  /* connected to */
 	uint32_t run; /* of this producer; a killed one's answers concern nobody */
 	uint32_t session;
 	uint64_t seen;
@@ -52,7 +52,7 @@ struct attempt {
 	uint64_t serial, epoch, fence;
 	uint64_t at_us;
 	struct tnode *placed[ATTEMPT_ENTRIES_MAX]; /* where a log took it */
-	struct raft_answer answer; /* the last one */
+	struct raft_answer answer;                 /* the last one */
 };
 
 struct client_read {
@@ -67,7 +67,7 @@ struct client_read {
 
 struct session_info {
 	struct raft_sid sid;
-	char name[16]; /* "": anonymous */
+	char name[16];  /* "": anonymous */
 	uint32_t drops; /* committed or not: serials may then start again */
 };
 
@@ -81,7 +81,7 @@ struct clients {
 	struct session_info *sessions; /* [0] is none */
 	uint32_t sessions_count;
 	uint64_t acknowledged; /* serials */
-	bool stopping; /* nothing new begins */
+	bool stopping;         /* nothing new begins */
 };
 
 void client_init(struct sim *sim);

@@ -6,9 +6,10 @@
 #include "sim.h"
 
 enum {
-	LEADER_TIMEOUTS = 10, /* a round of votes lasts up to two of them */
+	LEADER_TIMEOUTS = 10,     /* a round of votes lasts up to two of them */
 	STANDSTILL_TIMEOUTS = 10, /* nothing was stored or committed anywhere for so long */
-	CATCH_UP_TIMEOUTS = 1000, /* windows are small: whoever was away long needs many round trips */
+	CATCH_UP_TIMEOUTS =
+	    1000, /* windows are small: whoever was away long needs many round trips */
 	QUIET_TIMEOUTS = 6
 };
 
@@ -23,8 +24,9 @@ led(struct sim *sim)
 	for (size_t i = 0; i < sim->nodes_count; i++) {
 		const struct node *node = &sim->nodes[i];
 
-		following += node->voter && node->core != NULL && node->status.term == leader->status.term &&
-		    raft_id_equal(&node->status.leader, &leader->id);
+		following += node->voter && node->core != NULL &&
+			     node->status.term == leader->status.term &&
+			     raft_id_equal(&node->status.leader, &leader->id);
 	}
 	return 2 * following > sim_voters(sim);
 }
@@ -32,8 +34,8 @@ led(struct sim *sim)
 static const char *
 unequal(struct sim *sim)
 {
-	static const char *const whys[] = { "has another commit index", "has another log", "still recovers",
-		"has not stored its log", "is down" };
+	static const char *const whys[] = {"has another commit index", "has another log",
+	    "still recovers", "has not stored its log", "is down"};
 
 	for (size_t i = 0; i < sim->nodes_count; i++) {
 		const struct node *node = &sim->nodes[i];
@@ -80,7 +82,8 @@ work_done(const struct sim *sim)
 static bool
 await_work(struct sim *sim, bool (*done)(struct sim *sim))
 {
-	uint64_t end = sim->world.now_us + CATCH_UP_TIMEOUTS * 1000 * sim->profile.election_timeout_ms;
+	uint64_t end =
+	    sim->world.now_us + CATCH_UP_TIMEOUTS * 1000 * sim->profile.election_timeout_ms;
 	uint64_t before;
 
 	do {
@@ -132,15 +135,18 @@ converge(struct sim *sim)
 
 	if (!await(sim, led, LEADER_TIMEOUTS))
 		sim_fail(sim, "liveness: no leader within %d election timeouts", LEADER_TIMEOUTS);
-	sim->leader_timeouts = (sim->world.now_us - start) / (10 * sim->profile.election_timeout_ms);
+	sim->leader_timeouts =
+	    (sim->world.now_us - start) / (10 * sim->profile.election_timeout_ms);
 	sim->acknowledged_wanted = sim->clients.acknowledged + 3;
 	if (!await_work(sim, acknowledged_more))
 		sim_fail(sim, "liveness: nothing new is acknowledged");
 	sim->clients.stopping = true;
-	await(sim, never, QUIET_TIMEOUTS);
-	client_check_answered(sim, 1000 * (QUIET_TIMEOUTS - 1) * sim->profile.election_timeout_ms);
 	if (!await_work(sim, converged))
 		sim_fail(sim, "liveness: a living node %s, and that is how it stays", unequal(sim));
+	await(sim, never, QUIET_TIMEOUTS);
+	client_check_answered(sim, 1000 * (QUIET_TIMEOUTS - 1) * sim->profile.election_timeout_ms);
+	if (!converged(sim))
+		sim_fail(sim, "liveness: a living node %s once more", unequal(sim));
 	check_end(sim);
 	sim->counters[COUNT_CONVERGED]++;
 }

@@ -71,13 +71,13 @@
 	C(READS_FAILED, "reads_refused", 1)                                                        \
 	C(CONFIGS, "address_configurations", 1)                                                    \
 	C(TABLES_COMPARED, "session_tables_compared", 1)                                           \
-	C(DROPPED, "messages_that_made_no_sense", 0)                                                \
+	C(DROPPED, "messages_that_made_no_sense", 0)                                               \
 	C(CONVERGED, "clusters_converged", 1)
 enum counter {
 #define C(NAME, text, needed) COUNT_##NAME,
 	COUNTERS(C)
 #undef C
-	COUNTERS_COUNT
+	    COUNTERS_COUNT
 };
 
 #endif

@@ -66,7 +66,7 @@ queue_push(struct disk *disk)
 	write = queue_at(disk, disk->count++);
 	rows = write->rows;
 	size = write->size;
-	*write = (struct disk_write){ .rows = rows, .size = size, .after = UINT64_MAX };
+	*write = (struct disk_write){.rows = rows, .size = size, .after = UINT64_MAX};
 	return write;
 }
 
@@ -125,9 +125,10 @@ commit_learn(struct sim *sim, struct node *node, struct raft_pos commit)
 	if (disk->commit_timer)
 		return;
 	disk->commit_timer = true;
-	world_post(&sim->world, (struct world_event){ .at_us = sim->world.now_us + 1000000,
-	                            .kind = WORLD_IDLE_COMMIT, .node = node->number,
-	                            .incarnation = disk->generation });
+	world_post(&sim->world, (struct world_event){.at_us = sim->world.now_us + 1000000,
+				    .kind = WORLD_IDLE_COMMIT,
+				    .node = node->number,
+				    .incarnation = disk->generation});
 }
 
 void
@@ -188,9 +189,11 @@ disk_kick(struct sim *sim, struct node *node)
 	if (disk->taken == 0)
 		return;
 	disk->busy = true;
-	world_post(&sim->world, (struct world_event){ .at_us = sim->world.now_us + transaction_us(sim),
-	                            .kind = WORLD_TRANSACTION, .node = node->number,
-	                            .incarnation = disk->generation });
+	world_post(
+	    &sim->world, (struct world_event){.at_us = sim->world.now_us + transaction_us(sim),
+			     .kind = WORLD_TRANSACTION,
+			     .node = node->number,
+			     .incarnation = disk->generation});
 }
 
 static void
@@ -284,9 +287,11 @@ disk_transaction_done(struct sim *sim, struct node *node)
 	    disk->term);
 	if (number != 0) {
 		disk->stored_us = at > disk->stored_us ? at : disk->stored_us;
-		world_post(&sim->world, (struct world_event){ .at_us = disk->stored_us,
-		                            .kind = WORLD_STORED, .node = node->number,
-		                            .incarnation = node->incarnation, .value = number });
+		world_post(&sim->world, (struct world_event){.at_us = disk->stored_us,
+					    .kind = WORLD_STORED,
+					    .node = node->number,
+					    .incarnation = node->incarnation,
+					    .value = number});
 	}
 	disk_kick(sim, node);
 }
@@ -333,8 +338,8 @@ disk_crash(struct sim *sim, struct node *node)
 	disk->commit_timer = false;
 	disk->generation++;
 	commit_reload(disk, disk->commit_stored);
-	trace_add(sim, node->number, -1, "disk-crash", "last term commit", disk->rows.last, disk->term,
-	    disk->commit);
+	trace_add(sim, node->number, -1, "disk-crash", "last term commit", disk->rows.last,
+	    disk->term, disk->commit);
 }
 
 static void
@@ -345,8 +350,8 @@ recovering_begin(struct sim *sim, struct node *node, struct tnode *before, bool 
 	disk->lost_tail = before;
 	disk->recovering = true;
 	disk->mark_valid = mark_valid;
-	trace_add(sim, node->number, -1, "loss", "last term mark_valid", disk->rows.last, disk->term,
-	    mark_valid);
+	trace_add(sim, node->number, -1, "loss", "last term mark_valid", disk->rows.last,
+	    disk->term, mark_valid);
 }
 
 static struct tnode *
@@ -383,10 +388,11 @@ void
 disk_lose(struct sim *sim, struct node *node, bool mark_valid)
 {
 	struct disk *disk = &node->disk;
-	struct disk_past past = { disk->term, disk->vote, disk_tail(disk), disk->commit_stored };
+	struct disk_past past = {disk->term, disk->vote, disk_tail(disk), disk->commit_stored};
 
 	if (past_count(disk) > 0)
-		past = disk->past[(disk->transactions - rng_range(&sim->rng, 1, past_count(disk))) % DISK_PAST];
+		past = disk->past[(disk->transactions - rng_range(&sim->rng, 1, past_count(disk))) %
+				  DISK_PAST];
 	past_restore(sim, node, &past, mark_valid);
 }
 
@@ -394,7 +400,8 @@ void
 disk_lose_to(struct sim *sim, struct node *node, uint64_t index, bool mark_valid)
 {
 	struct disk *disk = &node->disk;
-	struct disk_past past = { disk->term, disk->vote, slog_at(&disk->rows, index), disk->commit_stored };
+	struct disk_past past = {
+	    disk->term, disk->vote, slog_at(&disk->rows, index), disk->commit_stored};
 
 	for (uint64_t i = 1; i <= past_count(disk); i++) {
 		const struct disk_past *found = &disk->past[(disk->transactions - i) % DISK_PAST];
@@ -427,9 +434,11 @@ disk_set_full(struct sim *sim, struct node *node, bool full)
 		return;
 	node->disk.full = full;
 	trace_add(sim, node->number, -1, "disk-full", "full", full, 0, 0);
-	world_post(&sim->world, (struct world_event){ .at_us = sim->world.now_us + 50,
-	                            .kind = WORLD_FULL, .node = node->number,
-	                            .incarnation = node->incarnation, .value = full });
+	world_post(&sim->world, (struct world_event){.at_us = sim->world.now_us + 50,
+				    .kind = WORLD_FULL,
+				    .node = node->number,
+				    .incarnation = node->incarnation,
+				    .value = full});
 	disk_kick(sim, node);
 }
 

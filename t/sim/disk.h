@@ -43,8 +43,8 @@ struct disk {
 	struct slog rows;
 	uint64_t term;
 	int vote;
-	uint64_t commit;        /* as raft-logd knows it */
-	uint64_t commit_stored; /* as it is on disk */
+	uint64_t commit;                /* as raft-logd knows it */
+	uint64_t commit_stored;         /* as it is on disk */
 	struct raft_sessions *sessions; /* at commit */
 	bool recovering, mark_valid;
 	uint64_t mark_term;
@@ -52,9 +52,9 @@ struct disk {
 	bool full, stalled, busy;
 	bool hung; /* its transaction would be over, were it not stalled */
 	bool commit_timer;
-	size_t taken; /* writes in the running transaction */
-	uint32_t generation; /* of raft-logd */
-	uint64_t stored_us;  /* when the last report arrives: a socket keeps order */
+	size_t taken;             /* writes in the running transaction */
+	uint32_t generation;      /* of raft-logd */
+	uint64_t stored_us;       /* when the last report arrives: a socket keeps order */
 	struct disk_write *queue; /* a ring, size is a power of two */
 	size_t head, count, size;
 	struct disk_past past[DISK_PAST];
@@ -69,7 +69,8 @@ struct disk {
 void disk_init(struct disk *disk);
 void disk_free(struct disk *disk);
 /* rows: the entries of the write, as tree nodes. */
-void disk_write(struct sim *sim, struct node *node, const struct raft_write *write, struct tnode **rows);
+void disk_write(
+    struct sim *sim, struct node *node, const struct raft_write *write, struct tnode **rows);
 void disk_tell_commit(struct sim *sim, struct node *node, struct raft_pos commit);
 /* Begins a transaction when there is something to do and nothing in the way. */
 void disk_kick(struct sim *sim, struct node *node);
@@ -83,7 +84,8 @@ void disk_crash(struct sim *sim, struct node *node);
 struct raft_start disk_start(struct sim *sim, struct node *node, const struct raft_config *first);
 /* After a crash: an older state comes back. */
 void disk_lose(struct sim *sim, struct node *node, bool mark_valid);
-/* After a crash: the state of the last transaction that ended at index comes back, or what is now up to there. */
+/* After a crash: the state of the last transaction that ended at index comes back, or what is now
+ * up to there. */
 void disk_lose_to(struct sim *sim, struct node *node, uint64_t index, bool mark_valid);
 /* After a crash: the entry at index and all above it can't be read. */
 void disk_damage(struct sim *sim, struct node *node, uint64_t index);

@@ -13,7 +13,7 @@ some_time_us(struct sim *sim)
 	uint64_t e = 1000 * sim->profile.election_timeout_ms;
 
 	return rng_chance(&sim->rng, 300000) ? rng_range(&sim->rng, e / 20, e / 2)
-	                                     : rng_range(&sim->rng, e / 2, 8 * e);
+					     : rng_range(&sim->rng, e / 2, 8 * e);
 }
 
 /* Half of the time the leader. */
@@ -91,7 +91,6 @@ fault_crash(struct sim *sim, struct node *node, uint64_t down_us)
 	sim->counters[COUNT_CRASHES]++;
 	node_elector_down(sim, node);
 	disk_crash(sim, node);
-	node->down = true;
 	net_restart(sim, node->number);
 	node_up_after(sim, node, down_us);
 }
@@ -141,7 +140,8 @@ fault_pause(struct sim *sim, struct node *node, bool frozen)
 static void
 fault_clock(struct sim *sim, struct node *node)
 {
-	static const uint64_t rates[] = { 500000, 900000, 990000, 1000000, 1010000, 1100000, 2000000 };
+	static const uint64_t rates[] = {
+	    500000, 900000, 990000, 1000000, 1010000, 1100000, 2000000};
 
 	sim->counters[COUNT_CLOCK_RATES]++;
 	node_set_rate(sim, node, rates[rng_below(&sim->rng, sizeof rates / sizeof rates[0])]);
@@ -150,8 +150,9 @@ fault_clock(struct sim *sim, struct node *node)
 static void
 fault_disk(struct sim *sim, struct node *node, bool full)
 {
-	struct world_event end = { .at_us = sim->world.now_us + some_time_us(sim),
-		.kind = full ? WORLD_ROOM : WORLD_RUN_AGAIN, .node = node->number };
+	struct world_event end = {.at_us = sim->world.now_us + some_time_us(sim),
+	    .kind = full ? WORLD_ROOM : WORLD_RUN_AGAIN,
+	    .node = node->number};
 
 	sim->counters[full ? COUNT_FULLS : COUNT_STALLS]++;
 	if (full)
@@ -175,7 +176,8 @@ loss_allowed(const struct sim *sim, const struct node *node)
 static void
 fault_loss(struct sim *sim, struct node *node, enum fault fault)
 {
-	if (!loss_allowed(sim, node) || node->dead || (fault == FAULT_DAMAGE && node->disk.rows.last == 0))
+	if (!loss_allowed(sim, node) || node->dead ||
+	    (fault == FAULT_DAMAGE && node->disk.rows.last == 0))
 		return;
 	fault_crash(sim, node, some_time_us(sim));
 	if (fault == FAULT_DAMAGE) {
@@ -195,7 +197,8 @@ fault_node(struct sim *sim, enum fault fault)
 	if (fault == FAULT_ISOLATE)
 		fault_isolate(sim, node->number);
 	else if (fault == FAULT_FLAP)
-		net_flap(sim, node->number, some_time_us(sim) / 2, (unsigned)rng_range(&sim->rng, 2, 12));
+		net_flap(sim, node->number, some_time_us(sim) / 2,
+		    (unsigned)rng_range(&sim->rng, 2, 12));
 	else if (fault == FAULT_CRASH)
 		fault_crash(sim, node, some_time_us(sim));
 	else if (fault == FAULT_ELECTOR)
@@ -236,8 +239,10 @@ fault_strike(struct sim *sim)
 
 	if (sim->faults_over || sim->profile.fault_pause_us == 0)
 		return;
-	world_post(&sim->world, (struct world_event){ .kind = WORLD_FAULT,
-	    .at_us = sim->world.now_us + rng_range(&sim->rng, 1, 2 * sim->profile.fault_pause_us) });
+	world_post(&sim->world,
+	    (struct world_event){.kind = WORLD_FAULT,
+		.at_us =
+		    sim->world.now_us + rng_range(&sim->rng, 1, 2 * sim->profile.fault_pause_us)});
 	fault = draw(sim);
 	trace_add(sim, -1, -1, fault_name(fault), "", 0, 0, 0);
 	if (fault == FAULT_SPLIT)
@@ -266,7 +271,8 @@ leave_dead(struct sim *sim)
 		struct node *node = &sim->nodes[i];
 		bool spare = 2 * (sim_voters(sim) - lost - 1) > sim_voters(sim);
 
-		if (!rng_chance(&sim->rng, 200000) || node->disk.recovering || (node->voter && !spare))
+		if (!rng_chance(&sim->rng, 200000) || node->disk.recovering ||
+		    (node->voter && !spare))
 			continue;
 		lost += node->voter;
 		fault_crash(sim, node, 0);

@@ -39,8 +39,9 @@ ledger_record(struct sim *sim, const struct tnode *tnode)
 	struct raft_entry decoded;
 
 	if (!raft_entry_decode(&decoded, entry->chunk, entry->bytes, entry->size) ||
-	    decoded.size != entry->size || decoded.term != entry->term || decoded.kind != entry->kind ||
-	    decoded.serial != entry->serial || !raft_sid_equal(&decoded.session, &entry->session))
+	    decoded.size != entry->size || decoded.term != entry->term ||
+	    decoded.kind != entry->kind || decoded.serial != entry->serial ||
+	    !raft_sid_equal(&decoded.session, &entry->session))
 		sim_fail(sim, "entry %" PRIu64 " and its record differ", tnode->index);
 }
 
@@ -52,15 +53,20 @@ ledger_attempt(struct sim *sim, struct tnode *tnode, uint64_t epoch)
 	uint64_t at = tnode->entry.serial - attempt->serial;
 
 	if (attempt->session != tnode->session || at >= attempt->count)
-		sim_fail(sim, "entry %" PRIu64 " is not what attempt %" PRIu32 " held", tnode->index, tnode->attempt);
+		sim_fail(sim, "entry %" PRIu64 " is not what attempt %" PRIu32 " held",
+		    tnode->index, tnode->attempt);
 	if ((attempt->refused & 1u << at) != 0)
-		sim_fail(sim, "entry %" PRIu64 " (session %" PRIu32 ", serial %" PRIu64
-		    ") is of an attempt that was refused", tnode->index, tnode->session, tnode->entry.serial);
+		sim_fail(sim,
+		    "entry %" PRIu64 " (session %" PRIu32 ", serial %" PRIu64
+		    ") is of an attempt that was refused",
+		    tnode->index, tnode->session, tnode->entry.serial);
 	if (attempt->fence != 0 && attempt->fence != tnode->entry.term)
 		sim_fail(sim, "entry %" PRIu64 " of term %" PRIu64 " was fenced to term %" PRIu64,
 		    tnode->index, tnode->entry.term, attempt->fence);
 	if (attempt->epoch != epoch)
-		sim_fail(sim, "entry %" PRIu64 " is of epoch %" PRIu64 ", but its session is at epoch %" PRIu64,
+		sim_fail(sim,
+		    "entry %" PRIu64 " is of epoch %" PRIu64
+		    ", but its session is at epoch %" PRIu64,
 		    tnode->index, attempt->epoch, epoch);
 	attempt->placed[at] = tnode;
 }
@@ -71,13 +77,18 @@ ledger_client(struct sim *sim, struct tnode *tnode, uint64_t serial, uint64_t ep
 	if (tnode->session == 0)
 		sim_fail(sim, "entry %" PRIu64 " is of no known session", tnode->index);
 	if (tnode->entry.serial <= serial)
-		sim_fail(sim, "exactly once: serial %" PRIu64 " of session %" PRIu32
-		    " is already in the log above entry %" PRIu64, tnode->entry.serial, tnode->session, tnode->index);
+		sim_fail(sim,
+		    "exactly once: serial %" PRIu64 " of session %" PRIu32
+		    " is already in the log above entry %" PRIu64,
+		    tnode->entry.serial, tnode->session, tnode->index);
 	if (tnode->entry.serial != serial + 1)
-		sim_fail(sim, "entry %" PRIu64 " has serial %" PRIu64 " of session %" PRIu32 " after serial %" PRIu64,
+		sim_fail(sim,
+		    "entry %" PRIu64 " has serial %" PRIu64 " of session %" PRIu32
+		    " after serial %" PRIu64,
 		    tnode->index, tnode->entry.serial, tnode->session, serial);
 	if (raft_sid_named(&tnode->entry.session) && epoch == 0)
-		sim_fail(sim, "entry %" PRIu64 " is of a named session that is not open", tnode->index);
+		sim_fail(
+		    sim, "entry %" PRIu64 " is of a named session that is not open", tnode->index);
 	tnode->serial_after = tnode->entry.serial;
 	tnode->epoch_after = epoch;
 	ledger_attempt(sim, tnode, epoch);
@@ -88,10 +99,13 @@ ledger_open(struct sim *sim, struct tnode *tnode, uint64_t serial, uint64_t epoc
 {
 	struct raft_session_open open;
 
-	if (!raft_session_open_decode(&open, raft_entry_data(&tnode->entry), raft_entry_data_size(&tnode->entry)))
+	if (!raft_session_open_decode(
+		&open, raft_entry_data(&tnode->entry), raft_entry_data_size(&tnode->entry)))
 		sim_fail(sim, "entry %" PRIu64 " opens a session but is malformed", tnode->index);
 	if (open.replaces != epoch)
-		sim_fail(sim, "entry %" PRIu64 " replaces epoch %" PRIu64 ", but epoch %" PRIu64 " is in force",
+		sim_fail(sim,
+		    "entry %" PRIu64 " replaces epoch %" PRIu64 ", but epoch %" PRIu64
+		    " is in force",
 		    tnode->index, open.replaces, epoch);
 	tnode->serial_after = serial;
 	tnode->epoch_after = tnode->index;
@@ -111,14 +125,17 @@ ledger_entry(struct sim *sim, struct node *node, struct tnode *tnode)
 	tnode->session_prev = node->session_last[tnode->session];
 	switch (tnode->entry.kind) {
 	case RAFT_CLIENT:
-		ledger_client(sim, tnode, above == NULL ? 0 : above->serial_after, above == NULL ? 0 : above->epoch_after);
+		ledger_client(sim, tnode, above == NULL ? 0 : above->serial_after,
+		    above == NULL ? 0 : above->epoch_after);
 		break;
 	case RAFT_SESSION_OPEN:
-		ledger_open(sim, tnode, above == NULL ? 0 : above->serial_after, above == NULL ? 0 : above->epoch_after);
+		ledger_open(sim, tnode, above == NULL ? 0 : above->serial_after,
+		    above == NULL ? 0 : above->epoch_after);
 		break;
 	case RAFT_SESSION_DROP:
 		if (above == NULL || above->epoch_after == 0)
-			sim_fail(sim, "entry %" PRIu64 " drops a session that is not open", tnode->index);
+			sim_fail(sim, "entry %" PRIu64 " drops a session that is not open",
+			    tnode->index);
 		break;
 	case RAFT_NOOP:
 	case RAFT_CONFIG:
@@ -144,7 +161,8 @@ static void
 oracle_apply(struct sim *sim, const struct tnode *tnode)
 {
 	struct check *check = &sim->check;
-	struct raft_sessions_change change = raft_sessions_apply(check->oracle, tnode->index, &tnode->entry);
+	struct raft_sessions_change change =
+	    raft_sessions_apply(check->oracle, tnode->index, &tnode->entry);
 	uint64_t *digest = &check->session_digests[tnode->session];
 
 	if (tnode->session == 0)
@@ -152,10 +170,12 @@ oracle_apply(struct sim *sim, const struct tnode *tnode)
 	check->digest -= *digest;
 	*digest = change.touched == NULL ? 0 : session_digest(change.touched);
 	check->digest += *digest;
-	if (change.touched != NULL
-	        ? change.touched->serial != tnode->serial_after || change.touched->epoch != tnode->epoch_after
-	        : tnode->entry.kind != RAFT_SESSION_DROP)
-		sim_fail(sim, "the session table takes entry %" PRIu64 " otherwise than the log says", tnode->index);
+	if (change.touched != NULL ? change.touched->serial != tnode->serial_after ||
+					 change.touched->epoch != tnode->epoch_after
+				   : tnode->entry.kind != RAFT_SESSION_DROP)
+		sim_fail(sim,
+		    "the session table takes entry %" PRIu64 " otherwise than the log says",
+		    tnode->index);
 }
 
 static void
@@ -180,12 +200,13 @@ ledger_commit(struct sim *sim, struct tnode *tnode, uint64_t term)
 
 	if (check->committed == check->commits_size) {
 		check->commits_size = check->commits_size == 0 ? 1024 : 2 * check->commits_size;
-		check->commits = realloc(check->commits, check->commits_size * sizeof *check->commits);
+		check->commits =
+		    realloc(check->commits, check->commits_size * sizeof *check->commits);
 		must(check->commits != NULL);
 	}
 	oracle_apply(sim, tnode);
 	check->commits[check->committed++] =
-	    (struct check_commit){ .tnode = tnode, .term = term, .digest = check->digest };
+	    (struct check_commit){.tnode = tnode, .term = term, .digest = check->digest};
 	count_commit(sim, tnode);
 }
 
@@ -206,6 +227,7 @@ check_sessions(struct sim *sim, struct node *node)
 	sim->counters[COUNT_TABLES_COMPARED]++;
 	raft_sessions_each(raft_sessions_committed(node->core), digest_add, &digest);
 	if (digest != (commit == 0 ? 0 : sim->check.commits[commit - 1].digest))
-		sim_fail(sim, "the session table of n%d at %" PRIu64 " differs from what is committed",
+		sim_fail(sim,
+		    "the session table of n%d at %" PRIu64 " differs from what is committed",
 		    node->number + 1, commit);
 }

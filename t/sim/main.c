@@ -12,7 +12,8 @@
 #include <string.h>
 
 static const char usage_text[] =
-    "usage: sim [--seed N | --seeds A-B | --seeds COUNT | --seconds N] [--steps N] [--profile NAME]\n"
+    "usage: sim [--seed N | --seeds A-B | --seeds COUNT | --seconds N] [--steps N] [--profile "
+    "NAME]\n"
     "           [--jobs N] [--twice] [--trace] [--replay] [--need-all] [--list]\n"
     "       sim [--trace] [--update] --scenario FILE ...\n";
 
@@ -61,26 +62,38 @@ list_profiles(void)
 }
 
 enum option_number {
-	OPT_SEED = 256, OPT_SEEDS, OPT_SECONDS, OPT_STEPS, OPT_PROFILE, OPT_JOBS, OPT_TWICE, OPT_TRACE,
-	OPT_REPLAY, OPT_NEED_ALL, OPT_LIST, OPT_SCENARIO, OPT_UPDATE, OPT_HELP
+	OPT_SEED = 256,
+	OPT_SEEDS,
+	OPT_SECONDS,
+	OPT_STEPS,
+	OPT_PROFILE,
+	OPT_JOBS,
+	OPT_TWICE,
+	OPT_TRACE,
+	OPT_REPLAY,
+	OPT_NEED_ALL,
+	OPT_LIST,
+	OPT_SCENARIO,
+	OPT_UPDATE,
+	OPT_HELP
 };
 
 static const struct option options[] = {
-	{ "seed", required_argument, NULL, OPT_SEED },
-	{ "seeds", required_argument, NULL, OPT_SEEDS },
-	{ "seconds", required_argument, NULL, OPT_SECONDS },
-	{ "steps", required_argument, NULL, OPT_STEPS },
-	{ "profile", required_argument, NULL, OPT_PROFILE },
-	{ "jobs", required_argument, NULL, OPT_JOBS },
-	{ "twice", no_argument, NULL, OPT_TWICE },
-	{ "trace", no_argument, NULL, OPT_TRACE },
-	{ "replay", no_argument, NULL, OPT_REPLAY },
-	{ "need-all", no_argument, NULL, OPT_NEED_ALL },
-	{ "list", no_argument, NULL, OPT_LIST },
-	{ "scenario", no_argument, NULL, OPT_SCENARIO },
-	{ "update", no_argument, NULL, OPT_UPDATE },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ NULL, 0, NULL, 0 },
+    {"seed", required_argument, NULL, OPT_SEED},
+    {"seeds", required_argument, NULL, OPT_SEEDS},
+    {"seconds", required_argument, NULL, OPT_SECONDS},
+    {"steps", required_argument, NULL, OPT_STEPS},
+    {"profile", required_argument, NULL, OPT_PROFILE},
+    {"jobs", required_argument, NULL, OPT_JOBS},
+    {"twice", no_argument, NULL, OPT_TWICE},
+    {"trace", no_argument, NULL, OPT_TRACE},
+    {"replay", no_argument, NULL, OPT_REPLAY},
+    {"need-all", no_argument, NULL, OPT_NEED_ALL},
+    {"list", no_argument, NULL, OPT_LIST},
+    {"scenario", no_argument, NULL, OPT_SCENARIO},
+    {"update", no_argument, NULL, OPT_UPDATE},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
 };
 
 static void
@@ -146,14 +159,16 @@ profile_known(const char *name)
 int
 main(int argc, char **argv)
 {
-	struct batch batch = { .first = 1, .last = 1, .steps = 100000, .profile = "mixed", .jobs = 1 };
+	struct batch batch = {
+	    .first = 1, .last = 1, .steps = 100000, .profile = "mixed", .jobs = 1};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1)
 		option_take(&batch, option);
 	if (batch.scenarios)
 		return scenario_files(argv + optind, batch.trace, batch.update);
-	if (optind != argc || batch.jobs == 0 || batch.jobs > BATCH_JOBS_MAX || !profile_known(batch.profile))
+	if (optind != argc || batch.jobs == 0 || batch.jobs > BATCH_JOBS_MAX ||
+	    !profile_known(batch.profile))
 		usage();
 	return batch_run(&batch);
 }

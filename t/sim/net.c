@@ -119,7 +119,8 @@ static uint64_t
 arrival(struct sim *sim, int from, int to)
 {
 	struct net *net = &sim->net;
-	uint64_t at = sim->world.now_us + rng_range(&sim->rng, net->delay_min_us, net->delay_max_us);
+	uint64_t at =
+	    sim->world.now_us + rng_range(&sim->rng, net->delay_min_us, net->delay_max_us);
 
 	if (rng_chance(&sim->rng, net->overtake_ppm)) {
 		sim->counters[COUNT_MESSAGES_OVERTOOK]++;
@@ -142,8 +143,10 @@ tell_unreachable(struct sim *sim, int from, int to)
 	if (net->told[from][to] || !rng_chance(&sim->rng, net->unreachable_ppm))
 		return;
 	net->told[from][to] = true;
-	world_post(&sim->world, (struct world_event){ .at_us = at, .kind = WORLD_UNREACHABLE,
-	                            .node = (uint8_t)from, .value = (uint64_t)to });
+	world_post(&sim->world, (struct world_event){.at_us = at,
+				    .kind = WORLD_UNREACHABLE,
+				    .node = (uint8_t)from,
+				    .value = (uint64_t)to});
 }
 
 static bool
@@ -153,7 +156,8 @@ held(const struct net *net, const struct raft_message *message, int from, int to
 		const struct net_hold *hold = &net->holds[i];
 
 		if ((hold->type == NET_ANY || hold->type == (int)message->type) &&
-		    (hold->from == NET_ANY || hold->from == from) && (hold->to == NET_ANY || hold->to == to))
+		    (hold->from == NET_ANY || hold->from == from) &&
+		    (hold->to == NET_ANY || hold->to == to))
 			return true;
 	}
 	return false;
@@ -162,8 +166,10 @@ held(const struct net *net, const struct raft_message *message, int from, int to
 static void
 packet_post_at(struct sim *sim, uint32_t slot, int from, int to)
 {
-	world_post(&sim->world, (struct world_event){ .at_us = arrival(sim, from, to),
-	                            .kind = WORLD_DELIVER, .node = (uint8_t)to, .value = slot });
+	world_post(&sim->world, (struct world_event){.at_us = arrival(sim, from, to),
+				    .kind = WORLD_DELIVER,
+				    .node = (uint8_t)to,
+				    .value = slot});
 }
 
 static void
@@ -217,7 +223,8 @@ net_arrive(struct sim *sim, uint32_t slot)
 		packet->message.append.entries = packet->entries;
 	if (packet->message.type == RAFT_MSG_PROPOSE)
 		packet->message.propose.entries = packet->entries;
-	if (sim->net.cut[from][to] || packet->epoch != sim->net.epochs[from] + sim->net.epochs[to] ||
+	if (sim->net.cut[from][to] ||
+	    packet->epoch != sim->net.epochs[from] + sim->net.epochs[to] ||
 	    (packet->doubled && packet->incarnation != sim->nodes[to].incarnation)) {
 		sim->counters[COUNT_MESSAGES_LOST]++;
 		trace_message(sim, "cut", &packet->message);
@@ -282,7 +289,7 @@ net_flap_step(struct sim *sim)
 		return;
 	}
 	world_post(&sim->world,
-	    (struct world_event){ .at_us = sim->world.now_us + net->flap_us, .kind = WORLD_LINKS });
+	    (struct world_event){.at_us = sim->world.now_us + net->flap_us, .kind = WORLD_LINKS});
 }
 
 void
@@ -313,7 +320,8 @@ net_let_go(struct sim *sim, bool deliver)
 		const struct raft_message *message = &sim->net.packets[slot].message;
 
 		if (deliver)
-			packet_post_at(sim, slot, sim_number(&message->from), sim_number(&message->to));
+			packet_post_at(
+			    sim, slot, sim_number(&message->from), sim_number(&message->to));
 		else
 			net_release(&sim->net, slot);
 	}

@@ -19,7 +19,8 @@ struct packet {
 	struct raft_entry *entries; /* with a reference each */
 	size_t size;
 	uint32_t next_free;
-	bool doubled; /* a proposal of which there are two: only for the elector that may have the other */
+	bool doubled; /* a proposal of which there are two: only for the elector that may have the
+			 other */
 	uint32_t incarnation;
 	uint32_t epoch; /* of the pair's transport: a restart loses what is in flight */
 };
@@ -33,8 +34,8 @@ struct net_hold {
 struct net {
 	uint64_t delay_min_us, delay_max_us;
 	uint32_t loss_ppm, duplicate_ppm, overtake_ppm, unreachable_ppm;
-	bool cut[SIM_NODES_MAX][SIM_NODES_MAX]; /* from, to */
-	bool told[SIM_NODES_MAX][SIM_NODES_MAX]; /* an UNREACHABLE is on its way */
+	bool cut[SIM_NODES_MAX][SIM_NODES_MAX];         /* from, to */
+	bool told[SIM_NODES_MAX][SIM_NODES_MAX];        /* an UNREACHABLE is on its way */
 	uint64_t last_us[SIM_NODES_MAX][SIM_NODES_MAX]; /* when the last packet arrives */
 	uint32_t epochs[SIM_NODES_MAX];
 	int flapping; /* the node whose links come and go; -1: none */

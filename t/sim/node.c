@@ -15,7 +15,8 @@ node_init(struct sim *sim, size_t number)
 	memset(node, 0, sizeof *node);
 	node->number = (uint8_t)number;
 	node->id = sim_id(number);
-	node->clock = (struct clock){ .base_ms = rng_below(&sim->rng, 100000), .rate_ppm = CLOCK_TRUE };
+	node->clock =
+	    (struct clock){.base_ms = rng_below(&sim->rng, 100000), .rate_ppm = CLOCK_TRUE};
 	node->posted_us = UINT64_MAX;
 	disk_init(&node->disk);
 	slog_init(&node->issued);
@@ -39,7 +40,7 @@ node_now(const struct sim *sim, const struct node *node)
 	const struct clock *clock = &node->clock;
 	uint64_t us = sim->world.now_us - clock->base_us;
 
-	return (struct mono_ms){ clock->base_ms + us / 1000 * clock->rate_ppm / CLOCK_TRUE };
+	return (struct mono_ms){clock->base_ms + us / 1000 * clock->rate_ppm / CLOCK_TRUE};
 }
 
 static void
@@ -78,8 +79,10 @@ node_post_wake(struct sim *sim, struct node *node)
 	if (node->wake_us >= node->posted_us)
 		return;
 	node->posted_us = node->wake_us;
-	world_post(&sim->world, (struct world_event){ .at_us = node->wake_us, .kind = WORLD_WAKE,
-	                            .node = node->number, .incarnation = node->incarnation });
+	world_post(&sim->world, (struct world_event){.at_us = node->wake_us,
+				    .kind = WORLD_WAKE,
+				    .node = node->number,
+				    .incarnation = node->incarnation});
 }
 
 static void
@@ -126,9 +129,11 @@ node_fetch(struct sim *sim, struct node *node, const struct raft_fetch *fetch)
 		sim_fetched_add(fetched, entry);
 	}
 	world_post(&sim->world,
-	    (struct world_event){ .at_us = sim->world.now_us + rng_range(&sim->rng, 50, 5000),
-	        .kind = WORLD_FETCHED, .node = node->number, .incarnation = node->incarnation,
-	        .value = (uint64_t)(fetched - sim->fetched) });
+	    (struct world_event){.at_us = sim->world.now_us + rng_range(&sim->rng, 50, 5000),
+		.kind = WORLD_FETCHED,
+		.node = node->number,
+		.incarnation = node->incarnation,
+		.value = (uint64_t)(fetched - sim->fetched)});
 }
 
 /* What the core does not say twice is said by its clock: time must move between many updates. */
@@ -141,7 +146,8 @@ node_watch_silence(struct sim *sim, struct node *node)
 		node->silent_steps = 0;
 	node->silent_since = now;
 	if (++node->silent_steps > 5000)
-		sim_fail(sim, "n%d asks to be woken for ever without time moving", node->number + 1);
+		sim_fail(
+		    sim, "n%d asks to be woken for ever without time moving", node->number + 1);
 }
 
 static void
@@ -176,8 +182,10 @@ node_gather(struct sim *sim, struct node *node, struct raft_event *event)
 		return;
 	node->flush_pending = true;
 	world_post(&sim->world,
-	    (struct world_event){ .at_us = sim->world.now_us + rng_below(&sim->rng, 3000),
-	        .kind = WORLD_FLUSH, .node = node->number, .incarnation = node->incarnation });
+	    (struct world_event){.at_us = sim->world.now_us + rng_below(&sim->rng, 3000),
+		.kind = WORLD_FLUSH,
+		.node = node->number,
+		.incarnation = node->incarnation});
 }
 
 static void
@@ -236,17 +244,17 @@ node_settings(struct sim *sim, const struct node *node)
 {
 	const struct profile *profile = &sim->profile;
 	struct raft_settings settings = {
-		.id = node->id,
-		.seed = rng_next(&sim->rng),
-		.election_timeout_ms = profile->election_timeout_ms,
-		.heartbeat_ms = profile->heartbeat_ms,
-		.store_timeout_ms = profile->store_timeout_ms,
-		.message_size_max = profile->message_size_max,
-		.window_size_max = profile->window_size_max,
-		.window_messages_max = profile->window_messages_max,
-		.uncommitted_size_max = profile->uncommitted_size_max,
-		.tail_size_max = profile->tail_size_max,
-		.entry_size_max = SIM_ENTRY_SIZE_MAX,
+	    .id = node->id,
+	    .seed = rng_next(&sim->rng),
+	    .election_timeout_ms = profile->election_timeout_ms,
+	    .heartbeat_ms = profile->heartbeat_ms,
+	    .store_timeout_ms = profile->store_timeout_ms,
+	    .message_size_max = profile->message_size_max,
+	    .window_size_max = profile->window_size_max,
+	    .window_messages_max = profile->window_messages_max,
+	    .uncommitted_size_max = profile->uncommitted_size_max,
+	    .tail_size_max = profile->tail_size_max,
+	    .entry_size_max = SIM_ENTRY_SIZE_MAX,
 	};
 
 	if (profile->addresses)
@@ -259,7 +267,7 @@ node_start(struct sim *sim, struct node *node)
 {
 	struct raft_config first;
 	struct raft_settings settings = node_settings(sim, node);
-	struct raft_event event = { .type = RAFT_EVENT_TIME };
+	struct raft_event event = {.type = RAFT_EVENT_TIME};
 	uint64_t kept;
 	struct raft_start start;
 
@@ -286,15 +294,15 @@ node_up(struct sim *sim, struct node *node)
 	node->up_waits = node->disk.busy; /* raft-logd answers once its transaction has ended */
 	if (node->up_waits)
 		return;
-	node->down = false;
 	node_start(sim, node);
 }
 
 void
 node_up_after(struct sim *sim, struct node *node, uint64_t after_us)
 {
-	world_post(&sim->world, (struct world_event){ .at_us = sim->world.now_us + after_us,
-	                            .kind = WORLD_UP, .node = node->number });
+	world_post(&sim->world,
+	    (struct world_event){
+		.at_us = sim->world.now_us + after_us, .kind = WORLD_UP, .node = node->number});
 }
 
 void
@@ -321,8 +329,9 @@ node_pause(struct sim *sim, struct node *node, bool frozen, uint64_t for_us)
 		node->clock.rate_ppm = 0;
 	}
 	trace_add(sim, node->number, -1, "pause", "frozen us", frozen, for_us, 0);
-	world_post(&sim->world, (struct world_event){ .at_us = sim->world.now_us + for_us,
-	                            .kind = WORLD_RESUME, .node = node->number });
+	world_post(&sim->world,
+	    (struct world_event){
+		.at_us = sim->world.now_us + for_us, .kind = WORLD_RESUME, .node = node->number});
 }
 
 void
@@ -369,7 +378,7 @@ node_hold(struct node *node, const struct world_event *event)
 static void
 node_wake(struct sim *sim, struct node *node, uint64_t at_us)
 {
-	struct raft_event event = { .type = RAFT_EVENT_TIME };
+	struct raft_event event = {.type = RAFT_EVENT_TIME};
 
 	if (at_us != node->posted_us)
 		return; /* an earlier one was posted since, and sees to it */
@@ -384,7 +393,7 @@ node_wake(struct sim *sim, struct node *node, uint64_t at_us)
 static void
 node_flush(struct sim *sim, struct node *node)
 {
-	struct raft_event event = { .type = RAFT_EVENT_TIME };
+	struct raft_event event = {.type = RAFT_EVENT_TIME};
 
 	node->flush_pending = false;
 	node_step(sim, node, &event);
@@ -395,7 +404,8 @@ node_hear_start(struct node *node, const struct raft_message *message)
 {
 	int from = sim_number(&message->from);
 
-	if (message->type != RAFT_MSG_APPEND_REPLY || node->heard_start[from] == message->append_reply.start_number)
+	if (message->type != RAFT_MSG_APPEND_REPLY ||
+	    node->heard_start[from] == message->append_reply.start_number)
 		return;
 	node->heard_start[from] = message->append_reply.start_number;
 	node->reborn[from] = true;
@@ -405,7 +415,7 @@ static void
 node_deliver(struct sim *sim, struct node *node, uint32_t slot)
 {
 	struct packet *packet = net_arrive(sim, slot);
-	struct raft_event event = { .type = RAFT_EVENT_MESSAGE };
+	struct raft_event event = {.type = RAFT_EVENT_MESSAGE};
 
 	if (packet != NULL && node->core != NULL) {
 		trace_message(sim, "recv", &packet->message);
@@ -419,7 +429,7 @@ node_deliver(struct sim *sim, struct node *node, uint32_t slot)
 static void
 node_unreachable(struct sim *sim, struct node *node, size_t peer)
 {
-	struct raft_event event = { .type = RAFT_EVENT_UNREACHABLE };
+	struct raft_event event = {.type = RAFT_EVENT_UNREACHABLE};
 
 	sim->net.told[node->number][peer] = false;
 	if (node->core == NULL)
@@ -433,7 +443,7 @@ static void
 node_fetched(struct sim *sim, struct node *node, const struct world_event *world_event)
 {
 	struct fetched *fetched = &sim->fetched[world_event->value];
-	struct raft_event event = { .type = RAFT_EVENT_FETCHED };
+	struct raft_event event = {.type = RAFT_EVENT_FETCHED};
 
 	if (node->core != NULL && world_event->incarnation == node->incarnation) {
 		event.fetched.request = fetched->request;
@@ -450,7 +460,7 @@ node_fetched(struct sim *sim, struct node *node, const struct world_event *world
 static void
 node_disk_event(struct sim *sim, struct node *node, const struct world_event *world_event)
 {
-	struct raft_event event = { .type = RAFT_EVENT_STORED };
+	struct raft_event event = {.type = RAFT_EVENT_STORED};
 
 	if (world_event->kind == WORLD_FULL) {
 		event.type = RAFT_EVENT_DISK;
@@ -482,7 +492,7 @@ static bool
 node_disk_busy_event(const struct world_event *event)
 {
 	return event->kind == WORLD_TRANSACTION || event->kind == WORLD_IDLE_COMMIT ||
-	    event->kind == WORLD_ROOM || event->kind == WORLD_RUN_AGAIN;
+	       event->kind == WORLD_ROOM || event->kind == WORLD_RUN_AGAIN;
 }
 
 static void
@@ -548,7 +558,7 @@ node_serves(const struct node *node)
 void
 node_propose(struct sim *sim, struct node *node, const struct raft_proposal *proposal)
 {
-	struct raft_event event = { .type = RAFT_EVENT_PROPOSE, .proposal = proposal };
+	struct raft_event event = {.type = RAFT_EVENT_PROPOSE, .proposal = proposal};
 
 	node_step(sim, node, &event);
 }
@@ -556,7 +566,7 @@ node_propose(struct sim *sim, struct node *node, const struct raft_proposal *pro
 void
 node_read(struct sim *sim, struct node *node, uint64_t ticket)
 {
-	struct raft_event event = { .type = RAFT_EVENT_READ, .read_ticket = ticket };
+	struct raft_event event = {.type = RAFT_EVENT_READ, .read_ticket = ticket};
 
 	node_step(sim, node, &event);
 }

@@ -37,28 +37,27 @@ struct node {
 	struct raft_id id;
 	struct raft *core; /* NULL: no elector runs */
 	uint32_t incarnation;
-	bool dead;   /* for ever */
-	bool down;   /* the whole node: the disk does not work either */
+	bool dead; /* for ever */
 	bool paused, frozen;
 	bool up_waits; /* for its raft-logd, whose transaction has not ended */
 	struct clock clock;
 	struct disk disk;
 
 	/* What its core has said so far. */
-	struct slog issued; /* the log, durable or not */
+	struct slog issued;          /* the log, durable or not */
 	struct tnode **session_last; /* by number: the session's last entry in it */
 	struct raft_status status;
 	enum raft_role role;
 	uint64_t term, commit;
-	uint64_t match[SIM_NODES_MAX]; /* as leader */
+	uint64_t match[SIM_NODES_MAX];       /* as leader */
 	uint64_t heard_start[SIM_NODES_MAX]; /* the start number in a peer's last append reply */
-	bool reborn[SIM_NODES_MAX]; /* another one since its match was last looked at */
-	uint64_t write_number, write_term; /* of its last write */
+	bool reborn[SIM_NODES_MAX];          /* another one since its match was last looked at */
+	uint64_t write_number, write_term;   /* of its last write */
 	int write_vote;
 
 	bool flush_pending;
-	uint64_t wake_us; /* when its timer is due; UINT64_MAX: not at all */
-	uint64_t posted_us; /* the WAKE on the heap that will see to it; UINT64_MAX: none */
+	uint64_t wake_us;      /* when its timer is due; UINT64_MAX: not at all */
+	uint64_t posted_us;    /* the WAKE on the heap that will see to it; UINT64_MAX: none */
 	uint64_t silent_steps; /* updates since time moved */
 	struct mono_ms silent_since;
 	struct world_event *backlog;

@@ -11,7 +11,7 @@ fault_name(enum fault fault)
 {
 	static const char *const names[] = {
 #define F(NAME, text) [FAULT_##NAME] = text,
-		FAULTS(F)
+	    FAULTS(F)
 #undef F
 	};
 	_Static_assert(sizeof names / sizeof names[0] == FAULTS_COUNT, "a name for each fault");
@@ -29,31 +29,68 @@ struct profile_kind {
 };
 
 static const struct profile_kind kinds[] = {
-	{ "calm", 1, 7, 0, 0, 0, 1000, 0, { 0 } },
-	{ "lossy", 2, 7, 300000, 200000, 300000, 1000, 4000,
-	    { [FAULT_PEERD] = 2, [FAULT_HEAL] = 1, [FAULT_ELECTOR] = 1 } },
-	{ "partition", 3, 7, 20000, 20000, 50000, 1000, 2500,
-	    { [FAULT_SPLIT] = 4, [FAULT_ISOLATE] = 4, [FAULT_PARTIAL] = 4, [FAULT_ONE_WAY] = 4,
-	        [FAULT_FLAP] = 3, [FAULT_HEAL] = 6, [FAULT_PEERD] = 1 } },
-	{ "crash", 1, 7, 20000, 50000, 50000, 20000, 1500,
-	    { [FAULT_CRASH] = 6, [FAULT_CRASH_ALL] = 1, [FAULT_ELECTOR] = 4, [FAULT_LOGD] = 3,
-	        [FAULT_ISOLATE] = 2, [FAULT_HEAL] = 3 } },
-	{ "disk", 1, 5, 10000, 10000, 50000, 200000, 2000,
-	    { [FAULT_STALL] = 5, [FAULT_FULL] = 4, [FAULT_LOGD] = 2, [FAULT_ELECTOR] = 2,
-	        [FAULT_CRASH] = 2, [FAULT_ISOLATE] = 1, [FAULT_HEAL] = 2 } },
-	{ "recovery", 3, 7, 20000, 20000, 50000, 20000, 1500,
-	    { [FAULT_LOSE_TAIL] = 5, [FAULT_LOSE_MARK] = 5, [FAULT_DAMAGE] = 4, [FAULT_CRASH] = 3,
-	        [FAULT_ELECTOR] = 2, [FAULT_ISOLATE] = 4, [FAULT_ONE_WAY] = 1, [FAULT_HEAL] = 7,
-	        [FAULT_SPLIT] = 2 } },
-	{ "clock", 2, 7, 20000, 20000, 50000, 20000, 1500,
-	    { [FAULT_PAUSE] = 5, [FAULT_FREEZE] = 4, [FAULT_CLOCK] = 4, [FAULT_ISOLATE] = 2,
-	        [FAULT_HEAL] = 3 } },
-	{ "chaos", 1, 7, 100000, 100000, 200000, 100000, 1000,
-	    { [FAULT_SPLIT] = 3, [FAULT_ISOLATE] = 3, [FAULT_PARTIAL] = 3, [FAULT_ONE_WAY] = 3,
-	        [FAULT_FLAP] = 2, [FAULT_HEAL] = 9, [FAULT_CRASH] = 4, [FAULT_CRASH_ALL] = 1,
-	        [FAULT_ELECTOR] = 3, [FAULT_LOGD] = 2, [FAULT_PEERD] = 2, [FAULT_PAUSE] = 2,
-	        [FAULT_FREEZE] = 2, [FAULT_CLOCK] = 2, [FAULT_STALL] = 2, [FAULT_FULL] = 1,
-	        [FAULT_LOSE_TAIL] = 2, [FAULT_LOSE_MARK] = 2, [FAULT_DAMAGE] = 2 } },
+    {"calm", 1, 7, 0, 0, 0, 1000, 0, {0}},
+    {"lossy", 2, 7, 300000, 200000, 300000, 1000, 4000,
+	{[FAULT_PEERD] = 2, [FAULT_HEAL] = 1, [FAULT_ELECTOR] = 1}},
+    {"partition", 3, 7, 20000, 20000, 50000, 1000, 2500,
+	{[FAULT_SPLIT] = 4,
+	    [FAULT_ISOLATE] = 4,
+	    [FAULT_PARTIAL] = 4,
+	    [FAULT_ONE_WAY] = 4,
+	    [FAULT_FLAP] = 3,
+	    [FAULT_HEAL] = 6,
+	    [FAULT_PEERD] = 1}},
+    {"crash", 1, 7, 20000, 50000, 50000, 20000, 1500,
+	{[FAULT_CRASH] = 6,
+	    [FAULT_CRASH_ALL] = 1,
+	    [FAULT_ELECTOR] = 4,
+	    [FAULT_LOGD] = 3,
+	    [FAULT_ISOLATE] = 2,
+	    [FAULT_HEAL] = 3}},
+    {"disk", 1, 5, 10000, 10000, 50000, 200000, 2000,
+	{[FAULT_STALL] = 5,
+	    [FAULT_FULL] = 4,
+	    [FAULT_LOGD] = 2,
+	    [FAULT_ELECTOR] = 2,
+	    [FAULT_CRASH] = 2,
+	    [FAULT_ISOLATE] = 1,
+	    [FAULT_HEAL] = 2}},
+    {"recovery", 3, 7, 20000, 20000, 50000, 20000, 1500,
+	{[FAULT_LOSE_TAIL] = 5,
+	    [FAULT_LOSE_MARK] = 5,
+	    [FAULT_DAMAGE] = 4,
+	    [FAULT_CRASH] = 3,
+	    [FAULT_ELECTOR] = 2,
+	    [FAULT_ISOLATE] = 4,
+	    [FAULT_ONE_WAY] = 1,
+	    [FAULT_HEAL] = 7,
+	    [FAULT_SPLIT] = 2}},
+    {"clock", 2, 7, 20000, 20000, 50000, 20000, 1500,
+	{[FAULT_PAUSE] = 5,
+	    [FAULT_FREEZE] = 4,
+	    [FAULT_CLOCK] = 4,
+	    [FAULT_ISOLATE] = 2,
+	    [FAULT_HEAL] = 3}},
+    {"chaos", 1, 7, 100000, 100000, 200000, 100000, 1000,
+	{[FAULT_SPLIT] = 3,
+	    [FAULT_ISOLATE] = 3,
+	    [FAULT_PARTIAL] = 3,
+	    [FAULT_ONE_WAY] = 3,
+	    [FAULT_FLAP] = 2,
+	    [FAULT_HEAL] = 9,
+	    [FAULT_CRASH] = 4,
+	    [FAULT_CRASH_ALL] = 1,
+	    [FAULT_ELECTOR] = 3,
+	    [FAULT_LOGD] = 2,
+	    [FAULT_PEERD] = 2,
+	    [FAULT_PAUSE] = 2,
+	    [FAULT_FREEZE] = 2,
+	    [FAULT_CLOCK] = 2,
+	    [FAULT_STALL] = 2,
+	    [FAULT_FULL] = 1,
+	    [FAULT_LOSE_TAIL] = 2,
+	    [FAULT_LOSE_MARK] = 2,
+	    [FAULT_DAMAGE] = 2}},
 };
 enum { KINDS_COUNT = sizeof kinds / sizeof kinds[0] };
 
@@ -133,7 +170,8 @@ profile_draw(struct profile *profile, const char *name, struct rng *rng)
 	draw_disk(profile, kind, rng);
 	draw_clients(profile, rng);
 	if (kind->fault_pause_ms > 0)
-		profile->fault_pause_us = rng_range(rng, kind->fault_pause_ms * 100, kind->fault_pause_ms * 1500);
+		profile->fault_pause_us =
+		    rng_range(rng, kind->fault_pause_ms * 100, kind->fault_pause_ms * 1500);
 	memcpy(profile->weights, kind->weights, sizeof profile->weights);
 	return true;
 }

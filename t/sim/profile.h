@@ -12,30 +12,30 @@
 #include <stddef.h>
 
 #define FAULTS(F)                                                                                  \
-	F(SPLIT, "split")             /* the nodes fall into two groups */                         \
-	F(ISOLATE, "isolate")         /* one node is cut off, often the leader */                  \
-	F(PARTIAL, "partial")         /* some links are cut */                                     \
-	F(ONE_WAY, "one_way")         /* some links are cut in one direction */                    \
-	F(FLAP, "flap")               /* a node's links come and go */                             \
-	F(HEAL, "heal")               /* all links work again */                                   \
-	F(CRASH, "crash")             /* a whole node */                                           \
-	F(CRASH_ALL, "crash_all")     /* all nodes at once */                                      \
-	F(ELECTOR, "elector")         /* restart of raft-elect alone */                            \
-	F(LOGD, "logd")               /* restart of raft-logd, and so of what the core knows */    \
-	F(PEERD, "peerd")             /* restart of raft-peerd: what is in flight is lost */       \
-	F(PAUSE, "pause")             /* the elector stops, the clock and the disk go on */        \
-	F(FREEZE, "freeze")           /* the whole node stops, its clock too */                    \
-	F(CLOCK, "clock")             /* a node's clock runs at another rate */                    \
-	F(STALL, "stall")             /* a disk completes nothing for a while */                   \
-	F(FULL, "full")               /* a disk takes no entries for a while */                    \
-	F(LOSE_TAIL, "lose_tail")     /* crash; an older state is on disk, the mark tells */       \
-	F(LOSE_MARK, "lose_mark")     /* crash; an older state is on disk, the mark is gone */     \
-	F(DAMAGE, "damage")           /* crash; a stored entry is unreadable */
+	F(SPLIT, "split")         /* the nodes fall into two groups */                             \
+	F(ISOLATE, "isolate")     /* one node is cut off, often the leader */                      \
+	F(PARTIAL, "partial")     /* some links are cut */                                         \
+	F(ONE_WAY, "one_way")     /* some links are cut in one direction */                        \
+	F(FLAP, "flap")           /* a node's links come and go */                                 \
+	F(HEAL, "heal")           /* all links work again */                                       \
+	F(CRASH, "crash")         /* a whole node */                                               \
+	F(CRASH_ALL, "crash_all") /* all nodes at once */                                          \
+	F(ELECTOR, "elector")     /* restart of raft-elect alone */                                \
+	F(LOGD, "logd")           /* restart of raft-logd, and so of what the core knows */        \
+	F(PEERD, "peerd")         /* restart of raft-peerd: what is in flight is lost */           \
+	F(PAUSE, "pause")         /* the elector stops, the clock and the disk go on */            \
+	F(FREEZE, "freeze")       /* the whole node stops, its clock too */                        \
+	F(CLOCK, "clock")         /* a node's clock runs at another rate */                        \
+	F(STALL, "stall")         /* a disk completes nothing for a while */                       \
+	F(FULL, "full")           /* a disk takes no entries for a while */                        \
+	F(LOSE_TAIL, "lose_tail") /* crash; an older state is on disk, the mark tells */           \
+	F(LOSE_MARK, "lose_mark") /* crash; an older state is on disk, the mark is gone */         \
+	F(DAMAGE, "damage")       /* crash; a stored entry is unreadable */
 enum fault {
 #define F(NAME, text) FAULT_##NAME,
 	FAULTS(F)
 #undef F
-	FAULTS_COUNT
+	    FAULTS_COUNT
 };
 const char *fault_name(enum fault fault);
 

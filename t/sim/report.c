@@ -24,11 +24,12 @@ static const struct {
 	const char *text;
 	int needed;
 } counter_infos[] = {
-#define C(NAME, counter_text, is_needed) [COUNT_##NAME] = { counter_text, is_needed },
-	COUNTERS(C)
+#define C(NAME, counter_text, is_needed) [COUNT_##NAME] = {counter_text, is_needed},
+    COUNTERS(C)
 #undef C
 };
-_Static_assert(sizeof counter_infos / sizeof counter_infos[0] == COUNTERS_COUNT, "a text for each counter");
+_Static_assert(
+    sizeof counter_infos / sizeof counter_infos[0] == COUNTERS_COUNT, "a text for each counter");
 
 static double
 seconds_now(void)
@@ -74,8 +75,8 @@ run_job(const struct batch *batch, unsigned job, struct tally *tally)
 	double end = seconds_now() + (double)batch->seconds;
 
 	must(sim != NULL);
-	for (uint64_t seed = batch->first + job; batch->seconds > 0 ? seconds_now() < end : seed <= batch->last;
-	     seed += batch->jobs)
+	for (uint64_t seed = batch->first + job;
+	     batch->seconds > 0 ? seconds_now() < end : seed <= batch->last; seed += batch->jobs)
 		run_seed(sim, batch, tally, seed);
 	free(sim);
 }
@@ -99,7 +100,7 @@ run_children(const struct batch *batch, struct tally *sum)
 	bool good = true;
 
 	for (unsigned job = 0; job < batch->jobs; job++) {
-		struct tally tally = { .seeds = 0 };
+		struct tally tally = {.seeds = 0};
 
 		must(pipe(pipes[job]) == 0);
 		fflush(stdout);
@@ -138,8 +139,10 @@ report(const struct batch *batch, const struct tally *tally, double seconds)
 			status = 1;
 		}
 	}
-	printf("slowest leader: %.2f election timeouts after the faults\n", (double)tally->slowest / 100);
-	printf("seeds=%" PRIu64 " profile=%s events=%" PRIu64 " seconds=%.1f seeds_per_s=%.1f events_per_s=%.0f\n",
+	printf("slowest leader: %.2f election timeouts after the faults\n",
+	    (double)tally->slowest / 100);
+	printf("seeds=%" PRIu64 " profile=%s events=%" PRIu64
+	       " seconds=%.1f seeds_per_s=%.1f events_per_s=%.0f\n",
 	    tally->seeds, batch->profile, tally->counters[COUNT_EVENTS], seconds,
 	    (double)tally->seeds / seconds, (double)tally->counters[COUNT_EVENTS] / seconds);
 	return status;
@@ -148,7 +151,7 @@ report(const struct batch *batch, const struct tally *tally, double seconds)
 int
 batch_run(const struct batch *batch)
 {
-	struct tally tally = { .seeds = 0 };
+	struct tally tally = {.seeds = 0};
 	double start = seconds_now();
 
 	if (batch->jobs == 1)

@@ -16,7 +16,7 @@ struct batch {
 	uint64_t steps;
 	const char *profile;
 	unsigned jobs;
-	bool twice;    /* each seed twice: the traces must be equal */
+	bool twice; /* each seed twice: the traces must be equal */
 	bool trace;
 	bool need_all; /* a needed counter that is zero is a failure */
 	bool scenarios, update;

@@ -23,14 +23,16 @@ end_log(FILE *out, const struct node *node)
 		const struct raft_entry *entry = &slog_at(&node->disk.rows, index)->entry;
 
 		if (entry->kind == RAFT_CLIENT)
-			fprintf(out, " %" PRIu32 "/%" PRIu64, session_number(&entry->session), entry->serial);
+			fprintf(out, " %" PRIu32 "/%" PRIu64, session_number(&entry->session),
+			    entry->serial);
 		else
 			fprintf(out, " %s", raft_kind_name(entry->kind));
 	}
 	fprintf(out, "%s\n", node->disk.recovering ? " recovering" : "");
 }
 
-/* What a reader can check by thought: the stored logs (session/serial) and what clients were told. */
+/* What a reader can check by thought: the stored logs (session/serial) and what clients were told.
+ */
 static void
 end_print(FILE *out, const struct sim *sim)
 {
@@ -54,7 +56,8 @@ end_print(FILE *out, const struct sim *sim)
 		if (read->answered && read->ok)
 			fprintf(out, "read %zu index=%" PRIu64 "\n", i, read->index);
 		else
-			fprintf(out, "read %zu %s\n", i, read->answered ? "refused" : "has no answer");
+			fprintf(
+			    out, "read %zu %s\n", i, read->answered ? "refused" : "has no answer");
 	}
 }
 
@@ -76,7 +79,8 @@ commands_run(struct story *story, char *text, char **end)
 			break;
 		}
 		if (!story_line(story, line)) {
-			fprintf(stderr, "%s:%u: %s\n", story->sim->scenario, story->sim->line, story->wrong);
+			fprintf(stderr, "%s:%u: %s\n", story->sim->scenario, story->sim->line,
+			    story->wrong);
 			return false;
 		}
 		line = next;

@@ -19,7 +19,7 @@ durable_at(const struct node *node, struct raft_pos pos)
 	if (pos.index == 0)
 		return true;
 	return pos.index <= node->disk.rows.last &&
-	    slog_at(&node->disk.rows, pos.index)->entry.term == pos.term;
+	       slog_at(&node->disk.rows, pos.index)->entry.term == pos.term;
 }
 
 static void
@@ -32,11 +32,13 @@ send_vote(struct sim *sim, struct node *node, const struct raft_message *message
 	if (message->vote.pre)
 		return;
 	if (!has_promised(sim, node, message->term, node->number))
-		sim_fail(sim, "n%d asks for votes in term %" PRIu64 " before its own vote is on disk",
+		sim_fail(sim,
+		    "n%d asks for votes in term %" PRIu64 " before its own vote is on disk",
 		    node->number + 1, message->term);
-	if (node->role == RAFT_CANDIDATE && node->term == message->term && !durable_at(node, message->vote.last))
-		sim_fail(sim, "n%d stands with entry %" PRIu64 ", which is not on its disk", node->number + 1,
-		    message->vote.last.index);
+	if (node->role == RAFT_CANDIDATE && node->term == message->term &&
+	    !durable_at(node, message->vote.last))
+		sim_fail(sim, "n%d stands with entry %" PRIu64 ", which is not on its disk",
+		    node->number + 1, message->vote.last.index);
 }
 
 static void
@@ -50,13 +52,14 @@ send_vote_reply(struct sim *sim, struct node *node, const struct raft_message *m
 		return;
 	}
 	if (node->disk.recovering)
-		sim_fail(sim, "n%d grants a %svote while it recovers", node->number + 1, reply->pre ? "pre-" : "");
+		sim_fail(sim, "n%d grants a %svote while it recovers", node->number + 1,
+		    reply->pre ? "pre-" : "");
 	if (reply->pre)
 		return;
 	sim->counters[COUNT_VOTES_GRANTED]++;
 	if (!has_promised(sim, node, message->term, candidate))
-		sim_fail(sim, "n%d grants its vote of term %" PRIu64 " before that is on disk", node->number + 1,
-		    message->term);
+		sim_fail(sim, "n%d grants its vote of term %" PRIu64 " before that is on disk",
+		    node->number + 1, message->term);
 }
 
 /* As known here, when that leader still leads. */
@@ -69,7 +72,8 @@ leader_of(struct sim *sim, uint64_t term)
 	if (known->leader == 0)
 		return NULL;
 	leader = &sim->nodes[known->leader - 1];
-	if (leader->incarnation != known->incarnation || leader->role != RAFT_LEADER || leader->term != term)
+	if (leader->incarnation != known->incarnation || leader->role != RAFT_LEADER ||
+	    leader->term != term)
 		return NULL;
 	return leader;
 }
@@ -89,19 +93,23 @@ send_append_reply(struct sim *sim, struct node *node, const struct raft_message 
 		sim->counters[COUNT_APPENDS_REFUSED]++;
 		return;
 	}
-	/* It was true in its term; a later one may have cut the log while the message waited for the disk. */
+	/* It was true in its term; a later one may have cut the log while the message waited for
+	 * the disk. */
 	if (node->disk.term > message->term)
 		return;
 	if (reply->match > rows->last)
-		sim_fail(sim, "n%d acknowledges up to %" PRIu64 " but has stored up to %" PRIu64, node->number + 1,
-		    reply->match, rows->last);
+		sim_fail(sim, "n%d acknowledges up to %" PRIu64 " but has stored up to %" PRIu64,
+		    node->number + 1, reply->match, rows->last);
 	if (node->disk.term < message->term)
-		sim_fail(sim, "n%d acknowledges in term %" PRIu64 ", which is not on its disk", node->number + 1,
-		    message->term);
+		sim_fail(sim, "n%d acknowledges in term %" PRIu64 ", which is not on its disk",
+		    node->number + 1, message->term);
 	if (leader == NULL)
 		return;
-	if (reply->match > leader->issued.last || slog_at(&leader->issued, reply->match) != slog_at(rows, reply->match))
-		sim_fail(sim, "n%d acknowledges entry %" PRIu64 ", but has stored another one than leader n%d",
+	if (reply->match > leader->issued.last ||
+	    slog_at(&leader->issued, reply->match) != slog_at(rows, reply->match))
+		sim_fail(sim,
+		    "n%d acknowledges entry %" PRIu64
+		    ", but has stored another one than leader n%d",
 		    node->number + 1, reply->match, leader->number + 1);
 }
 
@@ -111,18 +119,22 @@ send_entries(struct sim *sim, struct node *node, const struct raft_append *appen
 	uint64_t size = 0;
 
 	if (append->prev.index + append->entries_count > node->issued.last ||
-	    (append->prev.index > 0 && slog_at(&node->issued, append->prev.index)->entry.term != append->prev.term))
-		sim_fail(sim, "leader n%d sends after a place that is not in its log", node->number + 1);
+	    (append->prev.index > 0 &&
+		slog_at(&node->issued, append->prev.index)->entry.term != append->prev.term))
+		sim_fail(
+		    sim, "leader n%d sends after a place that is not in its log", node->number + 1);
 	for (size_t i = 0; i < append->entries_count; i++) {
 		const struct tnode *tnode = slog_at(&node->issued, append->prev.index + 1 + i);
 
 		size += append->entries[i].size;
-		if (append->entries[i].term != tnode->entry.term || tree_hash(&append->entries[i]) != tnode->hash)
-			sim_fail(sim, "leader n%d sends another entry %" PRIu64 " than it has", node->number + 1,
-			    tnode->index);
+		if (append->entries[i].term != tnode->entry.term ||
+		    tree_hash(&append->entries[i]) != tnode->hash)
+			sim_fail(sim, "leader n%d sends another entry %" PRIu64 " than it has",
+			    node->number + 1, tnode->index);
 	}
 	if (append->entries_count > 1 && size > sim->profile.message_size_max)
-		sim_fail(sim, "leader n%d sends %" PRIu64 " bytes in one message", node->number + 1, size);
+		sim_fail(sim, "leader n%d sends %" PRIu64 " bytes in one message", node->number + 1,
+		    size);
 }
 
 static void
@@ -133,14 +145,16 @@ send_append(struct sim *sim, struct node *node, const struct raft_message *messa
 	uint64_t bound = append->prev.index + append->entries_count;
 
 	if (node->disk.term < message->term)
-		sim_fail(sim, "n%d leads term %" PRIu64 ", which is not on its disk", node->number + 1, message->term);
+		sim_fail(sim, "n%d leads term %" PRIu64 ", which is not on its disk",
+		    node->number + 1, message->term);
 	if (node->role != RAFT_LEADER || node->term != message->term)
 		return; /* it led, earlier in this turn */
 	if (append->commit > node->commit)
-		sim_fail(sim, "leader n%d tells commit index %" PRIu64 ", its own is %" PRIu64, node->number + 1,
-		    append->commit, node->commit);
+		sim_fail(sim, "leader n%d tells commit index %" PRIu64 ", its own is %" PRIu64,
+		    node->number + 1, append->commit, node->commit);
 	if (append->commit > bound && append->commit > node->match[to])
-		sim_fail(sim, "leader n%d tells n%d a commit index that it may not have the entries of",
+		sim_fail(sim,
+		    "leader n%d tells n%d a commit index that it may not have the entries of",
 		    node->number + 1, to + 1);
 	send_entries(sim, node, append);
 }

@@ -20,7 +20,7 @@ sim_set_current(struct sim *sim)
 struct raft_id
 sim_id(size_t number)
 {
-	struct raft_id id = { { 'n', (char)('1' + number) } };
+	struct raft_id id = {{'n', (char)('1' + number)}};
 
 	return id;
 }
@@ -43,7 +43,8 @@ sim_config(const struct sim *sim, struct raft_config *config, bool addresses)
 		member->role = sim->nodes[i].voter ? RAFT_VOTER : RAFT_LEARNER;
 		member->key[0] = (uint8_t)(i + 1);
 		if (addresses)
-			snprintf(member->address, sizeof member->address, "tcp://10.0.0.%zu:7101", i + 1);
+			snprintf(member->address, sizeof member->address, "tcp://10.0.0.%zu:7101",
+			    i + 1);
 	}
 }
 
@@ -61,7 +62,8 @@ sim_leader(struct sim *sim)
 	for (size_t i = 0; i < sim->nodes_count; i++) {
 		struct node *node = &sim->nodes[i];
 
-		if (node->core != NULL && node->role == RAFT_LEADER && (leader == NULL || node->term > leader->term))
+		if (node->core != NULL && node->role == RAFT_LEADER &&
+		    (leader == NULL || node->term > leader->term))
 			leader = node;
 	}
 	return leader;
@@ -80,7 +82,7 @@ sim_fetched_new(struct sim *sim)
 		must(sim->fetched != NULL);
 	}
 	if (slot == sim->fetched_count)
-		sim->fetched[sim->fetched_count++] = (struct fetched){ .entries = NULL };
+		sim->fetched[sim->fetched_count++] = (struct fetched){.entries = NULL};
 	sim->fetched[slot].used = true;
 	sim->fetched[slot].count = 0;
 	return &sim->fetched[slot];
@@ -92,7 +94,8 @@ sim_fetched_add(struct fetched *fetched, const struct raft_entry *entry)
 {
 	if (fetched->count == fetched->size) {
 		fetched->size = fetched->size == 0 ? 16 : 2 * fetched->size;
-		fetched->entries = realloc(fetched->entries, fetched->size * sizeof *fetched->entries);
+		fetched->entries =
+		    realloc(fetched->entries, fetched->size * sizeof *fetched->entries);
 		must(fetched->entries != NULL);
 	}
 	fetched->entries[fetched->count++] = *entry;
@@ -106,8 +109,10 @@ print_peers(const struct raft_status *status)
 	for (size_t i = 0; i < status->peers_count; i++) {
 		const struct raft_peer_status *peer = &status->peers[i];
 
-		fprintf(stderr, "   %s %s match=%" PRIu64 " next=%" PRIu64 " in_flight=%" PRIu64 "%s\n", peer->id.s,
-		    peer->state, peer->match, peer->next, peer->in_flight, peer->recovering ? " recovering" : "");
+		fprintf(stderr,
+		    "   %s %s match=%" PRIu64 " next=%" PRIu64 " in_flight=%" PRIu64 "%s\n",
+		    peer->id.s, peer->state, peer->match, peer->next, peer->in_flight,
+		    peer->recovering ? " recovering" : "");
 	}
 }
 
@@ -118,12 +123,19 @@ sim_print_nodes(struct sim *sim)
 		const struct node *node = &sim->nodes[i];
 		const struct disk *disk = &node->disk;
 
-		fprintf(stderr, "n%zu %s%s role=%s term=%" PRIu64 " commit=%" PRIu64 " last=%" PRIu64
+		fprintf(stderr,
+		    "n%zu %s%s role=%s term=%" PRIu64 " commit=%" PRIu64 " last=%" PRIu64
 		    " disk: term=%" PRIu64 " vote=%d last=%" PRIu64 " commit=%" PRIu64 "%s%s%s\n",
-		    i + 1, node->dead ? "dead" : node->core == NULL ? "down" : node->paused ? "paused" : "up",
-		    node->voter ? "" : " learner", raft_role_name(node->role), node->term, node->commit,
-		    node->issued.last, disk->term, disk->vote + 1, disk->rows.last, disk->commit,
-		    disk->recovering ? disk->mark_valid ? " recovering" : " recovering-without-mark" : "",
+		    i + 1,
+		    node->dead           ? "dead"
+		    : node->core == NULL ? "down"
+		    : node->paused       ? "paused"
+					 : "up",
+		    node->voter ? "" : " learner", raft_role_name(node->role), node->term,
+		    node->commit, node->issued.last, disk->term, disk->vote + 1, disk->rows.last,
+		    disk->commit,
+		    disk->recovering ? disk->mark_valid ? " recovering" : " recovering-without-mark"
+				     : "",
 		    disk->full ? " full" : "", disk->stalled ? " stalled" : "");
 		if (node->core != NULL && node->role == RAFT_LEADER)
 			print_peers(&node->status);
@@ -134,10 +146,12 @@ static void
 say_how_to_replay(const struct sim *sim)
 {
 	if (sim->scenario != NULL)
-		fprintf(stderr, "%s:%u: replay with: sim --scenario %s --trace\n", sim->scenario, sim->line,
-		    sim->scenario);
+		fprintf(stderr, "%s:%u: replay with: sim --scenario %s --trace\n", sim->scenario,
+		    sim->line, sim->scenario);
 	else
-		fprintf(stderr, "replay with: sim --seed %" PRIu64 " --profile %s --steps %" PRIu64 " --trace\n",
+		fprintf(stderr,
+		    "replay with: sim --seed %" PRIu64 " --profile %s --steps %" PRIu64
+		    " --trace\n",
 		    sim->seed, sim->profile_asked, sim->steps_max);
 }
 
@@ -147,8 +161,10 @@ fail_end(struct sim *sim)
 	fflush(stdout);
 	trace_tail(sim, sim->trace.print ? 0 : 60);
 	sim_print_nodes(sim);
-	fprintf(stderr, "sim: seed %" PRIu64 " (%s, %zu nodes), step %" PRIu64 ": FAILED, see above\n", sim->seed,
-	    sim->profile.name == NULL ? "scenario" : sim->profile.name, sim->nodes_count, sim->step);
+	fprintf(stderr,
+	    "sim: seed %" PRIu64 " (%s, %zu nodes), step %" PRIu64 ": FAILED, see above\n",
+	    sim->seed, sim->profile.name == NULL ? "scenario" : sim->profile.name, sim->nodes_count,
+	    sim->step);
 	say_how_to_replay(sim);
 	exit(1);
 }
@@ -192,7 +208,8 @@ sim_begin(struct sim *sim)
 	client_init(sim);
 	for (size_t i = 0; i < sim->nodes_count; i++)
 		node_up_after(sim, &sim->nodes[i], rng_below(&sim->rng, 100000));
-	world_post(&sim->world, (struct world_event){ .at_us = sim->profile.fault_pause_us, .kind = WORLD_FAULT });
+	world_post(&sim->world,
+	    (struct world_event){.at_us = sim->profile.fault_pause_us, .kind = WORLD_FAULT});
 }
 
 void
@@ -239,8 +256,18 @@ check_not_vacuous(struct sim *sim)
 	uint64_t wanted = sim->steps_max / 2000;
 
 	if (sim->counters[COUNT_COMMITS] < wanted || sim->clients.acknowledged < wanted / 2)
-		sim_fail(sim, "a vacuous run: only %" PRIu64 " entries were committed and %" PRIu64 " acknowledged",
+		sim_fail(sim,
+		    "a vacuous run: only %" PRIu64 " entries were committed and %" PRIu64
+		    " acknowledged",
 		    sim->counters[COUNT_COMMITS], sim->clients.acknowledged);
+}
+
+/* Nothing happened that a leader may step down for. */
+static void
+check_calm(struct sim *sim)
+{
+	if (sim->profile.fault_pause_us == 0 && sim->counters[COUNT_STEP_DOWNS] > 0)
+		sim_fail(sim, "a leader steps down, though nothing is wrong");
 }
 
 void
@@ -255,6 +282,7 @@ sim_run(struct sim *sim)
 	fault_end_all(sim);
 	converge(sim);
 	check_not_vacuous(sim);
+	check_calm(sim);
 	sim_end(sim);
 	sim_set_current(NULL);
 }

@@ -31,7 +31,7 @@ start_terms(struct disk *disk)
 			continue;
 		term = tnode->entry.term;
 		disk->terms = room(disk->terms, &disk->terms_size, count + 1, sizeof *disk->terms);
-		disk->terms[count++] = (struct raft_term_start){ index, term };
+		disk->terms[count++] = (struct raft_term_start){index, term};
 	}
 	return count;
 }
@@ -43,7 +43,7 @@ start_configs(struct disk *disk, const struct raft_config *first)
 	size_t count = 1;
 
 	disk->configs = room(disk->configs, &disk->configs_size, 1, sizeof *disk->configs);
-	disk->configs[0] = (struct raft_config_at){ 0, *first };
+	disk->configs[0] = (struct raft_config_at){0, *first};
 	for (uint64_t index = 1; index <= disk->rows.last; index++) {
 		const struct raft_entry *entry = &slog_at(&disk->rows, index)->entry;
 
@@ -51,7 +51,8 @@ start_configs(struct disk *disk, const struct raft_config *first)
 			continue;
 		if (index <= disk->commit)
 			count = 0;
-		disk->configs = room(disk->configs, &disk->configs_size, count + 1, sizeof *disk->configs);
+		disk->configs =
+		    room(disk->configs, &disk->configs_size, count + 1, sizeof *disk->configs);
 		disk->configs[count].index = index;
 		must(raft_config_decode(&disk->configs[count].config, raft_entry_data(entry),
 		    raft_entry_data_size(entry)));
@@ -75,8 +76,8 @@ static struct raft_pos
 start_commit(const struct disk *disk)
 {
 	if (disk->commit == 0)
-		return (struct raft_pos){ 0, 0 };
-	return (struct raft_pos){ disk->commit, slog_at(&disk->rows, disk->commit)->entry.term };
+		return (struct raft_pos){0, 0};
+	return (struct raft_pos){disk->commit, slog_at(&disk->rows, disk->commit)->entry.term};
 }
 
 struct raft_start
@@ -84,16 +85,16 @@ disk_start(struct sim *sim, struct node *node, const struct raft_config *first)
 {
 	struct disk *disk = &node->disk;
 	struct raft_start start = {
-		.term = disk->term,
-		.vote = disk->vote == DISK_NOBODY ? (struct raft_id){ { 0 } } : sim->nodes[disk->vote].id,
-		.start_number = rng_next(&sim->rng) | 1,
-		.last = slog_last(&disk->rows),
-		.commit = start_commit(disk),
-		.sessions = raft_sessions_dup(disk->sessions),
-		.recovering = disk->recovering,
-		.mark_valid = disk->mark_valid,
-		.mark_term = disk->mark_term,
-		.full = disk->full,
+	    .term = disk->term,
+	    .vote = disk->vote == DISK_NOBODY ? (struct raft_id){{0}} : sim->nodes[disk->vote].id,
+	    .start_number = rng_next(&sim->rng) | 1,
+	    .last = slog_last(&disk->rows),
+	    .commit = start_commit(disk),
+	    .sessions = raft_sessions_dup(disk->sessions),
+	    .recovering = disk->recovering,
+	    .mark_valid = disk->mark_valid,
+	    .mark_term = disk->mark_term,
+	    .full = disk->full,
 	};
 
 	start.terms_count = start_terms(disk);

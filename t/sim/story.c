@@ -15,11 +15,25 @@ story_init(struct story *story, struct sim *sim)
 {
 	memset(story, 0, sizeof *story);
 	story->sim = sim;
-	sim->profile = (struct profile){ .name = NULL, .nodes = 3, .delay_min_us = 1000, .delay_max_us = 1000,
-		.write_min_us = 500, .write_max_us = 500, .election_timeout_ms = 200, .heartbeat_ms = 20,
-		.store_timeout_ms = 400, .message_size_max = 1 << 20, .window_size_max = 4 << 20,
-		.uncommitted_size_max = 1 << 20, .tail_size_max = 1 << 20, .window_messages_max = 8,
-		.clients = 1, .client_pause_us = 1000, .client_window = 1, .client_batch = 1, .payload_max = 16 };
+	sim->profile = (struct profile){.name = NULL,
+	    .nodes = 3,
+	    .delay_min_us = 1000,
+	    .delay_max_us = 1000,
+	    .write_min_us = 500,
+	    .write_max_us = 500,
+	    .election_timeout_ms = 200,
+	    .heartbeat_ms = 20,
+	    .store_timeout_ms = 400,
+	    .message_size_max = 1 << 20,
+	    .window_size_max = 4 << 20,
+	    .uncommitted_size_max = 1 << 20,
+	    .tail_size_max = 1 << 20,
+	    .window_messages_max = 8,
+	    .clients = 1,
+	    .client_pause_us = 1000,
+	    .client_window = 1,
+	    .client_batch = 1,
+	    .payload_max = 16};
 	sim->faults_over = true;
 	sim->clients.stopping = true;
 }
@@ -53,7 +67,8 @@ word_node(struct story *story, const char *word, int *number, bool any)
 		*number = NET_ANY;
 		return true;
 	}
-	if (word[0] != 'n' || word[1] < '1' || word[1] >= (char)('1' + story->sim->nodes_count) || word[2] != '\0')
+	if (word[0] != 'n' || word[1] < '1' || word[1] >= (char)('1' + story->sim->nodes_count) ||
+	    word[2] != '\0')
 		return wrong(story, "there is no such node");
 	*number = word[1] - '1';
 	return true;
@@ -68,7 +83,8 @@ node_at(struct story *story, size_t word)
 		wrong(story, "a node is missing");
 		return NULL;
 	}
-	return word_node(story, story->words[word], &number, false) ? &story->sim->nodes[number] : NULL;
+	return word_node(story, story->words[word], &number, false) ? &story->sim->nodes[number]
+								    : NULL;
 }
 
 static bool
@@ -108,7 +124,8 @@ pair_at(struct story *story, size_t word, int *from, int *to)
 	if (sign == NULL)
 		return wrong(story, "FROM>TO is missing");
 	*sign = '\0';
-	return word_node(story, story->words[word], from, true) && word_node(story, sign + 1, to, true);
+	return word_node(story, story->words[word], from, true) &&
+	       word_node(story, sign + 1, to, true);
 }
 
 /* ----------------------------------------------------------- set-up */
@@ -137,15 +154,15 @@ do_set(struct story *story)
 		const char *name;
 		uint64_t *value;
 	} settings[] = {
-		{ "election_timeout_ms", &profile->election_timeout_ms },
-		{ "heartbeat_ms", &profile->heartbeat_ms },
-		{ "store_timeout_ms", &profile->store_timeout_ms },
-		{ "message_size_max", &profile->message_size_max },
-		{ "window_size_max", &profile->window_size_max },
-		{ "uncommitted_size_max", &profile->uncommitted_size_max },
-		{ "tail_size_max", &profile->tail_size_max },
-		{ "delay_us", &profile->delay_min_us },
-		{ "seed", &story->sim->seed },
+	    {"election_timeout_ms", &profile->election_timeout_ms},
+	    {"heartbeat_ms", &profile->heartbeat_ms},
+	    {"store_timeout_ms", &profile->store_timeout_ms},
+	    {"message_size_max", &profile->message_size_max},
+	    {"window_size_max", &profile->window_size_max},
+	    {"uncommitted_size_max", &profile->uncommitted_size_max},
+	    {"tail_size_max", &profile->tail_size_max},
+	    {"delay_us", &profile->delay_min_us},
+	    {"seed", &story->sim->seed},
 	};
 
 	for (size_t i = 0; story->count == 3 && i < sizeof settings / sizeof settings[0]; i++)
@@ -303,7 +320,7 @@ do_heal(struct story *story)
 static bool
 do_hold(struct story *story)
 {
-	struct net_hold hold = { .type = NET_ANY };
+	struct net_hold hold = {.type = NET_ANY};
 	bool known = story->count == 3 && strcmp(story->words[1], "any") == 0;
 
 	for (int type = 0; story->count == 3 && !known && type < RAFT_MESSAGES_COUNT; type++)
@@ -403,16 +420,18 @@ wish_option(struct story *story, struct attempt_wish *wish, const char *word)
 		wish->fence = strtoull(word + 6, NULL, 10);
 	else
 		wish->count = strtoull(word, NULL, 10);
-	return (wish->count >= 1 && wish->count <= ATTEMPT_ENTRIES_MAX) || wrong(story, "1 to 4 entries");
+	return (wish->count >= 1 && wish->count <= ATTEMPT_ENTRIES_MAX) ||
+	       wrong(story, "1 to 4 entries");
 }
 
 static bool
 do_propose(struct story *story)
 {
-	struct attempt_wish wish = { .kind = RAFT_CLIENT, .count = 1 };
+	struct attempt_wish wish = {.kind = RAFT_CLIENT, .count = 1};
 	const struct node *node = node_at(story, 1);
 
-	if (node == NULL || story->count < 4 || !word_session(story, story->words[2], &wish.session) ||
+	if (node == NULL || story->count < 4 ||
+	    !word_session(story, story->words[2], &wish.session) ||
 	    !number_at(story, 3, &wish.serial))
 		return story->wrong != NULL ? false : wrong(story, "propose NODE SESSION SERIAL");
 	for (size_t i = 4; i < story->count; i++)
@@ -428,10 +447,11 @@ do_propose(struct story *story)
 static bool
 do_open(struct story *story)
 {
-	struct attempt_wish wish = { .kind = RAFT_SESSION_OPEN, .count = 1 };
+	struct attempt_wish wish = {.kind = RAFT_SESSION_OPEN, .count = 1};
 	const struct node *node = node_at(story, 1);
 
-	if (node == NULL || story->count < 3 || !word_session(story, story->words[2], &wish.session))
+	if (node == NULL || story->count < 3 ||
+	    !word_session(story, story->words[2], &wish.session))
 		return story->wrong != NULL ? false : wrong(story, "open NODE @NAME [REPLACES]");
 	if (story->count > 3 && !number_at(story, 3, &wish.epoch))
 		return false;
@@ -443,7 +463,7 @@ do_open(struct story *story)
 static bool
 do_barrier(struct story *story)
 {
-	struct attempt_wish wish = { .kind = RAFT_NOOP, .count = 1 };
+	struct attempt_wish wish = {.kind = RAFT_NOOP, .count = 1};
 	const struct node *node = node_at(story, 1);
 
 	if (node == NULL)
@@ -474,7 +494,8 @@ expect_number(struct story *story, uint64_t is)
 	if (!number_at(story, 3, &wanted))
 		return false;
 	if (is != wanted)
-		sim_fail(story->sim, "%s of %s is %" PRIu64 ", not %" PRIu64, story->words[1], story->words[2], is, wanted);
+		sim_fail(story->sim, "%s of %s is %" PRIu64 ", not %" PRIu64, story->words[1],
+		    story->words[2], is, wanted);
 	return true;
 }
 
@@ -484,7 +505,8 @@ expect_word(struct story *story, const char *is)
 	if (story->count < 4)
 		return wrong(story, "what is expected?");
 	if (strcmp(is, story->words[3]) != 0)
-		sim_fail(story->sim, "%s %s is %s, not %s", story->words[1], story->words[2], is, story->words[3]);
+		sim_fail(story->sim, "%s %s is %s, not %s", story->words[1], story->words[2], is,
+		    story->words[3]);
 	return true;
 }
 
@@ -525,7 +547,8 @@ expect_answer(struct story *story)
 	if (number == 0 || number >= clients->attempts_count)
 		return wrong(story, "there was no such proposal");
 	attempt = &clients->attempts[number];
-	return expect_word(story, attempt->answered == 0 ? "none" : raft_verdict_text(attempt->answer.verdict));
+	return expect_word(
+	    story, attempt->answered == 0 ? "none" : raft_verdict_text(attempt->answer.verdict));
 }
 
 static bool
@@ -539,8 +562,8 @@ expect_read(struct story *story)
 	if (number == 0 || number >= clients->reads_count)
 		return wrong(story, "there was no such read");
 	return expect_word(story, !clients->reads[number].answered ? "none"
-	                          : clients->reads[number].ok      ? "ok"
-	                                                           : "refused");
+				  : clients->reads[number].ok      ? "ok"
+								   : "refused");
 }
 
 static bool
@@ -562,38 +585,38 @@ static const struct {
 	bool (*run)(struct story *story);
 	bool before; /* comes before the cluster starts */
 } commands[] = {
-	{ "nodes", do_nodes, true },
-	{ "set", do_set, true },
-	{ "run", do_run, false },
-	{ "until", do_until, false },
-	{ "stand", do_stand, false },
-	{ "clock", do_clock, false },
-	{ "split", do_split, false },
-	{ "cut", do_cut, false },
-	{ "isolate", do_isolate, false },
-	{ "heal", do_heal, false },
-	{ "hold", do_hold, false },
-	{ "release", do_release, false },
-	{ "discard", do_release, false },
-	{ "crash", do_fault, false },
-	{ "start", do_fault, false },
-	{ "elector", do_fault, false },
-	{ "logd", do_fault, false },
-	{ "stall", do_fault, false },
-	{ "unstall", do_fault, false },
-	{ "full", do_fault, false },
-	{ "room", do_fault, false },
-	{ "pause", do_fault, false },
-	{ "freeze", do_fault, false },
-	{ "resume", do_fault, false },
-	{ "lose", do_lose, false },
-	{ "lose-mark", do_lose, false },
-	{ "damage", do_lose, false },
-	{ "propose", do_propose, false },
-	{ "open", do_open, false },
-	{ "barrier", do_barrier, false },
-	{ "read", do_read, false },
-	{ "expect", do_expect, false },
+    {"nodes", do_nodes, true},
+    {"set", do_set, true},
+    {"run", do_run, false},
+    {"until", do_until, false},
+    {"stand", do_stand, false},
+    {"clock", do_clock, false},
+    {"split", do_split, false},
+    {"cut", do_cut, false},
+    {"isolate", do_isolate, false},
+    {"heal", do_heal, false},
+    {"hold", do_hold, false},
+    {"release", do_release, false},
+    {"discard", do_release, false},
+    {"crash", do_fault, false},
+    {"start", do_fault, false},
+    {"elector", do_fault, false},
+    {"logd", do_fault, false},
+    {"stall", do_fault, false},
+    {"unstall", do_fault, false},
+    {"full", do_fault, false},
+    {"room", do_fault, false},
+    {"pause", do_fault, false},
+    {"freeze", do_fault, false},
+    {"resume", do_fault, false},
+    {"lose", do_lose, false},
+    {"lose-mark", do_lose, false},
+    {"damage", do_lose, false},
+    {"propose", do_propose, false},
+    {"open", do_open, false},
+    {"barrier", do_barrier, false},
+    {"read", do_read, false},
+    {"expect", do_expect, false},
 };
 
 bool
@@ -603,8 +626,8 @@ story_line(struct story *story, char *line)
 
 	story->wrong = NULL;
 	story->count = 0;
-	for (char *word = strtok_r(line, " \t\n", &save); word != NULL && story->count < STORY_WORDS_MAX;
-	     word = strtok_r(NULL, " \t\n", &save))
+	for (char *word = strtok_r(line, " \t\n", &save);
+	     word != NULL && story->count < STORY_WORDS_MAX; word = strtok_r(NULL, " \t\n", &save))
 		story->words[story->count++] = word;
 	if (story->count == 0 || story->words[0][0] == '#')
 		return true;

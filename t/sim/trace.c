@@ -54,7 +54,8 @@ record_end(struct sim *sim, const struct trace_record *record)
 {
 	uint64_t hash = fold(sim->trace.hash, record->at_us);
 
-	hash = fold(hash, (uint64_t)(record->node * 64 + record->peer) ^ (uint64_t)record->what[0] << 32);
+	hash = fold(
+	    hash, (uint64_t)(record->node * 64 + record->peer) ^ (uint64_t)record->what[0] << 32);
 	for (int i = 0; i < TRACE_VALUES; i++)
 		hash = fold(hash, record->values[i]);
 	sim->trace.hash = hash;
@@ -117,7 +118,8 @@ message_values(struct trace_record *record, const struct raft_message *message)
 		v[2] = message->append_reply.match;
 		v[3] = message->append_reply.round;
 		v[4] = message->append_reply.hint.index;
-		v[5] = (uint64_t)message->append_reply.recovering * (1 + message->append_reply.mark_valid);
+		v[5] = (uint64_t)message->append_reply.recovering *
+		       (1 + message->append_reply.mark_valid);
 		break;
 	case RAFT_MSG_PROPOSE:
 		record->keys = "term request serial count epoch fence";
@@ -153,8 +155,8 @@ message_values(struct trace_record *record, const struct raft_message *message)
 void
 trace_message(struct sim *sim, const char *what, const struct raft_message *message)
 {
-	struct trace_record *record = record_new(
-	    sim, sim_number(&message->from), sim_number(&message->to), what, "");
+	struct trace_record *record =
+	    record_new(sim, sim_number(&message->from), sim_number(&message->to), what, "");
 
 	message_values(record, message);
 	snprintf(record->text, sizeof record->text, "%s", raft_message_name(message->type));

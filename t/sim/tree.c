@@ -12,7 +12,7 @@
 void
 tree_init(struct tree *tree)
 {
-	*tree = (struct tree){ .size = 1024 };
+	*tree = (struct tree){.size = 1024};
 	tree->at = calloc(tree->size, sizeof *tree->at);
 	must(tree->at != NULL);
 }
@@ -93,11 +93,11 @@ tree_add(struct tree *tree, struct tnode *parent, uint64_t index, const struct r
 	if (index > tree->last)
 		tree->last = index;
 	*tnode = (struct tnode){
-		.parent = parent,
-		.sibling = tree->at[index - 1],
-		.index = index,
-		.hash = tree_hash(entry),
-		.entry = *entry,
+	    .parent = parent,
+	    .sibling = tree->at[index - 1],
+	    .index = index,
+	    .hash = tree_hash(entry),
+	    .entry = *entry,
 	};
 	raft_chunk_ref(entry->chunk);
 	tree->at[index - 1] = tnode;
@@ -107,7 +107,7 @@ tree_add(struct tree *tree, struct tnode *parent, uint64_t index, const struct r
 void
 slog_init(struct slog *slog)
 {
-	*slog = (struct slog){ .size = 256 };
+	*slog = (struct slog){.size = 256};
 	slog->rows = malloc(slog->size * sizeof(struct tnode *));
 	must(slog->rows != NULL);
 }
@@ -146,8 +146,8 @@ struct raft_pos
 slog_last(const struct slog *slog)
 {
 	if (slog->last == 0)
-		return (struct raft_pos){ 0, 0 };
-	return (struct raft_pos){ slog->last, slog->rows[slog->last - 1]->entry.term };
+		return (struct raft_pos){0, 0};
+	return (struct raft_pos){slog->last, slog->rows[slog->last - 1]->entry.term};
 }
 
 uint64_t
@@ -157,7 +157,8 @@ slog_set(struct slog *slog, struct tnode *tail)
 	struct tnode *tnode = tail;
 
 	slog_room(slog, last);
-	while (tnode != NULL && (tnode->index > slog->last || slog->rows[tnode->index - 1] != tnode)) {
+	while (
+	    tnode != NULL && (tnode->index > slog->last || slog->rows[tnode->index - 1] != tnode)) {
 		slog->rows[tnode->index - 1] = tnode;
 		tnode = tnode->parent;
 	}

@@ -17,9 +17,9 @@ struct tnode {
 	struct tnode *sibling;      /* another entry that some log held at this index */
 	struct tnode *session_prev; /* the nearest one above of the same session */
 	uint64_t index;
-	uint64_t hash; /* of the record: nobody may change it */
+	uint64_t hash;           /* of the record: nobody may change it */
 	struct raft_entry entry; /* with a reference on its chunk */
-	uint64_t serial_after; /* its session's state after it */
+	uint64_t serial_after;   /* its session's state after it */
 	uint64_t epoch_after;
 	uint32_t session; /* number in the registry; 0: none */
 	uint32_t attempt; /* the client's attempt that it comes from; 0: none */

@@ -14,7 +14,7 @@ world_kind_name(enum world_kind kind)
 {
 	static const char *const names[] = {
 #define W(NAME, text) [WORLD_##NAME] = text,
-		WORLD_KINDS(W)
+	    WORLD_KINDS(W)
 #undef W
 	};
 	_Static_assert(sizeof names / sizeof names[0] == WORLD_KINDS_COUNT, "a name for each kind");
@@ -25,7 +25,7 @@ world_kind_name(enum world_kind kind)
 void
 world_init(struct world *world)
 {
-	*world = (struct world){ .size = 1024 };
+	*world = (struct world){.size = 1024};
 	world->heap = malloc(world->size * sizeof *world->heap);
 	must(world->heap != NULL);
 }

@@ -29,7 +29,7 @@ enum world_kind {
 #define W(NAME, text) WORLD_##NAME,
 	WORLD_KINDS(W)
 #undef W
-	WORLD_KINDS_COUNT
+	    WORLD_KINDS_COUNT
 };
 const char *world_kind_name(enum world_kind kind);
 
