@@ -137,10 +137,17 @@ bool
 seal_key_parse(uint8_t key[SEAL_KEY_SIZE], const char *text)
 {
 	size_t size;
-	return strlen(text) == SEAL_KEY_TEXT_SIZE - 1 &&
+	char again[SEAL_KEY_TEXT_SIZE];
+	if (strlen(text) != SEAL_KEY_TEXT_SIZE - 1 ||
 	    sodium_base642bin(key, SEAL_KEY_SIZE, text, SEAL_KEY_TEXT_SIZE - 1, NULL, &size, NULL,
-		sodium_base64_VARIANT_ORIGINAL) == 0 &&
-	    size == SEAL_KEY_SIZE;
+		sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    size != SEAL_KEY_SIZE)
+		return false;
+	/* libsodium also takes some bytes that are no base64: a key has one text only. */
+	seal_key_text(again, key);
+	bool same = memcmp(again, text, sizeof again) == 0;
+	sodium_memzero(again, sizeof again);
+	return same;
 }
 
 void
