@@ -61,6 +61,11 @@ load_state(struct load *load, const struct msg_log_state *state)
 		return "it tells the state of its log twice";
 	if (state->before.index > state->commit.index || state->commit.index > state->last.index)
 		return "the places in its log are out of order";
+	if (state->last.index > INT64_MAX)
+		return "its log is longer than any can be";
+	if ((state->before.index == 0) != (state->before.term == 0) || state->last.term < state->before.term ||
+	    state->term < state->last.term)
+		return "the terms in its log are out of order";
 	load->have_state = true;
 	load->state = *state;
 	return NULL;
@@ -102,6 +107,8 @@ part_sessions(struct load *load, struct wire_bytes run)
 		struct raft_session session;
 		if (!wire_session_get(&session, &run))
 			return "a malformed session";
+		if (session.last_index > load->state.commit.index)
+			return "a session is ahead of its commit index";
 		if (!raft_sessions_restore(load->sessions, &session))
 			return "its sessions are out of order";
 	}
@@ -151,15 +158,32 @@ load_part(struct load *load, const struct msg_log_part *part)
 static const char *
 check_terms(const struct msg_log_state *state, const struct raft_term_start *terms, size_t count)
 {
-	if ((count == 0) != (state->last.index == state->before.index))
+	bool empty = state->last.index == state->before.index;
+	if ((count == 0) != empty || (empty && state->last.term != state->before.term))
 		return "the list of terms does not fit the log";
-	if (count > 0 && terms[0].index != state->before.index + 1)
+	if (count > 0 && (terms[0].index != state->before.index + 1 || terms[0].term == 0 ||
+	    terms[0].term < state->before.term))
 		return "the list of terms does not begin with the log";
 	for (size_t i = 1; i < count; i++)
 		if (terms[i].index <= terms[i - 1].index || terms[i].term <= terms[i - 1].term)
 			return "the list of terms does not rise";
 	if (count > 0 && (terms[count - 1].index > state->last.index || terms[count - 1].term != state->last.term))
 		return "the list of terms does not end with the log";
+	return NULL;
+}
+
+/* Each entry is of the term that its run says. */
+static const char *
+check_entries(const struct raft_start *start)
+{
+	size_t run = 0;
+	for (size_t i = 0; i < start->entries_count; i++) {
+		uint64_t index = start->commit.index + 1 + i;
+		while (run + 1 < start->terms_count && start->terms[run + 1].index <= index)
+			run++;
+		if (start->entries[i].term != start->terms[run].term)
+			return "its entries do not have the terms that it lists";
+	}
 	return NULL;
 }
 
@@ -200,6 +224,8 @@ load_end(struct load *load, struct raft_start *start)
 	if (start->entries_count != state->last.index - state->commit.index)
 		return "entries above its commit index are missing";
 	const char *wrong = check_terms(state, start->terms, start->terms_count);
+	if (wrong == NULL)
+		wrong = check_entries(start);
 	if (wrong == NULL)
 		wrong = check_configs(state, start->configs, start->configs_count);
 	if (wrong)

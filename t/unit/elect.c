@@ -214,6 +214,34 @@ test_load(void)
 	is(load_end(load, &start) != NULL && part(load, WIRE_ENTRIES, 4, &entries) != NULL,
 	    "nor is one without a state");
 	load_free(load);
+
+	struct raft_session ahead = {.sid = {{1}}, .serial = 1, .last_index = 4};
+	struct wire_buf sessions = {0};
+	wire_session_put(&sessions, &ahead);
+	load = told(&entries);
+	is(part(load, WIRE_SESSIONS, 0, &sessions) != NULL, "nor is one with a session that is ahead of the commit index");
+	load_free(load);
+	wire_buf_free(&sessions);
+
+	entries.size = 0;
+	load = told(&entries);
+	wire_put_u64(entries.bytes, 1);
+	is(part(load, WIRE_ENTRIES, 4, &entries) == NULL && load_end(load, &start) != NULL,
+	    "nor is one whose entries have other terms than it lists");
+	load_free(load);
+
+	static const struct msg_log_state bad[] = {
+	    {.term = 3, .last = {6, 4}, .commit = {3, 1}},
+	    {.term = 5, .before = {0, 1}, .last = {6, 4}, .commit = {3, 1}},
+	    {.term = 5, .before = {2, 5}, .last = {6, 4}, .commit = {3, 1}},
+	    {.term = 5, .last = {UINT64_MAX, 4}, .commit = {UINT64_MAX, 4}},
+	    {.term = 5, .last = {2, 1}, .commit = {3, 1}},
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		load = load_new();
+		is(load_state(load, &bad[i]) != NULL, "nor is one whose places and terms are out of order");
+		load_free(load);
+	}
 	wire_buf_free(&entries);
 }
 
