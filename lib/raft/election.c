@@ -119,7 +119,8 @@ election_won(struct raft *raft)
 static void
 votes_counted(struct raft *raft)
 {
-	if (votes_count(raft) < quorum_size(raft))
+	/* From outside: votes that come before the own one is durable were not asked for. */
+	if (!raft->self_granted || votes_count(raft) < quorum_size(raft))
 		return;
 	if (raft->role == RAFT_PRE_CANDIDATE)
 		election_stand(raft);

@@ -558,6 +558,32 @@ test_quorum_sizes(void)
 	}
 }
 
+/* Nobody is asked before the own vote is durable; one who grants it unasked is no reason to lead. */
+static void
+test_unasked_votes(void)
+{
+	struct rig rig;
+	uint64_t term;
+
+	rig_init(&rig, 1, 5);
+	rig_start(&rig);
+	rig.hold_writes = true;
+	rig_time(&rig, 2 * RIG_E);
+	CHECK(rig_status(&rig).role == RAFT_PRE_CANDIDATE);
+	term = rig_status(&rig).term + 1;
+	rig_vote_reply(&rig, 2, term, true, true);
+	rig_vote_reply(&rig, 3, term, true, true);
+	CHECK(rig_status(&rig).role == RAFT_CANDIDATE);
+	for (int i = 2; i <= 4; i++)
+		rig_vote_reply(&rig, i, term, false, true);
+	CHECK(rig_status(&rig).role == RAFT_CANDIDATE);
+	rig_store_all(&rig);
+	CHECK(rig_status(&rig).role == RAFT_LEADER);
+	rig_free(&rig);
+}
+
+
+
 static void
 test_single(void)
 {
@@ -789,6 +815,8 @@ main(void)
 	    test_wrong_addressees);
 	check_run("a full node gives up leadership, does not stand, takes no entries, and votes",
 	    test_full);
+	check_run("a candidate leads only once its own vote is durable, whoever grants theirs unasked",
+	    test_unasked_votes);
 	check_run("a single voter leads, once its vote and its entry are durable", test_single);
 	check_run("each change of role says why in one clause", test_why);
 	return check_done();
