@@ -255,3 +255,80 @@ peerd() {
 	run ! saw n1 '^lost'
 	run ! saw n2 '^lost'
 }
+
+# --------------------------------------------------------------- raft-elect
+
+# play TIMEOUT: raft-elect of n1 with that election timeout, and the Python program on stdin with what it needs at hand.
+play() {
+	local run=$CLUSTER/n1/run
+	mkdir -p "$run"
+	sed -i "s/election_timeout: .*/election_timeout: $1/" "$CLUSTER/n1/raft.yaml"
+	grep -q "election_timeout: $1" "$CLUSTER/n1/raft.yaml" || printf '\nelect:\n  election_timeout: %s\n' "$1" >>"$CLUSTER/n1/raft.yaml"
+	daemon_start n1 elect
+	wait_until 10 test -S "$run/elect"
+	{
+		printf '%s\n' 'import os, time' 'from wire import *' 'from fakes import *' 'run = os.environ["RUN"]' \
+			'logd = Logd(run, members=("n1", "n2", "n3")).accept().tell()' 'peerd = Peerd(run).accept()' \
+			'peerd.config()' 'c = Conn(run + "/elect")' 'c.hello()'
+		cat
+	} >"$BATS_TEST_TMPDIR/play.py"
+	RUN=$run PYTHONPATH=$ROOT/t/tools PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 "$BATS_TEST_TMPDIR/play.py"
+}
+
+# What a follower of n2 in term 7 is told first.
+FOLLOW='
+peerd.deliver("n2", "raft_append", term=7, round=1)
+logd.store_next()
+wait_until(lambda: logfmt(c.query("status"))["leader"] == "n2")
+'
+
+@test "⚠ a forwarded proposal is unknown once the connection to the leader has been lost, long before its time is up" {
+	play 8s < <(
+		echo "$FOLLOW"
+		cat <<-'PY'
+			c.propose(3, [entry(1, "a", b"s"), entry(2, "b", b"s")])
+			assert peerd.sent("raft_propose", to="n2")["term"] == 7
+			began = time.time()
+			peerd.conn.send("peer_lost", peer="n3")
+			peerd.conn.send("peer_lost", peer="n2")
+			a = c.expect("answer")
+			assert (a["request"], a["verdict"], a["serial"], a["count"]) == (3, 2, 1, 2), a
+			assert time.time() - began < 4, "it waited for its time to be up"
+		PY
+	)
+}
+
+@test "⚠ a forwarded proposal is unknown once raft-peerd is lost" {
+	play 8s < <(
+		echo "$FOLLOW"
+		cat <<-'PY'
+			c.propose(3, entry(1, "a", b"s"))
+			peerd.sent("raft_propose", to="n2")
+			began = time.time()
+			peerd.close()
+			a = c.expect("answer")
+			assert (a["request"], a["verdict"], a["serial"], a["count"]) == (3, 2, 1, 1), a
+			assert time.time() - began < 4, "it waited for its time to be up"
+		PY
+	)
+}
+
+@test "⚠ an append is acknowledged once raft-logd has stored it, not before" {
+	play 8s < <(
+		echo "$FOLLOW"
+		cat <<-'PY'
+			peerd.deliver("n2", "raft_append", term=7, round=2, last=1, count=1,
+			              entries=entry(0, "", kind=NOOP, term=7))
+			w = logd.write()
+			assert w["count"] == 1, w
+			peerd.deliver("n2", "raft_append", term=7, prev=(1, 7), round=3, last=1)
+			while True:
+			    r = peerd.sent("raft_append_reply", to="n2")
+			    assert r["match"] == 0, r
+			    if r["round"] == 3:
+			        break
+			logd.store(w)
+			assert peerd.sent("raft_append_reply", to="n2")["match"] == 1
+		PY
+	)
+}
