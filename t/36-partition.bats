@@ -88,7 +88,7 @@ teardown() {
 @test "the link between the leader and one follower is cut: the leader goes on with the other, terms stay (Cloudflare 2020)" {
 	streams triangle
 	cut_both "$L" "$F"
-	for i in 1 2 3 4; do
+	for _ in 1 2 3 4; do
 		goes_on "triangle-$L" 50
 		goes_on "triangle-$G" 50
 	done
@@ -101,7 +101,7 @@ teardown() {
 
 @test "the leader's links flap every election timeout: all comes out, leaders change no oftener than the links" {
 	streams flap
-	for i in 1 2 3 4 5 6; do
+	for _ in 1 2 3 4 5 6; do
 		isolate "$L"
 		for_ms "$ELECTION_MS"
 		mend
@@ -114,8 +114,7 @@ teardown() {
 @test "a fifth of all packets is lost: entries are committed all the while" {
 	streams fifth
 	lose 20
-	goes_on "fifth-$F" 200 40
-	goes_on "fifth-$L" 200 40
+	all_go_on fifth 300 80
 	heal
 	recovered fifth "$T" 10
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-# Clusters whose nodes have a network namespace each, faults between them, and an account of what was acknowledged.
+# Clusters with bad links: a network namespace for each node, or a relay before each; faults between them,
+# and an account of what was acknowledged.
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2046
 #
@@ -138,6 +139,44 @@ heal() {
 	in_hub nft reset counter ip net hits | grep -q 'packets [1-9]'
 }
 
+# ------- the relay
+
+# relay_start SEED [KEY=VALUE ...]: before each node of a cluster on loopback; honest until relay_on.
+relay_start() {
+	local n at routes=()
+	for n in $(nodes); do
+		at=$(sed -n 's/.*listen: .*:\([0-9]*\)$/\1/p' "$CLUSTER/$n/raft.yaml")
+		routes+=("$((at + CLUSTER_COUNT)):$at")
+	done
+	: >"$CLUSTER/relay"
+	spawn "$CLUSTER/relay" "$TBIN/relay" "$@" "${routes[@]}"
+	RELAY=$SPAWNED
+	wait_until 10 grep -q ready "$CLUSTER/relay"
+}
+relay_on() { kill -USR1 "$RELAY" && wait_until 10 grep -q '^on' "$CLUSTER/relay"; }
+# relay_off WHAT: honest again, and fails when it has not done that to a message.
+relay_off() {
+	kill -USR2 "$RELAY"
+	wait_until 10 grep -q '^off' "$CLUSTER/relay"
+	grep '^off' "$CLUSTER/relay"
+	grep -q "^off.* $1=[1-9]" "$CLUSTER/relay"
+}
+
+# relay_cluster DIR COUNT: on loopback, all of its links through the relay.
+relay_cluster() {
+	local n i base
+	CLUSTER=$1
+	CLUSTER_COUNT=$2
+	base=$(free_ports $((2 * $2)))
+	raft-init -N "$2" -p "$base" "$1" >/dev/null
+	for n in $(nodes); do
+		for i in $(seq "$2" -1 1); do sed -i "s/:$((base + i - 1)),/:$((base + i - 1 + $2)),/" "$1/$n/members.yaml"; done
+	done
+	quicken
+	with_sink
+	account_open
+}
+
 # ------- clusters
 
 # quicken: short timeouts, all clusters here.
@@ -252,6 +291,11 @@ acks() { wc -l <"$CLUSTER/account/$1.acks"; }
 acked() { [ "$(acks "$1")" -ge "$2" ]; }
 # goes_on WORD [COUNT]: so many more lines are acknowledged within a few (10) election timeouts.
 goes_on() { within "${3:-10}" acked "$1" $(($(acks "$1") + ${2:-20})); }
+
+# all_go_on WORD COUNT LIMIT: so many more lines are acknowledged, through whichever nodes.
+all_acks() { cat "$CLUSTER/account/$1"-*.acks | wc -l; }
+all_acked() { [ "$(all_acks "$1")" -ge "$2" ]; }
+all_go_on() { within "$3" all_acked "$1" $(($(all_acks "$1") + $2)); }
 
 # streams_end WORD: all end well: every line is acknowledged.
 streams_end() {
