@@ -128,3 +128,27 @@ soak: sim-program
 	@$(B)/t/sim --jobs $(SIM_JOBS) --seed $$(date +%s) --seconds $(SECONDS)
 mutants:
 	@t/mutants/run
+
+# Fuzzers: each t/fuzz/NAME.c feeds one decoder, or the core, with anything (t/fuzz/fuzz.h).
+FUZZERS := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
+FUZZ_SAN = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_codec = bin/raft-elect/codec
+FUZZ_core = bin/raft-elect/codec
+FUZZ_load = bin/raft-elect/load
+FUZZ_mark = bin/raft-logd/mark
+define fuzzer
+$(B)/t/fuzz/$(1): $(B)/obj/t/fuzz/$(1).o $(FUZZ_$(1):%=$(B)/obj/%.o) $(LIB_FILES)
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$(filter %.o,$$^) \
+		-Wl,--start-group $(LIB_FILES) -Wl,--end-group $$(FOREIGN_LIBS)
+endef
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
+
+.PHONY: fuzz fuzz-short fuzz-build fuzzers
+fuzzers: $(FUZZERS:%=$(B)/t/fuzz/%)
+fuzz-build: $(B)/deps-check
+	@$(MAKE) --no-print-directory -j2 B=$(B)/fuzz CC=clang CFLAGS='-O1 -g' SAN='$(FUZZ_SAN)' fuzzers
+fuzz: fuzz-build
+	@t/fuzz/run $(B)/fuzz $(SECONDS)
+fuzz-short: fuzz-build
+	@t/fuzz/run $(B)/fuzz short

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* Configurations, as they stand in entries and come to raft-peerd. */
+#include "fuzz.h"
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	struct raft_config config, sorted;
+	static uint8_t made[RAFT_CONFIG_SIZE_MAX];
+
+	if (!raft_config_decode(&config, bytes, size))
+		return 0;
+	must(config.count > 0);
+	must(config.count <= RAFT_MEMBERS_MAX);
+	must(raft_config_voters(&config) > 0);
+	for (size_t i = 0; i < config.count; i++)
+		must(raft_config_find(&config, &config.members[i].id) == &config.members[i]);
+	must(raft_config_encode(&config, made) == size);
+	must(memcmp(made, bytes, size) == 0);
+	sorted = config;
+	must(raft_config_normalise(&sorted));
+	must(memcmp(&sorted, &config, sizeof config) == 0);
+	return 0;
+}
+
+static void
+seeds(void)
+{
+	struct raft_config config = { 0 };
+	uint8_t made[RAFT_CONFIG_SIZE_MAX];
+
+	for (size_t i = 0; i < 3; i++) {
+		struct raft_member *member = &config.members[config.count++];
+
+		member->id.s[0] = 'n';
+		member->id.s[1] = (char)('1' + i);
+		member->role = i < 2 ? RAFT_VOTER : RAFT_LEARNER;
+		member->key[0] = (uint8_t)i;
+		if (i > 0)
+			snprintf(member->address, sizeof member->address, "tcp://[::1]:%zu", i);
+		fuzz_seed(made, raft_config_encode(&config, made));
+	}
+}
