@@ -200,12 +200,27 @@ on_readable(struct conn *conn)
 	}
 }
 
+/* What is wrong with the socket: libuv says EBADF for every error that poll reports. */
+static int
+socket_error(const struct conn *conn)
+{
+	int error = 0;
+	socklen_t size = sizeof error;
+	if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+		error = errno;
+	return error;
+}
+
 static void
 on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct conn *conn = poll->data;
 	if (status < 0) {
-		break_off(conn, uv_strerror(status));
+		/* What came before the error is there still: a refusal, mostly. */
+		int error = socket_error(conn);
+		if (!conn->paused && !conn->broken)
+			on_readable(conn);
+		break_off(conn, error ? strerror(error) : "the other end closed the connection");
 		return;
 	}
 	if (events & UV_WRITABLE)

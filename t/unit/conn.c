@@ -2,6 +2,7 @@
 /* Connections: back-pressure, and frames that are none. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,7 +10,8 @@
 
 enum { OUT_HIGH = 1000 };
 
-static int drained_count, closed_count;
+static int drained_count, closed_count, frame_count;
+static char closed_why[128];
 static bool malformed;
 
 static void
@@ -25,12 +27,14 @@ static void
 on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	(void)conn, (void)number, (void)body, (void)size, (void)arg;
+	frame_count++;
 }
 
 static void
 on_closed(struct conn *conn, const char *why, void *arg)
 {
-	(void)why, (void)arg;
+	(void)arg;
+	snprintf(closed_why, sizeof closed_why, "%s", why);
 	closed_count++;
 	malformed = conn_malformed(conn);
 	conn_free(conn);
@@ -98,12 +102,33 @@ test_ends(struct loop *loop)
 	close(other);
 }
 
+/* A daemon that turns somebody away has not read what he sent. */
+static void
+test_last_words(struct loop *loop)
+{
+	static const struct msg_refusal refusal = {.request = 0};
+	struct wire_buf words = {0};
+	int other, closed_before = closed_count;
+	struct conn *conn = make(loop, &other);
+	wire_buf_add(conn_out(conn), 100);
+	conn_flush(conn);
+	msg_refusal_put(&words, &refusal);
+	must(write(other, words.bytes, words.size) == (ssize_t)words.size);
+	close(other);
+	while (closed_count == closed_before)
+		loop_once(loop, true);
+	is(frame_count == 1, "a frame in front of a broken connection is handed over");
+	is(strcmp(closed_why, "Connection reset by peer") == 0, "and the end is called by its name");
+	wire_buf_free(&words);
+}
+
 int
 main(void)
 {
 	struct loop *loop = loop_new();
 	test_drained(loop);
 	test_ends(loop);
+	test_last_words(loop);
 	loop_once(loop, false);
 	loop_free(loop);
 	return 0;
