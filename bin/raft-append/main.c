@@ -70,9 +70,7 @@ on_option(enum tool_option option, const char *value)
 {
 	switch (option) {
 	case TOOL_FRAMING:
-		self.framing = tool_framing(value);
-		if (self.framing == FRAMING_JSON)
-			tool_die(EXIT_USAGE, "-F: json is a framing for output");
+		self.framing = tool_framing(value, false);
 		break;
 	case TOOL_NUL:
 		self.framing = FRAMING_NUL;

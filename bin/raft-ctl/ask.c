@@ -57,10 +57,11 @@ on_down(struct link *link, bool was_up, const char *why, void *arg)
 }
 
 static void
-on_hopeless(struct link *link, const char *why, void *arg)
+on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	struct ask *ask = arg;
 	(void)link;
+	(void)status;
 	snprintf(ask->why, sizeof ask->why, "%s", why);
 	settle(ask);
 }

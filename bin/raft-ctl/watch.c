@@ -90,11 +90,11 @@ on_down(struct link *link, bool was_up, const char *why, void *arg)
 }
 
 static void
-on_hopeless(struct link *link, const char *why, void *arg)
+on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	(void)link;
 	(void)arg;
-	tool_die(EXIT_UNAVAILABLE, "%s", why);
+	tool_die(status, "%s", why);
 }
 
 static void

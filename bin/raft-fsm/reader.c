@@ -145,10 +145,11 @@ on_down(struct link *link, bool was_up, const char *why, void *arg)
 }
 
 static void
-on_hopeless(struct link *link, const char *why, void *arg)
+on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	struct reader *reader = arg;
 	(void)link;
+	(void)status;
 	log_error("link", "to=raft-logd why=%s", log_q(why));
 	snprintf(reader->why, sizeof reader->why, "%s", why);
 	reader->calls->hopeless(reader->arg);

@@ -97,6 +97,8 @@ describe_end(const struct child *child, char *why, size_t size)
 	if (child->signal != 0)
 		snprintf(
 		    why, size, "killed by signal %d, %s", child->signal, strsignal(child->signal));
+	else if (child->status == 0)
+		snprintf(why, size, "exit status 0");
 	else
 		snprintf(why, size, "exit status %d, %s", child->status, exit_text(child->status));
 }

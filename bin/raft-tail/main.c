@@ -50,7 +50,7 @@ on_option(enum tool_option option, const char *value)
 {
 	switch (option) {
 	case TOOL_FRAMING:
-		self.framing = tool_framing(value);
+		self.framing = tool_framing(value, true);
 		break;
 	case TOOL_NUL:
 		self.framing = FRAMING_NUL;
@@ -179,11 +179,11 @@ on_down(struct link *link, bool was_up, const char *why, void *arg)
 }
 
 static void
-on_hopeless(struct link *link, const char *why, void *arg)
+on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	(void)link;
 	(void)arg;
-	tool_die(EXIT_UNAVAILABLE, "%s", why);
+	tool_die(status, "%s", why);
 }
 
 /* How long it may wait now; UINT64_MAX: for ever. */
@@ -281,8 +281,9 @@ on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
 }
 
 static void
-on_elect_hopeless(struct link *link, const char *why, void *arg)
+on_elect_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
+	(void)status;
 	on_elect_down(link, false, why, arg);
 }
 

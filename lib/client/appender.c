@@ -374,10 +374,10 @@ on_down(struct link *link, bool was_up, const char *why, void *arg)
 }
 
 static void
-on_hopeless(struct link *link, const char *why, void *arg)
+on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	(void)link;
-	fail(arg, EXIT_UNAVAILABLE, why);
+	fail(arg, status, why);
 }
 
 static void

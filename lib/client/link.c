@@ -12,6 +12,7 @@
 enum {
 	AGAIN_FIRST_MS = 10,
 	AGAIN_MAX_MS = 500,
+	BARRED_MAX = 8, /* attempts, about a second */
 	OUT_HIGH = 16 << 20 /* a client's own window is below it */
 };
 
@@ -28,6 +29,7 @@ struct link {
 	struct conn *conn;
 	enum link_state state;
 	uint64_t again_ms;
+	unsigned barred; /* attempts in a row that lacked the permission */
 	bool freed;
 };
 
@@ -67,7 +69,7 @@ on_hello_reply(struct link *link, const uint8_t *body, size_t size)
 		snprintf(why, sizeof why, "%s: speaks versions %u to %u of the protocol, this program %d to %d",
 		    link->path, hello.low, hello.high, WIRE_VERSION_LOW, WIRE_VERSION_HIGH);
 		uv_timer_stop(&link->again);
-		link->calls->hopeless(link, why, link->arg);
+		link->calls->hopeless(link, EXIT_UNAVAILABLE, why, link->arg);
 		return;
 	}
 	link->state = LINK_UP;
@@ -119,12 +121,29 @@ on_drained(struct conn *conn, void *arg)
 
 static const struct conn_calls conn_calls = {on_frame, on_closed, on_drained};
 
+/*
+ * Whether the permission is missing for good.  A daemon that starts makes its socket with a mode
+ * for itself alone and opens it to the group then, so the first refusals say nothing.
+ */
+static bool
+is_barred(struct link *link, int error)
+{
+	link->barred = error == EACCES || error == EPERM ? link->barred + 1 : 0;
+	return link->barred >= BARRED_MAX;
+}
+
 static void
 on_again(uv_timer_t *timer)
 {
 	struct link *link = timer->data;
 	char why[SOCK_WHY_SIZE];
 	int fd = sock_connect(link->path, why);
+	if (is_barred(link, fd < 0 ? errno : 0)) {
+		snprintf(why, sizeof why, "%s: permission denied: be the user who runs the node, or of its node.group",
+		    link->path);
+		link->calls->hopeless(link, EXIT_FENCED, why, link->arg);
+		return;
+	}
 	if (fd < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
 			snprintf(why, sizeof why, "%s: nobody listens there: is the node running?", link->path);

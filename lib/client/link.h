@@ -21,8 +21,11 @@ struct link_calls {
 	 * and not answered never will be.  May call link_free.
 	 */
 	void (*down)(struct link *link, bool was_up, const char *why, void *arg);
-	/* No further attempt makes sense: no version in common.  May be followed by link_free only. */
-	void (*hopeless)(struct link *link, const char *why, void *arg);
+	/*
+	 * No further attempt makes sense: no version in common (EXIT_UNAVAILABLE), or the permission
+	 * is missing (EXIT_FENCED).  May be followed by link_free only.
+	 */
+	void (*hopeless)(struct link *link, enum exit_status status, const char *why, void *arg);
 	/* What waited has been written: link_choked is false again.  May be NULL. */
 	void (*drained)(struct link *link, void *arg);
 };

@@ -227,12 +227,12 @@ tool_size(enum tool_option option, const char *value, uint64_t low, uint64_t hig
 }
 
 enum framing
-tool_framing(const char *value)
+tool_framing(const char *value, bool output)
 {
 	enum framing framing;
-	if (!framing_parse(&framing, value))
-		tool_die(EXIT_USAGE, "-F: not a framing: %s: line, nul, netstring, whole or json is expected",
-		    value);
+	if (!framing_parse(&framing, value) || (framing == FRAMING_JSON && !output))
+		tool_die(EXIT_USAGE, "-F: not a framing%s: %s: line, nul, netstring%s is expected",
+		    output ? "" : " of input", value, output ? ", whole or json" : " or whole");
 	return framing;
 }
 

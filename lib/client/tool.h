@@ -72,7 +72,7 @@ _Noreturn void tool_die(enum exit_status status, const char *format, ...)
 uint64_t tool_number(enum tool_option option, const char *value, uint64_t low, uint64_t high);
 uint64_t tool_duration_ms(enum tool_option option, const char *value);
 uint64_t tool_size(enum tool_option option, const char *value, uint64_t low, uint64_t high);
-enum framing tool_framing(const char *value);
+enum framing tool_framing(const char *value, bool output);
 
 /* The path of one of this node's sockets, or exit 78. */
 struct tool_path {
