@@ -207,6 +207,30 @@ beside_that_mark() {
 	grep -q 'ev=recovering.*mark file is damaged' "$N/log"
 }
 
+# as_user COMMAND...: with the rights of an ordinary user, who then owns the node.
+as_user() {
+	if [ "$(id -u)" = 0 ]; then
+		chown -R 65534 "$N"
+		set -- setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+	fi
+	timeout 10 "$@"
+}
+
+@test "a data directory that cannot be written is one sentence and 78" {
+	fresh
+	# Where that user may come: neither the source nor the folders of bats are sure to be.
+	chmod a+x "$BATS_RUN_TMPDIR" "$(dirname "$BATS_TEST_TMPDIR")" "$BATS_TEST_TMPDIR"
+	cp "$BIN/raft-logd" "$N/raft-logd"
+	chmod 500 "$N/data"
+	run as_user "$N/raft-logd" -c "$N/raft.yaml"
+	echo "$output"
+	[ "$status" -eq 78 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ $output == *"n1/data: the data directory cannot be written: Permission denied"* ]]
+	chmod 700 "$N/data"
+	[ "$(ls "$N/data")" = "$(ls "$CLUSTER/n1/data")" ]
+}
+
 # --------------------------------------------------------------- raft-peerd
 
 # say NODE WORDS: to the client that plays its raft-elect.
