@@ -76,9 +76,12 @@ rig_id(int number)
 	return id;
 }
 
+/* An array has room for the next power of two. */
 #define RIG_PUSH(array, count, item)                                                               \
 	do {                                                                                       \
-		(array) = realloc((array), ((count) + 1) * sizeof *(array));                       \
+		size_t rig_room = (count) == 0 ? 1 : 2 * (count);                                  \
+		if (((count) & ((count)-1)) == 0)                                                  \
+			(array) = realloc((array), rig_room * sizeof *(array));                    \
 		must((array) != NULL);                                                             \
 		(array)[(count)++] = (item);                                                       \
 	} while (0)
