@@ -10,9 +10,9 @@ PATH=$BIN:$PATH
 export PATH
 unset RAFT_CONFIG RAFT_TERM RAFT_PARENT_FD NOTIFY_SOCKET
 
-# wait_until SECONDS COMMAND...: polls until it succeeds.
+# wait_until SECONDS COMMAND...: polls until it succeeds.  A loaded machine gets three times as long.
 wait_until() {
-	local end=$(($(date +%s) + $1))
+	local end=$(($(date +%s) + 3 * $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		if [ "$(date +%s)" -ge "$end" ]; then
