@@ -55,7 +55,7 @@ refuse(struct arrival *a, const char *why)
 	if (throttle_pass(throttle, mono_now(), &muted))
 		log_refusal(a, muted, why);
 	if (++a->pipe->refusals >= PIPE_REFUSALS_MAX)
-		pull_close(a->pipe->id);
+		pipe_close(a->pipe);
 }
 
 /* No raft-peerd sends this, or something was altered on the way: the connection is closed. */
@@ -63,7 +63,7 @@ static void
 refuse_pipe(struct arrival *a, const char *why)
 {
 	refuse(a, why);
-	pull_close(a->pipe->id);
+	pipe_close(a->pipe);
 }
 
 /* ------- handshakes --------------------------------------------------------------- */
@@ -352,6 +352,8 @@ inbound_message(uint32_t pipe, uint8_t *bytes, size_t size, void *arg)
 {
 	struct peerd *peerd = arg;
 	struct arrival a = {.peerd = peerd, .pipe = pipes_find(peerd->pipes, pipe), .bytes = bytes, .size = size};
+	if (a.pipe->closing)
+		return;
 	enum envelope_error error = envelope_get(&a.envelope, bytes, size, &a.head);
 	if (error != ENVELOPE_OK) {
 		a.envelope.sender = (struct raft_id){0};

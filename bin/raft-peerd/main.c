@@ -149,7 +149,7 @@ start(struct peerd *peerd, int argc, char **argv)
 {
 	peerd->daemon = (struct daemon){
 	    .prog = "raft-peerd",
-	    .usage = "[-nv] [-c FILE] [-d FD] [--renew MESSAGES]",
+	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [--renew MESSAGES]",
 	    .options = options,
 	    .found = on_option,
 	    .stop = on_stop,

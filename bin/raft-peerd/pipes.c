@@ -45,12 +45,21 @@ pipes_find(struct pipes *pipes, uint32_t id)
 			return &pipes->list[i];
 	/* NNG lets in PIPES_MAX, but its news of those that went may be late. */
 	if (pipes->count == PIPES_MAX + 1) {
-		pull_close(pipes->list[0].id);
+		pipe_close(&pipes->list[0]);
 		drop(pipes, 0);
 	}
 	struct pipe *pipe = &pipes->list[pipes->count++];
 	*pipe = (struct pipe){.id = id, .since = mono_now()};
 	return pipe;
+}
+
+void
+pipe_close(struct pipe *pipe)
+{
+	if (pipe->closing)
+		return;
+	pipe->closing = true;
+	pull_close(pipe->id);
 }
 
 void
@@ -71,7 +80,7 @@ pipes_own(struct pipes *pipes, struct pipe *pipe, struct peer *peer, enum wire_c
 	for (size_t i = 0; i < pipes->count; i++) {
 		struct pipe *other = &pipes->list[i];
 		if (other != pipe && other->peer == peer && other->class == class)
-			pull_close(other->id);
+			pipe_close(other);
 	}
 	pipe->peer = peer;
 	pipe->class = class;
@@ -93,7 +102,7 @@ pipes_forget(struct pipes *pipes, const struct peer *peer)
 {
 	for (size_t i = 0; i < pipes->count; i++)
 		if (pipes->list[i].peer == peer) {
-			pull_close(pipes->list[i].id);
+			pipe_close(&pipes->list[i]);
 			pipes->list[i].peer = NULL;
 		}
 }
@@ -108,6 +117,6 @@ pipes_tick(struct pipes *pipes, struct mono_ms now, bool can_prove)
 		if (pipe->peer)
 			continue;
 		if (++strangers > STRANGERS_MAX || (can_prove && now.ms - pipe->since.ms > STRANGER_MS))
-			pull_close(pipe->id);
+			pipe_close(pipe);
 	}
 }

@@ -18,6 +18,7 @@ struct pipe {
 	uint64_t handshake;        /* of the last hello that was good */
 	unsigned hellos;           /* good ones that came to nothing */
 	unsigned refusals;
+	bool closing;              /* what still comes from it is not looked at */
 };
 
 struct pipes *pipes_new(void);
@@ -26,6 +27,7 @@ size_t pipes_count(const struct pipes *pipes);
 /* Made when it is not known yet. */
 struct pipe *pipes_find(struct pipes *pipes, uint32_t id);
 void pipes_drop(struct pipes *pipes, uint32_t id);
+void pipe_close(struct pipe *pipe);
 /* The peer is behind this pipe; an older one of the same class is closed. */
 void pipes_own(struct pipes *pipes, struct pipe *pipe, struct peer *peer, enum wire_class class);
 /* Whether the peer is behind some pipe. */

@@ -24,6 +24,7 @@ struct pull *pull_new(struct loop *loop, struct notes *notes, const char *url, s
     unsigned pipes_max, const struct pull_calls *calls, void *arg, char *why);
 void pull_free(struct pull *pull);
 void pull_pause(struct pull *pull, bool pause);
+/* What it has said already may still come. */
 void pull_close(uint32_t pipe);
 /* Where the connection comes from, as text. */
 enum { PULL_ADDRESS_SIZE = 64 };

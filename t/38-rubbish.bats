@@ -1,0 +1,41 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# Connections that raft-peerd closes in the middle of what they say.
+
+load helper
+
+setup() { cluster_init "$BATS_TEST_TMPDIR/c" 1; }
+teardown() { cluster_stop; }
+
+# rubbish PORT COUNT: connects so often, and sends whole messages of no kind until it is thrown out;
+# and then looks whether an honest one is still greeted.
+rubbish() {
+	timeout 60 python3 - "$@" <<-'PY'
+		import socket, sys
+		message = (200).to_bytes(8, "big") + b"x" * 200
+		for _ in range(int(sys.argv[2])):
+		    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10)
+		    try:
+		        s.sendall(b"\0SP\0\0\x50\0\0" + message)
+		        while True:
+		            s.sendall(message)
+		    except OSError:
+		        pass
+		    s.close()
+		s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10)
+		s.sendall(b"\0SP\0\0\x50\0\0")
+		assert s.recv(8) == b"\0SP\0\0\x51\0\0"
+	PY
+}
+
+@test "peerd: it closes a thousand connections in the middle of a message, and still takes others, and still stops" {
+	mkdir -p "$CLUSTER/n1/run"
+	daemon_start n1 peerd
+	wait_until 10 test -S "$CLUSTER/n1/run/peer"
+	port=$(sed -n 's/.*listen: .*:\([0-9]*\)$/\1/p' "$CLUSTER/n1/raft.yaml")
+	rubbish "$port" 1000
+	peer=$(daemon_pid n1 peerd)
+	kill -TERM "$peer"
+	wait_until 5 gone "$peer"
+	grep -q 'ev=refused' "$CLUSTER/n1/peerd.log"
+}
