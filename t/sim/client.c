@@ -276,6 +276,19 @@ client_read(struct sim *sim, struct client *client)
 	node_read(sim, &sim->nodes[client->node], ticket);
 }
 
+void
+client_waited(struct sim *sim, struct node *node)
+{
+	for (size_t i = 0; i < sim->clients.count && !sim->clients.stopping; i++) {
+		struct client *client = &sim->clients.at[i];
+
+		if (client->kind != CLIENT_READER || rng_chance(&sim->rng, 500000))
+			continue;
+		client->node = node->number;
+		client_read(sim, client);
+	}
+}
+
 /* A new producer: with a new session, or the same named one. */
 static void
 client_new_run(struct sim *sim, struct client *client)

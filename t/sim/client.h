@@ -89,6 +89,8 @@ void client_free(struct clients *clients);
 void client_act(struct sim *sim, size_t number);
 void client_answer(struct sim *sim, struct node *node, const struct raft_ticket_answer *ticket);
 void client_read_answer(struct sim *sim, struct node *node, const struct raft_read_answer *answer);
+/* What readers asked of an elector while it was stopped. */
+void client_waited(struct sim *sim, struct node *node);
 /* An elector is gone: nobody will answer what it had. */
 void client_node_lost(struct sim *sim, size_t node);
 /* Fails when a living core still owes an answer older than `us`. */

@@ -12,7 +12,7 @@ disk_init(struct disk *disk)
 {
 	memset(disk, 0, sizeof *disk);
 	slog_init(&disk->rows);
-	disk->vote = DISK_NOBODY;
+	disk->vote = disk->before.vote = DISK_NOBODY;
 	disk->sessions = raft_sessions_new();
 	must(disk->sessions != NULL);
 	disk->size = 8;
@@ -31,6 +31,13 @@ disk_free(struct disk *disk)
 	free(disk->entries);
 	slog_free(&disk->rows);
 	raft_sessions_free(disk->sessions);
+	raft_sessions_free(disk->base);
+}
+
+static struct tnode *
+disk_tail(const struct disk *disk)
+{
+	return disk->rows.last == 0 ? NULL : slog_at(&disk->rows, disk->rows.last);
 }
 
 static struct disk_write *
@@ -225,11 +232,13 @@ static void
 write_apply(struct sim *sim, struct node *node, const struct disk_write *write)
 {
 	struct disk *disk = &node->disk;
+	struct disk_past before;
 
 	if (write->number == 0) {
 		commit_learn(sim, node, write->commit);
 		return;
 	}
+	before = (struct disk_past){disk->term, disk->vote, disk_tail(disk), disk->commit_stored};
 	if (write->after != UINT64_MAX && write->after < disk->rows.last)
 		disk->rows.last = write->after;
 	for (size_t i = 0; i < write->count; i++) {
@@ -241,6 +250,8 @@ write_apply(struct sim *sim, struct node *node, const struct disk_write *write)
 	if (disk->commit > disk->rows.last)
 		sim_fail(sim, "n%d cuts its log to %" PRIu64 ", below its commit index %" PRIu64,
 		    node->number + 1, disk->rows.last, disk->commit);
+	if (write->term > disk->term)
+		disk->before = before;
 	disk->term = write->term;
 	disk->vote = write->vote;
 	if (disk->vote != DISK_NOBODY)
@@ -305,14 +316,24 @@ disk_discard(struct sim *sim, struct node *node)
 	disk->count = disk->taken;
 }
 
+/* From the table that the last restart left, as far as that reaches. */
 static void
 sessions_rebuild(struct disk *disk)
 {
+	if (disk->base == NULL || disk->base_index > disk->commit) {
+		raft_sessions_free(disk->base);
+		disk->base = raft_sessions_new();
+		disk->base_index = 0;
+		must(disk->base != NULL);
+	}
+	while (disk->base_index < disk->commit) {
+		disk->base_index++;
+		raft_sessions_apply(
+		    disk->base, disk->base_index, &slog_at(&disk->rows, disk->base_index)->entry);
+	}
 	raft_sessions_free(disk->sessions);
-	disk->sessions = raft_sessions_new();
+	disk->sessions = raft_sessions_dup(disk->base);
 	must(disk->sessions != NULL);
-	for (uint64_t index = 1; index <= disk->commit; index++)
-		raft_sessions_apply(disk->sessions, index, &slog_at(&disk->rows, index)->entry);
 }
 
 static void
@@ -354,12 +375,6 @@ recovering_begin(struct sim *sim, struct node *node, struct tnode *before, bool 
 	    disk->term, mark_valid);
 }
 
-static struct tnode *
-disk_tail(const struct disk *disk)
-{
-	return disk->rows.last == 0 ? NULL : slog_at(&disk->rows, disk->rows.last);
-}
-
 /* With a mark, term and vote are the newer ones; without, those of the older state. */
 static void
 past_restore(struct sim *sim, struct node *node, const struct disk_past *past, bool mark_valid)
@@ -393,6 +408,14 @@ disk_lose(struct sim *sim, struct node *node, bool mark_valid)
 	if (past_count(disk) > 0)
 		past = disk->past[(disk->transactions - rng_range(&sim->rng, 1, past_count(disk))) %
 				  DISK_PAST];
+	past_restore(sim, node, &past, mark_valid);
+}
+
+void
+disk_lose_term(struct sim *sim, struct node *node, bool mark_valid)
+{
+	struct disk_past past = node->disk.before;
+
 	past_restore(sim, node, &past, mark_valid);
 }
 

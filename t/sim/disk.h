@@ -46,6 +46,8 @@ struct disk {
 	uint64_t commit;                /* as raft-logd knows it */
 	uint64_t commit_stored;         /* as it is on disk */
 	struct raft_sessions *sessions; /* at commit */
+	struct raft_sessions *base;     /* at base_index: what the last restart made; may be NULL */
+	uint64_t base_index;
 	bool recovering, mark_valid;
 	uint64_t mark_term;
 	struct tnode *lost_tail; /* while recovering: what was there before the loss */
@@ -58,6 +60,7 @@ struct disk {
 	struct disk_write *queue; /* a ring, size is a power of two */
 	size_t head, count, size;
 	struct disk_past past[DISK_PAST];
+	struct disk_past before; /* the last rise of its term */
 	uint64_t transactions;
 	/* for raft_start */
 	struct raft_term_start *terms;
@@ -84,6 +87,8 @@ void disk_crash(struct sim *sim, struct node *node);
 struct raft_start disk_start(struct sim *sim, struct node *node, const struct raft_config *first);
 /* After a crash: an older state comes back. */
 void disk_lose(struct sim *sim, struct node *node, bool mark_valid);
+/* After a crash: the state before its term last rose comes back. */
+void disk_lose_term(struct sim *sim, struct node *node, bool mark_valid);
 /* After a crash: the state of the last transaction that ended at index comes back, or what is now
  * up to there. */
 void disk_lose_to(struct sim *sim, struct node *node, uint64_t index, bool mark_valid);

@@ -91,7 +91,8 @@ fault_crash(struct sim *sim, struct node *node, uint64_t down_us)
 	sim->counters[COUNT_CRASHES]++;
 	node_elector_down(sim, node);
 	disk_crash(sim, node);
-	net_restart(sim, node->number);
+	if (rng_chance(&sim->rng, 500000)) /* else what is under way may still arrive */
+		net_restart(sim, node->number);
 	node_up_after(sim, node, down_us);
 }
 
@@ -163,8 +164,8 @@ fault_disk(struct sim *sim, struct node *node, bool full)
 }
 
 /* Voters that may not have what they promised, if this one were one more. */
-static bool
-loss_allowed(const struct sim *sim, const struct node *node)
+bool
+fault_loss_allowed(const struct sim *sim, const struct node *node)
 {
 	size_t lost = node->voter;
 
@@ -176,10 +177,10 @@ loss_allowed(const struct sim *sim, const struct node *node)
 static void
 fault_loss(struct sim *sim, struct node *node, enum fault fault)
 {
-	if (!loss_allowed(sim, node) || node->dead ||
+	if (!fault_loss_allowed(sim, node) || node->dead ||
 	    (fault == FAULT_DAMAGE && node->disk.rows.last == 0))
 		return;
-	fault_crash(sim, node, some_time_us(sim));
+	fault_crash(sim, node, rng_chance(&sim->rng, 300000) ? 5000 : some_time_us(sim));
 	if (fault == FAULT_DAMAGE) {
 		sim->counters[COUNT_DAMAGES]++;
 		disk_damage(sim, node, rng_range(&sim->rng, 1, node->disk.rows.last));
@@ -255,6 +256,8 @@ fault_strike(struct sim *sim)
 		net_heal(sim);
 	else if (fault == FAULT_CRASH_ALL)
 		fault_crash_all(sim);
+	else if (fault == FAULT_AMNESIA)
+		plot_begin(sim);
 	else
 		fault_node(sim, fault);
 }

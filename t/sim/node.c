@@ -173,19 +173,23 @@ node_perform(struct sim *sim, struct node *node, const struct raft_update *updat
 	node_watch_silence(sim, node);
 }
 
+static void
+node_post_flush(struct sim *sim, struct node *node, uint64_t after_us)
+{
+	node->flush_pending = true;
+	world_post(&sim->world, (struct world_event){.at_us = sim->world.now_us + after_us,
+				    .kind = WORLD_FLUSH,
+				    .node = node->number,
+				    .incarnation = node->incarnation});
+}
+
 /* As a loop turn of raft-elect: what comes together is answered together. */
 static void
 node_gather(struct sim *sim, struct node *node, struct raft_event *event)
 {
 	raft_step(node->core, event, NULL);
-	if (node->flush_pending)
-		return;
-	node->flush_pending = true;
-	world_post(&sim->world,
-	    (struct world_event){.at_us = sim->world.now_us + rng_below(&sim->rng, 3000),
-		.kind = WORLD_FLUSH,
-		.node = node->number,
-		.incarnation = node->incarnation});
+	if (!node->flush_pending && !node->turn)
+		node_post_flush(sim, node, rng_below(&sim->rng, 3000));
 }
 
 static void
@@ -195,7 +199,8 @@ node_step(struct sim *sim, struct node *node, struct raft_event *event)
 
 	event->now = node_now(sim, node);
 	sim->counters[COUNT_STEPS]++;
-	if (event->type != RAFT_EVENT_TIME && rng_chance(&sim->rng, sim->profile.gather_ppm)) {
+	if (node->turn ||
+	    (event->type != RAFT_EVENT_TIME && rng_chance(&sim->rng, sim->profile.gather_ppm))) {
 		node_gather(sim, node, event);
 		return;
 	}
@@ -235,6 +240,7 @@ node_forget(struct node *node)
 	node->write_term = node->disk.term;
 	node->write_vote = node->disk.vote;
 	node->flush_pending = false;
+	node->turn = false;
 	node->posted_us = UINT64_MAX;
 	node->silent_steps = 0;
 }
@@ -344,7 +350,23 @@ node_wake_now(struct sim *sim, struct node *node)
 	node_post_wake(sim, node);
 }
 
-/* All that waited comes at once, in order. */
+/* In order, but for the end of a turn that is not to be. */
+static void
+node_post_backlog(struct sim *sim, struct node *node)
+{
+	for (size_t i = 0; i < node->backlog_count; i++) {
+		if (node->turn && node->backlog[i].kind == WORLD_FLUSH)
+			continue;
+		node->backlog[i].at_us = sim->world.now_us;
+		world_post(&sim->world, node->backlog[i]);
+	}
+	node->backlog_count = 0;
+}
+
+/*
+ * All that waited comes at once: often in one turn of its loop, and what clients
+ * asked in the meantime before what peers sent, since those are other sockets.
+ */
 void
 node_resume(struct sim *sim, struct node *node)
 {
@@ -356,11 +378,14 @@ node_resume(struct sim *sim, struct node *node)
 	}
 	node->paused = node->frozen = false;
 	trace_add(sim, node->number, -1, "resume", "waiting", node->backlog_count, 0, 0);
-	for (size_t i = 0; i < node->backlog_count; i++) {
-		node->backlog[i].at_us = sim->world.now_us;
-		world_post(&sim->world, node->backlog[i]);
+	node->turn = node->core != NULL && rng_chance(&sim->rng, 500000);
+	if (node->turn) {
+		node->flush_pending = false;
+		client_waited(sim, node);
 	}
-	node->backlog_count = 0;
+	node_post_backlog(sim, node);
+	if (node->turn)
+		node_post_flush(sim, node, 0);
 	node_wake_now(sim, node);
 }
 
@@ -396,6 +421,7 @@ node_flush(struct sim *sim, struct node *node)
 	struct raft_event event = {.type = RAFT_EVENT_TIME};
 
 	node->flush_pending = false;
+	node->turn = false;
 	node_step(sim, node, &event);
 }
 

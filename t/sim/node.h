@@ -56,6 +56,7 @@ struct node {
 	int write_vote;
 
 	bool flush_pending;
+	bool turn;             /* all that comes before the FLUSH is one turn of its loop */
 	uint64_t wake_us;      /* when its timer is due; UINT64_MAX: not at all */
 	uint64_t posted_us;    /* the WAKE on the heap that will see to it; UINT64_MAX: none */
 	uint64_t silent_steps; /* updates since time moved */

@@ -64,7 +64,11 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_ISOLATE] = 4,
 	    [FAULT_ONE_WAY] = 1,
 	    [FAULT_HEAL] = 7,
-	    [FAULT_SPLIT] = 2}},
+	    [FAULT_SPLIT] = 2,
+	    [FAULT_FREEZE] = 2,
+	    [FAULT_PAUSE] = 2,
+	    [FAULT_CLOCK] = 1,
+	    [FAULT_AMNESIA] = 3}},
     {"clock", 2, 7, 20000, 20000, 50000, 20000, 1500,
 	{[FAULT_PAUSE] = 5,
 	    [FAULT_FREEZE] = 4,
@@ -90,7 +94,8 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_FULL] = 1,
 	    [FAULT_LOSE_TAIL] = 2,
 	    [FAULT_LOSE_MARK] = 2,
-	    [FAULT_DAMAGE] = 2}},
+	    [FAULT_DAMAGE] = 2,
+	    [FAULT_AMNESIA] = 1}},
 };
 enum { KINDS_COUNT = sizeof kinds / sizeof kinds[0] };
 

@@ -243,6 +243,8 @@ sim_event(struct sim *sim, uint64_t until_us)
 		client_act(sim, (size_t)event.value);
 	else if (event.kind == WORLD_FAULT)
 		fault_strike(sim);
+	else if (event.kind == WORLD_PLOT)
+		plot_act(sim);
 	else if (event.kind == WORLD_LINKS)
 		net_flap_step(sim);
 	else

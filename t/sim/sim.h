@@ -39,6 +39,11 @@ struct sim {
 	struct trace trace;
 	struct fetched *fetched;
 	size_t fetched_count, fetched_size;
+	struct {
+		unsigned act; /* 0: none is under way */
+		size_t leader;
+		unsigned patience;
+	} plot;
 	uint64_t leader_timeouts; /* from the end of faults to a leader, in hundredths */
 	uint64_t acknowledged_wanted;
 	uint64_t counters[COUNTERS_COUNT];
@@ -77,6 +82,10 @@ void fault_end_all(struct sim *sim);
 void fault_crash(struct sim *sim, struct node *node, uint64_t down_us);
 void fault_elector(struct sim *sim, struct node *node, uint64_t down_us);
 void fault_logd(struct sim *sim, struct node *node);
+bool fault_loss_allowed(const struct sim *sim, const struct node *node);
+/* plot.c: several faults that are dangerous together. */
+void plot_begin(struct sim *sim);
+void plot_act(struct sim *sim);
 /* converge.c: after the faults, all must be well within a bound. */
 void converge(struct sim *sim);
 /* A majority of voters lives and follows one leader. */

@@ -18,33 +18,48 @@ room(void *array, size_t *size, size_t count, size_t item)
 	return array;
 }
 
+/* The last index of the run of one term that begins at first: terms never fall. */
+static uint64_t
+run_end(const struct slog *rows, uint64_t first)
+{
+	uint64_t term = slog_at(rows, first)->entry.term;
+	uint64_t low = first;
+	uint64_t high = rows->last;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low + 1) / 2;
+
+		if (slog_at(rows, middle)->entry.term == term)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return low;
+}
+
 static size_t
 start_terms(struct disk *disk)
 {
 	size_t count = 0;
-	uint64_t term = 0;
 
-	for (uint64_t index = 1; index <= disk->rows.last; index++) {
-		const struct tnode *tnode = slog_at(&disk->rows, index);
-
-		if (tnode->entry.term == term)
-			continue;
-		term = tnode->entry.term;
+	for (uint64_t index = 1; index <= disk->rows.last;
+	     index = run_end(&disk->rows, index) + 1) {
 		disk->terms = room(disk->terms, &disk->terms_size, count + 1, sizeof *disk->terms);
-		disk->terms[count++] = (struct raft_term_start){index, term};
+		disk->terms[count++] =
+		    (struct raft_term_start){index, slog_at(&disk->rows, index)->entry.term};
 	}
 	return count;
 }
 
 /* The last one at or below commit replaces those before it. */
 static size_t
-start_configs(struct disk *disk, const struct raft_config *first)
+start_configs(struct disk *disk, const struct raft_config *first, uint64_t last)
 {
 	size_t count = 1;
 
 	disk->configs = room(disk->configs, &disk->configs_size, 1, sizeof *disk->configs);
 	disk->configs[0] = (struct raft_config_at){0, *first};
-	for (uint64_t index = 1; index <= disk->rows.last; index++) {
+	for (uint64_t index = 1; index <= last; index++) {
 		const struct raft_entry *entry = &slog_at(&disk->rows, index)->entry;
 
 		if (entry->kind != RAFT_CONFIG)
@@ -98,7 +113,9 @@ disk_start(struct sim *sim, struct node *node, const struct raft_config *first)
 	};
 
 	start.terms_count = start_terms(disk);
-	start.configs_count = start_configs(disk, first);
+	/* Without addresses there are no configurations in the log to look for. */
+	start.configs_count =
+	    start_configs(disk, first, sim->profile.addresses ? disk->rows.last : 0);
 	start.entries_count = start_entries(disk);
 	start.terms = disk->terms;
 	start.configs = disk->configs;

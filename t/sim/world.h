@@ -24,6 +24,7 @@
 	W(RESUME, "resume")           /* a paused node goes on */                                  \
 	W(CLIENT, "client")           /* a client acts; value: which */                            \
 	W(FAULT, "fault")             /* the next fault strikes */                                 \
+	W(PLOT, "plot")               /* the next act of a plot */                                 \
 	W(LINKS, "links")             /* the next step of a flapping or healing network */
 enum world_kind {
 #define W(NAME, text) WORLD_##NAME,
