@@ -271,6 +271,16 @@ turn(void *arg)
 
 static const struct appender_calls appender_calls = {on_opened, on_committed, on_failed};
 
+/* Whether somebody types the entries; then he needs no line of progress. */
+static bool
+is_typed(char **paths)
+{
+	bool standard = *paths == NULL;
+	for (; *paths; paths++)
+		standard = standard || strcmp(*paths, "-") == 0;
+	return standard && isatty(STDIN_FILENO);
+}
+
 static void
 set_up(void)
 {
@@ -290,7 +300,7 @@ set_up(void)
 		uv_unref((uv_handle_t *)&self.signals[i]);
 	}
 	self.input = input_new(self.tool.loop, self.framing, self.tool.conf->elect.entry_max, self.tool.argv);
-	self.progress = progress_new(self.tool.loop, self.tool.prog);
+	self.progress = progress_new(self.tool.loop, self.tool.prog, is_typed(self.tool.argv));
 	self.appender = appender_new(self.tool.loop, &settings, &appender_calls, NULL);
 	loop_on_turn(self.tool.loop, turn, NULL);
 }

@@ -25,7 +25,7 @@ on_timer(uv_timer_t *timer)
 }
 
 struct progress *
-progress_new(struct loop *loop, const char *prog)
+progress_new(struct loop *loop, const char *prog, bool typed)
 {
 	struct progress *progress = calloc(1, sizeof *progress);
 	must(progress != NULL);
@@ -33,7 +33,7 @@ progress_new(struct loop *loop, const char *prog)
 	progress->start = mono_now();
 	progress->next.ms = progress->start.ms + LONG_MS;
 	/* One who types is not told how fast. */
-	progress->terminal = isatty(STDERR_FILENO) && !isatty(STDIN_FILENO);
+	progress->terminal = isatty(STDERR_FILENO) && !typed;
 	if (!progress->terminal)
 		return progress;
 	uv_timer_init(loop_uv(loop), &progress->timer);

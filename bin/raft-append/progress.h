@@ -7,7 +7,8 @@
 
 struct progress;
 
-struct progress *progress_new(struct loop *loop, const char *prog);
+/* typed: the input comes from a terminal. */
+struct progress *progress_new(struct loop *loop, const char *prog, bool typed);
 /* In each turn: it looks at the clock itself.  trouble: what is waited for, or "". */
 void progress_show(struct progress *progress, uint64_t committed, const char *trouble);
 /* Before anything else is written to the terminal. */

@@ -17,7 +17,7 @@ main(int argc, char **argv)
 {
 	struct daemon daemon = {
 	    .prog = "raft-elect",
-	    .usage = "[-nv] [-c FILE] [-d FD]",
+	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time]",
 	    .stop = stop,
 	    .arg = &node,
 	};

@@ -123,7 +123,9 @@ main(int argc, char **argv)
 		return try_main(argc, argv);
 	fsm.daemon = (struct daemon){
 	    .prog = "raft-fsm",
-	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [--try] [-- COMMAND [ARG ...]]",
+	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [-- COMMAND [ARG ...]], or "
+		     "raft-fsm --try [-c FILE] [-F FRAMING | -0] [--] COMMAND [ARG ...]",
+	    .operands = true,
 	    .options = options,
 	    .found = on_option,
 	    .stop = on_stop,

@@ -72,9 +72,9 @@ main(int argc, char **argv)
 {
 	seal_init();
 	daemon_start(&logd.daemon, argc, argv);
-	if (logd.daemon.argc > 0 || (logd.yes && !logd.accept_loss)) {
-		fprintf(stderr, "raft-logd: %s: it takes no operands, and --yes only with --accept-loss (usage: raft-logd %s)\n",
-		    logd.daemon.argc > 0 ? logd.daemon.argv[0] : "--yes", logd.daemon.usage);
+	if (logd.yes && !logd.accept_loss) {
+		fprintf(stderr, "raft-logd: --yes: it goes with --accept-loss only (usage: raft-logd %s)\n",
+		    logd.daemon.usage);
 		return EXIT_USAGE;
 	}
 	start(&logd);

@@ -205,8 +205,6 @@ main(int argc, char **argv)
 	    .stop_now = stop_now,
 	};
 	daemon_start(&node.daemon, argc, argv);
-	if (node.daemon.argc > 0)
-		daemon_die(EXIT_USAGE, "%s: raft-node takes no arguments", node.daemon.argv[0]);
 	/* What whoever started us left open is not for the daemons. */
 	close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 	if (!run_make(node.daemon.conf, why))

@@ -152,6 +152,9 @@ take_options(struct daemon *daemon, int argc, char **argv)
 		take_option(daemon, &wants, opt, argv);
 	daemon->argc = argc - optind;
 	daemon->argv = argv + optind;
+	if (daemon->argc > 0 && !daemon->operands)
+		die_plain(daemon, EXIT_USAGE, "%s: no operand is expected (usage: %s %s)", daemon->argv[0],
+		    daemon->prog, daemon->usage);
 	return wants;
 }
 
@@ -247,16 +250,16 @@ watch_signal(struct daemon *daemon, uv_signal_t *handle, int number)
 	uv_unref((uv_handle_t *)handle);
 }
 
-/* Descriptors 0, 1, 2 must be taken, so that no socket becomes stderr. */
+/*
+ * Descriptors 0, 1, 2 must be taken, so that no socket becomes stderr.  A stdout that was closed
+ * stays one that cannot be written: what is printed there is not lost in silence.
+ */
 static void
 fill_standard_fds(void)
 {
-	int fd;
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= 2);
-	if (fd > 2)
-		close(fd);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) != fd)
+			_exit(EXIT_OS);
 }
 
 void

@@ -25,6 +25,7 @@ struct daemon {
 	const char *usage; /* the SYNOPSIS line after the name, e.g. "[-nv] [-c FILE] [-d FD]" */
 	/* More long options of this program (NULL: none); found: is told each one. */
 	const struct option *options;
+	bool operands; /* it takes some */
 	void (*found)(int opt, const char *value);
 	/* Called once, in the loop, when the daemon is to stop; it calls loop_stop when it has. */
 	void (*stop)(void *arg);
