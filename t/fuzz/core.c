@@ -20,6 +20,7 @@ struct world {
 	struct raft_status status; /* after the last step */
 	uint64_t seen_request;     /* in what was sent last */
 	uint64_t seen_round;
+	uint64_t seen_prev[NODES + 1]; /* tried last with each */
 	uint64_t write_checked;    /* its number */
 	uint64_t commit_safe;      /* told when no write was under way: it is on the disk */
 };
@@ -182,8 +183,15 @@ sent_check(struct world *w, const struct raft_message *message)
 		w->seen_request = message->propose.request;
 	if (message->type == RAFT_MSG_READ)
 		w->seen_request = message->read.request;
-	if (message->type == RAFT_MSG_APPEND)
+	if (message->type == RAFT_MSG_APPEND) {
 		w->seen_round = message->append.round;
+		for (int i = 1; i <= NODES; i++) {
+			struct raft_id id = rig_id(i);
+
+			if (raft_id_equal(&id, &message->to))
+				w->seen_prev[i] = message->append.prev.index;
+		}
+	}
 }
 
 /* What was committed before is never cut. */
@@ -345,21 +353,24 @@ op_append_reply(struct world *w)
 	deliver(w, &m);
 }
 
-/* All is taken, up to the end or a little less. */
+/* A right reply: all is taken, up to the end or a little less; or what was tried last is refused. */
 static void
 op_accept(struct world *w)
 {
-	struct raft_message m = rig_make(RAFT_MSG_APPEND_REPLY, 2 + fuzz_u8(&w->in) % 4, 1, w->status.term);
+	uint8_t who = fuzz_u8(&w->in), less = fuzz_u8(&w->in);
+	struct raft_message m = rig_make(RAFT_MSG_APPEND_REPLY, 2 + who % 4, 1, w->status.term);
 	struct raft_append_reply *reply = &m.append_reply;
-	uint8_t less = fuzz_u8(&w->in);
 
-	reply->ok = true;
+	reply->ok = !(who & 4);
+	reply->recovering = who & 8;
+	reply->mark_valid = who & 16;
 	reply->round = w->seen_round;
 	reply->start_number = less & 64 ? 2 : 1;
 	reply->hint.index = w->status.last.index - less % 4;
-	reply->match = reply->hint.index - less / 4 % 4;
-	if (reply->match > reply->hint.index || !raft_term_at(w->rig.raft, reply->hint.index, &reply->hint.term))
+	reply->match = reply->ok ? reply->hint.index - less / 4 % 4 : w->seen_prev[2 + who % 4];
+	if (reply->ok && reply->match > reply->hint.index)
 		return;
+	raft_term_at(w->rig.raft, reply->hint.index, &reply->hint.term);
 	deliver(w, &m);
 }
 
@@ -653,6 +664,11 @@ seeds(void)
 		OP_answer, 1, 40, 168, 200, 0, 0, 9, 9, 9, 0, 9, 0, OP_vote, 2, 41, 0, 72, 0, 0, OP_stored, 9,
 		OP_restart, 1, 9, OP_append_right, 3, 0, 0, 8, 0, 1, 0 };
 
+	static const uint8_t helps[] = { 2, 224, OP_elect, 0, 0, 0, 0, 0, 0, OP_stored, 9, OP_elect, 0, 0, 0, 0, 0, 0, 0,
+		OP_stored, 9, OP_accept, 4, 5, 0, OP_time, 11, 0, OP_accept, 8, 4, 0, OP_accept, 1, 0, 0, OP_stored, 9,
+		OP_accept, 1, 0, 0, OP_time, 11, 0, OP_accept, 8, 0, 0, OP_accept, 1, 0, 0, OP_time, 11, 0 };
+
 	fuzz_seed(leads, sizeof leads);
+	fuzz_seed(helps, sizeof helps);
 	fuzz_seed(follows, sizeof follows);
 }
