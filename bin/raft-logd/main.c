@@ -54,17 +54,23 @@ turn(void *arg)
 	reader_turn(l);
 }
 
+/* Only the loop: a timer may still fire in this round of it. */
 static void
 stop(void *arg)
 {
 	struct logd *l = arg;
 	loop_on_turn(l->daemon.loop, NULL, NULL);
+	loop_stop(l->daemon.loop);
+}
+
+static void
+finish(struct logd *l)
+{
 	writer_finish(l);
 	door_close(l);
 	db_close(l->db);
 	log_info("stopped", "last=%llu commit=%llu", (unsigned long long)l->rlog.last.index,
 	    (unsigned long long)l->rlog.commit.index);
-	loop_stop(l->daemon.loop);
 }
 
 int
@@ -91,5 +97,6 @@ main(int argc, char **argv)
 	    logd.state.recovering ? "yes" : "no");
 	daemon_ready(&logd.daemon);
 	loop_run(logd.daemon.loop);
+	finish(&logd);
 	return EXIT_OK;
 }
