@@ -117,6 +117,7 @@ load logd
 	ten "$D"
 	for w in \
 		'number=1 term=2 after=5' \
+		'number=1 term=0' \
 		'number=1 term=0 first=11 count=1 eterm=1' \
 		'number=1 term=1 vote=n2 first=11 count=1' \
 		'number=1 term=2 first=12 count=1' \

@@ -207,6 +207,36 @@ beside_that_mark() {
 	grep -q 'ev=recovering.*mark file is damaged' "$N/log"
 }
 
+@test "another user, though of the group that may be a client, neither writes the log nor sends to peers" {
+	[ "$(id -u)" = 0 ] || { echo 'this test needs root: it is two users' >&2 && return 1; }
+	fresh
+	chmod a+x "$BATS_RUN_TMPDIR" "$(dirname "$BATS_TEST_TMPDIR")" "$BATS_TEST_TMPDIR" "$N"
+	cp "$TBIN/logdctl" "$TBIN/peer-client" "$N/members.yaml" "$BATS_TEST_TMPDIR/"
+	rm -r "$N/run"
+	sed -i "s/^\( *\)id: n1.*/&\n\1group: $(getent group 65534 | cut -d: -f1)/" "$N/raft.yaml"
+	logd
+	spawn "$N/peerd.log" "$BIN/raft-peerd" -c "$N/raft.yaml"
+	wait_until 10 grep -q ev=listening "$N/peerd.log"
+	# As a client it is heard.
+	other() { timeout 10 setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"; }
+	run other "$BATS_TEST_TMPDIR/logdctl" "$N/run/log" <<<$'hello A client\ntext A status'
+	[[ $output == *'part=log'* ]]
+	run other "$BATS_TEST_TMPDIR/logdctl" "$N/run/log" <<<$'hello A elector\nwrite A number=1 term=9\nstored A 1'
+	echo "$output"
+	[[ $output != *stored* && $output == *"only a process of this node's user"* ]]
+	run tell <<<$'hello A client\ntext A status'
+	[[ $output == *' term=0 '* ]]
+	# Its input stays open, so that it is raft-peerd that ends it.
+	mkfifo "$N/fifo"
+	exec {fd}<>"$N/fifo"
+	run other "$BATS_TEST_TMPDIR/peer-client" talk "$N/run" demo "$BATS_TEST_TMPDIR/members.yaml" <&"$fd"
+	exec {fd}>&-
+	echo "$status $output"
+	[ "$status" -ne 124 ]
+	run timeout 10 "$TBIN/peer-client" status "$N/run"
+	[[ $output == *'elector=no '*'cluster=unknown'* ]]
+}
+
 # as_user COMMAND...: with the rights of an ordinary user, who then owns the node.
 as_user() {
 	if [ "$(id -u)" = 0 ]; then
