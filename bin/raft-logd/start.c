@@ -130,6 +130,10 @@ check_origin(struct logd *logd)
 	if (!raft_id_equal(&origin->node, &identity->node))
 		daemon_die(EXIT_CONFIG, "%s/log.db: this is the log of node %s, not of %s", data, origin->node.s,
 		    identity->node.s);
+	/* The members may change, the name never does. */
+	if (strcmp(origin->name, logd->daemon.conf->cluster.name) != 0)
+		daemon_die(EXIT_CONFIG, "%s: this is the data directory of cluster %s, and %s names cluster %s", data,
+		    origin->name, logd->daemon.conf->path, logd->daemon.conf->cluster.name);
 	if (identity->have_cluster && memcmp(origin->cluster, identity->cluster, sizeof origin->cluster) != 0)
 		daemon_die(EXIT_CONFIG, "%s/log.db: this is a log of another cluster than %s/identity names", data, data);
 	if (memcmp(origin->directory, identity->directory, sizeof origin->directory) != 0)
