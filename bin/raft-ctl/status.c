@@ -145,7 +145,7 @@ show_part(struct wire_buf *out, const struct ctl *ctl, const struct ask *ask, bo
 	json_put_raw(out, ask->socket);
 	memset(wire_buf_add(out, 8 - strlen(ask->socket)), ' ', 8 - strlen(ask->socket));
 	if (is_fsm && !ctl->tool.conf->fsm.present) {
-		json_put_raw(out, "down, and not configured\n");
+		json_put_raw(out, "none: the configuration has no fsm section\n");
 		return;
 	}
 	json_put_raw(out, "down: ");

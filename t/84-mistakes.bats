@@ -1,0 +1,258 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# Mistakes get one clear sentence and the right status, from every program alike.
+
+load helper
+
+DAEMONS='raft-logd raft-peerd raft-elect raft-fsm'
+ALL="$DAEMONS raft-node raft-append raft-tail raft-ctl raft-bench"
+
+setup_file() {
+	load helper
+	export MADE=$BATS_FILE_TMPDIR/made
+	export PORT
+	PORT=$(free_ports 1)
+	raft-init -i n1 -l "tcp://127.0.0.1:$PORT" "$MADE" >"$BATS_FILE_TMPDIR/members"
+	mv "$BATS_FILE_TMPDIR/members" "$MADE/members.yaml"
+	echo 'fsm: {}' >>"$MADE/raft.yaml"
+}
+
+setup() {
+	N=$BATS_TEST_TMPDIR/n
+	C=$N/raft.yaml
+	cp -a "$MADE" "$N"
+}
+
+teardown() {
+	stop_all
+}
+
+# mistake STATUS SENTENCE COMMAND...: one sentence that says so (a pattern), from the program itself; that status.
+mistake() {
+	local want=$1 sentence=$2 said
+	shift 2
+	run timeout 10 "$@" </dev/null
+	echo "$* -> $status: $output"
+	[ "$status" -eq "$want" ]
+	# Diagnostics of a daemon that came up before it found out are no sentences.
+	said=$(grep -v '^lvl=\(info\|warn\)' <<<"$output")
+	[ "$(wc -l <<<"$said")" -eq 1 ]
+	[[ $said == "${1##*/}: "* || $said == "lvl=error prog=${1##*/} "*'why="'* ]]
+	# shellcheck disable=SC2053
+	[[ $said == *$sentence* ]]
+	[ "${#said}" -lt 500 ]
+}
+
+# with PROGRAM: the words that make it do something with the configuration.
+with() {
+	case $1 in
+	raft-ctl) echo "raft-ctl -t 300ms -c $C wait" ;;
+	raft-append | raft-tail | raft-bench) echo "$1 -t 300ms -c $C" ;;
+	*) echo "$1 -c $C" ;;
+	esac
+}
+
+# all STATUS SENTENCE: from each program that reads the configuration.
+all() {
+	local p
+	for p in $ALL; do
+		# shellcheck disable=SC2046
+		mistake "$1" "$2" $(with "$p")
+	done
+}
+
+# daemon PROGRAM SOCKET: it runs, and listens.
+daemon() {
+	spawn "$N/$1.log" "$1" -c "$C"
+	wait_until 10 test -S "$N/run/$2"
+}
+
+# ---------------------------------------------------------- command line
+
+@test "an unknown option, long or short, and a missing value are 64 everywhere" {
+	for p in $ALL raft-init; do
+		mistake 64 '--bogus*usage: '"$p" "$p" --bogus
+		mistake 64 '-Q*usage: '"$p" "$p" -Q
+	done
+	for p in $ALL; do mistake 64 '-c: needs a value' "$p" -c; done
+	mistake 64 '-p' raft-init -p
+}
+
+@test "an operand that a program has no use for is 64, not ignored" {
+	for p in raft-logd raft-peerd raft-elect raft-node; do
+		mistake 64 'stop: no operand is expected' "$p" -c "$C" stop
+		mistake 64 'stop: no operand is expected' "$p" -n -c "$C" stop
+	done
+	for p in raft-tail raft-bench; do mistake 64 'stop: ' "$p" -c "$C" stop; done
+	mistake 64 'stop: ' raft-ctl -c "$C" status stop
+}
+
+@test "-d with a descriptor that is not open is 64" {
+	for p in $DAEMONS raft-node; do mistake 64 '-d 77: not an open descriptor' "$p" -d 77 -c "$C"; done
+}
+
+@test "each option that a usage line names is in the page, and each one of the page's synopsis in the usage" {
+	for p in $ALL raft-init; do
+		page=$(echo "$ROOT/man/$p."[18])
+		usage=$("$p" -h)
+		for option in $(grep -oE -- '--[a-z-]+' <<<"$usage"); do
+			grep -qE -- "Fl -${option#--}" "$page" || { echo "$p: $option is not in the page" && false; }
+		done
+		for option in $(sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/s/.*Fl -\([a-z][a-z-]*\).*/--\1/p' "$page"); do
+			grep -qF -- "$option" <<<"$usage" || { echo "$p: $option is not in the usage" && false; }
+		done
+	done
+}
+
+@test "what cannot be printed is 74, also where stdout is closed" {
+	for p in $DAEMONS raft-node; do
+		for to in '>&-' '>/dev/full'; do
+			run timeout 10 sh -c "exec $p -nv -c '$C' 2>'$N/err' $to"
+			echo "$p $to -> $status: $(cat "$N/err")"
+			[ "$status" -eq 74 ]
+			grep -q "^$p: standard output: " "$N/err"
+		done
+	done
+}
+
+# --------------------------------------------------------- configuration
+
+@test "a configuration that is missing, a folder or unreadable is 78 everywhere" {
+	C=$N/none.yaml
+	all 78 'none.yaml: cannot be read: No such file or directory'
+	C=$N
+	all 78 'cannot be read: Is a directory'
+	cd "$N/run"
+	for p in $ALL; do mistake 78 'no configuration: neither ./raft.yaml nor /etc/raft/raft.yaml is there' "$p"; done
+}
+
+# spoil SED: the configuration as it was made, but for that.
+spoil() { sed "$1" "$MADE/raft.yaml" >"$C"; }
+
+@test "a mistake in the configuration is 78 everywhere, and names file, line and column" {
+	spoil 's/heartbeat:/hartbeat:/'
+	all 78 'raft.yaml:*:*: unknown key elect.hartbeat: did you mean elect.heartbeat?'
+	spoil 's/  heartbeat: .*/&\n&/'
+	all 78 'raft.yaml:*:*: *heartbeat*'
+	spoil 's/heartbeat: .*/heartbeat: 100/'
+	all 78 'raft.yaml:*:*: elect.heartbeat 100 is no duration'
+	spoil 's/heartbeat: .*/heartbeat: [ 100ms ]/'
+	all 78 'raft.yaml:*:*: elect.heartbeat'
+	spoil 's/heartbeat: .*/heartbeat: 1s/'
+	all 78 'raft.yaml:*:*: *heartbeat*election_timeout*'
+	spoil "s,run: run,run: $(printf 'r%.0s' {1..120}),"
+	all 78 'raft.yaml:*:*: node.run *is too long for a socket*choose a shorter path'
+}
+
+@test "a first start without members, or with those of others, is 78" {
+	rm "$N/members.yaml"
+	mistake 78 'members.yaml: no such file; a first start needs the members' raft-logd -c "$C"
+	sed 's/id: n1/id: n7/' "$MADE/members.yaml" >"$N/members.yaml"
+	mistake 78 'node n1 is not among them' raft-logd -c "$C"
+}
+
+# ------------------------------------------------- data, run directory, key
+
+@test "a data directory of another node, another cluster, without identity, locked, or gone is 78" {
+	daemon raft-logd log
+	mistake 78 'in use: another raft-logd holds its lock' raft-logd -c "$C"
+	stop_all
+	spoil 's/id: n1/id: n2/'
+	mistake 78 'data directory of node n1, and *raft.yaml names node n2' raft-logd -c "$C"
+	spoil 's/name: demo/name: other/'
+	mistake 78 'data directory of cluster demo, and *raft.yaml names cluster other' raft-logd -c "$C"
+	spoil ''
+	mv "$N/data/identity" "$N/identity"
+	mistake 78 'no identity: a new node is made by raft-init' raft-logd -c "$C"
+	mv "$N/identity" "$N/data/identity"
+	rm -r "$N/data"
+	mistake 78 "$N/data: " raft-logd -c "$C"
+}
+
+@test "a socket in use, or something else in its place, is one sentence from each daemon" {
+	for p in $DAEMONS; do
+		status=78
+		[ "$p" != raft-fsm ] || status=71
+		name=${p#raft-}
+		name=${name%d}
+		[ "$p" != raft-peerd ] || name=peer
+		: >"$N/run/$name"
+		mistake "$status" "run/$name: is there and is not a socket: remove it" "$p" -c "$C"
+		rm "$N/run/$name"
+		daemon "$p" "$name"
+		[ "$p" = raft-logd ] || mistake "$status" "run/$name: in use: another process listens there" "$p" -c "$C"
+		stop_all
+	done
+}
+
+@test "a port in use, and an address of another host, are 78" {
+	python3 -c 'import socket, sys, time
+s = socket.socket()
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen()
+open(sys.argv[2], "w")
+time.sleep(60)' "$PORT" "$N/bound" 3>&- &
+	PIDS+=($!)
+	wait_until 10 test -e "$N/bound"
+	mistake 78 "tcp://127.0.0.1:$PORT: cannot listen: Address in use" raft-peerd -c "$C"
+	spoil 's,listen: .*,listen: tcp://192.0.2.1:7101,'
+	mistake 78 'tcp://192.0.2.1:7101: cannot listen' raft-peerd -c "$C"
+}
+
+@test "a secret key that is missing, open to others or no key is 78" {
+	chmod 644 "$N/n1.key"
+	mistake 78 'n1.key: others can get at the secret key (mode 0644): chmod 600 it' raft-peerd -c "$C"
+	chmod 600 "$N/n1.key"
+	echo hello >"$N/n1.key"
+	mistake 78 'n1.key: is no secret key' raft-peerd -c "$C"
+	rm "$N/n1.key"
+	mistake 78 'n1.key: cannot open the secret key: No such file or directory' raft-peerd -c "$C"
+}
+
+@test "a run directory that others can enter is 78, with what to do" {
+	chmod 755 "$N/run"
+	mistake 78 'run is open to others (mode 0755): chmod 0700 it' raft-node -c "$C"
+}
+
+# ---------------------------------------------------------------- clients
+
+@test "no node running is 69 from each client, and asks whether it runs" {
+	for p in 'raft-tail -t 300ms' 'raft-bench -t 300ms'; do
+		# shellcheck disable=SC2086
+		mistake 69 'nobody listens there: is the node running?' $p -c "$C"
+	done
+	for p in wait barrier members 'session list' watch; do
+		# shellcheck disable=SC2086
+		mistake 69 'nobody listens there: is the node running?' raft-ctl -t 300ms -c "$C" $p
+	done
+	run timeout 10 raft-append -t 300ms -c "$C" <<<line
+	[ "$status" -eq 69 ]
+	[[ $output == 'raft-append: '*'is the node running?'*'committed 0, resume with line 1' ]]
+}
+
+@test "a user without permission is told so within seconds, not after the time of -t: 77" {
+	[ "$(id -u)" = 0 ] || { echo 'this test needs root: it becomes nobody' >&2 && return 1; }
+	daemon raft-elect elect
+	daemon raft-logd log
+	bin=$BATS_FILE_TMPDIR/bin
+	cp -R "$BIN" "$bin"
+	chmod -R a+rX "$bin" "$BATS_FILE_TMPDIR"
+	chmod a+x "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$N" "$(dirname "$BATS_TEST_TMPDIR")"
+	nobody() { timeout 10 setpriv --reuid=65534 --regid=65534 --clear-groups "$bin/$1" -t 1m -c "$C" "${@:2}"; }
+	for p in 'raft-ctl wait' 'raft-ctl watch' raft-tail raft-bench raft-append; do
+		# shellcheck disable=SC2086
+		run nobody $p <<<line
+		echo "$p -> $status: $output"
+		[ "$status" -eq 77 ]
+		[[ $output == *'permission denied: be the user who runs the node, or of its node.group'* ]]
+	done
+}
+
+@test "raft-append shows its progress on a terminal, also of a file, and nowhere else" {
+	yes 'a line' | head -n 3000 >"$N/lines"
+	timeout 20 script -qefc "raft-append -t 2500ms -c $C $N/lines" /dev/null >"$N/tty" </dev/null || :
+	grep -q 'committed, 0/s, waiting: .*is the node running?' "$N/tty"
+	run timeout 20 raft-append -t 2500ms -c "$C" "$N/lines" </dev/null
+	[ "$status" -eq 69 ]
+	[ "${#lines[@]}" -eq 1 ]
+}
