@@ -119,6 +119,14 @@ isolate() { # NODE [refuse]
 # lose PERCENT: of all packets.
 lose() { in_hub nft add rule ip net loss numgen random mod 100 "<" "$1" counter name hits drop; }
 
+# dead_to FROM TO: the one connection that FROM has made to TO is dead without a word.
+dead_to() {
+	local here there
+	read -r here there < <(in_node "$1" ss -tnH state established dst "$(address "$2"):7101" | awk '{ print $3, $4 }')
+	[ -n "$there" ]
+	in_hub nft add element ip net dead "{ ${here%:*} . ${here#*:} . ${there%:*} . ${there#*:} }"
+}
+
 # half_open NODE: all its present connections are dead without a word; new ones can be made.
 half_open() {
 	local from to
