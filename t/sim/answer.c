@@ -212,6 +212,8 @@ client_answer(struct sim *sim, struct node *node, const struct raft_ticket_answe
 	}
 	client = &clients->at[attempt->client];
 	client->rests = answer->verdict != RAFT_COMMITTED;
+	if (answer->verdict == RAFT_COMMITTED && answer->pos.index > client->highest)
+		client->highest = answer->pos.index;
 	if (client->run != attempt->run)
 		return;
 	if (attempt->answered == (1u << attempt->count) - 1)

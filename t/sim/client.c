@@ -308,6 +308,8 @@ client_new_run(struct sim *sim, struct client *client)
 	if (client->kind == CLIENT_ANONYMOUS) {
 		client->session = session_new(sim, "");
 		client->seen = sim->nodes[client->node].status.commit.index;
+		if (client->seen < client->highest)
+			client->seen = client->highest;
 		return;
 	}
 	memset(client->run_id, 0, sizeof client->run_id);
@@ -360,11 +362,14 @@ client_produce(struct sim *sim, struct client *client)
 	if (client->back && (client->open == 0 || rng_chance(&sim->rng, 200000))) {
 		client->back = false;
 		client->next = client->acked + 1;
+		if (rng_chance(&sim->rng, 300000))
+			client_move(sim, client);
 	}
 	while (!client->back && client->next <= client->length &&
 	       client->open < sim->profile.client_window && node_serves(&sim->nodes[client->node]))
 		client_propose(sim, client);
-	if (client->kind == CLIENT_NAMED && rng_chance(&sim->rng, 3000))
+	if (client->kind == CLIENT_NAMED && node_serves(&sim->nodes[client->node]) &&
+	    rng_chance(&sim->rng, 3000))
 		client_drop(sim, client);
 }
 

@@ -26,7 +26,8 @@ struct client {
 	size_t node;  /* connected to */
 	uint32_t run; /* of this producer; a killed one's answers concern nobody */
 	uint32_t session;
-	uint64_t seen;
+	uint64_t seen;    /* what its session was opened with */
+	uint64_t highest; /* index that it was ever told of */
 	bool opened;
 	uint64_t epoch;
 	uint8_t run_id[RAFT_RUN_SIZE];
