@@ -95,12 +95,11 @@ daemon() {
 	for p in $ALL raft-init; do
 		page=$(echo "$ROOT/man/$p."[18])
 		usage=$("$p" -h)
-		for option in $(grep -oE -- '--[a-z-]+' <<<"$usage"); do
-			grep -qE -- "Fl -${option#--}" "$page" || { echo "$p: $option is not in the page" && false; }
-		done
-		for option in $(sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/s/.*Fl -\([a-z][a-z-]*\).*/--\1/p' "$page"); do
-			grep -qF -- "$option" <<<"$usage" || { echo "$p: $option is not in the usage" && false; }
-		done
+		grep -oE -- '--[a-z-]+' <<<"$usage" | sort -u >"$N/used"
+		sed -n 's/.*Fl -\([a-z][a-z-]*\).*/--\1/p' "$page" | sort -u >"$N/paged"
+		sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/s/.*Fl -\([a-z][a-z-]*\).*/--\1/p' "$page" | sort -u >"$N/synopsis"
+		echo "$p: not in the page, or in its synopsis and not in the usage:"
+		[ -z "$(comm -23 "$N/used" "$N/paged"; comm -23 "$N/synopsis" "$N/used")" ]
 	done
 }
 
@@ -118,10 +117,8 @@ daemon() {
 # --------------------------------------------------------- configuration
 
 @test "a configuration that is missing, a folder or unreadable is 78 everywhere" {
-	C=$N/none.yaml
-	all 78 'none.yaml: cannot be read: No such file or directory'
-	C=$N
-	all 78 'cannot be read: Is a directory'
+	C=$N/none.yaml all 78 'none.yaml: cannot be read: No such file or directory'
+	C=$N all 78 'cannot be read: Is a directory'
 	cd "$N/run"
 	for p in $ALL; do mistake 78 'no configuration: neither ./raft.yaml nor /etc/raft/raft.yaml is there' "$p"; done
 }
