@@ -52,7 +52,7 @@ load logd
 				hit=$((hit + 1))
 				wait_until 10 gone "$SPAWNED"
 			fi
-			reap KILL "$SPAWNED"
+			injected_kill
 			logd_start "$D"
 			log_status "$D"
 			echo "$call $n: acknowledged ${acked:-0}, $output"
@@ -81,7 +81,7 @@ load logd
 			[ "$status" = 74 ]
 			grep -q 'ev=exit status=74' "$D/log"
 		else
-			reap KILL "$SPAWNED"
+			injected_kill
 		fi
 		logd_start "$D"
 		log_status "$D"

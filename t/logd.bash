@@ -85,6 +85,14 @@ ten() {
 
 answers_or_gone() { answers "$D" || gone "$SPAWNED"; }
 
+# injected_kill: strace and what it traces, which would live on without it.
+injected_kill() {
+	local traced p
+	traced=$(pgrep -P "$SPAWNED" || :)
+	reap KILL "$SPAWNED"
+	for p in $traced; do reap KILL "$p"; done
+}
+
 # spawn_injected CALL:FAULT: raft-logd with that fault in its system calls (strace); answers or ends.
 spawn_injected() {
 	spawn "$D/log" strace -f -o /dev/null -e "trace=${1%%:*}" -e "inject=$1" "$BIN/raft-logd" -c "$D/raft.yaml"
