@@ -38,7 +38,13 @@ spawn() {
 alive() { kill -0 "$1" 2>/dev/null; }
 
 # A zombie is gone: all that it held is free, and who has to wait for it may take its time.
-gone() { ! kill -0 "$1" 2>/dev/null || grep -qE '^[0-9]+ .*\) Z ' "/proc/$1/stat" 2>/dev/null; }
+# gone PID: also a zombie is, once its other threads have let go of its sockets.
+gone() {
+	kill -0 "$1" 2>/dev/null || return 0
+	grep -qE '^[0-9]+ .*\) Z ' "/proc/$1/stat" 2>/dev/null || return 1
+	local threads=("/proc/$1/task/"*)
+	[ "${#threads[@]}" -le 1 ]
+}
 
 # reap SIGNAL PID: sends it and waits until the process is gone.
 reap() {
