@@ -37,8 +37,8 @@ spawn() {
 
 alive() { kill -0 "$1" 2>/dev/null; }
 
-# A zombie is gone: all that it held is free, and who has to wait for it may take its time.
-# gone PID: also a zombie is, once its other threads have let go of its sockets.
+# gone PID: also a zombie is, once its other threads have let go of its sockets: who has to wait for it
+# may take its time.
 gone() {
 	kill -0 "$1" 2>/dev/null || return 0
 	grep -qE '^[0-9]+ .*\) Z ' "/proc/$1/stat" 2>/dev/null || return 1
