@@ -108,6 +108,7 @@ help:
 	@echo 'install    DESTDIR= PREFIX=; uninstall takes it away again'
 	@echo 'sim soak   the simulator: a thousand seeds; for SECONDS=n'
 	@echo 'mutants    planted bugs in the core: each must be found'
+	@echo 'partitions longer network faults, in namespaces and through a relay'
 	@echo 'clean      remove $(B)'
 
 # The simulator: the core alone, whole clusters of it in one process (t/sim).
@@ -152,3 +153,8 @@ fuzz: fuzz-build
 	@t/fuzz/run $(B)/fuzz $(SECONDS)
 fuzz-short: fuzz-build
 	@t/fuzz/run $(B)/fuzz short
+
+# Network faults that take longer than those of make check.
+.PHONY: partitions
+partitions: $(B)/deps-check all tools
+	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t timeout -k 30 1200 bats t/partitions-*.bats
