@@ -138,6 +138,7 @@ elects() {
 	wrong -t 5
 	wrong -S ''
 	wrong -S 'two words'
+	wrong -S $'no\xffutf'
 	wrong -S "$(printf 'x%.0s' $(seq 65))"
 	wrong --continue
 	wrong --fence

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../lib/client/appender.h"
+#include "../../lib/client/json.h"
 #include "../../lib/client/tool.h"
 #include "../../lib/raft/session.h"
 #include "../../lib/seal/seal.h"
@@ -60,6 +61,9 @@ check_session(const char *name)
 	size_t size = strlen(name);
 	if (size == 0 || size > RAFT_SESSION_NAME_MAX)
 		tool_die(EXIT_USAGE, "-S: a session's name has 1 to %d bytes", RAFT_SESSION_NAME_MAX);
+	/* Else raft-ctl could show it, and take it back, in no form. */
+	if (!json_utf8((const uint8_t *)name, size))
+		tool_die(EXIT_USAGE, "-S: a session's name is UTF-8");
 	for (; *name; name++)
 		if ((unsigned char)*name <= ' ' || *name == 0x7f)
 			tool_die(EXIT_USAGE, "-S: a session's name holds no blanks and no control characters");
