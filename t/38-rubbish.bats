@@ -39,3 +39,20 @@ rubbish() {
 	wait_until 5 gone "$peer"
 	grep -q 'ev=refused' "$CLUSTER/n1/peerd.log"
 }
+
+@test "peerd: it stops while connections are in the middle of a message" {
+	mkdir -p "$CLUSTER/n1/run"
+	port=$(sed -n 's/.*listen: .*:\([0-9]*\)$/\1/p' "$CLUSTER/n1/raft.yaml")
+	for _ in 1 2 3 4 5 6 7 8; do
+		daemon_start n1 peerd
+		wait_until 10 test -S "$CLUSTER/n1/run/peer"
+		had=$(grep -c 'ev=refused' "$CLUSTER/n1/peerd.log" || :)
+		rubbish "$port" 1000000 2>/dev/null 3>&- &
+		sender=$!
+		more_refused() { [ "$(grep -c 'ev=refused' "$CLUSTER/n1/peerd.log")" -gt "$had" ]; }
+		wait_until 10 more_refused
+		kill -TERM "$(daemon_pid n1 peerd)"
+		wait_until 5 gone "$(daemon_pid n1 peerd)"
+		wait "$sender" || :
+	done
+}
