@@ -109,7 +109,6 @@ help:
 	@echo 'sim soak   the simulator: a thousand seeds; for SECONDS=n'
 	@echo 'mutants    planted bugs in the core: each must be found'
 	@echo 'fuzz       every decoder, SECONDS=n each'
-	@echo 'partitions the longer suites of network faults'
 	@echo 'partitions longer network faults, in namespaces and through a relay'
 	@echo 'clean      remove $(B)'
 
