@@ -3,6 +3,7 @@
 # shellcheck disable=SC2046
 # Three nodes whose messages pass a relay that loses, doubles, delays and reorders whole messages by seed, and
 # resets connections: what was acknowledged comes out once on every node.
+# shellcheck disable=SC2030,SC2031
 
 load helper
 load net
