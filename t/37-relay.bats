@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
-# shellcheck disable=SC2046
+# shellcheck disable=SC2046,SC2030,SC2031
 # Three nodes whose messages pass a relay that loses, doubles, delays and reorders whole messages by seed, and
 # resets connections: what was acknowledged comes out once on every node.
 # shellcheck disable=SC2030,SC2031

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # Connections that raft-peerd closes in the middle of what they say.
+# sanitize
 
 load helper
 
