@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "door.h"
 #include "inbound.h"
@@ -173,18 +174,16 @@ start(struct peerd *peerd, int argc, char **argv)
 	loop_on_turn(peerd->loop, on_turn, peerd);
 }
 
-static void
+/*
+ * NNG's threads are not waited for: one may be inside a callback of ours still.  What was sent is
+ * with the kernel, which closes the rest.
+ */
+_Noreturn static void
 finish(struct peerd *peerd)
 {
 	door_free(peerd->door);
-	roster_free(peerd);
-	pull_free(peerd->pull);
-	notes_free(peerd->notes);
-	pipes_free(peerd->pipes);
-	uv_close((uv_handle_t *)&peerd->tick, NULL);
 	seal_wipe(&peerd->pair, sizeof peerd->pair);
-	conf_free(peerd->daemon.conf);
-	loop_free(peerd->loop);
+	_exit(EXIT_OK);
 }
 
 int
@@ -197,5 +196,4 @@ main(int argc, char **argv)
 	daemon_ready(&self.daemon);
 	loop_run(self.loop);
 	finish(&self);
-	return EXIT_OK;
 }

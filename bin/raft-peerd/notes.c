@@ -54,22 +54,6 @@ notes_new(struct loop *loop)
 	return notes;
 }
 
-static void
-on_closed(uv_handle_t *handle)
-{
-	struct notes *notes = handle->data;
-	uv_mutex_destroy(&notes->mutex);
-	free(notes->list.notes);
-	free(notes->telling.notes);
-	free(notes);
-}
-
-void
-notes_free(struct notes *notes)
-{
-	uv_close((uv_handle_t *)&notes->async, on_closed);
-}
-
 void
 notes_put(struct notes *notes, note_call *call, void *arg, uint32_t pipe, bool come)
 {

@@ -15,7 +15,6 @@ struct notes;
 typedef void note_call(uint32_t pipe, bool come, void *arg);
 
 struct notes *notes_new(struct loop *loop);
-void notes_free(struct notes *notes);
 /* From any thread. */
 void notes_put(struct notes *notes, note_call *call, void *arg, uint32_t pipe, bool come);
 /* Nothing that has not been told yet will be told to arg. */

@@ -18,12 +18,6 @@ pipes_new(void)
 	return pipes;
 }
 
-void
-pipes_free(struct pipes *pipes)
-{
-	free(pipes);
-}
-
 size_t
 pipes_count(const struct pipes *pipes)
 {

@@ -22,7 +22,6 @@ struct pipe {
 };
 
 struct pipes *pipes_new(void);
-void pipes_free(struct pipes *pipes);
 size_t pipes_count(const struct pipes *pipes);
 /* Made when it is not known yet. */
 struct pipe *pipes_find(struct pipes *pipes, uint32_t id);

@@ -140,23 +140,6 @@ pull_new(struct loop *loop, struct notes *notes, const char *url, size_t size_ma
 	return pull;
 }
 
-static void
-on_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-void
-pull_free(struct pull *pull)
-{
-	if (pull == NULL)
-		return;
-	uv_close((uv_handle_t *)&pull->poll, on_closed);
-	nng_close(pull->socket);
-	nng_aio_free(pull->aio);
-	notes_forget(pull->notes, pull);
-}
-
 void
 pull_pause(struct pull *pull, bool pause)
 {

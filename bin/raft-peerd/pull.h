@@ -22,7 +22,6 @@ struct pull_calls {
 /* size_max: of a message; pipes_max: connections at once.  NULL with one sentence in why (1 KiB). */
 struct pull *pull_new(struct loop *loop, struct notes *notes, const char *url, size_t size_max,
     unsigned pipes_max, const struct pull_calls *calls, void *arg, char *why);
-void pull_free(struct pull *pull);
 void pull_pause(struct pull *pull, bool pause);
 /* What it has said already may still come. */
 void pull_close(uint32_t pipe);

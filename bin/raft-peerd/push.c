@@ -31,12 +31,19 @@ struct push {
 	int fd;           /* readable when a message can be sent */
 	uint32_t pipe;    /* the connection; 0: none */
 	char *url;
+	bool closed;
+	struct push *next; /* of those that are closed */
 };
+
+/* A thread of NNG's may be inside on_pipe when nng_close returns: what it points to is kept. */
+static struct push *closed_ones;
 
 static void
 on_note(uint32_t pipe, bool come, void *arg)
 {
 	struct push *push = arg;
+	if (push->closed)
+		return;
 	if (come) {
 		push->pipe = pipe;
 		push->calls->opened(push->arg);
@@ -124,7 +131,9 @@ on_closed(uv_handle_t *handle)
 {
 	struct push *push = handle->data;
 	free(push->url);
-	free(push);
+	push->url = NULL;
+	push->next = closed_ones;
+	closed_ones = push;
 }
 
 void
@@ -132,7 +141,8 @@ push_free(struct push *push)
 {
 	if (push == NULL)
 		return;
-	/* The loop lets go of the descriptor before NNG closes it; after nng_close no thread calls us. */
+	/* The loop lets go of the descriptor before NNG closes it. */
+	push->closed = true;
 	uv_close((uv_handle_t *)&push->poll, on_closed);
 	nng_close(push->socket);
 	nng_aio_free(push->aio);

@@ -124,11 +124,3 @@ roster_take(struct peerd *peerd, const struct msg_peer_config *message)
 	}
 	return true;
 }
-
-void
-roster_free(struct peerd *peerd)
-{
-	for (size_t i = 0; i < peerd->peers_count; i++)
-		peer_free(peerd->peers[i]);
-	peerd->peers_count = 0;
-}

@@ -9,7 +9,6 @@
 bool roster_take(struct peerd *peerd, const struct msg_peer_config *message);
 /* NULL when the id is no peer. */
 struct peer *roster_find(const struct peerd *peerd, const struct raft_id *id);
-void roster_free(struct peerd *peerd);
 /* A build without cipher: ends the process unless the address is loopback's. */
 void roster_check_clear(const char *address);
 
