@@ -19,6 +19,7 @@ enum {
 	HELLO_FLOOR_MS = 50,
 	/* An attempt to connect may hang in the kernel, whose own retries become rare. */
 	REDIAL_MS = 2500,
+	RECONNECT_MS = 50,
 	HASTEN_MS = 100,
 	/* Without a session only what is new is worth keeping. */
 	WAITING_BYTES_MAX = 256 << 10,
@@ -221,10 +222,16 @@ go_down(struct link *link, const char *why)
 		peer_lost(link->peer);
 }
 
+/* A connection that has ended leaves its push useless: the next one gets a new push. */
 static void
 on_lost(void *arg)
 {
-	go_down(arg, "the connection ended");
+	struct link *link = arg;
+	go_down(link, "the connection ended");
+	push_free(link->push);
+	link->push = NULL;
+	link->retry_ms = RECONNECT_MS;
+	peerd_hurry(link->peerd);
 }
 
 static void
@@ -242,12 +249,13 @@ link_use(struct link *link)
 {
 	char why[1024];
 	struct mono_ms now = mono_now();
-	bool just_tried = link->dialed.ms != 0 && now.ms - link->dialed.ms < REDIAL_MS;
+	bool just_tried = link->dialed.ms != 0 && now.ms - link->dialed.ms < link->retry_ms;
 	if (link->push || just_tried || link->peer->member.address[0] == '\0')
 		return;
 	link->push =
 	    push_new(link->peerd->loop, link->peerd->notes, link->peer->member.address, &calls, link, why);
 	link->dialed = now;
+	link->retry_ms = REDIAL_MS;
 	if (link->push == NULL)
 		log_warn("dial", "peer=%s why=%s", link->peer->member.id.s, log_q(why));
 }
@@ -275,6 +283,8 @@ void
 link_hasten(struct link *link)
 {
 	struct mono_ms now = mono_now();
+	if (link->push == NULL && link->retry_ms == RECONNECT_MS)
+		link_use(link);
 	if (link->push == NULL || link->state != LINK_DOWN || now.ms - link->dialed.ms < HASTEN_MS)
 		return;
 	link->dialed = now;
@@ -456,6 +466,8 @@ tick_greeting(struct link *link, struct mono_ms now)
 void
 link_tick(struct link *link, struct mono_ms now)
 {
+	if (link->push == NULL && link->retry_ms == RECONNECT_MS)
+		link_use(link);
 	if (link->push == NULL)
 		return;
 	switch (link->state) {

@@ -38,6 +38,7 @@ struct link {
 	enum link_state state;
 	struct mono_ms since;  /* in this state */
 	struct mono_ms dialed; /* when the present attempt to connect began */
+	uint64_t retry_ms; /* so long after that a new push is made at the earliest */
 	/* The handshake under way; there may be one while the link is open, to renew the session. */
 	bool pending_valid;
 	struct channel_pending pending;

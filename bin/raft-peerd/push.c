@@ -3,12 +3,18 @@
  * push0 on the loop.  NNG's own descriptor says when a message can be taken, and an aio
  * without callback sends it from the loop's thread: two thread switches fewer than with a callback.
  * The aio is waited for at once, so it is never in use twice.
+ *
+ * Ours: a socket has one connection in its life.  push0 of NNG 1.5.2 can take a connection that
+ * ends just when a message has been sent back into its list, after it was removed, and uses it
+ * after it was freed.  So no second connection joins that list, and nothing is sent once the
+ * end of the first was told, which NNG does before it frees it.
  */
 #include "push.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/pipeline0/push.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +38,9 @@ struct push {
 	uint32_t pipe;    /* the connection; 0: none */
 	char *url;
 	bool closed;
+	atomic_bool had_pipe;
+	uv_mutex_t mutex; /* held while NNG sends */
+	bool gone;        /* under the mutex: the connection has ended */
 	struct push *next; /* of those that are closed */
 };
 
@@ -47,7 +56,8 @@ on_note(uint32_t pipe, bool come, void *arg)
 	if (come) {
 		push->pipe = pipe;
 		push->calls->opened(push->arg);
-	} else if (pipe == push->pipe) {
+	} else if (push->pipe == 0 || pipe == push->pipe) {
+		/* Also one that ended before it was open: it was the only one. */
 		push->pipe = 0;
 		push->calls->lost(push->arg);
 	}
@@ -58,6 +68,16 @@ static void
 on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
 	struct push *push = arg;
+	if (event == NNG_PIPE_EV_ADD_PRE) {
+		if (atomic_exchange(&push->had_pipe, true))
+			nng_pipe_close(pipe);
+		return;
+	}
+	if (event == NNG_PIPE_EV_REM_POST) {
+		uv_mutex_lock(&push->mutex);
+		push->gone = true;
+		uv_mutex_unlock(&push->mutex);
+	}
 	notes_put(push->notes, on_note, push, (uint32_t)nng_pipe_id(pipe), event == NNG_PIPE_EV_ADD_POST);
 }
 
@@ -91,7 +111,8 @@ open_socket(struct push *push)
 	int rv = nng_push0_open(&push->socket);
 	if (rv != 0)
 		return rv;
-	if ((rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_ADD_POST, on_pipe, push)) != 0 ||
+	if ((rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, push)) != 0 ||
+	    (rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_ADD_POST, on_pipe, push)) != 0 ||
 	    (rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_REM_POST, on_pipe, push)) != 0 ||
 	    (rv = nng_socket_get_int(push->socket, NNG_OPT_SENDFD, &push->fd)) != 0 ||
 	    (rv = nng_aio_alloc(&push->aio, NULL, NULL)) != 0 || (rv = dial(push)) != 0) {
@@ -113,6 +134,7 @@ push_new(struct loop *loop, struct notes *notes, const char *url, const struct p
 	push->calls = calls;
 	push->arg = arg;
 	must((push->url = strdup(url)) != NULL);
+	must(uv_mutex_init(&push->mutex) == 0);
 	int rv = open_socket(push);
 	if (rv != 0) {
 		snprintf(why, SOCK_WHY_SIZE, "%s: cannot dial: %s", url, nng_strerror(rv));
@@ -174,14 +196,19 @@ push_message(struct push *push, size_t size)
 bool
 push_send(struct push *push)
 {
-	nng_aio_set_msg(push->aio, push->message);
-	nng_send_aio(push->socket, push->aio);
-	nng_aio_wait(push->aio);
-	bool sent = nng_aio_result(push->aio) == 0;
-	if (!sent) {
-		nng_aio_set_msg(push->aio, NULL);
-		nng_msg_free(push->message);
+	bool sent = false;
+	uv_mutex_lock(&push->mutex);
+	if (!push->gone) {
+		nng_aio_set_msg(push->aio, push->message);
+		nng_send_aio(push->socket, push->aio);
+		nng_aio_wait(push->aio);
+		sent = nng_aio_result(push->aio) == 0;
+		if (!sent)
+			nng_aio_set_msg(push->aio, NULL);
 	}
+	uv_mutex_unlock(&push->mutex);
+	if (!sent)
+		nng_msg_free(push->message);
 	push->message = NULL;
 	return sent;
 }
