@@ -482,6 +482,7 @@ PY
 @test "fsm: a raft-logd of another node is not read from" {
 	numbered 1 10 >"$IN"
 	spawn "$N/logd.log" "$TBIN/fake-logd" "$N/run/log" n2 "$IN"
+	wait_until 5 test -S "$N/run/log"
 	fsm -- sh -c "cat >'$OUT'"
 	wait_until 5 said 'the raft-logd there is of node n2'
 	[ ! -s "$OUT" ]
