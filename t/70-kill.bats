@@ -16,15 +16,26 @@ setup_file() {
 
 teardown_file() { cluster_stop; }
 
-# stream WORD NODE: appends lines through the node in the background.
+# slowly FILE: its lines in thirty portions, so that the stream lasts.
+slowly() {
+	local i n
+	n=$((($(wc -l <"$1") + 29) / 30))
+	for i in $(seq 0 29); do
+		sed -n "$((i * n + 1)),$(((i + 1) * n))p" "$1"
+		sleep 0.05
+	done
+}
+
+# stream WORD NODE WATCHED: appends lines through the node in the background, and waits until some have come out.
 stream() {
-	lines "${LINES_COUNT:-60000}" "$1" >"$BATS_TEST_TMPDIR/input"
+	lines 60000 "$1" >"$BATS_TEST_TMPDIR/input"
 	cat "$BATS_TEST_TMPDIR/input" >>"$BATS_FILE_TMPDIR/want"
 	BEFORE=$(wc -l <"$CLUSTER/$3/out")
-	timeout 120 raft-append -c "$CLUSTER/$2/raft.yaml" -t 60s "$BATS_TEST_TMPDIR/input" \
-		>"$BATS_TEST_TMPDIR/append.out" 2>&1 3>&- &
+	slowly "$BATS_TEST_TMPDIR/input" 3>&- |
+		timeout 120 raft-append -c "$CLUSTER/$2/raft.yaml" -t 60s >"$BATS_TEST_TMPDIR/append.out" 2>&1 3>&- &
 	APPEND=$!
 	wait_until 30 grown "$CLUSTER/$3/out" $((BEFORE + 500))
+	alive "$APPEND"
 }
 
 finish() {
