@@ -230,6 +230,7 @@ on_lost(void *arg)
 	go_down(link, "the connection ended");
 	push_free(link->push);
 	link->push = NULL;
+	link->again = true;
 	link->retry_ms = RECONNECT_MS;
 	peerd_hurry(link->peerd);
 }
@@ -260,6 +261,14 @@ link_use(struct link *link)
 		log_warn("dial", "peer=%s why=%s", link->peer->member.id.s, log_q(why));
 }
 
+/* What was connected is connected again, also when there is nothing to send. */
+static void
+use_again(struct link *link)
+{
+	if (link->again)
+		link_use(link);
+}
+
 void
 link_close(struct link *link, const char *why)
 {
@@ -283,8 +292,7 @@ void
 link_hasten(struct link *link)
 {
 	struct mono_ms now = mono_now();
-	if (link->push == NULL && link->retry_ms == RECONNECT_MS)
-		link_use(link);
+	use_again(link);
 	if (link->push == NULL || link->state != LINK_DOWN || now.ms - link->dialed.ms < HASTEN_MS)
 		return;
 	link->dialed = now;
@@ -466,8 +474,7 @@ tick_greeting(struct link *link, struct mono_ms now)
 void
 link_tick(struct link *link, struct mono_ms now)
 {
-	if (link->push == NULL && link->retry_ms == RECONNECT_MS)
-		link_use(link);
+	use_again(link);
 	if (link->push == NULL)
 		return;
 	switch (link->state) {

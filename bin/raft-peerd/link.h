@@ -38,7 +38,8 @@ struct link {
 	enum link_state state;
 	struct mono_ms since;  /* in this state */
 	struct mono_ms dialed; /* when the present attempt to connect began */
-	uint64_t retry_ms; /* so long after that a new push is made at the earliest */
+	uint64_t retry_ms;     /* so long after that a new push is made at the earliest */
+	bool again;            /* it was connected, and lost that */
 	/* The handshake under way; there may be one while the link is open, to renew the session. */
 	bool pending_valid;
 	struct channel_pending pending;

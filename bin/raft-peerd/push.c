@@ -41,11 +41,18 @@ struct push {
 	atomic_bool had_pipe;
 	uv_mutex_t mutex; /* held while NNG sends */
 	bool gone;        /* under the mutex: the connection has ended */
-	struct push *next; /* of those that are closed */
+	struct push *next; /* of those that are closed and kept */
 };
 
-/* A thread of NNG's may be inside on_pipe when nng_close returns: what it points to is kept. */
-static struct push *closed_ones;
+/*
+ * A thread of NNG's may be inside on_pipe when nng_close returns: what it points to is kept until so
+ * many others have been closed.
+ */
+enum { KEPT_MAX = 64 };
+static struct {
+	struct push *oldest, *newest;
+	size_t count;
+} kept;
 
 static void
 on_note(uint32_t pipe, bool come, void *arg)
@@ -152,10 +159,19 @@ static void
 on_closed(uv_handle_t *handle)
 {
 	struct push *push = handle->data;
-	free(push->url);
-	push->url = NULL;
-	push->next = closed_ones;
-	closed_ones = push;
+	if (kept.newest)
+		kept.newest->next = push;
+	else
+		kept.oldest = push;
+	kept.newest = push;
+	if (++kept.count <= KEPT_MAX)
+		return;
+	struct push *oldest = kept.oldest;
+	kept.oldest = oldest->next;
+	kept.count--;
+	uv_mutex_destroy(&oldest->mutex);
+	free(oldest->url);
+	free(oldest);
 }
 
 void
