@@ -18,7 +18,7 @@ enum raft_verdict {
 #define V(number, NAME, text) RAFT_##NAME = number,
 	RAFT_VERDICTS(V)
 #undef V
-	RAFT_VERDICTS_COUNT
+	    RAFT_VERDICTS_COUNT
 };
 
 /*
@@ -46,12 +46,22 @@ enum raft_verdict {
 	R(17, MALFORMED, "the proposal is malformed", stop)                                        \
 	R(18, TRANSFERRING, "leadership is being transferred", retry)                              \
 	R(19, RECOVERING, "this node is recovering its log", retry)                                \
-	R(20, NOT_ALLOWED, "the change is not allowed now", stop)
+	R(20, NOT_ALLOWED, "the change is not allowed now", stop)                                  \
+	R(21, CHANGE_PENDING, "another change of the members is under way", retry)                 \
+	R(22, NOT_CAUGHT_UP, "the learner has not caught up yet", retry)                           \
+	R(23, NO_MEMBER, "there is no such member", stop)                                          \
+	R(24, MEMBER_EXISTS, "a member with this id, key or address exists", stop)                 \
+	R(25, ID_USED, "the id belonged to a member that was removed", stop)                       \
+	R(26, LAST_VOTER, "no voter would be left", stop)                                          \
+	R(27, MEMBERS_FULL, "there are too many members", stop)                                    \
+	R(28, NOT_VOTER, "the target is not a voter", stop)                                        \
+	R(29, TRANSFER_FAILED, "the target did not take over in time", retry)                      \
+	R(30, TERM_YOUNG, "the leader has not committed an entry of its term yet", retry)
 enum raft_reason {
 #define R(number, NAME, text, retry) RAFT_##NAME##_REASON = number,
 	RAFT_REASONS(R)
 #undef R
-	RAFT_REASONS_COUNT
+	    RAFT_REASONS_COUNT
 };
 /* "unknown reason" for a number that is none. */
 const char *raft_reason_text(enum raft_reason reason);
