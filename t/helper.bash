@@ -64,28 +64,45 @@ stop_all() {
 	PIDS=()
 }
 
-# free_ports COUNT: a base port so that base .. base+COUNT-1 can be bound on 127.0.0.1 now.
+# free_ports COUNT: a base port so that base .. base+COUNT-1 can be bound on 127.0.0.1 now.  Suites that run side
+# by side draw from one counter, so that nobody is given the ports of a node of another that is down just now.
 free_ports() {
 	python3 - "$1" <<'PY'
-import random, socket, sys
+import fcntl, os, random, socket, sys, tempfile
+LOW, HIGH = 20000, 32000
 count = int(sys.argv[1])
-for _ in range(200):
-    base = random.randrange(20000, 32000)
+
+def bindable(ports):
     socks = []
     try:
-        for p in range(base, base + count):
+        for p in ports:
             s = socket.socket()
             socks.append(s)
             s.bind(("127.0.0.1", p))
-        print(base)
-        break
+        return True
     except OSError:
-        pass
+        return False
     finally:
         for s in socks:
             s.close()
-else:
-    sys.exit("no free ports")
+
+path = os.path.join(tempfile.gettempdir(), "raft-tools-ports.%d" % os.getuid())
+with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as f:
+    fcntl.flock(f, fcntl.LOCK_EX)
+    text = f.read()
+    base = int(text) if text.isdigit() else random.randrange(LOW, HIGH)
+    for _ in range(2000):
+        if base + count > HIGH:
+            base = LOW
+        if bindable(range(base, base + count)):
+            break
+        base += 1
+    else:
+        sys.exit("no free ports")
+    f.seek(0)
+    f.truncate()
+    f.write(str(base + count))
+print(base)
 PY
 }
 
