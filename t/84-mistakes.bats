@@ -70,7 +70,7 @@ daemon() {
 # ---------------------------------------------------------- command line
 
 @test "an unknown option, long or short, and a missing value are 64 everywhere" {
-	for p in $ALL raft-init; do
+	for p in $ALL raft-init raft-kv; do
 		mistake 64 '--bogus*usage: '"$p" "$p" --bogus
 		mistake 64 '-Q*usage: '"$p" "$p" -Q
 	done
@@ -92,7 +92,7 @@ daemon() {
 }
 
 @test "each option that a usage line names is in the page, and each one of the page's synopsis in the usage" {
-	for p in $ALL raft-init; do
+	for p in $ALL raft-init raft-kv; do
 		page=$(echo "$ROOT/man/$p."[18])
 		usage=$("$p" -h)
 		grep -oE -- '--[a-z-]+' <<<"$usage" | sort -u >"$N/used"

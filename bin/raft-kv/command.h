@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The commands: what they do to the store, and what they answer.  raft-kv(1) says it in prose.
+ *
+ * ⚠ A reply is the same on every node: it depends on the store and the command, and on nothing else.
+ */
+#ifndef KV_COMMAND_H
+#define KV_COMMAND_H
+
+#include "store.h"
+
+enum { KEY_MAX = 1024, LIST_MAX = 1 << 20 };
+
+/*
+ * Appends "ok", "ok DATA" or "refused WHY".  query: nothing may change.  one_line: the reply
+ * must not hold a newline.
+ */
+void command_run(struct store *store, struct wire_bytes data, bool query, bool one_line, struct wire_buf *reply);
+
+#endif

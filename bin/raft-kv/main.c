@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * raft-kv: a key-value database as a program of mode machine (raft-fsm-protocol(7)), and the example of a
+ * durable one in C.
+ *
+ * A round takes all requests that wait on stdin, answers them, and keeps what they changed, with the
+ * index of the last, as one transaction; only then the answers leave.  So nobody has heard of
+ * anything that a crash could undo, and one sync serves all that came together.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lib/client/framing.h"
+#include "../../lib/unix/exit.h"
+#include "command.h"
+#include "snapshot.h"
+#include "words.h"
+
+enum {
+	READ_SIZE = 64 << 10,
+	ROUND_SIZE = 1 << 20,     /* of requests */
+	REPLIES_SIZE = 4 << 20,   /* then they leave */
+	REQUEST_MAX = 9 << 20     /* above the largest entry there can be */
+};
+
+static const char usage[] = "raft-kv [-D FILE] [-F line|netstring]";
+static const struct option options[] = {
+    {"database", required_argument, NULL, 'D'},
+    {"framing", required_argument, NULL, 'F'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {0},
+};
+
+struct kv {
+	const char *database; /* NULL: in memory */
+	enum framing framing;
+	struct store *store;
+	struct framing_reader requests;
+	struct wire_buf reply;   /* the one being made */
+	struct wire_buf replies; /* in the framing */
+	bool fresh;              /* nothing has been asked yet */
+	bool changing;           /* a transaction is open */
+};
+
+/* ------------------------------------------------------------- options */
+
+_Noreturn static void
+tell(const char *before, const char *what)
+{
+	printf("%s%s\n", before, what);
+	exit(fflush(stdout) == 0 ? EXIT_OK : EXIT_IO);
+}
+
+static void
+take_framing(struct kv *kv, const char *name)
+{
+	if (!framing_parse(&kv->framing, name) ||
+	    (kv->framing != FRAMING_LINE && kv->framing != FRAMING_NETSTRING))
+		errx(EXIT_USAGE, "-F %s: line or netstring is expected", name);
+}
+
+static void
+take_options(struct kv *kv, int argc, char **argv)
+{
+	opterr = 0;
+	for (int opt; (opt = getopt_long(argc, argv, ":D:F:hV", options, NULL)) != -1;) {
+		switch (opt) {
+		case 'D':
+			kv->database = optarg;
+			break;
+		case 'F':
+			take_framing(kv, optarg);
+			break;
+		case 'h':
+			tell("usage: ", usage);
+		case 'V':
+			tell("raft-kv ", RAFT_VERSION);
+		case ':':
+			errx(EXIT_USAGE, "%s: needs a value: usage: %s", argv[optind - 1], usage);
+		default:
+			errx(EXIT_USAGE, "%s: is no option: usage: %s", argv[optind - 1], usage);
+		}
+	}
+	if (optind < argc)
+		errx(EXIT_USAGE, "%s: no operand is expected: usage: %s", argv[optind], usage);
+}
+
+/* ------------------------------------------------------------- answers */
+
+/* Puts kv->reply into the framing, and empties it. */
+static void
+answer(struct kv *kv)
+{
+	struct wire_bytes reply = {kv->reply.bytes, kv->reply.size};
+	if (kv->framing == FRAMING_NETSTRING) {
+		words_put_netstring(&kv->replies, reply);
+	} else {
+		wire_buf_put(&kv->replies, reply.bytes, reply.size);
+		wire_buf_put(&kv->replies, "\n", 1);
+	}
+	kv->reply.size = 0;
+}
+
+__attribute__((format(printf, 2, 3))) static void
+answer_text(struct kv *kv, const char *format, ...)
+{
+	char text[SNAPSHOT_WHY_SIZE + 16];
+	va_list args;
+	va_start(args, format);
+	int size = vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	wire_buf_put(&kv->reply, text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
+	answer(kv);
+}
+
+static void
+write_replies(struct kv *kv)
+{
+	const uint8_t *at = kv->replies.bytes, *end = at + kv->replies.size;
+	while (at < end) {
+		ssize_t wrote = write(STDOUT_FILENO, at, (size_t)(end - at));
+		if (wrote >= 0)
+			at += wrote;
+		else if (errno != EINTR)
+			err(EXIT_IO, "standard output");
+	}
+	kv->replies.size = 0;
+}
+
+/* Keeps what the requests so far have changed, then answers them. */
+static void
+end_round(struct kv *kv)
+{
+	if (kv->changing) {
+		kv->store->calls->commit(kv->store);
+		kv->changing = false;
+		if (kv->store->durable)
+			answer_text(kv, "durable %" PRIu64, kv->store->applied);
+	}
+	write_replies(kv);
+}
+
+/* ------------------------------------------------------------ requests */
+
+_Noreturn static void
+complain(const char *why)
+{
+	errx(EXIT_DATA, "%s: is raft-fsm, with fsm.mode machine and this framing, at the other end?", why);
+}
+
+/* Takes the word off the front of the request, with the blank behind it. */
+static bool
+begins(struct wire_bytes *request, const char *word)
+{
+	size_t size = strlen(word);
+	if (request->size < size || memcmp(request->bytes, word, size) != 0)
+		return false;
+	*request = (struct wire_bytes){request->bytes + size, request->size - size};
+	return true;
+}
+
+static uint64_t
+take_index(struct wire_bytes *request)
+{
+	uint64_t index = 0;
+	size_t at = 0;
+	while (at < request->size && at < 19 && request->bytes[at] >= '0' && request->bytes[at] <= '9')
+		index = index * 10 + (uint64_t)(request->bytes[at++] - '0');
+	/* An entry without data may come without the blank. */
+	if (at == 0 || (at < request->size && request->bytes[at] != ' '))
+		complain("an entry without an index");
+	size_t next = at < request->size ? at + 1 : at;
+	*request = (struct wire_bytes){request->bytes + next, request->size - next};
+	return index;
+}
+
+static void
+take_entry(struct kv *kv, struct wire_bytes request)
+{
+	struct store *store = kv->store;
+	uint64_t index = take_index(&request);
+	if (index <= store->applied)
+		errx(EXIT_DATA, "entry %" PRIu64 " came after entry %" PRIu64 ": each comes once, in order", index,
+		    store->applied);
+	if (!kv->changing)
+		store->calls->begin(store);
+	kv->changing = true;
+	command_run(store, request, false, kv->framing == FRAMING_LINE, &kv->reply);
+	store->applied = index;
+	answer(kv);
+}
+
+static void
+take_query(struct kv *kv, struct wire_bytes request)
+{
+	command_run(kv->store, request, true, kv->framing == FRAMING_LINE, &kv->reply);
+	answer(kv);
+}
+
+/* The path of a file, as a new string. */
+static char *
+path_of(struct wire_bytes request)
+{
+	char *path = strndup((const char *)request.bytes, request.size);
+	must(path != NULL);
+	return path;
+}
+
+static void
+take_snapshot(struct kv *kv, struct wire_bytes request)
+{
+	char *path = path_of(request), why[SNAPSHOT_WHY_SIZE];
+	end_round(kv);
+	if (snapshot_write(kv->store, path, why))
+		answer_text(kv, "ok");
+	else
+		answer_text(kv, "refused %s", why);
+	free(path);
+}
+
+static void
+take_restore(struct kv *kv, struct wire_bytes request, bool fresh)
+{
+	char *path = path_of(request), why[SNAPSHOT_WHY_SIZE];
+	if (!fresh) {
+		answer_text(kv, "refused a snapshot is restored before anything else");
+	} else if (!snapshot_read(kv->store, path, why)) {
+		answer_text(kv, "refused %s", why);
+	} else {
+		answer_text(kv, "ok");
+		if (kv->store->durable)
+			answer_text(kv, "durable %" PRIu64, kv->store->applied);
+	}
+	free(path);
+}
+
+static void
+take_request(struct kv *kv, struct wire_bytes request)
+{
+	bool fresh = kv->fresh;
+	kv->fresh = false;
+	if (begins(&request, "entry "))
+		take_entry(kv, request);
+	else if (begins(&request, "query "))
+		take_query(kv, request);
+	else if (begins(&request, "snapshot "))
+		take_snapshot(kv, request);
+	else if (begins(&request, "restore "))
+		take_restore(kv, request, fresh);
+	else
+		complain("an unknown request");
+}
+
+/* ------------------------------------------------------------ the loop */
+
+/* One read.  False at the end of the input: a request that is cut there was never one. */
+static bool
+read_some(struct kv *kv, size_t *round)
+{
+	uint8_t *room = framing_room(&kv->requests, READ_SIZE);
+	ssize_t got;
+	do
+		got = read(STDIN_FILENO, room, READ_SIZE);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		err(EXIT_IO, "standard input");
+	framing_added(&kv->requests, READ_SIZE, (size_t)got);
+	*round += (size_t)got;
+	return got > 0;
+}
+
+static bool
+more_waits(void)
+{
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+	return poll(&input, 1, 0) > 0;
+}
+
+static void
+take_requests(struct kv *kv)
+{
+	struct wire_bytes request;
+	char why[FRAMING_WHY_SIZE];
+	for (;;) {
+		switch (framing_next(&kv->requests, &request, why)) {
+		case FRAMING_ITEM:
+			take_request(kv, request);
+			break;
+		case FRAMING_MORE:
+			return;
+		default:
+			complain(why);
+		}
+		if (kv->replies.size > REPLIES_SIZE)
+			end_round(kv);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct kv kv = {.framing = FRAMING_LINE, .fresh = true};
+	take_options(&kv, argc, argv);
+	kv.store = kv.database ? durable_new(kv.database) : memory_new();
+	framing_init(&kv.requests, kv.framing, REQUEST_MAX);
+	answer_text(&kv, "ready %" PRIu64, kv.store->applied);
+	write_replies(&kv);
+	for (bool more = true; more;) {
+		size_t round = 0;
+		do
+			more = read_some(&kv, &round);
+		while (more && round < ROUND_SIZE && more_waits());
+		take_requests(&kv);
+		end_round(&kv);
+	}
+	kv.store->calls->free(kv.store);
+	framing_free(&kv.requests);
+	wire_buf_free(&kv.reply);
+	wire_buf_free(&kv.replies);
+	return EXIT_OK;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: ISC */
+/* Writing and reading the file. */
+#include "snapshot.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lib/unix/exit.h"
+
+static bool
+fail(char *why, const char *what)
+{
+	snprintf(why, SNAPSHOT_WHY_SIZE, "%s: %s", what, strerror(errno));
+	return false;
+}
+
+/* ------------------------------------------------------------- writing */
+
+struct writing {
+	FILE *file;
+	uint64_t count;
+};
+
+static void
+write_netstring(FILE *file, struct wire_bytes bytes)
+{
+	fprintf(file, "%zu:", bytes.size);
+	fwrite(bytes.bytes, 1, bytes.size, file);
+	fputc(',', file);
+}
+
+static bool
+write_pair(struct wire_bytes key, struct wire_bytes value, void *arg)
+{
+	struct writing *writing = arg;
+	write_netstring(writing->file, key);
+	write_netstring(writing->file, value);
+	fputc('\n', writing->file);
+	writing->count++;
+	return !ferror(writing->file);
+}
+
+bool
+snapshot_write(struct store *store, const char *path, char *why)
+{
+	struct writing writing = {.file = fopen(path, "we")};
+	if (writing.file == NULL)
+		return fail(why, "the snapshot cannot be made");
+	fprintf(writing.file, "raft-kv 1 %" PRIu64 "\n", store->applied);
+	store->calls->scan(store, (struct wire_bytes){(const uint8_t *)"", 0}, write_pair, &writing);
+	fprintf(writing.file, "end %" PRIu64 "\n", writing.count);
+	bool good = fflush(writing.file) == 0 && !ferror(writing.file) && fsync(fileno(writing.file)) == 0;
+	int saved = errno;
+	fclose(writing.file);
+	if (good)
+		return true;
+	unlink(path);
+	errno = saved;
+	return fail(why, "the snapshot cannot be written");
+}
+
+/* ------------------------------------------------------------- reading */
+
+struct reading {
+	FILE *file;
+	struct wire_buf key, value;
+};
+
+/* A number and the byte behind it; false: none. */
+static bool
+read_number(FILE *file, uint64_t *number, int end)
+{
+	int byte, digits = 0;
+	for (*number = 0; (byte = getc(file)) >= '0' && byte <= '9' && digits < 19; digits++)
+		*number = *number * 10 + (uint64_t)(byte - '0');
+	return digits > 0 && byte == end;
+}
+
+static bool
+read_netstring(FILE *file, struct wire_buf *content)
+{
+	uint64_t size;
+	content->size = 0;
+	if (!read_number(file, &size, ':') || size > FRAME_SIZE_MAX)
+		return false;
+	return fread(wire_buf_add(content, size), 1, size, file) == size && getc(file) == ',';
+}
+
+static bool
+read_word(FILE *file, const char *word)
+{
+	while (*word && getc(file) == *word)
+		word++;
+	return *word == '\0';
+}
+
+/* All of the file; into the store, where one is given. */
+static bool
+read_all(struct reading *reading, struct store *into, uint64_t *index)
+{
+	uint64_t count = 0, said;
+	FILE *file = reading->file;
+	int byte;
+	rewind(file);
+	if (!read_word(file, "raft-kv 1 ") || !read_number(file, index, '\n'))
+		return false;
+	while ((byte = getc(file)) != 'e') {
+		ungetc(byte, file);
+		if (!read_netstring(file, &reading->key) || !read_netstring(file, &reading->value) ||
+		    getc(file) != '\n')
+			return false;
+		if (into)
+			into->calls->put(into, (struct wire_bytes){reading->key.bytes, reading->key.size},
+			    (struct wire_bytes){reading->value.bytes, reading->value.size});
+		count++;
+	}
+	return read_word(file, "nd ") && read_number(file, &said, '\n') && said == count && getc(file) == EOF;
+}
+
+/* Checked first, then taken: a bad file leaves no trace. */
+static bool
+take(struct reading *reading, struct store *store)
+{
+	uint64_t index;
+	if (!read_all(reading, NULL, &index))
+		return false;
+	store->calls->begin(store);
+	store->calls->clear(store);
+	if (!read_all(reading, store, &index)) {
+		/* Half of it is in: only a new start is clean. */
+		fprintf(stderr, "raft-kv: the snapshot changes while it is read\n");
+		exit(EXIT_IO);
+	}
+	store->applied = index;
+	store->calls->commit(store);
+	return true;
+}
+
+bool
+snapshot_read(struct store *store, const char *path, char *why)
+{
+	struct reading reading = {.file = fopen(path, "re")};
+	if (reading.file == NULL)
+		return fail(why, "the snapshot cannot be opened");
+	bool good = take(&reading, store);
+	if (!good)
+		snprintf(why, SNAPSHOT_WHY_SIZE, "not a whole snapshot of raft-kv");
+	fclose(reading.file);
+	wire_buf_free(&reading.key);
+	wire_buf_free(&reading.value);
+	return good;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A snapshot: one file of text and netstrings, the same bytes on every node at the same index.
+ *
+ *   raft-kv 1 INDEX
+ *   3:key,5:value,        each pair, in the order of the keys
+ *   end COUNT
+ */
+#ifndef KV_SNAPSHOT_H
+#define KV_SNAPSHOT_H
+
+#include "store.h"
+
+enum { SNAPSHOT_WHY_SIZE = 256 };
+
+/* False with a sentence in why; then there is no file. */
+bool snapshot_write(struct store *store, const char *path, char *why);
+/* Replaces what the store holds, as one change.  False with a sentence in why: the store is as it was. */
+bool snapshot_read(struct store *store, const char *path, char *why);
+
+#endif
