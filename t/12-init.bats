@@ -214,7 +214,8 @@ refused() {
 	refused 64 'is no address' -i a -l 127.0.0.1:1 a
 	refused 64 "can't reach" -i a -l tcp://0.0.0.0:1 a
 	refused 64 '--cluster a b' --cluster 'a b' a
-	refused 64 'not available in this version' --join -i a -l tcp://127.0.0.1:1 a
+	refused 64 'one node needs its id' --join a
+	refused 64 'make a local cluster' --join -N 3 a
 	[ -z "$(ls)" ]
 }
 

@@ -98,7 +98,8 @@ teardown_file() { cluster_stop; }
 	ctl n2 members -y >"$BATS_TEST_TMPDIR/members.yaml"
 	cp "$CLUSTER/n1/raft.yaml" "$CLUSTER/n1/n1.key" "$BATS_TEST_TMPDIR/"
 	timeout 10 raft-elect -n -c "$BATS_TEST_TMPDIR/raft.yaml"
-	diff <(grep -v '^#' "$BATS_TEST_TMPDIR/members.yaml") <(grep -v '^#' "$CLUSTER/n1/members.yaml")
+	grep -qE '^- \{ cluster: "[0-9a-f]{64}" \}$' "$BATS_TEST_TMPDIR/members.yaml"
+	diff <(grep -vE '^#|cluster:' "$BATS_TEST_TMPDIR/members.yaml") <(grep -v '^#' "$CLUSTER/n1/members.yaml")
 }
 
 @test "ctl: watch tells each change; the role is none while raft-elect is away" {
@@ -127,7 +128,17 @@ teardown_file() { cluster_stop; }
 		[ "$status" -eq 64 ] && [ "${#lines[@]}" -eq 1 ] && [[ "$output" == raft-ctl:* ]]
 	}
 	wrong
-	wrong transfer
+	wrong transfer n1 n2
+	wrong transfer a/b
+	wrong member
+	wrong member add
+	wrong member remove
+	wrong member remove a/b
+	wrong member address n1 nowhere
+	wrong member promote --learner n1
+	wrong status --yes
+	wrong key add n1
+	wrong key add n1 short
 	wrong status now
 	wrong wait -j
 	wrong status -y

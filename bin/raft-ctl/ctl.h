@@ -9,6 +9,9 @@ struct ctl {
 	struct tool tool;
 	bool json;
 	bool yaml;
+	bool learner;
+	bool yes;
+	const char *output; /* a file */
 	bool give_up_given;
 	uint64_t give_up_ms;
 	int argc; /* what stands behind the subcommand */
@@ -21,5 +24,8 @@ enum exit_status ctl_members(struct ctl *ctl);
 enum exit_status ctl_session(struct ctl *ctl);
 enum exit_status ctl_watch(struct ctl *ctl);
 enum exit_status ctl_barrier(struct ctl *ctl);
+enum exit_status ctl_member(struct ctl *ctl);
+enum exit_status ctl_key(struct ctl *ctl);
+enum exit_status ctl_transfer(struct ctl *ctl);
 
 #endif

@@ -6,20 +6,25 @@
 
 static struct ctl self;
 
-/* Name, function, most operands, what of the options it takes. */
+/* Options that only some commands take. */
+enum { JSON = 1, YAML = 2, LEARNER = 4, YES = 8, OUTPUT = 16 };
+
+/* Name, function, most operands, which of these options it takes. */
 static const struct command {
 	const char *name;
 	enum exit_status (*run)(struct ctl *ctl);
 	int operands_max;
-	bool yaml;
-	bool json;
+	unsigned options;
 } commands[] = {
-    {"status", ctl_status, 0, false, true},
-    {"wait", ctl_wait, 0, false, false},
-    {"members", ctl_members, 0, true, true},
-    {"session", ctl_session, 2, false, true},
-    {"watch", ctl_watch, 1, false, true},
-    {"barrier", ctl_barrier, 0, false, false},
+    {"status", ctl_status, 0, JSON},
+    {"wait", ctl_wait, 0, 0},
+    {"members", ctl_members, 0, YAML | JSON},
+    {"member", ctl_member, 3, LEARNER | YES},
+    {"key", ctl_key, 3, 0},
+    {"transfer", ctl_transfer, 1, 0},
+    {"session", ctl_session, 2, JSON},
+    {"watch", ctl_watch, 1, JSON},
+    {"barrier", ctl_barrier, 0, 0},
 };
 
 static void
@@ -31,6 +36,12 @@ on_option(enum tool_option option, const char *value)
 		break;
 	case TOOL_YAML:
 		self.yaml = true;
+		break;
+	case TOOL_LEARNER:
+		self.learner = true;
+		break;
+	case TOOL_YES:
+		self.yes = true;
 		break;
 	default:
 		self.give_up_ms = tool_duration_ms(option, value);
@@ -44,8 +55,16 @@ find_command(const char *name)
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
-	tool_die(EXIT_USAGE, "%s: unknown command: status, wait, members, session, watch or barrier is expected",
+	tool_die(EXIT_USAGE,
+	    "%s: unknown command: status, wait, members, member, key, transfer, session, watch or barrier is expected",
 	    name);
+}
+
+static void
+refuse_option(const struct command *command, unsigned option, bool given, const char *text)
+{
+	if (given && (command->options & option) == 0)
+		tool_die(EXIT_USAGE, "%s: has no use for %s", command->name, text);
 }
 
 static const struct command *
@@ -59,10 +78,10 @@ check_usage(void)
 	if (self.argc > command->operands_max)
 		tool_die(EXIT_USAGE, "%s: %s: one operand too many", command->name,
 		    self.argv[command->operands_max]);
-	if (self.yaml && !command->yaml)
-		tool_die(EXIT_USAGE, "%s: has no use for -y", command->name);
-	if (self.json && !command->json)
-		tool_die(EXIT_USAGE, "%s: has no use for -j", command->name);
+	refuse_option(command, YAML, self.yaml, "-y");
+	refuse_option(command, JSON, self.json, "-j");
+	refuse_option(command, LEARNER, self.learner, "--learner");
+	refuse_option(command, YES, self.yes, "--yes");
 	if (self.json && self.yaml)
 		tool_die(EXIT_USAGE, "%s: -j or -y, not both", command->name);
 	return command;
@@ -73,9 +92,11 @@ main(int argc, char **argv)
 {
 	self.tool = (struct tool){
 	    .prog = "raft-ctl",
-	    .usage = "[-jv] [-c FILE] [-t TIME] status | wait | members [-y] | session list | "
-		     "session drop NAME | watch [role | state] | barrier",
-	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT,
+	    .usage = "[-jv] [-c FILE] [-t TIME] status | wait | members [-y] | "
+		     "member add [--learner] FILE | member promote ID | member demote [--yes] ID | "
+		     "member remove [--yes] ID | member address ID ADDRESS | key add ID KEY | key drop ID KEY | "
+		     "transfer [ID] | session list | session drop NAME | watch [role | state] | barrier",
+	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER | 1u << TOOL_YES,
 	    .found = on_option,
 	};
 	self.give_up_ms = TOOL_GIVE_UP_MS;

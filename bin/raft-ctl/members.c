@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: ISC */
 /* raft-ctl members: who is in the log's configuration, as this node knows it. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "../../lib/client/json.h"
-#include "../../lib/seal/seal.h"
+#include "../../lib/conf/text.h"
 #include "ask.h"
-#include "ctl.h"
+#include "change.h"
 
 static const char *const no_part[] = {"part", NULL};
 
-static void
-read_member(struct raft_member *member, const struct text_line *line)
+/* Which cluster it is: for a node that is to join. */
+static struct conf_cluster_id
+cluster_id(struct ctl *ctl)
 {
-	const char *id = text_get(line, "id"), *key = text_get(line, "key");
-	const char *role = text_get(line, "role"), *address = text_get(line, "address");
-	*member = (struct raft_member){.role = RAFT_LEARNER};
-	if (!id || !key || !role || !raft_id_parse(&member->id, id) || !seal_key_parse(member->key, key) ||
-	    (address && strlen(address) >= sizeof member->address))
-		tool_die(EXIT_UNAVAILABLE, "raft-elect names a member that cannot be read");
-	if (strcmp(role, "voter") == 0)
-		member->role = RAFT_VOTER;
-	if (address)
-		memcpy(member->address, address, strlen(address) + 1);
+	static struct ask ask = {.socket = "elect", .what = "status"};
+	struct conf_cluster_id id = {0};
+	ask_one(&ctl->tool, &ask, ctl->give_up_ms);
+	const char *text = ask.text.count > 0 ? text_get(&ask.text.lines[0], "cluster") : NULL;
+	id.known = text != NULL && text_hex_parse(id.bytes, sizeof id.bytes, text);
+	text_free(&ask.text);
+	return id;
 }
 
 /* The members list of raft.yaml, for a node that is to join. */
 static void
-show_yaml(struct wire_buf *out, const struct text *text)
+show_yaml(struct ctl *ctl, struct wire_buf *out)
 {
-	struct raft_config members = {0};
-	for (size_t i = 0; i < text->count && members.count < RAFT_MEMBERS_MAX; i++)
-		read_member(&members.members[members.count++], &text->lines[i]);
-	char *yaml = conf_print_members(&members);
+	struct raft_config members;
+	struct conf_cluster_id id = cluster_id(ctl);
+	change_members(ctl, &members);
+	char *yaml = conf_print_members(&members, &id);
+	json_put_raw(out, "# members of ");
+	json_put_raw(out, ctl->tool.conf->cluster.name);
+	json_put_raw(out, "\n");
 	json_put_raw(out, yaml);
 	free(yaml);
 }
@@ -65,10 +65,7 @@ ctl_members(struct ctl *ctl)
 	struct wire_buf out = {0};
 	ask_one(&ctl->tool, &ask, ctl->give_up_ms);
 	if (ctl->yaml) {
-		json_put_raw(&out, "# members of ");
-		json_put_raw(&out, ctl->tool.conf->cluster.name);
-		json_put_raw(&out, "\n");
-		show_yaml(&out, &ask.text);
+		show_yaml(ctl, &out);
 	} else if (ctl->json) {
 		show_json(&out, &ask.text);
 	} else {

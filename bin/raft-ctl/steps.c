@@ -144,12 +144,14 @@ void
 steps_run(struct steps *steps)
 {
 	static uv_timer_t give_up;
+	if (give_up.data == NULL)
+		uv_timer_init(loop_uv(steps->tool->loop), &give_up);
 	give_up.data = steps;
-	uv_timer_init(loop_uv(steps->tool->loop), &give_up);
 	uv_timer_start(&give_up, on_give_up, steps->give_up_ms, 0);
 	steps->elect = link_new(steps->tool->loop, tool_socket(steps->tool, "elect").text, WIRE_CLIENT,
 	    steps->tool->prog, &elect_calls, steps);
 	loop_run(steps->tool->loop);
+	uv_timer_stop(&give_up);
 	link_free(steps->elect);
 	link_free(steps->log);
 	once_free(steps->once);

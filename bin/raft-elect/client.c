@@ -171,6 +171,28 @@ on_read_index(struct client *client, const uint8_t *body, size_t size)
 	node_step(node, &(struct raft_event){.type = RAFT_EVENT_READ, .read_ticket = ticket->number}, 0);
 }
 
+static void
+on_transfer(struct client *client, const uint8_t *body, size_t size)
+{
+	static const struct wire_hash none;
+	struct msg_transfer m;
+	struct node *node = client->clients->node;
+	struct raft_event event = {.type = RAFT_EVENT_TRANSFER};
+	if (!msg_transfer_get(&m, body, size)) {
+		refuse_and_close(client, "a malformed transfer");
+		return;
+	}
+	if (node->raft == NULL) {
+		struct raft_answer answer = {
+		    .verdict = RAFT_REFUSED, .reason = RAFT_DISK_LOST_REASON, .count = 1};
+		client_answer(client, m.request, &answer, &none);
+		return;
+	}
+	event.transfer.ticket = take_ticket(client, m.request, 1, 0)->number;
+	event.transfer.target = m.target;
+	node_step(node, &event, 0);
+}
+
 static bool
 text_is(struct wire_bytes text, const char *word)
 {
@@ -225,6 +247,9 @@ on_request(struct client *client, uint16_t number, const uint8_t *body, size_t s
 		break;
 	case MSG_READ_INDEX:
 		on_read_index(client, body, size);
+		break;
+	case MSG_TRANSFER:
+		on_transfer(client, body, size);
 		break;
 	case MSG_QUERY_TEXT:
 		on_query_text(client, body, size);

@@ -129,6 +129,24 @@ put_read_reply(struct wire_buf *out, const struct raft_message *m)
 	    });
 }
 
+static void
+put_timeout_now(struct wire_buf *out, const struct raft_message *m)
+{
+	msg_raft_timeout_now_put(out, &(struct msg_raft_timeout_now){.term = m->term});
+}
+
+static void
+put_transfer(struct wire_buf *out, const struct raft_message *m)
+{
+	msg_raft_transfer_put(out,
+	    &(struct msg_raft_transfer){
+	        .term = m->term,
+	        .start_number = m->transfer.start_number,
+	        .request = m->transfer.request,
+	        .target = m->transfer.target,
+	    });
+}
+
 void
 codec_put(struct wire_buf *out, const struct raft_message *message,
     const struct raft_entry **entries, size_t *count)
@@ -281,6 +299,27 @@ get_read_reply(struct codec_message *in, const uint8_t *body, size_t size)
 		return false;
 	in->message.term = m.term;
 	in->message.read_reply = (struct raft_read_reply){m.start_number, m.request, m.ok, m.index};
+	return true;
+}
+
+static bool
+get_timeout_now(struct codec_message *in, const uint8_t *body, size_t size)
+{
+	struct msg_raft_timeout_now m;
+	if (!msg_raft_timeout_now_get(&m, body, size))
+		return false;
+	in->message.term = m.term;
+	return true;
+}
+
+static bool
+get_transfer(struct codec_message *in, const uint8_t *body, size_t size)
+{
+	struct msg_raft_transfer m;
+	if (!msg_raft_transfer_get(&m, body, size))
+		return false;
+	in->message.term = m.term;
+	in->message.transfer = (struct raft_transfer){m.start_number, m.request, m.target};
 	return true;
 }
 

@@ -86,14 +86,25 @@ turn_core(struct node *node)
 	uint64_t core_ms = turn_perform(node).ms;
 	uint64_t opens_ms = opens_turn(&node->opens, mono_now()).ms;
 	/* What was lost on the way of this update is for the next one. */
-	return node->unreachable ? 0 : least(core_ms, opens_ms);
+	return node->unreachable ? 0 : least(least(core_ms, opens_ms), peer_turn(&node->peer, mono_now()));
+}
+
+/* While it leads: the last thing that it does is to hand that over (§3.10). */
+static bool
+handing_over(const struct node *node)
+{
+	struct raft_status s;
+	if (node->raft == NULL)
+		return false;
+	raft_status(node->raft, mono_now(), &s);
+	return s.role == RAFT_LEADER && !raft_id_none(&s.transfer);
 }
 
 /* All answers are out, or time is up for those that have none: they are unknown. */
 static void
 stop_if_done(struct node *node)
 {
-	if (node->tickets.used > 0 && mono_now().ms < node->stop_at.ms)
+	if ((node->tickets.used > 0 || handing_over(node)) && mono_now().ms < node->stop_at.ms)
 		return;
 	clients_answer_unknown(&node->clients, RAFT_NO_ANSWER_REASON);
 	clients_flush(&node->clients);
@@ -178,7 +189,8 @@ node_log_ready(struct node *node, const struct msg_hello_reply *reply, struct ra
 	node->unreachable = !link_is_up(&node->peer.link);
 	node_state_changed(node, "none", start->recovering ? "raft-logd has told its log, which is recovering"
 	                                                   : "raft-logd has told its log");
-	peer_tell_config(&node->peer);
+	node->peer.leavers = (struct leavers){0};
+	peer_new_config(&node->peer);
 }
 
 void
@@ -214,4 +226,7 @@ node_stop(struct node *node)
 	node->stopping = true;
 	node->stop_at.ms = mono_now().ms + STOP_PATIENCE_MS;
 	clients_close(&node->clients);
+	/* To the best one; nobody waits for the answer.  No leader, or none to hand it to: nothing comes of it. */
+	if (node->role == RAFT_LEADER)
+		node_step(node, &(struct raft_event){.type = RAFT_EVENT_TRANSFER}, 0);
 }

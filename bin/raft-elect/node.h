@@ -49,7 +49,7 @@ struct node {
  * one sentence.
  */
 void node_open(struct node *node, const struct conf *conf, struct loop *loop);
-/* Takes no more from clients, gives those that wait a second, then stops the loop. */
+/* Takes no more from clients, hands leadership over, gives those that wait a second, then stops the loop. */
 void node_stop(struct node *node);
 
 /*

@@ -8,7 +8,10 @@
 
 enum {
 	OUT_MAX = 64 << 20, /* bytes waiting for raft-peerd */
-	SAY_EVERY_MS = 10000
+	SAY_EVERY_MS = 10000,
+	/* A removed member is talked to for so long. */
+	LINGER_TIMEOUTS = 10,
+	LINGER_MIN_MS = 5000
 };
 
 static void
@@ -100,11 +103,30 @@ void
 peer_tell_config(struct peer *peer)
 {
 	uint8_t bytes[RAFT_CONFIG_SIZE_MAX];
+	struct raft_config all;
 	if (!link_is_up(&peer->link) || peer->node->raft == NULL)
 		return;
-	size_t size = raft_config_encode(raft_config_now(peer->node->raft), bytes);
+	leavers_all(&peer->leavers, &all);
+	size_t size = raft_config_encode(&all, bytes);
 	msg_peer_config_put(conn_out(peer->link.conn),
 	    &(struct msg_peer_config){.cluster = peer->node->cluster, .config = {bytes, size}});
+}
+
+void
+peer_new_config(struct peer *peer)
+{
+	uint64_t linger_ms = LINGER_TIMEOUTS * peer->node->conf->elect.election_timeout_ms;
+	leavers_take(&peer->leavers, raft_config_now(peer->node->raft),
+	    (struct mono_ms){mono_now().ms + (linger_ms > LINGER_MIN_MS ? linger_ms : LINGER_MIN_MS)});
+	peer_tell_config(peer);
+}
+
+uint64_t
+peer_turn(struct peer *peer, struct mono_ms now)
+{
+	if (leavers_expire(&peer->leavers, now))
+		peer_tell_config(peer);
+	return leavers_next_ms(&peer->leavers);
 }
 
 /* Said once, until it has drained; the core probes again when it hears nothing. */

@@ -4,6 +4,7 @@
 #define ELECT_PEER_H
 
 #include "../../lib/raft/raft.h"
+#include "leavers.h"
 #include "link.h"
 
 struct node;
@@ -11,6 +12,7 @@ struct node;
 struct peer {
 	struct link link;
 	struct node *node;
+	struct leavers leavers;
 	struct wire_buf scratch; /* a frame up to its entries */
 	bool lossy;              /* too much waits for raft-peerd: messages are dropped */
 	uint64_t malformed;      /* frames that were */
@@ -22,6 +24,10 @@ struct peer {
 bool peer_open(struct peer *peer, struct node *node, char *why);
 /* Tells who is who now.  Nothing while raft-peerd or the core is not there. */
 void peer_tell_config(struct peer *peer);
+/* Another configuration is in force. */
+void peer_new_config(struct peer *peer);
+/* At the end of a turn; when it wants the next one, UINT64_MAX: never. */
+uint64_t peer_turn(struct peer *peer, struct mono_ms now);
 /* Without raft-peerd, and while too much waits for it, the message is lost. */
 void peer_send(struct peer *peer, const struct raft_message *message);
 /* Writes now what has been put. */

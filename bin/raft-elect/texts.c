@@ -45,16 +45,18 @@ add_core(struct wire_buf *text, const struct raft_status *s)
 {
 	add(text, " commit=%" PRIu64 " last=%" PRIu64 " durable=%" PRIu64 " uncommitted_bytes=%" PRIu64
 	          " tail_bytes=%" PRIu64 " elections=%" PRIu64 " dropped=%" PRIu64
-	          " recovering=%s full=%s stalled=%s",
+	          " recovering=%s full=%s stalled=%s transfer=%s",
 	    s->commit.index, s->last.index, s->durable, s->uncommitted_size, s->tail_size, s->elections,
-	    s->dropped, yes_no(s->recovering), yes_no(s->full), yes_no(s->stalled));
+	    s->dropped, yes_no(s->recovering), yes_no(s->full), yes_no(s->stalled), s->transfer.s);
 }
 
 static void
 add_own(struct wire_buf *text, const struct node *node, const struct raft_status *s)
 {
-	add(text, "part=elect node=%s role=%s term=%" PRIu64 " leader=%s", node->conf->node.id.s,
-	    node_role_name(node), node->term, node->leader.s);
+	char cluster[2 * sizeof node->cluster.b + 1];
+	seal_hex(cluster, node->cluster.b, sizeof node->cluster.b);
+	add(text, "part=elect node=%s cluster=%s role=%s term=%" PRIu64 " leader=%s", node->conf->node.id.s,
+	    cluster, node_role_name(node), node->term, node->leader.s);
 	if (node->raft)
 		add_core(text, s);
 	add(text, " clients=%zu outstanding=%zu malformed=%" PRIu64 " log=%s peer=%s start=%016" PRIx64 "\n",
@@ -67,7 +69,12 @@ add_member(struct wire_buf *text, const struct raft_member *member)
 {
 	char key[SEAL_KEY_TEXT_SIZE];
 	seal_key_text(key, member->key);
-	add(text, " address=%s key=%s\n", log_q(member->address), key);
+	add(text, " address=%s key=%s", log_q(member->address), key);
+	if (raft_member_two_keys(member)) {
+		seal_key_text(key, member->key_next);
+		add(text, " key_next=%s", key);
+	}
+	add(text, "\n");
 }
 
 static const char *

@@ -22,7 +22,7 @@
 #include "node.h"
 
 static const char usage[] = "raft-init [--cluster NAME] [-N COUNT] [-p BASE_PORT] DIR, or "
-			    "raft-init [--cluster NAME] [--system] -i ID -l ADDRESS DIR";
+			    "raft-init [--cluster NAME] [--join] [--system] -i ID -l ADDRESS DIR";
 
 enum { OPT_CLUSTER = 0x100, OPT_JOIN, OPT_SYSTEM, PORT_MAX = 65535 };
 
@@ -44,6 +44,7 @@ struct wanted {
 	const char *id, *address;      /* one node */
 	const char *cluster;
 	bool system;
+	bool join;
 	const char *folder;
 };
 
@@ -94,8 +95,8 @@ take_option(struct wanted *wanted, int option, char **argv)
 		wanted->system = true;
 		break;
 	case OPT_JOIN:
-		die(EXIT_USAGE,
-		    "--join: joining a running cluster is not available in this version");
+		wanted->join = true;
+		break;
 	case 'h':
 		printf("usage: %s\n", usage);
 		exit(EXIT_OK);
@@ -113,11 +114,12 @@ take_option(struct wanted *wanted, int option, char **argv)
 static void
 check_form(const struct wanted *wanted)
 {
-	bool one = wanted->id != NULL || wanted->address != NULL || wanted->system;
+	bool one =
+	    wanted->id != NULL || wanted->address != NULL || wanted->system || wanted->join;
 	bool many = wanted->count != NULL || wanted->base_port != NULL;
 	if (one && many)
 		die(EXIT_USAGE,
-		    "-N and -p make a local cluster, -i, -l and --system one node: usage: %s",
+		    "-N and -p make a local cluster, -i, -l, --join and --system one node: usage: %s",
 		    usage);
 	if (one && wanted->id == NULL)
 		die(EXIT_USAGE, "one node needs its id: give -i ID");
@@ -216,7 +218,7 @@ static void
 print_member(const struct init_node *node)
 {
 	struct raft_config config = {.count = 1, .members = {node_member(node)}};
-	char *line = conf_print_members(&config);
+	char *line = conf_print_members(&config, NULL);
 	fputs(line, stdout);
 	free(line);
 	/* Without its line nobody could make the node a member. */
@@ -228,7 +230,7 @@ static void
 init_node(const struct wanted *wanted)
 {
 	char why[CONF_WHY_SIZE];
-	struct init_node node = {.cluster = wanted->cluster, .system = wanted->system};
+	struct init_node node = {.cluster = wanted->cluster, .system = wanted->system, .join = wanted->join};
 	if (!raft_id_parse(&node.id, wanted->id))
 		die(EXIT_USAGE, "-i %s: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -",
 		    wanted->id);

@@ -140,7 +140,7 @@ yaml_text(const struct init_node *node)
 static bool
 make_members(const struct init_node *node, const struct raft_config *members, char *why)
 {
-	char *text = conf_print_members(members);
+	char *text = conf_print_members(members, NULL);
 	bool good = files_text(node->members, text, why);
 	free(text);
 	return good;
@@ -162,7 +162,7 @@ make_identity(const struct init_node *node, char *why)
 	char *path = path_resolve(node->data, "identity");
 	files_made(path);
 	free(path);
-	return identity_create(node->data, &node->id, why);
+	return identity_create(node->data, &node->id, node->join, why);
 }
 
 static bool

@@ -10,13 +10,14 @@ struct init_node {
 	struct raft_id id;
 	char address[RAFT_ADDRESS_SIZE];
 	const char *cluster;
+	bool join;   /* a running cluster takes it up */
 	bool system; /* data and run lie in /var/lib and /run */
 	char *folder;
 	char *yaml, *secret, *data, *run, *members; /* paths */
 	struct seal_pair pair;
 };
 
-/* All but id, address, cluster and system are set: paths below the folder, and a new key pair. */
+/* All but id, address, cluster, join and system are set: paths below the folder, and a new key pair. */
 void node_plan(struct init_node *node, const char *folder);
 void node_free(struct init_node *node);
 /* What others are told about it. */

@@ -47,6 +47,7 @@ clear_fresh(struct logd *logd)
 	if (!identity.fresh)
 		return;
 	identity.fresh = false;
+	identity.join = false;
 	identity.have_cluster = true;
 	memcpy(identity.cluster, logd->origin.cluster, sizeof identity.cluster);
 	if (!identity_replace(&identity, logd->daemon.conf->node.data, why))
@@ -57,34 +58,84 @@ clear_fresh(struct logd *logd)
 
 /* -------------------------------------------------------- first start */
 
-/* The first configuration: ids, keys, roles; no addresses, so that every node's is equal. */
-static struct raft_config
-first_config(const struct conf *conf)
+static const struct raft_config *
+listed_members(const struct conf *conf)
 {
-	struct raft_config config = conf->cluster.members;
 	if (!conf->cluster.have_members)
 		daemon_die(EXIT_CONFIG, "%s: cluster: members: %s: no such file; a first start needs the members",
 		    conf->path, conf->cluster.members_path ? conf->cluster.members_path : "none given");
-	if (raft_config_find(&config, &conf->node.id) == NULL)
-		daemon_die(EXIT_CONFIG, "%s: cluster: members: node %s is not among them", conf->path, conf->node.id.s);
-	for (size_t i = 0; i < config.count; i++)
-		memset(config.members[i].address, 0, sizeof config.members[i].address);
-	if (!raft_config_normalise(&config))
+	return &conf->cluster.members;
+}
+
+/* Ids, keys and roles; no addresses, so that every node's is equal. */
+static void
+strip_addresses(const struct conf *conf, struct raft_config *config)
+{
+	for (size_t i = 0; i < config->count; i++)
+		memset(config->members[i].address, 0, sizeof config->members[i].address);
+	if (!raft_config_normalise(config))
 		daemon_die(EXIT_CONFIG, "%s: cluster: members: an id or a key stands twice, or there is no voter", conf->path);
-	return config;
+}
+
+static void
+first_config(const struct conf *conf, struct raft_config *config)
+{
+	*config = *listed_members(conf);
+	if (raft_config_find(config, &conf->node.id) == NULL)
+		daemon_die(EXIT_CONFIG, "%s: cluster: members: node %s is not among them", conf->path, conf->node.id.s);
+	strip_addresses(conf, config);
+}
+
+/*
+ * Of a node that joins: who is there now, without itself.  It belongs to no majority before
+ * its log says so; the log's beginning comes from a leader.
+ */
+static void
+joiner_config(const struct conf *conf, struct raft_config *config)
+{
+	*config = *listed_members(conf);
+	if (!conf->cluster.id.known)
+		daemon_die(EXIT_CONFIG,
+		    "%s: cluster: members: this node is to join a running cluster, and the list does not name the cluster: "
+		    "make it by raft-ctl members -y on one of its nodes", conf->path);
+	for (size_t i = config->count; i-- > 0;) {
+		if (!raft_id_equal(&config->members[i].id, &conf->node.id))
+			continue;
+		config->count--;
+		memmove(&config->members[i], &config->members[i + 1],
+		    (config->count - i) * sizeof config->members[i]);
+	}
+	strip_addresses(conf, config);
+}
+
+static void
+check_listed_cluster(const struct conf *conf, const struct db_origin *origin)
+{
+	if (conf->cluster.id.known &&
+	    memcmp(conf->cluster.id.bytes, origin->cluster, sizeof origin->cluster) != 0)
+		daemon_die(EXIT_CONFIG,
+		    "%s: cluster: members: the list is of a running cluster, and this node is not to join one: "
+		    "make it by raft-init --join", conf->path);
 }
 
 static void
 first_start(struct logd *logd)
 {
 	const struct conf *conf = logd->daemon.conf;
-	struct raft_config config = first_config(conf);
+	struct raft_config config;
 	struct db_origin origin = {.node = logd->identity.node};
 	memcpy(origin.directory, logd->identity.directory, sizeof origin.directory);
 	if (strlen(conf->cluster.name) >= sizeof origin.name)
 		daemon_die(EXIT_CONFIG, "%s: cluster: name: too long", conf->path);
 	strcpy(origin.name, conf->cluster.name);
-	seal_cluster_id(origin.cluster, conf->cluster.name, &config);
+	if (logd->identity.join) {
+		joiner_config(conf, &config);
+		memcpy(origin.cluster, conf->cluster.id.bytes, sizeof origin.cluster);
+	} else {
+		first_config(conf, &config);
+		seal_cluster_id(origin.cluster, conf->cluster.name, &config);
+		check_listed_cluster(conf, &origin);
+	}
 	if (logd->identity.have_cluster &&
 	    memcmp(origin.cluster, logd->identity.cluster, sizeof origin.cluster) != 0)
 		daemon_die(EXIT_CONFIG, "%s: cluster: members: they are of another cluster than %s/identity", conf->path,

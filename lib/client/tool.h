@@ -34,7 +34,11 @@
 	O(CONTINUE, 0, "continue", no)                                                             \
 	O(FENCE, 0, "fence", optional)                                                             \
 	O(FROM, 0, "from", required)                                                               \
-	O(TO, 0, "to", required)
+	O(TO, 0, "to", required)                                                                   \
+	O(LEARNER, 0, "learner", no)                                                               \
+	O(YES, 0, "yes", no)                                                                       \
+	O(STALE, 0, "stale", no)                                                                   \
+	O(OUTPUT, 'o', "output", required)
 enum tool_option {
 #define O(NAME, letter, name, argument) TOOL_##NAME,
 	TOOL_OPTIONS(O)

@@ -30,6 +30,13 @@ const char *framing_name(enum framing framing);
 enum conf_mode { CONF_SINK, CONF_BATCH, CONF_MACHINE };
 enum conf_from { CONF_FROM_START, CONF_FROM_CURSOR };
 
+/* A cluster's id, as `raft-ctl members -y` prints it for a node that joins. */
+enum { CONF_CLUSTER_ID_SIZE = 32 };
+struct conf_cluster_id {
+	bool known;
+	uint8_t bytes[CONF_CLUSTER_ID_SIZE];
+};
+
 struct conf {
 	char *path;   /* of the file, absolute */
 	char *folder; /* it lies in */
@@ -48,6 +55,7 @@ struct conf {
 		 */
 		bool have_members;
 		struct raft_config members;
+		struct conf_cluster_id id; /* when it stands beside the members */
 		char *members_path; /* NULL: the list stood in the YAML */
 	} cluster;
 	struct {
@@ -92,10 +100,13 @@ void conf_free(struct conf *conf);
 /* The effective configuration as YAML that reads back as the same: a new string. */
 char *conf_print(const struct conf *conf);
 
-/* A members list by itself, as raft-init and raft-ctl members -y print it. */
-bool conf_read_members(const char *path, struct raft_config *members, char *why);
-/* A new string: YAML, one flow mapping a line, "- { id: n1, address: ..., key: ... }". */
-char *conf_print_members(const struct raft_config *members);
+/*
+ * A members list by itself, as raft-init and raft-ctl members -y print it.  id: the cluster's, if it
+ * stands there; NULL: not of interest.
+ */
+bool conf_read_members(const char *path, struct raft_config *members, struct conf_cluster_id *id, char *why);
+/* A new string: YAML, one flow mapping a line, "- { id: n1, address: ..., key: ... }"; id NULL: without. */
+char *conf_print_members(const struct raft_config *members, const struct conf_cluster_id *id);
 
 /* Of a cluster: 1 to 63 characters of [A-Za-z0-9._-]. */
 enum { CONF_NAME_SIZE_MAX = 63 };

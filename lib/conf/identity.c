@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../seal/seal.h"
+#include "text.h"
 
 enum { TEXT_SIZE = 512, PATH_SIZE = 640 };
 
@@ -21,31 +22,6 @@ fail(char *why, const char *path, const char *what)
 	return false;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-static bool
-hex_parse(uint8_t *out, size_t size, const char *text)
-{
-	if (strlen(text) != 2 * size)
-		return false;
-	for (size_t i = 0; i < size; i++) {
-		int high = hex_digit(text[2 * i]);
-		int low = hex_digit(text[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 /* One "key value" line. */
 static bool
 parse_line(struct identity *identity, const char *key, const char *value)
@@ -53,11 +29,13 @@ parse_line(struct identity *identity, const char *key, const char *value)
 	if (strcmp(key, "node") == 0)
 		return raft_id_parse(&identity->node, value);
 	if (strcmp(key, "directory") == 0)
-		return hex_parse(identity->directory, sizeof identity->directory, value);
+		return text_hex_parse(identity->directory, sizeof identity->directory, value);
 	if (strcmp(key, "cluster") == 0)
-		return identity->have_cluster = hex_parse(identity->cluster, sizeof identity->cluster, value);
+		return identity->have_cluster = text_hex_parse(identity->cluster, sizeof identity->cluster, value);
 	if (strcmp(key, "fresh") == 0)
 		return identity->fresh = strcmp(value, "yes") == 0;
+	if (strcmp(key, "join") == 0)
+		return identity->join = strcmp(value, "yes") == 0;
 	return false;
 }
 
@@ -120,8 +98,8 @@ print(char *out, const struct identity *identity)
 	char directory[2 * IDENTITY_DIRECTORY_SIZE + 1], cluster[2 * IDENTITY_CLUSTER_SIZE + 1];
 	seal_hex(directory, identity->directory, sizeof identity->directory);
 	seal_hex(cluster, identity->cluster, sizeof identity->cluster);
-	snprintf(out, TEXT_SIZE, "node %s\ndirectory %s\n%s%s%s%s", identity->node.s, directory,
-	    identity->fresh ? "fresh yes\n" : "", identity->have_cluster ? "cluster " : "",
+	snprintf(out, TEXT_SIZE, "node %s\ndirectory %s\n%s%s%s%s%s", identity->node.s, directory,
+	    identity->fresh ? "fresh yes\n" : "", identity->join ? "join yes\n" : "", identity->have_cluster ? "cluster " : "",
 	    identity->have_cluster ? cluster : "", identity->have_cluster ? "\n" : "");
 }
 
@@ -186,9 +164,9 @@ place_new(const char *from, const char *to)
 }
 
 bool
-identity_create(const char *data, const struct raft_id *node, char *why)
+identity_create(const char *data, const struct raft_id *node, bool join, char *why)
 {
-	struct identity identity = {.node = *node, .fresh = true};
+	struct identity identity = {.node = *node, .fresh = true, .join = join};
 	seal_random(identity.directory, sizeof identity.directory);
 	return put(&identity, data, place_new, why);
 }

@@ -5,7 +5,8 @@
  *   node n1
  *   directory 00112233445566778899aabbccddeeff
  *   fresh yes                       until the first start has ended
- *   cluster 0011...                 64 digits, from then on (of a joiner: from the beginning)
+ *   join yes                        it joins a running cluster: until the first start has ended
+ *   cluster 0011...                 64 digits, from then on
  *
  * raft-init creates it; raft-logd replaces it once, when it clears `fresh`.
  * A directory without it is never given one by a daemon: a voter that was
@@ -22,6 +23,7 @@ struct identity {
 	struct raft_id node;
 	uint8_t directory[IDENTITY_DIRECTORY_SIZE]; /* random */
 	bool fresh;
+	bool join;
 	bool have_cluster;
 	uint8_t cluster[IDENTITY_CLUSTER_SIZE];
 };
@@ -35,7 +37,7 @@ enum identity_found identity_read(struct identity *identity, const char *data, c
  * A fresh identity with a random directory id, in data/identity, fsynced with its
  * folder, which must exist.  False with a sentence in why; also where there is one already.
  */
-bool identity_create(const char *data, const struct raft_id *node, char *why);
+bool identity_create(const char *data, const struct raft_id *node, bool join, char *why);
 
 /* Replaces it whole: temporary file, fsync, rename, fsync of the folder.  False with a sentence in why. */
 bool identity_replace(const struct identity *identity, const char *data, char *why);

@@ -110,6 +110,27 @@ read_member(
 
 /* ------------------------------------------------------------ all of them */
 
+/* - { cluster: ID }: which cluster they are of, for a node that joins it. */
+static bool
+read_cluster(const struct members_reading *r, struct conf_cluster_id *id, const struct tree_node *node)
+{
+	if (id->known)
+		return wrong(r, node->key_at, "the cluster stands twice: once is enough");
+	if (node->next != NULL || node->kind != TREE_TEXT ||
+	    !text_hex_parse(id->bytes, sizeof(id->bytes), node->text))
+		return wrong(r, node->key_at,
+		    "cluster needs a line of its own and an id of %d hexadecimal digits, as raft-ctl members -y prints it",
+		    2 * CONF_CLUSTER_ID_SIZE);
+	id->known = true;
+	return true;
+}
+
+static bool
+is_cluster(const struct tree_node *node)
+{
+	return node->kind == TREE_MAP && node->first != NULL && strcmp(node->first->key, "cluster") == 0;
+}
+
 /* The newest member against those before it. */
 static bool
 check_unique(
@@ -134,15 +155,21 @@ check_unique(
 }
 
 bool
-members_read(
-    struct raft_config *members, const struct tree *tree, const struct tree_node *list, char *why)
+members_read(struct raft_config *members, struct conf_cluster_id *id, const struct tree *tree,
+    const struct tree_node *list, char *why)
 {
 	const struct members_reading r = {tree, why};
 	memset(members, 0, sizeof(*members));
+	memset(id, 0, sizeof(*id));
 	if (list->kind != TREE_LIST)
 		return wrong(&r, list->at,
 		    "members are a list: write - { id: ID, address: ADDRESS, key: KEY } for each");
 	for (const struct tree_node *node = list->first; node != NULL; node = node->next) {
+		if (is_cluster(node)) {
+			if (!read_cluster(&r, id, node->first))
+				return false;
+			continue;
+		}
 		if (members->count == RAFT_MEMBERS_MAX)
 			return wrong(&r, node->at, "too many members: a cluster has at most %d",
 			    RAFT_MEMBERS_MAX);
@@ -161,19 +188,26 @@ members_read(
 }
 
 bool
-conf_read_members(const char *path, struct raft_config *members, char *why)
+conf_read_members(const char *path, struct raft_config *members, struct conf_cluster_id *id, char *why)
 {
+	struct conf_cluster_id unused;
 	struct tree *tree = tree_read(path, why);
 	if (tree == NULL)
 		return false;
-	bool good = members_read(members, tree, tree->root, why);
+	bool good = members_read(members, id ? id : &unused, tree, tree->root, why);
 	tree_free(tree);
 	return good;
 }
 
 void
-members_print(FILE *out, const struct raft_config *members, const char *indent)
+members_print(
+    FILE *out, const struct raft_config *members, const struct conf_cluster_id *id, const char *indent)
 {
+	char hex[2 * CONF_CLUSTER_ID_SIZE + 1];
+	if (id != NULL && id->known) {
+		seal_hex(hex, id->bytes, sizeof(id->bytes));
+		fprintf(out, "%s- { cluster: \"%s\" }\n", indent, hex);
+	}
 	for (size_t i = 0; i < members->count; i++) {
 		const struct raft_member *member = &members->members[i];
 		char key[SEAL_KEY_TEXT_SIZE];
@@ -189,12 +223,12 @@ members_print(FILE *out, const struct raft_config *members, const char *indent)
 }
 
 char *
-conf_print_members(const struct raft_config *members)
+conf_print_members(const struct raft_config *members, const struct conf_cluster_id *id)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *out = text_memory(open_memstream(&text, &size));
-	members_print(out, members, "");
+	members_print(out, members, id, "");
 	fclose(out);
 	return text_memory(text);
 }

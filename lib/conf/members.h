@@ -9,9 +9,10 @@
 #include "tree.h"
 
 /* False with one sentence in why; the members come out sorted by id. */
-bool members_read(
-    struct raft_config *members, const struct tree *tree, const struct tree_node *list, char *why);
+bool members_read(struct raft_config *members, struct conf_cluster_id *id, const struct tree *tree,
+    const struct tree_node *list, char *why);
 /* Each line begins with `indent`. */
-void members_print(FILE *out, const struct raft_config *members, const char *indent);
+void members_print(
+    FILE *out, const struct raft_config *members, const struct conf_cluster_id *id, const char *indent);
 
 #endif

@@ -144,3 +144,28 @@ path_folder(const char *path)
 		return text_dup("/");
 	return text_memory(strndup(path, (size_t)(slash - path)));
 }
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+bool
+text_hex_parse(uint8_t *out, size_t size, const char *text)
+{
+	if (strlen(text) != 2 * size)
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		int high = hex_digit(text[2 * i]);
+		int low = hex_digit(text[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}

@@ -3,6 +3,8 @@
 #ifndef CONF_TEXT_H
 #define CONF_TEXT_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* As it is where that reads back as the same, also within [ ] and { }; else in double quotes. */
@@ -14,6 +16,9 @@ char *path_resolve(const char *folder, const char *path);
 char *path_absolute(const char *path);
 /* Of an absolute path: all up to the last slash. */
 char *path_folder(const char *path);
+
+/* Lower-case hexadecimal digits, exactly 2 * size of them. */
+bool text_hex_parse(uint8_t *out, size_t size, const char *text);
 
 /* Die when there is no memory. */
 void *text_memory(void *p);

@@ -221,7 +221,7 @@ read_members(struct conf_reading *r, const struct conf_key *key, const struct tr
 	struct conf *conf = r->conf;
 	if (node->kind == TREE_LIST) {
 		conf->cluster.have_members = true;
-		return members_read(&conf->cluster.members, r->tree, node, r->why);
+		return members_read(&conf->cluster.members, &conf->cluster.id, r->tree, node, r->why);
 	}
 	if (node->kind != TREE_TEXT || node->text[0] == '\0')
 		return wrong(r, key, node, " needs a list of members, or the file that holds it");
@@ -230,7 +230,8 @@ read_members(struct conf_reading *r, const struct conf_key *key, const struct tr
 	conf->cluster.have_members =
 	    access(conf->cluster.members_path, F_OK) == 0 || errno != ENOENT;
 	return !conf->cluster.have_members ||
-	       conf_read_members(conf->cluster.members_path, &conf->cluster.members, r->why);
+	       conf_read_members(
+		   conf->cluster.members_path, &conf->cluster.members, &conf->cluster.id, r->why);
 }
 
 static void
@@ -242,7 +243,7 @@ print_members(FILE *out, const struct conf *conf, const struct conf_key *key)
 		return;
 	}
 	fputc('\n', out);
-	members_print(out, &conf->cluster.members, "    ");
+	members_print(out, &conf->cluster.members, &conf->cluster.id, "    ");
 }
 #define free_members free_id /* conf_free frees the path */
 

@@ -273,6 +273,10 @@ admit(struct raft *raft, const struct origin *origin, const struct raft_proposal
 		propose_refuse(raft, origin, proposal, RAFT_BUSY_REASON);
 		return;
 	}
+	if (raft->transfer.active) {
+		propose_refuse(raft, origin, proposal, RAFT_TRANSFERRING_REASON);
+		return;
+	}
 	switch (proposal->entries[0].kind) {
 	case RAFT_CLIENT:
 		admit_clients(raft, origin, proposal);
@@ -287,6 +291,8 @@ admit(struct raft *raft, const struct origin *origin, const struct raft_proposal
 		append_new(raft, origin, proposal, 0, 0);
 		break;
 	case RAFT_CONFIG:
+		change_admit(raft, origin, proposal);
+		break;
 	case RAFT_KINDS_COUNT:
 		must(false); /* the shape was checked */
 	}

@@ -13,6 +13,8 @@
 
 /* A term that rises by more than this in one message is absurd, and the message is dropped. */
 #define RAFT_TERM_JUMP_MAX (UINT64_C(1) << 32)
+/* No log is longer: a disk counts with 63 bits. */
+#define RAFT_INDEX_MAX (UINT64_C(1) << 62)
 /* Nobody stands for a term beyond this: it can't come about, and it can't overflow. */
 #define RAFT_TERM_MAX (UINT64_MAX - 1)
 
@@ -64,6 +66,10 @@ struct raft_pos rlog_agree(const struct rlog *log, struct raft_pos pos);
 void rlog_append(struct rlog *log, const struct raft_entry *entry);
 /* Removes all above `after`; the bytes that went. */
 uint64_t rlog_truncate(struct rlog *log, uint64_t after);
+/* The log begins after this place, which it holds. */
+void rlog_compact(struct rlog *log, struct raft_pos before);
+/* The log is empty, and begins after this place with this configuration. */
+void rlog_reset(struct rlog *log, struct raft_pos before, const struct raft_config *config);
 /* Drops the oldest entries from memory, none above `keep_after`, until at most bytes_max remain. */
 void rlog_trim(struct rlog *log, uint64_t keep_after, uint64_t bytes_max);
 /* NULL when it is not in memory. */
@@ -95,6 +101,9 @@ struct store {
 	uint64_t hard_number; /* the write that holds the present term and vote */
 	bool recovered_wanted;
 	uint64_t recovered_number;
+	bool install; /* pending: the next write replaces the log by the snapshot at install_pos */
+	struct raft_pos install_pos;
+	uint64_t install_number; /* the last write that did */
 	struct store_write *writes; /* issued, not confirmed; a queue from writes_head on */
 	size_t writes_head;
 	size_t writes_count;
@@ -106,6 +115,8 @@ struct store {
 uint64_t store_hard_number(const struct store *store);
 bool store_hard_durable(const struct store *store);
 void store_truncated(struct store *store, uint64_t after);
+/* The whole log is that of a snapshot. */
+void store_install(struct store *store, struct raft_pos pos);
 void store_take(struct raft *raft, struct raft_write *write);
 /* False when no such write is outstanding. */
 bool store_confirm(struct raft *raft, uint64_t number);
@@ -134,6 +145,8 @@ struct out {
 	size_t reads_count, reads_size;
 	struct raft_fetch *fetches;
 	size_t fetches_count, fetches_size;
+	struct raft_snapshot_send *snapshots;
+	size_t snapshots_count, snapshots_size;
 	bool taken; /* by the caller: goes away at the next step */
 };
 
@@ -146,6 +159,7 @@ void out_own_entries(struct raft *raft, struct raft_propose *propose,
 void out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *answer);
 void out_read(struct raft *raft, const struct raft_read_answer *answer);
 void out_fetch(struct raft *raft, const struct raft_fetch *fetch);
+void out_snapshot(struct raft *raft, const struct raft_id *peer);
 void out_take(struct raft *raft, struct raft_update *update);
 void out_release(struct raft *raft);
 void out_free(struct raft *raft);
@@ -168,6 +182,8 @@ void role_higher_term(
 
 void election_timer_reset(struct raft *raft);
 void election_tick(struct raft *raft);
+/* §3.10: the leader wants this node to lead. */
+void election_at_once(struct raft *raft, const struct raft_id *leader);
 void election_vote(struct raft *raft, const struct raft_message *message);
 void election_vote_reply(struct raft *raft, const struct raft_message *message);
 /* The own vote counts once it is durable. */
@@ -183,17 +199,22 @@ void append_reset(struct raft *raft);
 
 /* --------------------------------------------- progress.c, replicate.c */
 
-enum progress_state { PROGRESS_PROBE, PROGRESS_PIPELINE };
+enum progress_state { PROGRESS_PROBE, PROGRESS_PIPELINE, PROGRESS_SNAPSHOT };
 
 struct flight {
 	uint64_t last;
 	uint64_t size;
 };
 
+/* Of a peer that is no member any more. */
+#define RAFT_LEAVING ((enum raft_member_role)0)
+
 /* A member other than this node, and what a leader knows of it. */
 struct peer {
 	struct raft_id id;
-	enum raft_member_role role;
+	enum raft_member_role role; /* RAFT_LEAVING: removed, and to be told so */
+	uint64_t leaving_index;     /* the configuration without it */
+	struct mono_ms leaving_until;
 	/* this election */
 	bool vote_granted;
 	/* replication (§3.5, §10.2.1) */
@@ -202,6 +223,8 @@ struct peer {
 	uint64_t accepted;      /* matched there, durable or not; at least match */
 	uint64_t next;          /* the first entry not yet sent; in PROBE: to be tried */
 	bool paused;            /* PROBE: a message is under way, or nobody answers */
+	bool snapshot_asked;    /* SNAPSHOT: one is being sent */
+	struct mono_ms snapshot_at; /* SNAPSHOT: not before */
 	uint64_t probe_last;    /* PROBE: accepted at or above it ends the probe */
 	struct flight *flights; /* PIPELINE: a ring of window_messages_max */
 	size_t flights_head;
@@ -238,9 +261,13 @@ struct peer *peer_find(struct raft *raft, const struct raft_id *id);
 /* After any change of configuration: keeps those who stay. */
 void peers_update(struct raft *raft);
 void peers_free(struct raft *raft);
+/* Forgets removed members that have heard of it, or all of them. */
+void peers_leave(struct raft *raft, bool all);
 
 void progress_reset(struct raft *raft, struct peer *peer);
 void progress_probe(struct raft *raft, struct peer *peer, uint64_t next);
+/* What it needs is compacted away. */
+void progress_snapshot(struct peer *peer);
 void progress_pause(struct raft *raft, struct peer *peer);
 void progress_check(struct raft *raft, struct peer *peer);
 void progress_sent(struct raft *raft, struct peer *peer, uint64_t last, uint64_t size);
@@ -259,6 +286,15 @@ void replicate_flush(struct raft *raft);
 /* Frees what the last update pointed to. */
 void replicate_release(struct raft *raft);
 
+/* Who asked: a client here, or one at another node. */
+struct origin {
+	bool local;
+	uint64_t ticket;
+	struct raft_id from;
+	uint64_t start_number;
+	uint64_t request;
+};
+
 /* ------------------------------------------------- leader.c, quorum.c */
 
 void leader_begin(struct raft *raft);
@@ -269,8 +305,20 @@ void leader_tick(struct raft *raft);
 /* Appends an entry of the own making. */
 void leader_append_noop(struct raft *raft);
 void leader_append(struct raft *raft, const struct raft_entry *entry);
+void leader_append_config(struct raft *raft, const struct raft_config *config);
 void leader_addresses(struct raft *raft);
 void leader_disk(struct raft *raft);
+
+/* ------------------------------------------------------------ change.c */
+
+/* The configuration after the change; refused: config is then worth nothing. */
+enum raft_reason change_apply(struct raft_config *config, const struct raft_change *change);
+/* Before: the shape is right, and this node leads. */
+void change_admit(
+    struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal);
+void change_tick(struct raft *raft);
+/* A leader that is no voter any more steps down once that is committed; after all has been sent. */
+void change_leave(struct raft *raft);
 
 bool quorum_sole_voter(const struct raft *raft);
 bool quorum_self_votes(const struct raft *raft);
@@ -289,15 +337,6 @@ void commit_advance(struct raft *raft, uint64_t index);
 bool commit_own_term(const struct raft *raft);
 
 /* ------------------------- propose.c, admit.c, answer.c, forward.c, read.c */
-
-/* Who asked: a client here, or one at another node. */
-struct origin {
-	bool local;
-	uint64_t ticket;
-	struct raft_id from;
-	uint64_t start_number;
-	uint64_t request;
-};
 
 /* An answer that waits for its last entry to be committed. */
 struct pending {
@@ -345,6 +384,28 @@ void forward_answer(struct raft *raft, const struct raft_message *message);
 void forward_fail(struct raft *raft, enum raft_reason reason);
 void forward_tick(struct raft *raft);
 
+void forward_transfer(struct raft *raft, uint64_t ticket, const struct raft_id *target);
+
+/* ---------------------------------------------------------- transfer.c */
+
+struct transfer {
+	bool active; /* no proposals are admitted meanwhile */
+	bool sent;   /* the target has been told to stand */
+	struct raft_id target;
+	struct origin origin;
+	struct mono_ms deadline;
+};
+void transfer_local(struct raft *raft, uint64_t ticket, const struct raft_id *target);
+void transfer_message(struct raft *raft, const struct raft_message *message);
+void transfer_timeout_now(struct raft *raft, const struct raft_message *message);
+void transfer_tick(struct raft *raft);
+/* A leader that goes tells one that has its whole log to stand at once, if there is one. */
+void transfer_nudge(struct raft *raft);
+/* A request for votes with a higher term is about to end this leader's term. */
+void transfer_deposed(struct raft *raft, const struct raft_message *message);
+/* The leader is none any more. */
+void transfer_end(struct raft *raft);
+
 /* A read at the leader. */
 struct read_wait {
 	struct origin origin;
@@ -370,6 +431,16 @@ void read_confirm(struct raft *raft);
 void read_stepped_down(struct raft *raft);
 void read_forwards_fail(struct raft *raft, enum raft_reason reason);
 void read_tick(struct raft *raft);
+
+/* ----------------------------------------------------------- snapshot.c */
+
+void snapshot_compacted(struct raft *raft, const struct raft_pos *before);
+/* One is being stored: until that is durable this node does not stand. */
+bool snapshot_installing(const struct raft *raft);
+void snapshot_ready(struct raft *raft, const struct raft_snapshot *snapshot);
+/* The peer needs one: asks for it, once. */
+void snapshot_send(struct raft *raft, struct peer *peer);
+void snapshot_sent(struct raft *raft, const struct raft_id *id, bool ok, uint64_t index);
 
 /* ------------------------------------------------------------ recover.c */
 
@@ -418,6 +489,9 @@ struct raft {
 	bool self_granted;
 	uint64_t elections;
 	uint64_t dropped;
+	/* A leader whose disk was silent does not stand again at once (ours). */
+	struct mono_ms stalled_at;    /* when it stepped down for it */
+	uint64_t stall_penalty_ms;    /* 0: it never did */
 
 	/* Follower, of the present leader and term. */
 	uint64_t verified; /* the log equals the leader's up to here */
@@ -438,6 +512,10 @@ struct raft {
 	struct mono_ms round_at; /* when the last round began */
 	struct mono_ms heartbeat_at;
 	struct raft_sessions *sessions_last; /* at the last index */
+	uint64_t catch_up_last; /* where the log ended an election timeout ago, or longer */
+	uint64_t catch_up_next; /* and where it ended at catch_up_at */
+	struct mono_ms catch_up_at;
+	struct transfer transfer;
 	struct pendings pendings;
 	struct reads reads;
 	struct forwards forwards;

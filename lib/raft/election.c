@@ -44,7 +44,10 @@ static bool
 election_may_stand(const struct raft *raft)
 {
 	return quorum_self_votes(raft) && !raft->recover.active && !raft->full &&
-	       !store_stalled(raft, raft->now) && raft->term < RAFT_TERM_MAX;
+	       !snapshot_installing(raft) &&
+	       !store_stalled(raft, raft->now) && raft->term < RAFT_TERM_MAX &&
+	       (raft->stall_penalty_ms == 0 || quorum_sole_voter(raft) ||
+		   raft->now.ms - raft->stalled_at.ms >= raft->stall_penalty_ms);
 }
 
 /* ------------------------------------------------------------ standing */
@@ -68,7 +71,7 @@ votes_clear(struct raft *raft)
 }
 
 static void
-votes_ask(struct raft *raft, bool pre)
+votes_ask(struct raft *raft, bool pre, bool transfer)
 {
 	for (size_t i = 0; i < raft->peers_count; i++) {
 		struct raft_message *message;
@@ -78,20 +81,17 @@ votes_ask(struct raft *raft, bool pre)
 		message = out_message(raft, RAFT_MSG_VOTE, &raft->peers[i].id);
 		message->term = raft->term + pre;
 		message->vote.pre = pre;
+		message->vote.transfer = transfer;
 		message->vote.last = rlog_last(&raft->log);
 	}
 }
 
-/* The own vote is counted by election_stored, once it is durable. */
+/* The own vote is counted by election_stored, once it is durable.  why: said before. */
 static void
-election_stand(struct raft *raft)
+election_stand(struct raft *raft, bool transfer)
 {
 	static const struct raft_id nobody;
 
-	why_start(raft, "pre-vote won by ");
-	why_number(raft, votes_count(raft));
-	why_text(raft, " of ");
-	why_number(raft, raft_config_voters(core_config(raft)));
 	role_set(raft, RAFT_CANDIDATE, &nobody);
 	raft->term++;
 	raft->vote = raft->id;
@@ -100,7 +100,30 @@ election_stand(struct raft *raft)
 	raft->elections++;
 	votes_clear(raft);
 	election_timer_reset(raft);
-	votes_ask(raft, false);
+	votes_ask(raft, false, transfer);
+}
+
+static void
+election_trial_won(struct raft *raft)
+{
+	why_start(raft, "pre-vote won by ");
+	why_number(raft, votes_count(raft));
+	why_text(raft, " of ");
+	why_number(raft, raft_config_voters(core_config(raft)));
+	election_stand(raft, false);
+}
+
+void
+election_at_once(struct raft *raft, const struct raft_id *leader)
+{
+	if (!election_may_stand(raft)) {
+		core_drop(raft);
+		return;
+	}
+	why_start(raft, "");
+	why_id(raft, leader);
+	why_text(raft, " hands leadership over");
+	election_stand(raft, true);
 }
 
 static void
@@ -123,7 +146,7 @@ votes_counted(struct raft *raft)
 	if (!raft->self_granted || votes_count(raft) < quorum_size(raft))
 		return;
 	if (raft->role == RAFT_PRE_CANDIDATE)
-		election_stand(raft);
+		election_trial_won(raft);
 	else
 		election_won(raft);
 }
@@ -138,7 +161,7 @@ election_try(struct raft *raft)
 	votes_clear(raft);
 	raft->self_granted = true;
 	election_timer_reset(raft);
-	votes_ask(raft, true);
+	votes_ask(raft, true, false);
 	votes_counted(raft);
 }
 
@@ -228,8 +251,10 @@ election_vote(struct raft *raft, const struct raft_message *message)
 	}
 	if (!message->vote.transfer && leader_is_near(raft, &message->from))
 		return; /* §4.2.3: not even its term is taken over */
-	if (message->term > raft->term)
+	if (message->term > raft->term) {
+		transfer_deposed(raft, message);
 		role_higher_term(raft, message, &nobody);
+	}
 	granted = message->term == raft->term && !raft->recover.active &&
 		  vote_free_for(raft, &message->from) && log_up_to_date(raft, message->vote.last);
 	if (granted) {

@@ -83,6 +83,23 @@ forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 	out_own_entries(raft, propose, proposal->entries, proposal->entries_count);
 }
 
+void
+forward_transfer(struct raft *raft, uint64_t ticket, const struct raft_id *target)
+{
+	struct forwards *forwards = &raft->forwards;
+	struct forward forward = {.ticket = ticket, .count = 1};
+	struct raft_transfer *transfer;
+
+	forward.request = ++raft->request;
+	/* The leader itself gives up after an election timeout. */
+	forward.deadline.ms = raft->now.ms + 2 * raft->settings.election_timeout_ms;
+	*forwards_insert(forwards, forwards->count) = forward;
+	transfer = &out_message(raft, RAFT_MSG_TRANSFER, &raft->leader)->transfer;
+	transfer->start_number = raft->start_number;
+	transfer->request = forward.request;
+	transfer->target = *target;
+}
+
 /* The first record of the request, or where it would stand. */
 static size_t
 forwards_find(const struct forwards *forwards, uint64_t request)

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* In election timeouts. */
+enum { STALL_PENALTY_MAX = 16, STALL_FORGET = 64 };
+
 void
 leader_append(struct raft *raft, const struct raft_entry *entry)
 {
@@ -44,6 +47,14 @@ leader_append_noop(struct raft *raft)
 	leader_append_own(raft, RAFT_NOOP, NULL, 0);
 }
 
+void
+leader_append_config(struct raft *raft, const struct raft_config *config)
+{
+	uint8_t data[RAFT_CONFIG_SIZE_MAX];
+
+	leader_append_own(raft, RAFT_CONFIG, data, (uint32_t)raft_config_encode(config, data));
+}
+
 /* The table at the last index: what is committed, and the rest of the own log. */
 static void
 leader_sessions(struct raft *raft)
@@ -71,16 +82,20 @@ void
 leader_begin(struct raft *raft)
 {
 	leader_sessions(raft);
+	peers_leave(raft, true);
 	for (size_t i = 0; i < raft->peers_count; i++)
 		leader_peer_begin(raft, &raft->peers[i]);
 	raft->term_first = raft->log.last + 1;
 	raft->heartbeat_at = raft->now;
+	raft->catch_up_last = raft->catch_up_next = raft->term_first;
+	raft->catch_up_at = raft->now;
 	leader_append_noop(raft);
 }
 
 void
 leader_end(struct raft *raft)
 {
+	transfer_end(raft);
 	answer_stepped_down(raft);
 	read_stepped_down(raft);
 	raft_sessions_free(raft->sessions_last);
@@ -106,7 +121,26 @@ leader_disk(struct raft *raft)
 	if (raft->role != RAFT_LEADER || !raft->full || quorum_sole_voter(raft))
 		return;
 	why_start(raft, "disk full");
+	transfer_nudge(raft);
 	leader_step_down(raft);
+}
+
+/*
+ * Ours: a disk that hangs again and again must not depose leader after leader.  Each time that it costs
+ * this node the leadership it stays out of elections twice as long, up to a limit, so that
+ * others come first; a while without that and all is forgotten.
+ */
+static void
+stall_noted(struct raft *raft)
+{
+	uint64_t timeout = raft->settings.election_timeout_ms;
+	uint64_t since = raft->now.ms - raft->stalled_at.ms;
+
+	if (raft->stall_penalty_ms == 0 || since > STALL_FORGET * timeout)
+		raft->stall_penalty_ms = 2 * timeout;
+	else if (raft->stall_penalty_ms < STALL_PENALTY_MAX * timeout)
+		raft->stall_penalty_ms *= 2;
+	raft->stalled_at = raft->now;
 }
 
 static bool
@@ -117,6 +151,7 @@ leader_stalled(struct raft *raft)
 	why_start(raft, "disk silent for ");
 	why_number(raft, store_silence_ms(raft, raft->now));
 	why_text(raft, " ms");
+	stall_noted(raft);
 	return true;
 }
 
@@ -177,7 +212,11 @@ void
 leader_tick(struct raft *raft)
 {
 	leader_check(raft);
-	if (raft->role != RAFT_LEADER || !round_due(raft))
+	if (raft->role != RAFT_LEADER)
+		return;
+	change_tick(raft);
+	peers_leave(raft, false);
+	if (!round_due(raft))
 		return;
 	if (!leader_is_quiet(raft)) {
 		raft->round++;
@@ -221,12 +260,11 @@ addresses_complete(const struct raft *raft, struct raft_config *config)
 void
 leader_addresses(struct raft *raft)
 {
-	uint8_t data[RAFT_CONFIG_SIZE_MAX];
 	struct raft_config config;
 
 	if (!commit_own_term(raft) || raft->full || rlog_config(&raft->log)->index > raft->commit)
 		return;
 	if (!addresses_complete(raft, &config))
 		return;
-	leader_append_own(raft, RAFT_CONFIG, data, (uint32_t)raft_config_encode(&config, data));
+	leader_append_config(raft, &config);
 }

@@ -195,6 +195,50 @@ rlog_trim(struct rlog *log, uint64_t keep_after, uint64_t bytes_max)
 		log->tail_head = 0;
 }
 
+static void
+tail_drop_to(struct rlog *log, uint64_t index)
+{
+	while (log->tail_count > 0 && log->tail_first <= index) {
+		struct raft_entry *entry = &log->tail[log->tail_head];
+
+		log->tail_bytes -= entry->size;
+		raft_chunk_unref(entry->chunk);
+		log->tail_head++;
+		log->tail_count--;
+		log->tail_first++;
+	}
+	if (log->tail_count == 0)
+		log->tail_head = 0;
+}
+
+void
+rlog_compact(struct rlog *log, struct raft_pos before)
+{
+	size_t old = 0;
+
+	must(before.index <= log->last);
+	while (old + 1 < log->runs_count && log->runs[old + 1].index <= before.index + 1)
+		old++;
+	log->runs_count -= old;
+	memmove(log->runs, log->runs + old, log->runs_count * sizeof *log->runs);
+	tail_drop_to(log, before.index);
+	log->before = before;
+}
+
+void
+rlog_reset(struct rlog *log, struct raft_pos before, const struct raft_config *config)
+{
+	tail_drop_to(log, log->last);
+	must(log->tail_bytes == 0);
+	log->runs_count = 0;
+	log->before = before;
+	log->last = before.index;
+	log->tail_first = before.index + 1;
+	log->configs_count = 1;
+	log->configs[0].index = before.index;
+	log->configs[0].config = *config;
+}
+
 const struct raft_entry *
 rlog_entry(const struct rlog *log, uint64_t index)
 {

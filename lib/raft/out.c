@@ -84,6 +84,16 @@ out_fetch(struct raft *raft, const struct raft_fetch *fetch)
 }
 
 void
+out_snapshot(struct raft *raft, const struct raft_id *peer)
+{
+	struct out *out = &raft->out;
+
+	out->snapshots = core_grow(
+	    out->snapshots, &out->snapshots_size, out->snapshots_count + 1, sizeof *out->snapshots);
+	out->snapshots[out->snapshots_count++].peer = *peer;
+}
+
+void
 out_take(struct raft *raft, struct raft_update *update)
 {
 	struct out *out = &raft->out;
@@ -100,6 +110,8 @@ out_take(struct raft *raft, struct raft_update *update)
 	update->reads_count = out->reads_count;
 	update->fetches = out->fetches;
 	update->fetches_count = out->fetches_count;
+	update->snapshots = out->snapshots;
+	update->snapshots_count = out->snapshots_count;
 	out->taken = true;
 }
 
@@ -135,6 +147,7 @@ out_release(struct raft *raft)
 	out->answers_count = 0;
 	out->reads_count = 0;
 	out->fetches_count = 0;
+	out->snapshots_count = 0;
 	out->taken = false;
 }
 
@@ -151,4 +164,5 @@ out_free(struct raft *raft)
 	free(out->answers);
 	free(out->reads);
 	free(out->fetches);
+	free(out->snapshots);
 }

@@ -4,6 +4,7 @@
  *
  * probe:     one message at a time, until one is accepted.
  * pipeline:  next runs ahead of what is accepted, as far as the window is open.
+ * snapshot:  what the peer needs next is compacted away: it gets a snapshot first.
  *
  * A refusal, a loss or an unreachable peer leads back to probe.  A loss is seen
  * by rounds: what was sent before a round began must be accepted in the reply to
@@ -13,6 +14,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+/* In election timeouts. */
+enum { LEAVING_MAX = 10 };
 
 struct peer *
 peer_find(struct raft *raft, const struct raft_id *id)
@@ -50,6 +54,55 @@ peer_new(struct raft *raft, struct peer *peer, const struct raft_member *member)
 	progress_reset(raft, peer);
 }
 
+/* The place of a peer is given up; what it owns has gone elsewhere. */
+static void
+peer_moved(struct peer *peer)
+{
+	peer->flights = NULL;
+	peer->fetched = NULL;
+	peer->fetched_count = 0;
+}
+
+/*
+ * Ours: a leader goes on sending to a member that it has removed until that one knows (or
+ * for a while).  It counts for nothing.  The number of peers with those that leave now.
+ */
+static size_t
+peers_leaving(struct raft *raft, struct peer *peers, size_t count)
+{
+	for (size_t i = 0; i < raft->peers_count && raft->role == RAFT_LEADER; i++) {
+		struct peer *peer = &raft->peers[i];
+
+		if (peer->flights == NULL || count == RAFT_MEMBERS_MAX)
+			continue;
+		if (peer->role != RAFT_LEAVING) {
+			peer->leaving_index = rlog_config(&raft->log)->index;
+			peer->leaving_until.ms = raft->now.ms + LEAVING_MAX * raft->settings.election_timeout_ms;
+		}
+		peers[count] = *peer;
+		peers[count++].role = RAFT_LEAVING;
+		peer_moved(peer);
+	}
+	return count;
+}
+
+void
+peers_leave(struct raft *raft, bool all)
+{
+	for (size_t i = raft->peers_count; i-- > 0;) {
+		struct peer *peer = &raft->peers[i];
+
+		if (peer->role != RAFT_LEAVING)
+			continue;
+		if (!all && raft->now.ms < peer->leaving_until.ms &&
+		    (peer->match < peer->leaving_index || peer->commit_sent < peer->leaving_index))
+			continue;
+		peer_free(peer);
+		raft->peers_count--;
+		memmove(peer, peer + 1, (raft->peers_count - i) * sizeof *peer);
+	}
+}
+
 void
 peers_update(struct raft *raft)
 {
@@ -65,14 +118,13 @@ peers_update(struct raft *raft)
 			continue;
 		if (known != NULL) {
 			peers[count] = *known;
-			known->flights = NULL; /* moved, with what was fetched */
-			known->fetched = NULL;
-			known->fetched_count = 0;
+			peer_moved(known);
 		} else {
 			peer_new(raft, &peers[count], member);
 		}
 		peers[count++].role = member->role;
 	}
+	count = peers_leaving(raft, peers, count);
 	peers_free(raft);
 	memcpy(raft->peers, peers, count * sizeof *peers);
 	raft->peers_count = count;
@@ -124,10 +176,25 @@ progress_reset(struct raft *raft, struct peer *peer)
 	progress_probe(raft, peer, raft->log.last + 1);
 }
 
+void
+progress_snapshot(struct peer *peer)
+{
+	peer->state = PROGRESS_SNAPSHOT;
+	peer->snapshot_asked = false;
+	peer->snapshot_at.ms = 0;
+	peer->paused = false;
+	peer->check_round = 0;
+	flights_clear(peer);
+	progress_fetch_forget(peer);
+}
+
 /* Nobody answers: it goes on once the peer has answered a heartbeat. */
 void
 progress_pause(struct raft *raft, struct peer *peer)
 {
+	/* Who sends the snapshot sees for himself that nothing moves. */
+	if (peer->state == PROGRESS_SNAPSHOT)
+		return;
 	/* While probing, what is accepted is no guess worth trying: keep the one there is. */
 	progress_probe(raft, peer, peer->state == PROGRESS_PROBE ? peer->next : peer->accepted + 1);
 	peer->paused = true;
@@ -139,7 +206,7 @@ progress_check(struct raft *raft, struct peer *peer)
 {
 	uint64_t last = peer->state == PROGRESS_PIPELINE ? peer->next - 1 : peer->probe_last;
 
-	if (peer->check_round != 0 || (peer->state == PROGRESS_PROBE && !peer->paused))
+	if (peer->state == PROGRESS_SNAPSHOT || peer->check_round != 0 || (peer->state == PROGRESS_PROBE && !peer->paused))
 		return;
 	if (peer->accepted >= last && peer->state == PROGRESS_PIPELINE)
 		return;
@@ -223,6 +290,12 @@ progress_accepted(
 		peer->match = match;
 	if (accepted > peer->accepted)
 		peer->accepted = accepted;
+	if (peer->state == PROGRESS_SNAPSHOT) {
+		/* It has got there by itself, or by a snapshot of another leader. */
+		if (peer->accepted >= raft->log.before.index)
+			progress_probe(raft, peer, peer->accepted + 1);
+		return;
+	}
 	flights_landed(raft, peer);
 	lost = check_lost(peer, round);
 	if (peer->state == PROGRESS_PROBE && peer->paused && peer->accepted >= peer->probe_last)
@@ -243,6 +316,8 @@ progress_refused(struct raft *raft, struct peer *peer, uint64_t refused, struct 
 {
 	uint64_t agreed;
 
+	if (peer->state == PROGRESS_SNAPSHOT)
+		return;
 	if (refused <= peer->accepted || refused >= peer->next)
 		return; /* of an older message; since then more was accepted, or less tried */
 	if (peer->state == PROGRESS_PROBE && refused != peer->next - 1)
@@ -258,6 +333,8 @@ progress_refused(struct raft *raft, struct peer *peer, uint64_t refused, struct 
 const char *
 progress_name(const struct raft *raft, const struct peer *peer)
 {
+	if (peer->state == PROGRESS_SNAPSHOT)
+		return "snapshot";
 	if (peer->state == PROGRESS_PROBE)
 		return "probe";
 	return peer->next < raft->log.tail_first ? "fetch" : "pipeline";

@@ -32,6 +32,7 @@ shape_single(const struct raft_proposal *proposal)
 {
 	const struct raft_entry *entry = &proposal->entries[0];
 	struct raft_session_open open;
+	struct raft_change change;
 	bool ok = false;
 
 	if (proposal->entries_count == 1 && entry->serial == 0) {
@@ -44,6 +45,10 @@ shape_single(const struct raft_proposal *proposal)
 		else if (entry->kind == RAFT_SESSION_DROP)
 			ok = raft_sid_named(&entry->session) && raft_entry_data_size(entry) > 0 &&
 			     raft_entry_data_size(entry) <= RAFT_SESSION_NAME_MAX;
+		else if (entry->kind == RAFT_CONFIG)
+			ok = raft_sid_none(&entry->session) &&
+			     raft_change_decode(
+				 &change, raft_entry_data(entry), raft_entry_data_size(entry));
 	}
 	return ok ? RAFT_NONE_REASON : RAFT_MALFORMED_REASON;
 }

@@ -117,7 +117,9 @@ struct raft_start {
 	M(PROPOSE, propose, "propose")                                                             \
 	M(ANSWER, answer, "answer")                                                                \
 	M(READ, read, "read")                                                                      \
-	M(READ_REPLY, read_reply, "read_reply")
+	M(READ_REPLY, read_reply, "read_reply")                                                    \
+	M(TIMEOUT_NOW, timeout_now, "timeout_now") /* stand at once (§3.10); nothing but the term */ \
+	M(TRANSFER, transfer, "transfer")
 enum raft_message_type {
 #define M(NAME, name, text) RAFT_MSG_##NAME,
 	RAFT_MESSAGES(M)
@@ -201,6 +203,13 @@ struct raft_read_reply {
 	uint64_t index;
 };
 
+/* A transfer asked of the leader by another node; answered as a proposal is. */
+struct raft_transfer {
+	uint64_t start_number;
+	uint64_t request;
+	struct raft_id target; /* nobody: the best one */
+};
+
 struct raft_message {
 	enum raft_message_type type;
 	struct raft_id from;
@@ -215,6 +224,7 @@ struct raft_message {
 		struct raft_answer answer;
 		struct raft_read read;
 		struct raft_read_reply read_reply;
+		struct raft_transfer transfer;
 	};
 };
 
@@ -228,7 +238,11 @@ struct raft_message {
 	E(FETCHED, "fetched")     /* entries asked for in an update were read back */              \
 	E(PROPOSE, "propose")     /* from a client of this node */                                 \
 	E(READ, "read")           /* from a client of this node */                                 \
-	E(UNREACHABLE, "unreachable") /* what was sent to a peer may be lost */
+	E(UNREACHABLE, "unreachable") /* what was sent to a peer may be lost */                    \
+	E(TRANSFER, "transfer")       /* leadership is to go to another node (§3.10) */            \
+	E(COMPACTED, "compacted")     /* the beginning of the own log was cut */                   \
+	E(SNAPSHOT_READY, "snapshot_ready") /* a leader's snapshot is on this node's disk */       \
+	E(SNAPSHOT_SENT, "snapshot_sent")   /* the end of a sending that an update asked for */
 enum raft_event_type {
 #define E(NAME, text) RAFT_EVENT_##NAME,
 	RAFT_EVENTS(E)
@@ -238,7 +252,8 @@ enum raft_event_type {
 
 /*
  * A client's proposal: entries of one session with consecutive serials, all CLIENT;
- * or one NOOP (a barrier), SESSION_OPEN or SESSION_DROP.  `ticket` names it in the answers:
+ * or one NOOP (a barrier), SESSION_OPEN, SESSION_DROP, or CONFIG, whose data is then a change
+ * (raft_change_encode) that the leader makes a configuration of.  `ticket` names it in the answers:
  * one or more, which together cover each serial once.
  */
 struct raft_proposal {
@@ -248,6 +263,16 @@ struct raft_proposal {
 	uint64_t seen;  /* anonymous session: the highest index its client had seen when it was made */
 	const struct raft_entry *entries;
 	size_t entries_count;
+};
+
+/*
+ * A whole snapshot of another node, durable here but not yet this log's beginning.  config and
+ * sessions are those at its place.
+ */
+struct raft_snapshot {
+	struct raft_pos pos;
+	const struct raft_config *config;
+	struct raft_sessions *sessions; /* taken over by the core, in any case */
 };
 
 struct raft_event {
@@ -266,6 +291,21 @@ struct raft_event {
 		const struct raft_proposal *proposal;
 		uint64_t read_ticket;
 		struct raft_id unreachable;
+		/*
+		 * Answered once, as one entry without serial.  COMMITTED: the target has stood for
+		 * pos.term and deposed this leader.
+		 */
+		struct {
+			uint64_t ticket;
+			struct raft_id target; /* nobody: the best one */
+		} transfer;
+		struct raft_pos compacted; /* the place before the first entry now; durable */
+		const struct raft_snapshot *snapshot;
+		struct {
+			struct raft_id peer;
+			bool ok;        /* its disk has it */
+			uint64_t index; /* the snapshot's */
+		} sent;
 	};
 };
 
@@ -285,6 +325,9 @@ struct raft_write {
 	const struct raft_entry *entries;
 	size_t entries_count;
 	bool recovered; /* clears `recovering`, in this very transaction */
+	/* First of all the log is replaced by the snapshot of this place, which was reported as ready. */
+	bool install;
+	struct raft_pos install_pos;
 };
 
 /* The answer to a local proposal; start_number and request in it mean nothing. */
@@ -307,6 +350,11 @@ struct raft_fetch {
 	uint64_t size_max; /* at least one entry, whatever its size */
 };
 
+/* A peer needs a snapshot: the newest one there is; SNAPSHOT_SENT ends it. */
+struct raft_snapshot_send {
+	struct raft_id peer;
+};
+
 struct raft_update {
 	struct raft_write write;
 	bool commit_changed;
@@ -319,6 +367,8 @@ struct raft_update {
 	size_t reads_count;
 	const struct raft_fetch *fetches;
 	size_t fetches_count;
+	const struct raft_snapshot_send *snapshots;
+	size_t snapshots_count;
 	bool state_changed;  /* role, term or leader */
 	const char *why;     /* of the last change of role, one line without newline; "" */
 	enum raft_role was;  /* role before that change */
@@ -348,7 +398,7 @@ bool raft_congested(const struct raft *raft);
 struct raft_peer_status {
 	struct raft_id id;
 	enum raft_member_role role;
-	const char *state; /* "probe", "pipeline", "fetch", "self" */
+	const char *state; /* "probe", "pipeline", "fetch", "snapshot", "self" */
 	uint64_t match;
 	uint64_t next;
 	uint64_t in_flight;
@@ -369,6 +419,7 @@ struct raft_status {
 	uint64_t dropped;   /* messages that made no sense */
 	bool recovering;
 	bool full;
+	struct raft_id transfer; /* the target of a transfer under way; nobody: none is */
 	bool stalled; /* the disk has been silent for longer than store_timeout_ms */
 	size_t peers_count;
 	struct raft_peer_status peers[RAFT_MEMBERS_MAX];

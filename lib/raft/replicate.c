@@ -142,12 +142,15 @@ static void
 peer_flush(struct raft *raft, struct peer *peer)
 {
 	/* The place before `next` is compacted away: only a snapshot helps such a peer. */
-	bool reachable = peer->next > raft->log.before.index;
+	bool reachable =
+	    peer->state != PROGRESS_SNAPSHOT && peer->next > raft->log.before.index;
 	bool sent = false;
 
 	if (peer->round_due)
 		progress_check(raft, peer);
-	if (reachable)
+	if (!reachable)
+		snapshot_send(raft, peer);
+	else
 		sent = peer->state == PROGRESS_PROBE ? flush_probe(raft, peer)
 						     : flush_pipeline(raft, peer);
 	if (!sent && (peer->round_due || commit_news(raft, peer)))

@@ -52,6 +52,7 @@ raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *sta
 	status->tail_size = raft->log.tail_bytes;
 	status->elections = raft->elections;
 	status->dropped = raft->dropped;
+	status->transfer = raft->transfer.target;
 	status->recovering = raft->recover.active;
 	status->full = raft->full;
 	status->stalled = store_stalled(raft, now);

@@ -85,6 +85,12 @@ step_message(struct raft *raft, const struct raft_message *message)
 	case RAFT_MSG_READ_REPLY:
 		read_reply(raft, message);
 		break;
+	case RAFT_MSG_TIMEOUT_NOW:
+		transfer_timeout_now(raft, message);
+		break;
+	case RAFT_MSG_TRANSFER:
+		transfer_message(raft, message);
+		break;
 	case RAFT_MESSAGES_COUNT:
 		break;
 	}
@@ -134,6 +140,18 @@ step_event(struct raft *raft, const struct raft_event *event)
 	case RAFT_EVENT_UNREACHABLE:
 		replicate_unreachable(raft, &event->unreachable);
 		break;
+	case RAFT_EVENT_TRANSFER:
+		transfer_local(raft, event->transfer.ticket, &event->transfer.target);
+		break;
+	case RAFT_EVENT_COMPACTED:
+		snapshot_compacted(raft, &event->compacted);
+		break;
+	case RAFT_EVENT_SNAPSHOT_READY:
+		snapshot_ready(raft, event->snapshot);
+		break;
+	case RAFT_EVENT_SNAPSHOT_SENT:
+		snapshot_sent(raft, &event->sent.peer, event->sent.ok, event->sent.index);
+		break;
 	case RAFT_EVENTS_COUNT:
 		break;
 	}
@@ -153,6 +171,8 @@ wake_leader(const struct raft *raft)
 {
 	uint64_t at = raft->heartbeat_at.ms;
 
+	if (raft->transfer.active)
+		sooner(&at, raft->transfer.deadline.ms);
 	if (quorum_sole_voter(raft))
 		return raft->peers_count > 0 ? at : UINT64_MAX;
 	sooner(&at, quorum_heard(raft).ms + raft->settings.election_timeout_ms);
@@ -178,6 +198,7 @@ static void
 tick(struct raft *raft)
 {
 	leader_tick(raft);
+	transfer_tick(raft);
 	election_tick(raft);
 	forward_tick(raft);
 	read_tick(raft);
@@ -203,6 +224,7 @@ update_take(struct raft *raft, struct raft_update *update)
 	memset(update, 0, sizeof *update);
 	tick(raft);
 	replicate_flush(raft);
+	change_leave(raft);
 	append_acknowledge(raft);
 	store_take(raft, &update->write);
 	out_take(raft, update);

@@ -34,6 +34,17 @@ store_truncated(struct store *store, uint64_t after)
 		store->durable = after;
 }
 
+void
+store_install(struct store *store, struct raft_pos pos)
+{
+	/* What it replaces is gone with it, on the disk, too. */
+	store->truncate = false;
+	store->install = true;
+	store->install_pos = pos;
+	store->written = pos.index;
+	store->durable = 0;
+}
+
 static struct store_write *
 store_oldest(const struct store *store)
 {
@@ -76,12 +87,12 @@ store_take(struct raft *raft, struct raft_write *write)
 	struct store_write issued = {0};
 
 	memset(write, 0, sizeof *write);
-	if (!store->hard_dirty && !store->truncate && !store->recovered_wanted &&
+	if (!store->hard_dirty && !store->truncate && !store->recovered_wanted && !store->install &&
 	    store->written == raft->log.last)
 		return;
 	issued.number = ++store->number;
-	issued.base = store->written;
-	issued.truncates = store->truncate;
+	issued.base = store->install ? 0 : store->written;
+	issued.truncates = store->truncate || store->install;
 	issued.issued = raft->now;
 	writes_push(store, &issued);
 
@@ -91,13 +102,18 @@ store_take(struct raft *raft, struct raft_write *write)
 	write->truncate = store->truncate;
 	write->truncate_after = store->truncate ? store->written : 0;
 	write->recovered = store->recovered_wanted;
+	write->install = store->install;
+	write->install_pos = store->install_pos;
 	store_take_entries(raft, write);
 
 	if (store->hard_dirty)
 		store->hard_number = store->number;
 	if (store->recovered_wanted)
 		store->recovered_number = store->number;
+	if (store->install)
+		store->install_number = store->number;
 	store->hard_dirty = false;
+	store->install = false;
 	store->truncate = false;
 	store->recovered_wanted = false;
 	store->written = raft->log.last;
@@ -110,7 +126,7 @@ store_take(struct raft *raft, struct raft_write *write)
 static uint64_t
 store_durable(const struct store *store)
 {
-	uint64_t durable = store->written;
+	uint64_t durable = store->install ? 0 : store->written;
 
 	if (store->writes_count > 0 && store_oldest(store)->base < durable)
 		durable = store_oldest(store)->base;

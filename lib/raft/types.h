@@ -122,29 +122,80 @@ bool raft_entry_decode(
     struct raft_entry *entry, struct raft_chunk *chunk, const uint8_t *bytes, size_t size);
 
 enum raft_member_role { RAFT_VOTER = 1, RAFT_LEARNER = 2 };
-enum { RAFT_KEY_SIZE = 32, RAFT_ADDRESS_SIZE = 256, RAFT_MEMBERS_MAX = 32 };
+enum {
+	RAFT_KEY_SIZE = 32,
+	RAFT_ADDRESS_SIZE = 256,
+	RAFT_MEMBERS_MAX = 32,
+	RAFT_RETIRED_MAX = 128
+};
 struct raft_member {
 	struct raft_id id;
 	enum raft_member_role role;
 	uint8_t key[RAFT_KEY_SIZE];
+	uint8_t key_next[RAFT_KEY_SIZE]; /* while its key is being replaced: the other one; else zero */
 	char address[RAFT_ADDRESS_SIZE]; /* "" at index 0; else an NNG URL, tcp://host:port */
 };
 
-/* A configuration (§4): members sorted by id. */
+/*
+ * A configuration (§4): members sorted by id, and the ids of those that were removed, oldest first: an
+ * id is never used again.  Of more than RAFT_RETIRED_MAX the oldest are forgotten.
+ */
 struct raft_config {
 	size_t count;
 	struct raft_member members[RAFT_MEMBERS_MAX];
+	size_t retired_count;
+	struct raft_id retired[RAFT_RETIRED_MAX];
 };
 
 /* NULL when there is no such member. */
 const struct raft_member *raft_config_find(const struct raft_config *config, const struct raft_id *id);
+bool raft_config_retired(const struct raft_config *config, const struct raft_id *id);
 size_t raft_config_voters(const struct raft_config *config);
 /* Sorts by id; false when an id or a key stands twice, or there is no voter. */
 bool raft_config_normalise(struct raft_config *config);
+/* Whether the member's second key is set. */
+bool raft_member_two_keys(const struct raft_member *member);
 /* Bytes written, at most RAFT_CONFIG_SIZE_MAX. */
-enum { RAFT_CONFIG_SIZE_MAX = 4 + RAFT_MEMBERS_MAX * (RAFT_ID_SIZE + 1 + RAFT_KEY_SIZE + 2 + RAFT_ADDRESS_SIZE) };
+enum {
+	RAFT_MEMBER_SIZE_MAX = RAFT_ID_SIZE + 1 + 2 * RAFT_KEY_SIZE + 2 + RAFT_ADDRESS_SIZE,
+	RAFT_CONFIG_SIZE_MAX =
+	    4 + RAFT_MEMBERS_MAX * RAFT_MEMBER_SIZE_MAX + 4 + RAFT_RETIRED_MAX * RAFT_ID_SIZE
+};
 size_t raft_config_encode(const struct raft_config *config, uint8_t *out);
 /* False when the bytes are no whole, valid configuration. */
 bool raft_config_decode(struct raft_config *config, const uint8_t *bytes, size_t size);
+
+/* ------------------------------------------------------------- changes */
+
+/* Single-server changes (§4.1): number, NAME, text.  The numbers are on the wire. */
+#define RAFT_CHANGES(C)                                                                            \
+	C(1, ADD, "add")           /* a new member, as a learner */                                \
+	C(2, PROMOTE, "promote")   /* a learner that has caught up becomes a voter */              \
+	C(3, DEMOTE, "demote")     /* a voter becomes a learner */                                 \
+	C(4, REMOVE, "remove")                                                                     \
+	C(5, ADDRESS, "address")                                                                   \
+	C(6, KEY_ADD, "key add")   /* a second key, valid beside the first */                      \
+	C(7, KEY_DROP, "key drop") /* one of the two keys is no longer valid */
+enum raft_change_op {
+#define C(number, NAME, text) RAFT_CHANGE_##NAME = number,
+	RAFT_CHANGES(C)
+#undef C
+};
+const char *raft_change_name(enum raft_change_op op);
+
+/* What is asked for.  Of the member only what the change needs is set: the id; ADD: all but the role. */
+struct raft_change {
+	enum raft_change_op op;
+	struct raft_member member;
+};
+
+/*
+ * A change is proposed as the data of an entry of kind CONFIG without session: op u8, then
+ * a member as in a configuration.  Bytes written.
+ */
+enum { RAFT_CHANGE_SIZE_MAX = 1 + RAFT_MEMBER_SIZE_MAX };
+size_t raft_change_encode(const struct raft_change *change, uint8_t *out);
+/* False when the bytes are no change. */
+bool raft_change_decode(struct raft_change *change, const uint8_t *bytes, size_t size);
 
 #endif

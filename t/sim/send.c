@@ -182,6 +182,8 @@ check_send(struct sim *sim, struct node *node, const struct raft_message *messag
 	case RAFT_MSG_ANSWER:
 	case RAFT_MSG_READ:
 	case RAFT_MSG_READ_REPLY:
+	case RAFT_MSG_TIMEOUT_NOW:
+	case RAFT_MSG_TRANSFER:
 	case RAFT_MESSAGES_COUNT:
 		break;
 	}

@@ -147,6 +147,13 @@ message_values(struct trace_record *record, const struct raft_message *message)
 		v[2] = message->read_reply.ok;
 		v[3] = message->read_reply.index;
 		break;
+	case RAFT_MSG_TIMEOUT_NOW:
+		record->keys = "term";
+		break;
+	case RAFT_MSG_TRANSFER:
+		record->keys = "term request";
+		v[1] = message->transfer.request;
+		break;
 	case RAFT_MESSAGES_COUNT:
 		break;
 	}

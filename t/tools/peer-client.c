@@ -50,7 +50,7 @@ put_config(struct conn *conn, const char *name, const char *path)
 	struct raft_config members;
 	uint8_t bytes[RAFT_CONFIG_SIZE_MAX];
 	struct msg_peer_config config;
-	if (!conf_read_members(path, &members, why))
+	if (!conf_read_members(path, &members, NULL, why))
 		errx(78, "%s", why);
 	seal_cluster_id(config.cluster.b, name, &members);
 	config.config = (struct wire_bytes){bytes, raft_config_encode(&members, bytes)};

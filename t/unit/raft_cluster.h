@@ -53,7 +53,8 @@ static inline void
 net_fetch(struct rig *rig, const struct raft_fetch *fetch)
 {
 	struct raft_event event = {.type = RAFT_EVENT_FETCHED};
-	size_t first = (size_t)fetch->first_index - 1;
+	bool there = fetch->first_index > rig->disk.before.index;
+	size_t first = there ? (size_t)(fetch->first_index - rig->disk.before.index - 1) : rig->disk.count;
 	uint64_t size = 0;
 	size_t count = 0;
 
@@ -65,6 +66,21 @@ net_fetch(struct rig *rig, const struct raft_fetch *fetch)
 	event.fetched.entries = rig->disk.entries + first;
 	event.fetched.entries_count = count;
 	rig_event(rig, &event);
+}
+
+/* The leader's newest snapshot is brought to the peer whole, if it can be reached. */
+static inline void
+net_snapshot(struct net *net, int from, const struct raft_id *to_id)
+{
+	struct rig *rig = &net->rigs[from];
+	int to = to_id->s[1] - '1';
+	bool ok = !net->cut[from][to] && !net->cut[to][from] && !net->down[to];
+
+	must(rig->disk.before.index > 0);
+	if (ok)
+		rig_snapshot_ready(&net->rigs[to], rig->disk.before, &rig->disk.config,
+		    raft_sessions_dup(rig->disk.sessions));
+	rig_snapshot_sent(rig, to + 1, ok, rig->disk.before.index);
 }
 
 /* Delivers what is there, once; false when nothing was. */
@@ -87,6 +103,11 @@ net_deliver(struct net *net)
 		for (size_t j = 0; j < fetches_count; j++)
 			net_fetch(rig, &fetches[j]);
 		free(fetches);
+		while (rig->snapshots_count > 0) {
+			struct raft_snapshot_send send = rig->snapshots[--rig->snapshots_count];
+
+			net_snapshot(net, i, &send.peer);
+		}
 		for (size_t j = 0; j < count; j++) {
 			int to = sent[j].m.to.s[1] - '1';
 
@@ -164,13 +185,18 @@ net_equal(const struct net *net)
 		const struct rig_disk *a = &net->rigs[0].disk;
 		const struct rig_disk *b = &net->rigs[i].disk;
 
-		if (a->count != b->count)
+		uint64_t last = a->before.index + a->count;
+		uint64_t first = a->before.index > b->before.index ? a->before.index : b->before.index;
+
+		if (last != b->before.index + b->count)
 			return false;
-		for (size_t j = 0; j < a->count; j++)
-			if (a->entries[j].size != b->entries[j].size ||
-			    memcmp(a->entries[j].bytes, b->entries[j].bytes, a->entries[j].size) !=
-				0)
+		for (uint64_t j = first; j < last; j++) {
+			const struct raft_entry *x = &a->entries[j - a->before.index];
+			const struct raft_entry *y = &b->entries[j - b->before.index];
+
+			if (x->size != y->size || memcmp(x->bytes, y->bytes, x->size) != 0)
 				return false;
+		}
 	}
 	return true;
 }

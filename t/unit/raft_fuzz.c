@@ -187,6 +187,13 @@ fuzz_message(struct fuzz *fuzz)
 	case RAFT_MSG_ANSWER:
 		fill_answer(fuzz, &message);
 		break;
+	case RAFT_MSG_TIMEOUT_NOW:
+		break;
+	case RAFT_MSG_TRANSFER:
+		message.transfer.start_number = rnd(fuzz, 3);
+		message.transfer.request = rnd(fuzz, 60);
+		message.transfer.target = rig_id((int)rnd(fuzz, 6));
+		break;
 	case RAFT_MSG_READ:
 	case RAFT_MSG_READ_REPLY:
 	case RAFT_MESSAGES_COUNT:
@@ -248,9 +255,73 @@ fuzz_stored(struct fuzz *fuzz)
 }
 
 static void
+fuzz_transfer(struct fuzz *fuzz)
+{
+	struct raft_event event = {.type = RAFT_EVENT_TRANSFER};
+
+	event.transfer.ticket = 1;
+	event.transfer.target = coin(fuzz) ? rig_id(1 + (int)rnd(fuzz, 5)) : (struct raft_id){0};
+	rig_event(&fuzz->rig, &event);
+}
+
+static void
+fuzz_compacted(struct fuzz *fuzz)
+{
+	struct raft_event event = {.type = RAFT_EVENT_COMPACTED};
+
+	struct raft_status status = rig_status(&fuzz->rig);
+	struct rig_disk *disk = &fuzz->rig.disk;
+
+	/* One that cannot be, and now and then a real one. */
+	event.compacted = pos_any(fuzz);
+	event.compacted.term += 7;
+	rig_event(&fuzz->rig, &event);
+	if (fuzz->rig.writes_count > 0 || rnd(fuzz, 20) != 0 ||
+	    status.commit.index <= disk->before.index + 1)
+		return;
+	rig_compact(&fuzz->rig, disk->before.index + 1 +
+				    rnd(fuzz, status.commit.index - disk->before.index));
+}
+
+static void
+fuzz_snapshot(struct fuzz *fuzz)
+{
+	struct raft_config config = rig_config(3 + (int)rnd(fuzz, 3), 0, coin(fuzz));
+	struct raft_pos pos = pos_any(fuzz);
+
+	if (coin(fuzz))
+		pos.index += 5;
+	rig_snapshot_ready(&fuzz->rig, pos, &config, raft_sessions_new());
+}
+
+static void
+fuzz_sent(struct fuzz *fuzz)
+{
+	struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_SENT};
+
+	event.sent.peer = rig_id(1 + (int)rnd(fuzz, 5));
+	event.sent.ok = coin(fuzz);
+	event.sent.index = index_any(fuzz);
+	rig_event(&fuzz->rig, &event);
+}
+
+static void
 fuzz_step(struct fuzz *fuzz)
 {
-	switch (rnd(fuzz, 30)) {
+	switch (rnd(fuzz, 34)) {
+	case 10:
+		if (rnd(fuzz, 8) == 0)
+			fuzz_transfer(fuzz);
+		break;
+	case 11:
+		fuzz_compacted(fuzz);
+		break;
+	case 12:
+		fuzz_snapshot(fuzz);
+		break;
+	case 13:
+		fuzz_sent(fuzz);
+		break;
 	case 0:
 	case 1:
 		rig_time(

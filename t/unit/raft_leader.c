@@ -543,7 +543,8 @@ test_compacted(void)
 	}
 	CHECK(rig_status(&rig).role == RAFT_LEADER);
 	rig_append_reply(&rig, 2, 4, false, 110, (struct raft_pos){5, 1}, 1);
-	CHECK(peer(&rig, 2).next == 6 && strcmp(peer(&rig, 2).state, "probe") == 0);
+	CHECK(strcmp(peer(&rig, 2).state, "snapshot") == 0);
+	CHECK(rig.snapshots_count == 1 && rig.snapshots[0].peer.s[1] == '2');
 	rig_sent_clear(&rig);
 	for (int i = 0; i < 5; i++) {
 		rig_time(&rig, RIG_HEARTBEAT);

@@ -27,9 +27,19 @@ struct rig_message {
 struct rig_disk {
 	uint64_t term;
 	struct raft_id vote;
-	struct raft_entry *entries; /* from index 1 */
+	struct raft_entry *entries; /* from index before.index + 1 */
 	size_t count;
 	bool recovering;
+	struct raft_pos before; /* 0, or a snapshot, with what it holds */
+	struct raft_config config;
+	struct raft_sessions *sessions;
+};
+
+/* What a leader sent, whole on the disk, not yet the log's beginning. */
+struct rig_snapshot {
+	struct raft_pos pos;
+	struct raft_config config;
+	struct raft_sessions *sessions;
 };
 
 struct rig_write {
@@ -59,6 +69,9 @@ struct rig {
 	size_t reads_count;
 	struct raft_fetch *fetches;
 	size_t fetches_count;
+	struct raft_snapshot_send *snapshots;
+	size_t snapshots_count;
+	struct rig_snapshot ready;
 	uint64_t wake_at;
 	uint64_t commit; /* as last told */
 	bool config_changed;
@@ -204,12 +217,18 @@ rig_start_commit(struct rig *rig, uint64_t commit)
 	start.vote = rig->disk.vote;
 	start.start_number = (uint64_t)rig->id.s[1] * 1000 + ++rig->starts;
 	start.configs = configs;
-	configs[start.configs_count++].config = rig->config;
-	start.sessions = raft_sessions_new();
+	configs[start.configs_count].index = rig->disk.before.index;
+	configs[start.configs_count++].config =
+	    rig->disk.before.index > 0 ? rig->disk.config : rig->config;
+	start.sessions = rig->disk.before.index > 0 ? raft_sessions_dup(rig->disk.sessions)
+						    : raft_sessions_new();
 	must(start.sessions != NULL);
+	start.before = start.last = start.commit = rig->disk.before;
+	if (commit < rig->disk.before.index)
+		commit = rig->disk.before.index;
 	for (size_t i = 0; i < rig->disk.count; i++) {
 		const struct raft_entry *entry = &rig->disk.entries[i];
-		uint64_t index = i + 1;
+		uint64_t index = rig->disk.before.index + i + 1;
 
 		if (start.terms_count == 0 || terms[start.terms_count - 1].term != entry->term)
 			terms[start.terms_count++] = (struct raft_term_start){index, entry->term};
@@ -227,8 +246,8 @@ rig_start_commit(struct rig *rig, uint64_t commit)
 		}
 	}
 	start.terms = terms;
-	start.entries = rig->disk.count > commit ? rig->disk.entries + commit : NULL;
-	start.entries_count = rig->disk.count - commit;
+	start.entries = start.last.index > commit ? rig->disk.entries + (commit - start.before.index) : NULL;
+	start.entries_count = start.last.index - commit;
 	start.recovering = rig->disk.recovering;
 	start.mark_valid = rig->mark_valid;
 	start.mark_term = rig->mark_term;
@@ -286,6 +305,7 @@ rig_clear(struct rig *rig)
 	rig->answers_count = 0;
 	rig->reads_count = 0;
 	rig->fetches_count = 0;
+	rig->snapshots_count = 0;
 }
 
 static inline void
@@ -308,6 +328,9 @@ rig_free(struct rig *rig)
 	free(rig->answers);
 	free(rig->reads);
 	free(rig->fetches);
+	free(rig->snapshots);
+	raft_sessions_free(rig->ready.sessions);
+	raft_sessions_free(rig->disk.sessions);
 	memset(rig, 0, sizeof *rig);
 }
 
@@ -329,17 +352,73 @@ rig_disk_cut(struct rig *rig, size_t count)
 		raft_chunk_unref(rig->disk.entries[--rig->disk.count].chunk);
 }
 
+static inline uint64_t
+rig_disk_last(const struct rig *rig)
+{
+	return rig->disk.before.index + rig->disk.count;
+}
+
+/* Cuts the beginning, as raft-logd does once there is a snapshot there; the core is told. */
+static inline void
+rig_disk_compact(struct rig *rig, uint64_t index)
+{
+	struct rig_disk *disk = &rig->disk;
+	struct raft_sessions *sessions = disk->before.index > 0 ? disk->sessions : raft_sessions_new();
+
+	must(index > disk->before.index && index <= rig_disk_last(rig));
+	if (disk->before.index == 0)
+		disk->config = rig->config;
+	for (uint64_t i = disk->before.index + 1; i <= index; i++) {
+		struct raft_entry *entry = &disk->entries[i - disk->before.index - 1];
+
+		raft_sessions_apply(sessions, i, entry);
+		if (entry->kind == RAFT_CONFIG)
+			raft_config_decode(&disk->config, raft_entry_data(entry), raft_entry_data_size(entry));
+	}
+	size_t gone = (size_t)(index - disk->before.index);
+	uint64_t term = disk->entries[gone - 1].term;
+	struct raft_entry *rest = NULL;
+	size_t rest_count = 0;
+
+	for (size_t i = gone; i < disk->count; i++) {
+		raft_chunk_ref(disk->entries[i].chunk);
+		RIG_PUSH(rest, rest_count, disk->entries[i]);
+	}
+	rig_entries_free(disk->entries, disk->count);
+	disk->entries = rest;
+	disk->count = rest_count;
+	disk->before = (struct raft_pos){index, term};
+	disk->sessions = sessions;
+}
+
+static inline void
+rig_disk_install(struct rig *rig, struct raft_pos pos)
+{
+	CHECK(pos.index == rig->ready.pos.index && pos.term == rig->ready.pos.term);
+	rig_disk_cut(rig, 0);
+	raft_sessions_free(rig->disk.sessions);
+	rig->disk.before = pos;
+	rig->disk.config = rig->ready.config;
+	rig->disk.sessions = rig->ready.sessions;
+	rig->ready.sessions = NULL;
+}
+
 static inline void
 rig_disk_write(struct rig *rig, const struct rig_write *write)
 {
 	rig->disk.term = write->w.term;
 	rig->disk.vote = write->w.vote;
+	if (write->w.install) {
+		CHECK(!write->w.truncate);
+		rig_disk_install(rig, write->w.install_pos);
+	}
 	if (write->w.truncate) {
-		CHECK(write->w.truncate_after < rig->disk.count);
-		rig_disk_cut(rig, write->w.truncate_after);
+		CHECK(write->w.truncate_after < rig_disk_last(rig));
+		CHECK(write->w.truncate_after >= rig->disk.before.index);
+		rig_disk_cut(rig, write->w.truncate_after - rig->disk.before.index);
 	}
 	for (size_t i = 0; i < write->w.entries_count; i++) {
-		CHECK(write->w.first_index + i == rig->disk.count + 1);
+		CHECK(write->w.first_index + i == rig_disk_last(rig) + 1);
 		RIG_PUSH(rig->disk.entries, rig->disk.count, write->entries[i]);
 		raft_chunk_ref(write->entries[i].chunk);
 	}
@@ -367,6 +446,8 @@ rig_take(struct rig *rig, const struct raft_update *update)
 		RIG_PUSH(rig->reads, rig->reads_count, update->reads[i]);
 	for (size_t i = 0; i < update->fetches_count; i++)
 		RIG_PUSH(rig->fetches, rig->fetches_count, update->fetches[i]);
+	for (size_t i = 0; i < update->snapshots_count; i++)
+		RIG_PUSH(rig->snapshots, rig->snapshots_count, update->snapshots[i]);
 	if (update->write.number != 0) {
 		struct rig_write write = {update->write, NULL};
 
@@ -478,6 +559,60 @@ rig_unreachable(struct rig *rig, int number)
 	rig_event(rig, &event);
 }
 
+/* The disk cuts the beginning of the log, and the core is told. */
+static inline void
+rig_compact(struct rig *rig, uint64_t index)
+{
+	struct raft_event event = {.type = RAFT_EVENT_COMPACTED};
+
+	rig_disk_compact(rig, index);
+	event.compacted = rig->disk.before;
+	rig_event(rig, &event);
+}
+
+/* A snapshot from elsewhere is on the disk.  sessions: given away. */
+static inline void
+rig_snapshot_ready(struct rig *rig, struct raft_pos pos, const struct raft_config *config,
+    struct raft_sessions *sessions)
+{
+	struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_READY};
+	struct raft_snapshot snapshot = {pos, config, raft_sessions_dup(sessions)};
+	bool installing = false;
+
+	for (size_t i = 0; i < rig->writes_count; i++)
+		installing |= rig->writes[i].w.install;
+	if (installing) {
+		raft_sessions_free(sessions);
+	} else {
+		raft_sessions_free(rig->ready.sessions);
+		rig->ready = (struct rig_snapshot){pos, *config, sessions};
+	}
+	event.snapshot = &snapshot;
+	rig_event(rig, &event);
+}
+
+static inline void
+rig_snapshot_sent(struct rig *rig, int peer, bool ok, uint64_t index)
+{
+	struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_SENT};
+
+	event.sent.peer = rig_id(peer);
+	event.sent.ok = ok;
+	event.sent.index = index;
+	rig_event(rig, &event);
+}
+
+static inline void
+rig_transfer(struct rig *rig, uint64_t ticket, int target)
+{
+	struct raft_event event = {.type = RAFT_EVENT_TRANSFER};
+
+	event.transfer.ticket = ticket;
+	if (target > 0)
+		event.transfer.target = rig_id(target);
+	rig_event(rig, &event);
+}
+
 static inline void
 rig_read(struct rig *rig, uint64_t ticket)
 {
@@ -526,6 +661,15 @@ rig_propose_one(struct rig *rig, uint64_t ticket, enum raft_kind kind, const str
 
 	rig_propose(rig, &proposal);
 	raft_chunk_unref(entry.chunk);
+}
+
+static inline void
+rig_change(struct rig *rig, uint64_t ticket, const struct raft_change *change)
+{
+	uint8_t data[RAFT_CHANGE_SIZE_MAX];
+	size_t size = raft_change_encode(change, data);
+
+	rig_propose_one(rig, ticket, RAFT_CONFIG, NULL, data, size);
 }
 
 static inline struct raft_status

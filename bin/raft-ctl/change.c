@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+/* Changing the members, one at a time. */
+#include "change.h"
+
+#include <string.h>
+
+#include "../../lib/client/refusal.h"
+#include "../../lib/seal/seal.h"
+#include "ask.h"
+#include "steps.h"
+
+static const struct raft_change *wanted;
+static bool in_doubt; /* it was refused, but an earlier attempt may have made it */
+static enum raft_reason refused;
+
+static void
+read_key(uint8_t *out, const char *text)
+{
+	if (text && text[0] != '\0' && !seal_key_parse(out, text))
+		tool_die(EXIT_UNAVAILABLE, "raft-elect names a member whose key cannot be read");
+}
+
+static void
+read_member(struct raft_member *member, const struct text_line *line)
+{
+	const char *id = text_get(line, "id"), *key = text_get(line, "key");
+	const char *role = text_get(line, "role"), *address = text_get(line, "address");
+	*member = (struct raft_member){.role = RAFT_LEARNER};
+	if (!id || !key || !role || !raft_id_parse(&member->id, id) ||
+	    (address && strlen(address) >= sizeof member->address))
+		tool_die(EXIT_UNAVAILABLE, "raft-elect names a member that cannot be read");
+	read_key(member->key, key);
+	read_key(member->key_next, text_get(line, "key_next"));
+	if (strcmp(role, "voter") == 0)
+		member->role = RAFT_VOTER;
+	if (address)
+		memcpy(member->address, address, strlen(address) + 1);
+}
+
+void
+change_members(struct ctl *ctl, struct raft_config *members)
+{
+	struct ask ask = {.socket = "elect", .what = "members"};
+	ask_one(&ctl->tool, &ask, ctl->give_up_ms);
+	*members = (struct raft_config){0};
+	for (size_t i = 0; i < ask.text.count && members->count < RAFT_MEMBERS_MAX; i++)
+		if (text_get(&ask.text.lines[i], "id"))
+			read_member(&members->members[members->count++], &ask.text.lines[i]);
+	text_free(&ask.text);
+}
+
+/* Whether the members are as the change would make them. */
+static bool
+is_made(const struct raft_config *members)
+{
+	const struct raft_member *want = &wanted->member;
+	const struct raft_member *have = raft_config_find(members, &want->id);
+	if (wanted->op == RAFT_CHANGE_REMOVE)
+		return have == NULL;
+	if (have == NULL)
+		return false;
+	bool has_key = memcmp(have->key, want->key, RAFT_KEY_SIZE) == 0 ||
+	    memcmp(have->key_next, want->key, RAFT_KEY_SIZE) == 0;
+	switch (wanted->op) {
+	case RAFT_CHANGE_PROMOTE:
+		return have->role == RAFT_VOTER;
+	case RAFT_CHANGE_DEMOTE:
+		return have->role == RAFT_LEARNER;
+	case RAFT_CHANGE_ADDRESS:
+		return strcmp(have->address, want->address) == 0;
+	case RAFT_CHANGE_ADD:
+		return has_key && strcmp(have->address, want->address) == 0;
+	case RAFT_CHANGE_KEY_ADD:
+		return has_key;
+	case RAFT_CHANGE_KEY_DROP:
+		return !has_key;
+	case RAFT_CHANGE_REMOVE:
+		break;
+	}
+	return false;
+}
+
+_Noreturn static void
+die_refused(enum raft_reason reason)
+{
+	tool_die(refusal_status(reason), "%s %s: %s", raft_change_name(wanted->op), wanted->member.id.s,
+	    raft_reason_text(reason));
+}
+
+static void
+on_done(const struct msg_answer *answer, bool doubt, void *arg)
+{
+	enum raft_reason reason = (enum raft_reason)answer->reason;
+	if (answer->verdict == RAFT_COMMITTED) {
+		steps_wait_for(arg, answer->pos.index);
+		return;
+	}
+	if (!doubt)
+		die_refused(reason);
+	in_doubt = true;
+	refused = reason;
+	steps_end(arg);
+}
+
+static const struct once_calls calls = {on_done, steps_refused};
+
+static void
+on_up(struct steps *steps)
+{
+	uint8_t data[RAFT_CHANGE_SIZE_MAX];
+	size_t size = raft_change_encode(wanted, data);
+	steps_propose(steps, &calls, RAFT_CONFIG, NULL, data, (uint32_t)size);
+}
+
+void
+change_make(struct ctl *ctl, const struct raft_change *change)
+{
+	struct raft_config members;
+	struct steps steps = {
+	    .tool = &ctl->tool, .give_up_ms = ctl->give_up_ms, .up = on_up, .frame = steps_answer};
+	wanted = change;
+	in_doubt = false;
+	steps_run(&steps);
+	if (!in_doubt)
+		return;
+	change_members(ctl, &members);
+	if (!is_made(&members))
+		die_refused(refused);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * raft-ctl transfer: leadership goes to another node (§3.10).
+ *
+ * raft-elect answers when the target has stood for election, or when the leader changed
+ * meanwhile; who leads in the end is then asked of it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "../../lib/client/refusal.h"
+#include "ask.h"
+#include "steps.h"
+
+enum { ASK_EVERY_MS = 50 };
+
+static struct raft_id target; /* nobody: any other than the one before */
+static struct raft_id before; /* the leader when it began; nobody: none was known */
+
+static void
+send_transfer(struct steps *steps)
+{
+	msg_transfer_put(link_out(steps->elect), &(struct msg_transfer){++steps->requests, target});
+}
+
+static void
+on_again(uv_timer_t *timer)
+{
+	struct steps *steps = timer->data;
+	if (link_up(steps->elect))
+		send_transfer(steps);
+}
+
+static void
+send_later(struct steps *steps)
+{
+	static uv_timer_t again;
+	static bool made;
+	if (!made)
+		uv_timer_init(loop_uv(steps->tool->loop), &again);
+	made = true;
+	again.data = steps;
+	uv_timer_start(&again, on_again, ASK_EVERY_MS, 0);
+}
+
+static void
+on_up(struct steps *steps)
+{
+	send_transfer(steps);
+}
+
+static bool
+on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t size)
+{
+	struct msg_answer answer;
+	if (number != MSG_ANSWER || !msg_answer_get(&answer, body, size))
+		return false;
+	enum raft_reason reason = (enum raft_reason)answer.reason;
+	if (answer.verdict != RAFT_REFUSED) {
+		steps_end(steps);
+		return true;
+	}
+	if (!raft_reason_retry(reason) || reason == RAFT_TRANSFER_FAILED_REASON)
+		tool_die(refusal_status(reason), "transfer%s%s: %s", target.s[0] ? " " : "", target.s,
+		    raft_reason_text(reason));
+	steps_trouble(steps, raft_reason_text(reason));
+	send_later(steps);
+	return true;
+}
+
+/* The leader as this node knows it; nobody: none. */
+static struct raft_id
+leader_now(struct ctl *ctl)
+{
+	struct ask ask = {.socket = "elect", .what = "status"};
+	struct raft_id leader = {0};
+	ask_one(&ctl->tool, &ask, ctl->give_up_ms);
+	const char *text = ask.text.count > 0 ? text_get(&ask.text.lines[0], "leader") : NULL;
+	if (text)
+		raft_id_parse(&leader, text);
+	text_free(&ask.text);
+	return leader;
+}
+
+/* False: the one before leads still, or nobody yet. */
+static bool
+settled(struct ctl *ctl)
+{
+	struct raft_id leader = leader_now(ctl);
+	if (raft_id_none(&leader) || (raft_id_none(&target) && raft_id_equal(&leader, &before)))
+		return false;
+	if (raft_id_none(&target) || raft_id_equal(&leader, &target))
+		return true;
+	if (raft_id_equal(&leader, &before))
+		return false;
+	tool_die(EXIT_RETRY, "transfer %s: %s leads now instead: try again", target.s, leader.s);
+}
+
+static void
+on_pause(uv_timer_t *timer)
+{
+	loop_stop(timer->data);
+}
+
+static void
+wait_settled(struct ctl *ctl)
+{
+	static uv_timer_t pause;
+	uint64_t left_ms = ctl->give_up_ms;
+	uv_timer_init(loop_uv(ctl->tool.loop), &pause);
+	pause.data = ctl->tool.loop;
+	while (!settled(ctl)) {
+		if (left_ms < ASK_EVERY_MS)
+			tool_die(EXIT_UNAVAILABLE, "transfer: no other node leads (given up after %llu ms)",
+			    (unsigned long long)ctl->give_up_ms);
+		left_ms -= ASK_EVERY_MS;
+		uv_timer_start(&pause, on_pause, ASK_EVERY_MS, 0);
+		loop_run(ctl->tool.loop);
+	}
+}
+
+enum exit_status
+ctl_transfer(struct ctl *ctl)
+{
+	struct steps steps = {
+	    .tool = &ctl->tool, .give_up_ms = ctl->give_up_ms, .up = on_up, .frame = on_frame};
+	if (ctl->argc == 1 && !raft_id_parse(&target, ctl->argv[0]))
+		tool_die(EXIT_USAGE, "transfer: %s is no id: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -",
+		    ctl->argv[0]);
+	before = leader_now(ctl);
+	if (!raft_id_none(&target) && raft_id_equal(&before, &target))
+		return EXIT_OK;
+	steps_run(&steps);
+	wait_settled(ctl);
+	return EXIT_OK;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Single-server membership change (§4.1, §4.2).
+ *
+ * A change is computed from the configuration in force, and takes effect when its
+ * entry is appended.  The leader takes one at a time, and none before an entry of its own
+ * term is committed: else two leaders could change the same configuration in two ways
+ * whose majorities do not meet (Ongaro's correction of 2015).
+ *
+ * Ours: a new member is a learner first, always, and an id is used once.
+ */
+#include "core.h"
+
+#include <string.h>
+
+/* ------------------------------------------------- what comes of a change */
+
+static struct raft_member *
+member_of(struct raft_config *config, const struct raft_id *id)
+{
+	for (size_t i = 0; i < config->count; i++)
+		if (raft_id_equal(&config->members[i].id, id))
+			return &config->members[i];
+	return NULL;
+}
+
+/* Addresses may be empty only in the first configuration. */
+static bool
+address_taken(const struct raft_config *config, const struct raft_member *wanted)
+{
+	for (size_t i = 0; i < config->count; i++)
+		if (!raft_id_equal(&config->members[i].id, &wanted->id) &&
+		    strcmp(config->members[i].address, wanted->address) == 0)
+			return true;
+	return false;
+}
+
+static enum raft_reason
+config_add(struct raft_config *config, const struct raft_member *wanted)
+{
+	static const uint8_t no_key[RAFT_KEY_SIZE];
+	struct raft_member *member;
+
+	if (raft_config_retired(config, &wanted->id))
+		return RAFT_ID_USED_REASON;
+	if (wanted->address[0] == '\0' || memcmp(wanted->key, no_key, sizeof no_key) == 0)
+		return RAFT_MALFORMED_REASON;
+	if (raft_config_find(config, &wanted->id) != NULL || address_taken(config, wanted))
+		return RAFT_MEMBER_EXISTS_REASON;
+	if (config->count == RAFT_MEMBERS_MAX)
+		return RAFT_MEMBERS_FULL_REASON;
+	member = &config->members[config->count++];
+	*member = *wanted;
+	member->role = RAFT_LEARNER;
+	memset(member->key_next, 0, sizeof member->key_next);
+	/* What is left is a key that another member has. */
+	return raft_config_normalise(config) ? RAFT_NONE_REASON : RAFT_MEMBER_EXISTS_REASON;
+}
+
+static enum raft_reason
+config_role(struct raft_config *config, struct raft_member *member, enum raft_member_role role)
+{
+	if (member->role == role)
+		return RAFT_NOT_ALLOWED_REASON;
+	if (role == RAFT_LEARNER && raft_config_voters(config) == 1)
+		return RAFT_LAST_VOTER_REASON;
+	member->role = role;
+	return RAFT_NONE_REASON;
+}
+
+static enum raft_reason
+config_remove(struct raft_config *config, struct raft_member *member)
+{
+	size_t place = (size_t)(member - config->members);
+
+	if (member->role == RAFT_VOTER && raft_config_voters(config) == 1)
+		return RAFT_LAST_VOTER_REASON;
+	if (config->retired_count == RAFT_RETIRED_MAX)
+		memmove(config->retired, config->retired + 1,
+		    --config->retired_count * sizeof *config->retired);
+	config->retired[config->retired_count++] = member->id;
+	config->count--;
+	memmove(member, member + 1, (config->count - place) * sizeof *member);
+	memset(&config->members[config->count], 0, sizeof *member);
+	return RAFT_NONE_REASON;
+}
+
+static enum raft_reason
+config_address(struct raft_config *config, struct raft_member *member, const struct raft_member *wanted)
+{
+	if (wanted->address[0] == '\0')
+		return RAFT_MALFORMED_REASON;
+	/* D16: else two members could be taken for each other at one place. */
+	if (address_taken(config, wanted))
+		return RAFT_MEMBER_EXISTS_REASON;
+	memcpy(member->address, wanted->address, sizeof member->address);
+	return RAFT_NONE_REASON;
+}
+
+static enum raft_reason
+config_key_add(struct raft_config *config, struct raft_member *member, const uint8_t *key)
+{
+	static const uint8_t no_key[RAFT_KEY_SIZE];
+
+	if (memcmp(key, no_key, sizeof no_key) == 0)
+		return RAFT_MALFORMED_REASON;
+	if (raft_member_two_keys(member))
+		return RAFT_NOT_ALLOWED_REASON;
+	memcpy(member->key_next, key, RAFT_KEY_SIZE);
+	return raft_config_normalise(config) ? RAFT_NONE_REASON : RAFT_MEMBER_EXISTS_REASON;
+}
+
+static enum raft_reason
+config_key_drop(struct raft_member *member, const uint8_t *key)
+{
+	bool first = memcmp(member->key, key, RAFT_KEY_SIZE) == 0;
+
+	if (!raft_member_two_keys(member) ||
+	    (!first && memcmp(member->key_next, key, RAFT_KEY_SIZE) != 0))
+		return RAFT_NOT_ALLOWED_REASON;
+	if (first)
+		memcpy(member->key, member->key_next, RAFT_KEY_SIZE);
+	memset(member->key_next, 0, RAFT_KEY_SIZE);
+	return RAFT_NONE_REASON;
+}
+
+enum raft_reason
+change_apply(struct raft_config *config, const struct raft_change *change)
+{
+	struct raft_member *member = member_of(config, &change->member.id);
+
+	if (change->op == RAFT_CHANGE_ADD)
+		return config_add(config, &change->member);
+	if (member == NULL)
+		return RAFT_NO_MEMBER_REASON;
+	switch (change->op) {
+	case RAFT_CHANGE_PROMOTE:
+		return config_role(config, member, RAFT_VOTER);
+	case RAFT_CHANGE_DEMOTE:
+		return config_role(config, member, RAFT_LEARNER);
+	case RAFT_CHANGE_REMOVE:
+		return config_remove(config, member);
+	case RAFT_CHANGE_ADDRESS:
+		return config_address(config, member, &change->member);
+	case RAFT_CHANGE_KEY_ADD:
+		return config_key_add(config, member, change->member.key);
+	case RAFT_CHANGE_KEY_DROP:
+		return config_key_drop(member, change->member.key);
+	case RAFT_CHANGE_ADD:
+		break;
+	}
+	return RAFT_MALFORMED_REASON;
+}
+
+/* ------------------------------------------------------------ the leader */
+
+/*
+ * §4.2.1: a learner has caught up when a round of replication, from what the log held
+ * then to its end, took it no longer than an election timeout.
+ */
+static bool
+caught_up(const struct raft *raft, const struct peer *peer)
+{
+	return peer != NULL && peer->heard && !peer->recovering &&
+	       raft->now.ms - peer->heard_at.ms < raft->settings.election_timeout_ms &&
+	       peer->match >= raft->term_first && peer->match >= raft->catch_up_last;
+}
+
+/* Why no change may be made now; NONE: one may. */
+static enum raft_reason
+change_gate(const struct raft *raft, const struct raft_proposal *proposal)
+{
+	if (proposal->fence != 0 && proposal->fence != raft->term)
+		return RAFT_FENCED_REASON;
+	if (raft->full)
+		return RAFT_DISK_FULL_REASON;
+	if (!commit_own_term(raft))
+		return RAFT_TERM_YOUNG_REASON;
+	if (rlog_config(&raft->log)->index > raft->commit)
+		return RAFT_CHANGE_PENDING_REASON;
+	return RAFT_NONE_REASON;
+}
+
+void
+change_admit(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+{
+	const struct raft_entry *entry = &proposal->entries[0];
+	enum raft_reason reason = change_gate(raft, proposal);
+	struct raft_config config = *core_config(raft);
+	struct raft_answer answer = {0};
+	struct raft_change change;
+	bool decoded =
+	    raft_change_decode(&change, raft_entry_data(entry), raft_entry_data_size(entry));
+
+	must(decoded);
+	if (reason == RAFT_NONE_REASON)
+		reason = change_apply(&config, &change);
+	if (reason == RAFT_NONE_REASON && change.op == RAFT_CHANGE_PROMOTE &&
+	    !caught_up(raft, peer_find(raft, &change.member.id)))
+		reason = RAFT_NOT_CAUGHT_UP_REASON;
+	if (reason != RAFT_NONE_REASON) {
+		propose_refuse(raft, origin, proposal, reason);
+		return;
+	}
+	leader_append_config(raft, &config);
+	answer.verdict = RAFT_COMMITTED;
+	answer.count = 1;
+	answer.pos = rlog_last(&raft->log);
+	answer_later(raft, origin, &answer, answer.pos.index);
+}
+
+/* Where the log ended one election timeout ago: what a learner must have to be caught up. */
+void
+change_tick(struct raft *raft)
+{
+	if (raft->now.ms - raft->catch_up_at.ms < raft->settings.election_timeout_ms)
+		return;
+	raft->catch_up_last = raft->catch_up_next;
+	raft->catch_up_next = raft->log.last;
+	raft->catch_up_at = raft->now;
+}
+
+/*
+ * §4.2.2: a leader that is no voter any more leads until that is committed, and
+ * not counting itself; then it goes.
+ */
+void
+change_leave(struct raft *raft)
+{
+	static const struct raft_id nobody;
+
+	if (raft->role != RAFT_LEADER || quorum_self_votes(raft) ||
+	    rlog_config(&raft->log)->index > raft->commit)
+		return;
+	transfer_nudge(raft);
+	why_start(raft, "no longer a voter since entry ");
+	why_number(raft, rlog_config(&raft->log)->index);
+	role_follow(raft, raft->term, &nobody);
+}

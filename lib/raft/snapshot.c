@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Snapshots and the beginning of the log (chapter 5).
+ *
+ * What a snapshot holds is the disk's business: here it is the place it stands for, and the
+ * configuration and session table there.  The log may begin at a snapshot because raft-logd
+ * cut it (compaction), or because a leader's replaced it (installation).
+ *
+ * Ours: a log that holds the snapshot's very place needs no installation, it only learns
+ * that all up to there is committed.  So an installation always replaces the whole log.
+ */
+#include "core.h"
+
+#include <string.h>
+
+/* ---------------------------------------------------------- compaction */
+
+void
+snapshot_compacted(struct raft *raft, const struct raft_pos *before)
+{
+	uint64_t term = 0;
+
+	if (before->index > raft->commit || before->index > raft->store.durable ||
+	    !rlog_term_at(&raft->log, before->index, &term) || term != before->term) {
+		core_drop(raft);
+		return;
+	}
+	rlog_compact(&raft->log, *before);
+	/* What is before the log was committed, and every leader has what was committed. */
+	if (raft->verified < before->index)
+		raft->verified = before->index;
+}
+
+/* -------------------------------------------------------- installation */
+
+bool
+snapshot_installing(const struct raft *raft)
+{
+	const struct store *store = &raft->store;
+
+	return store->install || store->install_number > store->stored;
+}
+
+/* The log becomes the snapshot's, and nothing else. */
+static void
+install(struct raft *raft, struct raft_pos pos, const struct raft_config *config,
+    struct raft_sessions *sessions)
+{
+	rlog_reset(&raft->log, pos, config);
+	raft_sessions_free(raft->sessions);
+	raft->sessions = sessions;
+	raft->commit = pos.index;
+	raft->commit_changed = true;
+	raft->uncommitted_size = 0;
+	raft->verified = pos.index;
+	raft->reply_due = true;
+	store_install(&raft->store, pos);
+	peers_update(raft);
+}
+
+/* False: nothing comes of it. */
+static bool
+wanted(const struct raft *raft, const struct raft_snapshot *snapshot)
+{
+	if (raft->role != RAFT_FOLLOWER || raft_id_none(&raft->leader))
+		return false;
+	/* Older than what is known, or while another one is being stored. */
+	if (snapshot->pos.index <= raft->commit || snapshot_installing(raft))
+		return false;
+	return snapshot->pos.term > 0 && snapshot->pos.term <= raft->term &&
+	       snapshot->pos.index <= RAFT_INDEX_MAX;
+}
+
+void
+snapshot_ready(struct raft *raft, const struct raft_snapshot *snapshot)
+{
+	uint64_t term = 0;
+
+	if (!wanted(raft, snapshot)) {
+		raft_sessions_free(snapshot->sessions);
+		return;
+	}
+	if (!rlog_term_at(&raft->log, snapshot->pos.index, &term) || term != snapshot->pos.term) {
+		install(raft, snapshot->pos, snapshot->config, snapshot->sessions);
+		recover_check(raft);
+		return;
+	}
+	raft_sessions_free(snapshot->sessions);
+	commit_advance(raft, snapshot->pos.index);
+	if (raft->verified < snapshot->pos.index)
+		raft->verified = snapshot->pos.index;
+	raft->reply_due = true;
+	recover_check(raft);
+}
+
+/* -------------------------------------------------------------- sending */
+
+void
+snapshot_send(struct raft *raft, struct peer *peer)
+{
+	bool near = peer->heard &&
+		    raft->now.ms - peer->heard_at.ms < raft->settings.election_timeout_ms;
+
+	if (peer->state != PROGRESS_SNAPSHOT)
+		progress_snapshot(peer);
+	if (peer->snapshot_asked || !near || raft->now.ms < peer->snapshot_at.ms)
+		return;
+	peer->snapshot_asked = true;
+	out_snapshot(raft, &peer->id);
+}
+
+void
+snapshot_sent(struct raft *raft, const struct raft_id *id, bool ok, uint64_t index)
+{
+	struct peer *peer = peer_find(raft, id);
+
+	if (raft->role != RAFT_LEADER || peer == NULL || peer->state != PROGRESS_SNAPSHOT)
+		return;
+	peer->snapshot_asked = false;
+	if (index > raft->log.last || index < raft->log.before.index)
+		ok = false; /* by now another one is needed */
+	if (!ok) {
+		peer->snapshot_at.ms = raft->now.ms + raft->settings.election_timeout_ms;
+		return;
+	}
+	/* It is there, and being installed: tried once the peer has answered the next round. */
+	progress_probe(raft, peer, (index > peer->accepted ? index : peer->accepted) + 1);
+	peer->paused = true;
+}
