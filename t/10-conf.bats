@@ -186,11 +186,6 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	refused 11:17 'fsm.framing whole has no effect here'
 }
 
-@test "conf: a key of a later version is refused by name" {
-	with 'logd: { keep: 10GiB }'
-	refused 11:15 'logd.keep is not available in this version'
-}
-
 @test "conf: modes of a later version are refused by name" {
 	for mode in batch machine; do
 		with "fsm: { mode: $mode }"

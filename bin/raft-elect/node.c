@@ -86,7 +86,9 @@ turn_core(struct node *node)
 	uint64_t core_ms = turn_perform(node).ms;
 	uint64_t opens_ms = opens_turn(&node->opens, mono_now()).ms;
 	/* What was lost on the way of this update is for the next one. */
-	return node->unreachable ? 0 : least(least(core_ms, opens_ms), peer_turn(&node->peer, mono_now()));
+	uint64_t bulk_ms = courier_turn(&node->courier, mono_now());
+	uint64_t peer_ms = peer_turn(&node->peer, mono_now());
+	return node->unreachable ? 0 : least(least(core_ms, opens_ms), least(bulk_ms, peer_ms));
 }
 
 /* While it leads: the last thing that it does is to hand that over (§3.10). */
@@ -198,6 +200,8 @@ node_log_lost(struct node *node)
 {
 	const char *from = node_role_name(node);
 	opens_clear(&node->opens);
+	courier_clear(&node->courier);
+	inbox_clear(&node->inbox);
 	clients_answer_unknown(&node->clients, RAFT_DISK_LOST_REASON);
 	raft_free(node->raft);
 	node->raft = NULL;
@@ -213,6 +217,8 @@ node_open(struct node *node, const struct conf *conf, struct loop *loop)
 	node->conf = conf;
 	node->loop = loop;
 	node->opens.node = node;
+	node->courier.node = node;
+	node->inbox.node = node;
 	must(uv_timer_init(loop_uv(loop), &node->timer) == 0);
 	clients_open(&node->clients, node);
 	if (!rlog_open(&node->rlog, node, why) || !peer_open(&node->peer, node, why))

@@ -15,6 +15,8 @@
 #include "../../lib/conf/conf.h"
 #include "../../lib/raft/raft.h"
 #include "clients.h"
+#include "courier.h"
+#include "inbox.h"
 #include "opens.h"
 #include "peer.h"
 #include "rlog.h"
@@ -42,6 +44,8 @@ struct node {
 	struct clients clients;
 	struct tickets tickets;
 	struct opens opens;
+	struct courier courier;
+	struct inbox inbox;
 };
 
 /*

@@ -38,6 +38,29 @@ count_malformed(struct peer *peer, const struct raft_id *from)
 	peer->said_at = now;
 }
 
+/* Snapshots do not concern the core.  False: it is another frame, or malformed. */
+static bool
+on_bulk(struct peer *peer, const struct msg_peer_recv *m)
+{
+	struct msg_raft_snap_chunk chunk;
+	struct msg_raft_snap_ack ack;
+	uint16_t number;
+	const uint8_t *body;
+	size_t size, frame_size;
+	if (frame_get(m->frame.bytes, m->frame.size, FRAME_SIZE_MAX, &number, &body, &size, &frame_size) != 1 ||
+	    frame_size != m->frame.size)
+		return false;
+	if (number == MSG_RAFT_SNAP_CHUNK && msg_raft_snap_chunk_get(&chunk, body, size)) {
+		inbox_chunk(&peer->node->inbox, &m->from, &chunk);
+		return true;
+	}
+	if (number == MSG_RAFT_SNAP_ACK && msg_raft_snap_ack_get(&ack, body, size)) {
+		courier_ack(&peer->node->courier, &m->from, &ack);
+		return true;
+	}
+	return false;
+}
+
 static const char *
 on_recv(struct peer *peer, const uint8_t *body, size_t size)
 {
@@ -45,6 +68,8 @@ on_recv(struct peer *peer, const uint8_t *body, size_t size)
 	struct codec_message in;
 	if (!msg_peer_recv_get(&m, body, size) || raft_id_none(&m.from))
 		return "a malformed peer_recv";
+	if (on_bulk(peer, &m))
+		return NULL;
 	if (raft_id_equal(&m.from, &peer->node->conf->node.id) || !codec_get(&in, m.frame)) {
 		count_malformed(peer, &m.from);
 		return NULL;
@@ -163,6 +188,38 @@ peer_send(struct peer *peer, const struct raft_message *message)
 	    });
 	wire_buf_put(out, peer->scratch.bytes, peer->scratch.size);
 	wire_entries_put(out, entries, count);
+}
+
+/* The frame in scratch. */
+static void
+send_bulk(struct peer *peer, const struct raft_id *to)
+{
+	msg_peer_send_put(conn_out(peer->link.conn),
+	    &(struct msg_peer_send){
+	        .to = *to,
+	        .class = WIRE_BULK,
+	        .frame = {peer->scratch.bytes, peer->scratch.size},
+	    });
+}
+
+void
+peer_send_chunk(struct peer *peer, const struct raft_id *to, const struct msg_raft_snap_chunk *chunk)
+{
+	if (!link_is_up(&peer->link) || too_much_waits(peer))
+		return;
+	peer->scratch.size = 0;
+	msg_raft_snap_chunk_put(&peer->scratch, chunk);
+	send_bulk(peer, to);
+}
+
+void
+peer_send_ack(struct peer *peer, const struct raft_id *to, const struct msg_raft_snap_ack *ack)
+{
+	if (!link_is_up(&peer->link) || too_much_waits(peer))
+		return;
+	peer->scratch.size = 0;
+	msg_raft_snap_ack_put(&peer->scratch, ack);
+	send_bulk(peer, to);
 }
 
 void

@@ -30,6 +30,9 @@ void peer_new_config(struct peer *peer);
 uint64_t peer_turn(struct peer *peer, struct mono_ms now);
 /* Without raft-peerd, and while too much waits for it, the message is lost. */
 void peer_send(struct peer *peer, const struct raft_message *message);
+/* Pieces of snapshots, and the answers to them: in class bulk, lost like any message. */
+void peer_send_chunk(struct peer *peer, const struct raft_id *to, const struct msg_raft_snap_chunk *chunk);
+void peer_send_ack(struct peer *peer, const struct raft_id *to, const struct msg_raft_snap_ack *ack);
 /* Writes now what has been put. */
 void peer_flush(struct peer *peer);
 

@@ -102,6 +102,54 @@ on_entries(struct rlog *rlog, const uint8_t *body, size_t size)
 }
 
 static const char *
+on_before(struct rlog *rlog, const uint8_t *body, size_t size)
+{
+	struct msg_log_before m;
+	if (!rlog->ready || !msg_log_before_get(&m, body, size))
+		return "a malformed log_before";
+	node_step(rlog->node, &(struct raft_event){.type = RAFT_EVENT_COMPACTED, .compacted = m.before}, 0);
+	return NULL;
+}
+
+static const char *
+on_snap_opened(struct rlog *rlog, const uint8_t *body, size_t size)
+{
+	struct msg_snap_opened m;
+	if (!rlog->ready || !msg_snap_opened_get(&m, body, size))
+		return "a malformed snap_opened";
+	courier_opened(&rlog->node->courier, &m);
+	return NULL;
+}
+
+static const char *
+on_snap_data(struct rlog *rlog, const uint8_t *body, size_t size)
+{
+	struct msg_snap_data m;
+	if (!rlog->ready || !msg_snap_data_get(&m, body, size))
+		return "a malformed snap_data";
+	courier_data(&rlog->node->courier, &m);
+	return NULL;
+}
+
+static const char *
+on_snap_ready(struct rlog *rlog, const uint8_t *body, size_t size)
+{
+	struct msg_snap_ready m;
+	if (!rlog->ready || !msg_snap_ready_get(&m, body, size))
+		return "a malformed snap_ready";
+	return inbox_ready(&rlog->node->inbox, &m);
+}
+
+static const char *
+on_snap_taken(struct rlog *rlog, const uint8_t *body, size_t size)
+{
+	struct msg_snap_taken m;
+	if (!rlog->ready || !msg_snap_taken_get(&m, body, size))
+		return "a malformed snap_taken";
+	return inbox_taken(&rlog->node->inbox, &m);
+}
+
+static const char *
 on_session(struct rlog *rlog, const uint8_t *body, size_t size)
 {
 	struct msg_session m;
@@ -129,6 +177,16 @@ on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 		return on_entries(arg, body, size);
 	case MSG_SESSION:
 		return on_session(arg, body, size);
+	case MSG_LOG_BEFORE:
+		return on_before(arg, body, size);
+	case MSG_SNAP_OPENED:
+		return on_snap_opened(arg, body, size);
+	case MSG_SNAP_DATA:
+		return on_snap_data(arg, body, size);
+	case MSG_SNAP_READY:
+		return on_snap_ready(arg, body, size);
+	case MSG_SNAP_TAKEN:
+		return on_snap_taken(arg, body, size);
 	default:
 		return "it sent a frame of an unknown kind";
 	}
@@ -161,7 +219,8 @@ rlog_write(struct rlog *rlog, const struct raft_write *write)
 {
 	must(rlog->ready);
 	struct wire_buf *out = conn_out(rlog->link.conn);
-	int flags = (write->truncate ? WIRE_TRUNCATE : 0) | (write->recovered ? WIRE_RECOVERED : 0);
+	int flags = (write->truncate ? WIRE_TRUNCATE : 0) | (write->recovered ? WIRE_RECOVERED : 0) |
+	    (write->install ? WIRE_INSTALL : 0);
 	msg_log_write_put(out,
 	    &(struct msg_log_write){
 	        .start = rlog->hello.start,
@@ -169,7 +228,7 @@ rlog_write(struct rlog *rlog, const struct raft_write *write)
 	        .term = write->term,
 	        .vote = write->vote,
 	        .flags = (uint8_t)flags,
-	        .truncate_after = write->truncate_after,
+	        .truncate_after = write->install ? write->install_pos.index : write->truncate_after,
 	        .first_index = write->first_index,
 	        .count = (uint32_t)write->entries_count,
 	        .entries = {NULL, wire_entries_size(write->entries, write->entries_count)},
@@ -204,6 +263,36 @@ rlog_session(struct rlog *rlog, uint64_t request, const struct raft_sid *sid)
 {
 	must(rlog->ready);
 	msg_session_get_put(conn_out(rlog->link.conn), &(struct msg_session_get){request, *sid});
+}
+
+void
+rlog_snap_open(struct rlog *rlog, uint64_t request)
+{
+	must(rlog->ready);
+	msg_snap_open_put(conn_out(rlog->link.conn), &(struct msg_snap_open){request});
+}
+
+void
+rlog_snap_read(struct rlog *rlog, uint64_t request, uint64_t offset, uint32_t size)
+{
+	must(rlog->ready);
+	msg_snap_read_put(conn_out(rlog->link.conn), &(struct msg_snap_read){request, offset, size});
+}
+
+void
+rlog_snap_put(struct rlog *rlog, uint64_t request, const struct msg_raft_snap_chunk *chunk)
+{
+	must(rlog->ready);
+	msg_snap_put_put(conn_out(rlog->link.conn),
+	    &(struct msg_snap_put){
+	        .start = rlog->hello.start,
+	        .request = request,
+	        .pos = chunk->pos,
+	        .size = chunk->size,
+	        .hash = chunk->hash,
+	        .offset = chunk->offset,
+	        .data = chunk->data,
+	    });
 }
 
 void

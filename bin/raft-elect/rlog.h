@@ -32,6 +32,12 @@ void rlog_commit(struct rlog *rlog, struct raft_pos commit);
 void rlog_fetch(struct rlog *rlog, const struct raft_fetch *fetch);
 /* The answer comes as opens_session. */
 void rlog_session(struct rlog *rlog, uint64_t request, const struct raft_sid *sid);
+/* The newest snapshot; the answer comes as courier_opened. */
+void rlog_snap_open(struct rlog *rlog, uint64_t request);
+/* A piece of the one that is open; the answer comes as courier_data.  size 0: it is closed. */
+void rlog_snap_read(struct rlog *rlog, uint64_t request, uint64_t offset, uint32_t size);
+/* A piece from a leader; the answer comes as inbox_taken. */
+void rlog_snap_put(struct rlog *rlog, uint64_t request, const struct msg_raft_snap_chunk *chunk);
 /* Writes now what has been put. */
 void rlog_flush(struct rlog *rlog);
 

@@ -120,6 +120,7 @@ text_status(struct wire_buf *text, const struct node *node)
 			add_progress(text, peer);
 		add_member(text, member);
 	}
+	courier_status(&node->courier, text);
 }
 
 void

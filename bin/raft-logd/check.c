@@ -18,6 +18,8 @@ check_term_at(const struct logd *logd, size_t items, uint64_t index)
 			return index - item->first_index < item->count ? item->entries[index - item->first_index].term : 0;
 		if (item->truncate && index > item->truncate_after)
 			return 0;
+		if (item->install)
+			return index == item->install->head.pos.index ? item->install->head.pos.term : 0;
 	}
 	return rlog_term_at(&logd->rlog, index);
 }
@@ -40,6 +42,8 @@ check_term(const struct writer *w, const struct writer_item *item, char *why)
 static uint64_t
 end_before(const struct writer *w, const struct writer_item *item)
 {
+	if (item->install)
+		return item->install->head.pos.index;
 	return item->truncate && item->truncate_after < w->last.index ? item->truncate_after : w->last.index;
 }
 
@@ -57,7 +61,7 @@ static bool
 check_entries(const struct logd *logd, const struct writer_item *item, char *why)
 {
 	uint64_t end = end_before(&logd->writer, item);
-	uint64_t term = check_term_at(logd, logd->writer.count, end);
+	uint64_t term = item->install ? item->install->head.pos.term : check_term_at(logd, logd->writer.count, end);
 	if (item->count > 0 && item->first_index != end + 1)
 		REFUSE("entries from %llu on, where the log ends at %llu", LLU(item->first_index), LLU(end));
 	for (uint32_t i = 0; i < item->count; i++) {
@@ -72,10 +76,25 @@ check_entries(const struct logd *logd, const struct writer_item *item, char *why
 	return true;
 }
 
-bool
-check_write(const struct logd *logd, const struct writer_item *item, char *why)
+static bool
+check_install(const struct logd *logd, const struct writer_item *item, char *why)
 {
-	if (!check_term(&logd->writer, item, why))
+	if (item->install == NULL)
+		REFUSE("there is no whole snapshot of index %llu to install", LLU(item->truncate_after));
+	if (item->truncate)
+		REFUSE("an installation and a truncation in one write");
+	if (item->install->head.pos.index <= logd->rlog.commit.index)
+		REFUSE("a snapshot of index %llu, where %llu is committed", LLU(item->truncate_after),
+		    LLU(logd->rlog.commit.index));
+	if (item->install->head.pos.term > item->term)
+		REFUSE("a snapshot of term %llu in term %llu", LLU(item->install->head.pos.term), LLU(item->term));
+	return true;
+}
+
+bool
+check_write(const struct logd *logd, const struct writer_item *item, bool install, char *why)
+{
+	if (!check_term(&logd->writer, item, why) || (install && !check_install(logd, item, why)))
 		return false;
 	if (item->truncate && item->truncate_after < logd->rlog.commit.index)
 		REFUSE("a truncation after %llu, where %llu is committed", LLU(item->truncate_after),

@@ -100,3 +100,30 @@ commit_shortened(struct logd *logd, struct raft_pos last, const uint8_t *chain)
 		    logd->daemon.conf->node.data);
 	settle(logd, &state, &log);
 }
+
+void
+commit_begun_anew(struct logd *logd, const struct db_before *before, const struct rlog_config *config)
+{
+	struct commit_log log = {.last = before->pos};
+	struct db_state state = logd->state;
+	memcpy(log.chain, before->chain, sizeof log.chain);
+	state.truncations++;
+	state.mark_valid = state.recovering ? state.mark_valid : true;
+	state.mark_term = state.mark_term > state.term ? state.mark_term : state.term;
+	state.recovering = true;
+	state.commit = before->pos;
+	state.sessions_index = before->pos.index;
+	commit_begin(logd);
+	enum db_result result = db_log_clear(logd->db);
+	if (result == DB_OK)
+		result = db_before_put(logd->db, before);
+	if (result == DB_OK)
+		result = db_config_put(logd->db, before->pos.index, config->bytes, config->size);
+	if (result == DB_OK)
+		result = db_joined_put(logd->db);
+	if (result != DB_OK)
+		daemon_die(EXIT_IO, "%s: the disk is full, and the log must be given up: make room",
+		    logd->daemon.conf->node.data);
+	logd->origin.joined = true;
+	settle(logd, &state, &log);
+}

@@ -30,6 +30,10 @@ enum db_result commit_end(struct logd *logd, struct db_state *state, const struc
 void commit_undo(struct logd *logd);
 /* As commit_begin and commit_end around nothing but the state; ends the process when the disk is full. The mark is synced. */
 void commit_state(struct logd *logd, struct db_state *state);
+struct db_before;
+struct rlog_config;
+/* The log is given up whole, with `recovering`: it begins anew after `before`, with this configuration. */
+void commit_begun_anew(struct logd *logd, const struct db_before *before, const struct rlog_config *config);
 /* Cuts a log whose rows behind `last` are lost, with `recovering`, durably.  Ends the process when it can't. */
 void commit_shortened(struct logd *logd, struct raft_pos last, const uint8_t *chain);
 

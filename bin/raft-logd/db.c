@@ -27,6 +27,11 @@ static const char *const statement_texts[] = {
 };
 _Static_assert(sizeof statement_texts / sizeof *statement_texts == DB_STATEMENTS_COUNT, "a text for each statement");
 
+#define SNAPSHOT_TABLE                                                                             \
+	"CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), idx INTEGER NOT NULL,"      \
+	" term INTEGER NOT NULL, format TEXT NOT NULL, file TEXT NOT NULL, size INTEGER NOT NULL," \
+	" head BLOB NOT NULL, sum BLOB NOT NULL);"
+
 static const char tables[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE log (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,"
@@ -36,7 +41,7 @@ static const char tables[] =
     "CREATE TABLE sessions (sid BLOB PRIMARY KEY, name TEXT, serial INTEGER NOT NULL,"
     " last_index INTEGER NOT NULL, epoch INTEGER NOT NULL, run BLOB NOT NULL, digest BLOB NOT NULL,"
     " sum BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE cursors (name TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;";
+    "CREATE TABLE cursors (name TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;" SNAPSHOT_TABLE;
 
 /*
  * Set, and read back, because SQLite does not call a pragma that it did not follow an error.
@@ -212,6 +217,18 @@ format_known(struct db *db, char *why)
 	return false;
 }
 
+/* In one transaction.  None that is counted: it changes nothing that was promised. */
+static void
+migrate(struct db *db)
+{
+	char text[32];
+	ask(db, "SELECT value FROM meta WHERE key = 'format'", text, sizeof text);
+	if (strtoul(text, NULL, 10) == DB_FORMAT)
+		return;
+	execute(db, "BEGIN IMMEDIATE;" SNAPSHOT_TABLE "UPDATE meta SET value = 2 WHERE key = 'format';COMMIT");
+	log_info("migrate", "from=%s to=%d why=%s", text, DB_FORMAT, log_q("the log was of an older format"));
+}
+
 static bool
 is_empty(struct db *db)
 {
@@ -294,6 +311,8 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 	}
 	set_pragmas(db);
 	make_wal(db, roomy);
+	if (!*empty)
+		migrate(db);
 	/* Tells how large the write-ahead log is; checkpoints are made in db_checkpoint alone. */
 	sqlite3_wal_hook(db->sqlite, on_wal, db);
 	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -422,8 +441,8 @@ put_integer(struct db *db, const char *key, uint64_t value)
 	return run(db, statement);
 }
 
-static enum db_result
-put_text(struct db *db, const char *key, const char *value)
+enum db_result
+db_text_put(struct db *db, const char *key, const char *value)
 {
 	sqlite3_stmt *statement = db_use(db, DB_META_PUT);
 	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
@@ -443,8 +462,8 @@ get_integer(struct db *db, const char *key, uint64_t *value)
 	return found;
 }
 
-static bool
-get_text(struct db *db, const char *key, char *out, size_t room)
+bool
+db_text_get(struct db *db, const char *key, char *out, size_t room)
 {
 	sqlite3_stmt *statement = db_use(db, DB_META_GET);
 	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
@@ -461,7 +480,7 @@ put_hex(struct db *db, const char *key, const uint8_t *bytes, size_t size)
 	char text[2 * DB_HASH_SIZE + 1];
 	must(size <= DB_HASH_SIZE);
 	seal_hex(text, bytes, size);
-	return put_text(db, key, text);
+	return db_text_put(db, key, text);
 }
 
 /* Compares by text, so that only the written form counts. */
@@ -469,7 +488,7 @@ static bool
 get_hex(struct db *db, const char *key, uint8_t *out, size_t size)
 {
 	char text[2 * DB_HASH_SIZE + 1];
-	if (!get_text(db, key, text, sizeof text) || strlen(text) != 2 * size)
+	if (!db_text_get(db, key, text, sizeof text) || strlen(text) != 2 * size)
 		return false;
 	for (size_t i = 0; i < size; i++) {
 		unsigned byte;
@@ -484,11 +503,25 @@ enum db_result
 db_origin_get(struct db *db, struct db_origin *origin)
 {
 	char node[RAFT_ID_SIZE];
-	bool good = get_text(db, "node", node, sizeof node) && raft_id_parse(&origin->node, node) &&
-	    get_text(db, "name", origin->name, sizeof origin->name) &&
+	bool good = db_text_get(db, "node", node, sizeof node) && raft_id_parse(&origin->node, node) &&
+	    db_text_get(db, "name", origin->name, sizeof origin->name) &&
 	    get_hex(db, "directory", origin->directory, sizeof origin->directory) &&
 	    get_hex(db, "cluster", origin->cluster, sizeof origin->cluster);
+	uint64_t joined;
+	origin->joined = get_integer(db, "joined", &joined) && joined == 1;
 	return good ? DB_OK : DB_DAMAGED;
+}
+
+enum db_result
+db_joined_put(struct db *db)
+{
+	return put_integer(db, "joined", 1);
+}
+
+enum db_result
+db_cluster_put(struct db *db, const uint8_t cluster[DB_HASH_SIZE])
+{
+	return put_hex(db, "cluster", cluster, DB_HASH_SIZE);
 }
 
 enum db_result
@@ -504,12 +537,12 @@ db_state_get(struct db *db, struct db_state *state)
 	state->member = value;
 	STATE_KEYS(K)
 #undef K
-	good = get_text(db, "vote", vote, sizeof vote) && good;
+	good = db_text_get(db, "vote", vote, sizeof vote) && good;
 	if (good && vote[0])
 		good = raft_id_parse(&state->vote, vote);
 	state_sum(hash, state);
 	seal_hex(expected, hash, sizeof hash);
-	good = get_text(db, "sum", sum, sizeof sum) && strcmp(sum, expected) == 0 && good;
+	good = db_text_get(db, "sum", sum, sizeof sum) && strcmp(sum, expected) == 0 && good;
 	db->written = *state;
 	db->have_written = good;
 	return good ? DB_OK : DB_DAMAGED;
@@ -527,7 +560,7 @@ db_state_put(struct db *db, const struct db_state *state)
 	STATE_KEYS(K)
 #undef K
 	if (result == DB_OK && (all || !raft_id_equal(&db->written.vote, &state->vote)))
-		result = put_text(db, "vote", state->vote.s);
+		result = db_text_put(db, "vote", state->vote.s);
 	state_sum(sum, state);
 	if (result == DB_OK)
 		result = put_hex(db, "sum", sum, sizeof sum);
@@ -552,10 +585,12 @@ db_fill(struct db *db, const struct db_origin *origin, const struct raft_config 
 	db_begin(db);
 	execute(db, tables);
 	need(db, put_integer(db, "format", DB_FORMAT));
-	need(db, put_text(db, "node", origin->node.s));
-	need(db, put_text(db, "name", origin->name));
+	need(db, db_text_put(db, "node", origin->node.s));
+	need(db, db_text_put(db, "name", origin->name));
 	need(db, put_hex(db, "directory", origin->directory, sizeof origin->directory));
 	need(db, put_hex(db, "cluster", origin->cluster, sizeof origin->cluster));
+	if (origin->joined)
+		need(db, put_integer(db, "joined", 1));
 	need(db, db_config_put(db, 0, bytes, size));
 	need(db, db_state_put(db, &state));
 	need(db, db_commit(db));

@@ -15,7 +15,7 @@
 #include "../../lib/raft/session.h"
 #include "../../lib/wire/buf.h"
 
-enum { DB_FORMAT = 1, DB_HASH_SIZE = 32, DB_DIRECTORY_SIZE = 16, DB_CURSOR_NAME_MAX = 255 };
+enum { DB_FORMAT = 2, DB_HASH_SIZE = 32, DB_DIRECTORY_SIZE = 16, DB_CURSOR_NAME_MAX = 255 };
 /* At this size the write-ahead log is to be moved. */
 enum { DB_WAL_MAX = 16 << 20 };
 
@@ -29,6 +29,24 @@ struct db_origin {
 	uint8_t directory[DB_DIRECTORY_SIZE];
 	uint8_t cluster[DB_HASH_SIZE];
 	char name[256]; /* of the cluster */
+	bool joined;    /* it joined a running cluster: the configuration at index 0 is no first one */
+};
+
+/* Where the log begins: after this place.  pos 0: with its first entry. */
+struct db_before {
+	struct raft_pos pos;
+	uint8_t chain[DB_HASH_SIZE];
+	uint8_t config[DB_HASH_SIZE]; /* hash of the configuration in force there; pos 0: of none */
+};
+
+/* The newest snapshot. */
+struct db_snapshot {
+	struct raft_pos pos;
+	const char *format;
+	const char *file; /* its name in data/snapshots; "": it has none */
+	uint64_t size;    /* of the file */
+	const uint8_t *head; /* of its stream (lib/wire/snapshot.h) */
+	size_t head_size;
 };
 
 /* What each transaction writes anew: the rows of the table meta that change. */
@@ -71,14 +89,27 @@ enum db_result db_log_put(struct db *db, uint64_t index, const struct raft_entry
     const uint8_t chain[DB_HASH_SIZE]);
 /* Removes all entries above `index`, with their terms and configurations. */
 enum db_result db_log_cut(struct db *db, uint64_t index);
+/*
+ * Removes all entries up to `index`, with their terms, and the configurations below
+ * index config, the one that is in force at `index`.
+ */
+enum db_result db_log_drop(struct db *db, uint64_t index, uint64_t config);
+enum db_result db_before_put(struct db *db, const struct db_before *before);
+enum db_result db_snapshot_put(struct db *db, const struct db_snapshot *snapshot);
+/* Removes log, terms, configurations and sessions whole. */
+enum db_result db_log_clear(struct db *db);
+/* The configuration at index 0 is no first one any more. */
+enum db_result db_joined_put(struct db *db);
+/* The node belongs to another cluster from now on. */
+enum db_result db_cluster_put(struct db *db, const uint8_t cluster[DB_HASH_SIZE]);
 enum db_result db_term_put(struct db *db, const struct raft_pos *start);
 enum db_result db_config_put(struct db *db, uint64_t index, const void *bytes, size_t size);
 enum db_result db_session_put(struct db *db, const struct raft_session *session);
 enum db_result db_session_delete(struct db *db, const struct raft_sid *sid);
 enum db_result db_sessions_clear(struct db *db);
 enum db_result db_cursor_put(struct db *db, const char *name, uint64_t index);
-/* Makes the tables terms and configs anew from the log. */
-enum db_result db_derive(struct db *db);
+/* Makes the tables terms and configs anew from the log, above `before`. */
+enum db_result db_derive(struct db *db, uint64_t before);
 
 /* A row of the log; `record` is its place in the buffer it was appended to. */
 struct db_row {
@@ -95,8 +126,16 @@ void db_run_close(struct db *db);
 
 /* The last row's place and chain; DB_END: the log is empty.  DB_DAMAGED with an index of 0: it cannot be read at all. */
 enum db_result db_last(struct db *db, struct raft_pos *last, uint8_t chain[DB_HASH_SIZE]);
-/* Whether the tables terms and configs say what the log says. */
-bool db_derived_fits(struct db *db);
+/* DB_END: the log begins with its first entry, after the cluster's id. */
+enum db_result db_before_get(struct db *db, struct db_before *before);
+/* The head and the file's name, copied into head and file; DB_END: there is none. */
+enum db_result db_snapshot_get(struct db *db, struct wire_buf *head, char file[64]);
+/* Bytes of the database that are in use. */
+uint64_t db_used_size(struct db *db);
+/* The lowest cursor; UINT64_MAX: there is none. */
+uint64_t db_cursor_least(struct db *db);
+/* Whether the tables terms and configs say what the log says, which begins after `before`. */
+bool db_derived_fits(struct db *db, uint64_t before);
 /* Each row in order; DB_DAMAGED when one is malformed. */
 enum db_result db_terms_each(struct db *db, void (*each)(struct raft_pos start, void *arg), void *arg);
 enum db_result db_configs_each(struct db *db,

@@ -24,7 +24,7 @@ struct sqlite3_stmt;
 	S(TERMS_CUT, "DELETE FROM terms WHERE idx > ?1")                                           \
 	S(TERMS_ALL, "SELECT idx, term FROM terms ORDER BY idx")                                   \
 	S(TERMS_WRONG, "SELECT count(*) FROM terms t LEFT JOIN log l ON l.idx = t.idx"             \
-		       " WHERE l.term IS NOT t.term OR (t.idx > 1 AND"                             \
+		       " WHERE l.term IS NOT t.term OR (t.idx > ?1 + 1 AND"                             \
 		       " (SELECT term FROM log WHERE idx = t.idx - 1) IS NOT"                      \
 		       " (SELECT term FROM terms p WHERE p.idx < t.idx ORDER BY p.idx DESC LIMIT 1))") \
 	S(TERMS_DERIVE, "INSERT INTO terms (idx, term) SELECT idx, term FROM (SELECT idx, term,"   \
@@ -33,7 +33,7 @@ struct sqlite3_stmt;
 	S(CONFIGS_CUT, "DELETE FROM configs WHERE idx > ?1")                                       \
 	S(CONFIGS_ALL, "SELECT idx, data FROM configs ORDER BY idx")                               \
 	S(CONFIGS_WRONG, "SELECT count(*) FROM configs c LEFT JOIN log l ON l.idx = c.idx"         \
-			 " WHERE c.idx > 0 AND (l.kind IS NOT 1 OR l.data IS NOT c.data)")         \
+			 " WHERE c.idx > ?1 AND (l.kind IS NOT 1 OR l.data IS NOT c.data)")         \
 	S(CONFIGS_DERIVE, "INSERT INTO configs (idx, data) SELECT idx, data FROM log WHERE kind = 1") \
 	S(SESSION_PUT, "INSERT OR REPLACE INTO sessions"                                           \
 		       " (sid, name, serial, last_index, epoch, run, digest, sum)"                 \
@@ -44,7 +44,17 @@ struct sqlite3_stmt;
 			" FROM sessions ORDER BY last_index")                                      \
 	S(CURSOR_PUT, "INSERT OR REPLACE INTO cursors (name, idx) VALUES (?1, ?2)")                \
 	S(CURSOR_GET, "SELECT idx FROM cursors WHERE name = ?1")                                   \
-	S(CURSORS_COUNT, "SELECT count(*) FROM cursors")
+	S(CURSORS_COUNT, "SELECT count(*) FROM cursors")                                           \
+	S(CURSOR_LEAST, "SELECT min(idx) FROM cursors")                                            \
+	S(LOG_DROP, "DELETE FROM log WHERE idx <= ?1")                                             \
+	S(TERMS_DROP, "DELETE FROM terms WHERE idx <= ?1")                                         \
+	S(CONFIGS_DROP, "DELETE FROM configs WHERE idx < ?1")                                      \
+	S(PAGES_ALL, "PRAGMA page_count")                                                          \
+	S(PAGES_FREE, "PRAGMA freelist_count")                                                     \
+	S(SNAPSHOT_PUT, "INSERT OR REPLACE INTO snapshot"                                          \
+			" (id, idx, term, format, file, size, head, sum)"                          \
+			" VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                 \
+	S(SNAPSHOT_GET, "SELECT file, head, sum FROM snapshot WHERE id = 1")
 
 enum db_statement {
 #define S(NAME, sql) DB_##NAME,
@@ -64,6 +74,10 @@ struct db {
 	uint64_t page_size;
 	char path[640];
 };
+
+/* Of meta: false when there is no text of that key, or it is too long. */
+bool db_text_get(struct db *db, const char *key, char *out, size_t room);
+enum db_result db_text_put(struct db *db, const char *key, const char *value);
 
 /* The statement, ready for its arguments. */
 struct sqlite3_stmt *db_use(struct db *db, enum db_statement number);

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "../../lib/unix/sock.h"
+#include "incoming.h"
+#include "local.h"
 #include "logd.h"
 #include "status.h"
 
@@ -32,6 +34,12 @@ static const struct request {
     {MSG_CURSOR_GET, ANYONE, cursors_take_get},
     {MSG_CURSOR_SET, FSM_ONLY, cursors_take_set},
     {MSG_QUERY_TEXT, ANYONE, status_take},
+    {MSG_SNAP_OPEN, ANYONE, snapshots_take_open},
+    {MSG_SNAP_READ, ANYONE, snapshots_take_read},
+    {MSG_SNAP_PUT, ELECTOR_ONLY, incoming_take},
+    {MSG_SNAP_PATH, FSM_ONLY, local_take_path},
+    {MSG_SNAP_ADD, FSM_ONLY, local_take_add},
+    {MSG_SNAP_FIND, FSM_ONLY, snapshots_take_find},
 };
 
 /* -------------------------------------------------------------- peers */
@@ -67,6 +75,8 @@ peer_drop(struct peer *peer)
 	elector_gone(peer->logd, peer);
 	cursors_forget(peer->logd, peer);
 	reader_forget(peer);
+	snapshots_forget(peer->logd, peer);
+	incoming_forget(peer->logd, peer);
 	unlink_peer(&peer->logd->door, peer);
 	conn_free(peer->conn);
 	free(peer);

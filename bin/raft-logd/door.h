@@ -21,6 +21,7 @@ struct peer {
 	uint8_t kind; /* enum wire_kind; 0: no hello yet */
 	bool trusted;
 	struct reads reads;
+	struct snapshot *opened; /* NULL: none */
 };
 
 struct door {

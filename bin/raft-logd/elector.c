@@ -185,6 +185,13 @@ elector_stored(struct logd *logd, uint64_t number)
 }
 
 void
+elector_before(struct logd *logd)
+{
+	if (logd->elector.peer)
+		msg_log_before_put(out_of(logd), &(struct msg_log_before){logd->rlog.before});
+}
+
+void
 elector_full(struct logd *logd)
 {
 	bool full = logd->space.state != SPACE_AMPLE;

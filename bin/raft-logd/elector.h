@@ -35,6 +35,8 @@ bool elector_take_commit(struct logd *logd, struct peer *peer, const uint8_t *bo
 
 /* All writes up to number are durable. */
 void elector_stored(struct logd *logd, uint64_t number);
+/* The log begins elsewhere. */
+void elector_before(struct logd *logd);
 /* The disk takes no entries, or takes them again. */
 void elector_full(struct logd *logd);
 

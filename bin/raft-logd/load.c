@@ -23,8 +23,21 @@ load_end(struct logd *logd)
 	enum db_result result = db_last(logd->db, &rlog->last, rlog->chain);
 	if (result == DB_DAMAGED && rlog->last.index == 0)
 		unreadable(logd, "the log cannot be read");
-	if (result == DB_END)
-		memcpy(rlog->chain, logd->origin.cluster, sizeof logd->origin.cluster);
+	if (result == DB_END) {
+		rlog->last = rlog->before;
+		memcpy(rlog->chain, rlog->before_chain, sizeof rlog->chain);
+	}
+}
+
+/* Where the log begins, and the chain there. */
+static void
+load_before(struct logd *logd, struct db_before *before)
+{
+	if (db_before_get(logd->db, before) == DB_DAMAGED)
+		unreadable(logd, "where the log begins cannot be read");
+	bool told = memcmp(before->chain, (uint8_t[DB_HASH_SIZE]){0}, DB_HASH_SIZE) != 0;
+	logd->rlog.before = before->pos;
+	memcpy(logd->rlog.before_chain, told ? before->chain : logd->origin.cluster, DB_HASH_SIZE);
 }
 
 static void
@@ -44,7 +57,9 @@ terms_fit(const struct rlog *rlog)
 {
 	struct raft_pos before = rlog->before;
 	for (size_t i = 0; i < rlog->terms_count; i++) {
-		if (rlog->terms[i].index <= before.index || rlog->terms[i].term <= before.term)
+		/* The first run may go on with the term before the beginning. */
+		bool rises = rlog->terms[i].term > before.term || (i == 0 && rlog->terms[i].term == before.term);
+		if (rlog->terms[i].index <= before.index || !rises || rlog->terms[i].term == 0)
 			return false;
 		before = rlog->terms[i];
 	}
@@ -64,7 +79,21 @@ configs_fit(const struct rlog *rlog)
 	return true;
 }
 
-/* Index 0: the cluster's id is the hash over it. */
+/* The one in force where the log begins: its hash is known. */
+static void
+check_base_config(const struct logd *logd, const struct db_before *before)
+{
+	const struct rlog *rlog = &logd->rlog;
+	uint8_t hash[DB_HASH_SIZE] = {0};
+	if (rlog->configs_count > 0 && rlog->configs[0].index <= before->pos.index) {
+		const struct rlog_config *config = &rlog->configs[rlog_config_at(rlog, before->pos.index)];
+		seal_hash(hash, &(struct seal_part){config->bytes, config->size}, 1);
+	}
+	if (memcmp(hash, before->config, sizeof hash) != 0)
+		unreadable(logd, "the configuration at the beginning of the log is not what was written");
+}
+
+/* Index 0: the cluster's id is the hash over it.  Not so of one that joined. */
 static void
 check_first_config(const struct logd *logd)
 {
@@ -74,6 +103,8 @@ check_first_config(const struct logd *logd)
 	if (rlog->configs_count == 0 || rlog->configs[0].index != 0 ||
 	    !raft_config_decode(&config, rlog->configs[0].bytes, rlog->configs[0].size))
 		unreadable(logd, "the first configuration cannot be read");
+	if (logd->origin.joined)
+		return;
 	seal_cluster_id(cluster, logd->origin.name, &config);
 	if (memcmp(cluster, logd->origin.cluster, sizeof cluster) != 0)
 		unreadable(logd, "the first configuration is not that of the cluster");
@@ -85,7 +116,7 @@ load_derived(struct logd *logd)
 	rlog_clear(&logd->rlog);
 	bool read = db_terms_each(logd->db, take_term, &logd->rlog) == DB_OK &&
 	    db_configs_each(logd->db, take_config, &logd->rlog) == DB_OK;
-	return read && terms_fit(&logd->rlog) && configs_fit(&logd->rlog) && db_derived_fits(logd->db);
+	return read && terms_fit(&logd->rlog) && configs_fit(&logd->rlog) && db_derived_fits(logd->db, logd->rlog.before.index);
 }
 
 /* No transaction that is counted: nothing is in these tables that is not in the log. */
@@ -94,7 +125,7 @@ derive(struct logd *logd)
 {
 	log_warn("derive", "why=%s", log_q("the tables terms and configs do not fit the log: they are made anew from it"));
 	db_begin(logd->db);
-	if (db_derive(logd->db) != DB_OK || db_commit(logd->db) != DB_OK)
+	if (db_derive(logd->db, logd->rlog.before.index) != DB_OK || db_commit(logd->db) != DB_OK)
 		daemon_die(EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
 }
 
@@ -116,11 +147,16 @@ load_commit(struct logd *logd)
 void
 load_log(struct logd *logd)
 {
+	struct db_before before;
+	load_before(logd, &before);
 	load_end(logd);
 	if (!load_derived(logd)) {
 		derive(logd);
 		load_derived(logd);
 	}
-	check_first_config(logd);
+	if (before.pos.index > 0)
+		check_base_config(logd, &before);
+	else
+		check_first_config(logd);
 	load_commit(logd);
 }

@@ -12,6 +12,7 @@
 #include "mark.h"
 #include "rlog.h"
 #include "sessions.h"
+#include "snapshot.h"
 #include "space.h"
 #include "tail.h"
 #include "tick.h"
@@ -33,6 +34,9 @@ struct logd {
 	struct tail tail;
 	struct sessions sessions;
 	struct cursors cursors;
+	struct snapshots snapshots;
+	uint64_t compact_to;                  /* the log is to begin after this index; 0: stay */
+	uint8_t compact_chain[DB_HASH_SIZE]; /* there, once the present slice is gone */
 
 	uint64_t start_number;
 	struct writer writer;

@@ -11,6 +11,7 @@
 
 #include "../../lib/seal/seal.h"
 #include "accept.h"
+#include "local.h"
 #include "logd.h"
 #include "start.h"
 
@@ -51,6 +52,7 @@ turn(void *arg)
 {
 	struct logd *l = arg;
 	writer_turn(l);
+	local_turn(l);
 	reader_turn(l);
 }
 

@@ -88,6 +88,41 @@ rlog_cut(struct rlog *rlog, uint64_t index)
 }
 
 void
+rlog_compact(struct rlog *rlog, struct raft_pos before, const uint8_t chain[RLOG_CHAIN_SIZE])
+{
+	size_t old = 0, config = rlog_config_at(rlog, before.index);
+	while (old < rlog->terms_count && rlog->terms[old].index <= before.index)
+		old++;
+	/* The run that goes on begins where the log does. */
+	if (old > 0 && before.index < rlog->last.index &&
+	    (old == rlog->terms_count || rlog->terms[old].index > before.index + 1))
+		rlog->terms[--old].index = before.index + 1;
+	rlog->terms_count -= old;
+	memmove(rlog->terms, rlog->terms + old, rlog->terms_count * sizeof *rlog->terms);
+	for (size_t i = 0; i < config; i++)
+		free(rlog->configs[i].bytes);
+	rlog->configs_count -= config;
+	memmove(rlog->configs, rlog->configs + config, rlog->configs_count * sizeof *rlog->configs);
+	rlog->before = before;
+	memcpy(rlog->before_chain, chain, RLOG_CHAIN_SIZE);
+}
+
+void
+rlog_begin(struct rlog *rlog, struct raft_pos before, const uint8_t chain[RLOG_CHAIN_SIZE], size_t config)
+{
+	struct rlog_config kept = rlog->configs[config];
+	for (size_t i = 0; i < rlog->configs_count; i++)
+		if (i != config)
+			free(rlog->configs[i].bytes);
+	rlog->configs[0] = kept;
+	rlog->configs[0].index = before.index;
+	rlog->configs_count = 1;
+	rlog->terms_count = 0;
+	rlog->before = before;
+	memcpy(rlog->before_chain, chain, RLOG_CHAIN_SIZE);
+}
+
+void
 rlog_clear(struct rlog *rlog)
 {
 	while (rlog->configs_count > 0)

@@ -19,13 +19,14 @@ struct rlog_config {
 
 struct rlog {
 	struct raft_pos before; /* the place before the first entry */
+	uint8_t before_chain[RLOG_CHAIN_SIZE]; /* the cluster id, or that of the entry there */
 	struct raft_pos last;
 	struct raft_pos commit;
 	uint8_t chain[RLOG_CHAIN_SIZE]; /* at last */
 	struct raft_pos *terms;         /* where each run of one term begins */
 	size_t terms_count;
 	size_t terms_room;
-	struct rlog_config *configs; /* rising; the first one is of index 0 */
+	struct rlog_config *configs; /* rising; the first one is in force at `before` */
 	size_t configs_count;
 	size_t configs_room;
 };
@@ -43,6 +44,10 @@ void rlog_add_config(struct rlog *rlog, uint64_t index, const void *bytes, size_
 /* Forgets the entries; the caller sets last and chain. */
 void rlog_append(struct rlog *rlog, uint64_t first_index, const struct raft_entry *entries, size_t count);
 void rlog_cut(struct rlog *rlog, uint64_t index);
+/* The log begins after this place, which it holds. */
+void rlog_compact(struct rlog *rlog, struct raft_pos before, const uint8_t chain[RLOG_CHAIN_SIZE]);
+/* The log is empty and begins after this place; of the configurations only number `config` is left. */
+void rlog_begin(struct rlog *rlog, struct raft_pos before, const uint8_t chain[RLOG_CHAIN_SIZE], size_t config);
 void rlog_clear(struct rlog *rlog);
 /* Place in configs of the one in force at index. */
 size_t rlog_config_at(const struct rlog *rlog, uint64_t index);

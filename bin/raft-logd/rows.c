@@ -156,12 +156,139 @@ db_last(struct db *db, struct raft_pos *last, uint8_t chain[DB_HASH_SIZE])
 	return result;
 }
 
+/* ---------------------------------------------- the log's beginning */
+
+enum db_result
+db_log_drop(struct db *db, uint64_t index, uint64_t config)
+{
+	enum db_result result = run_with_index(db, DB_LOG_DROP, index);
+	if (result == DB_OK)
+		result = run_with_index(db, DB_TERMS_DROP, index);
+	if (result == DB_OK)
+		result = run_with_index(db, DB_CONFIGS_DROP, config);
+	return result;
+}
+
+enum db_result
+db_log_clear(struct db *db)
+{
+	enum db_result result = db_log_drop(db, INT64_MAX, INT64_MAX);
+	return result == DB_OK ? db_sessions_clear(db) : result;
+}
+
+enum { BEFORE_SIZE = 16 + 2 * DB_HASH_SIZE };
+
+static void
+before_encode(uint8_t out[BEFORE_SIZE], const struct db_before *before)
+{
+	wire_put_u64(out, before->pos.index);
+	wire_put_u64(out + 8, before->pos.term);
+	memcpy(out + 16, before->chain, DB_HASH_SIZE);
+	memcpy(out + 16 + DB_HASH_SIZE, before->config, DB_HASH_SIZE);
+}
+
+/* As text: index, term, chain, hash of the configuration, and a sum over these. */
+static void
+before_print(char *text, size_t room, const struct db_before *before)
+{
+	uint8_t bytes[BEFORE_SIZE], sum[SEAL_HASH_SIZE];
+	char chain[2 * DB_HASH_SIZE + 1], config[2 * DB_HASH_SIZE + 1], sum_hex[2 * SEAL_HASH_SIZE + 1];
+	before_encode(bytes, before);
+	seal_hash(sum, &(struct seal_part){bytes, sizeof bytes}, 1);
+	seal_hex(chain, before->chain, sizeof before->chain);
+	seal_hex(config, before->config, sizeof before->config);
+	seal_hex(sum_hex, sum, sizeof sum);
+	snprintf(text, room, "%llu %llu %s %s %s", (unsigned long long)before->pos.index,
+	    (unsigned long long)before->pos.term, chain, config, sum_hex);
+}
+
+enum db_result
+db_before_put(struct db *db, const struct db_before *before)
+{
+	char text[256];
+	before_print(text, sizeof text, before);
+	return db_text_put(db, "before", text);
+}
+
+static bool
+hex_read(uint8_t *out, const char *text)
+{
+	for (size_t i = 0; i < DB_HASH_SIZE; i++) {
+		unsigned byte;
+		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+			return false;
+		out[i] = (uint8_t)byte;
+	}
+	return true;
+}
+
+enum db_result
+db_before_get(struct db *db, struct db_before *before)
+{
+	char text[256], again[256], chain[65], config[65];
+	unsigned long long index, term;
+	memset(before, 0, sizeof *before);
+	if (!db_text_get(db, "before", text, sizeof text))
+		return DB_END;
+	if (sscanf(text, "%llu %llu %64s %64s", &index, &term, chain, config) != 4 || strlen(chain) != 64 ||
+	    strlen(config) != 64 || !hex_read(before->chain, chain) || !hex_read(before->config, config))
+		return DB_DAMAGED;
+	before->pos = (struct raft_pos){index, term};
+	/* Only the written form counts, its sum with it. */
+	before_print(again, sizeof again, before);
+	return strcmp(text, again) == 0 ? DB_OK : DB_DAMAGED;
+}
+
+enum db_result
+db_snapshot_put(struct db *db, const struct db_snapshot *s)
+{
+	sqlite3_stmt *statement = db_use(db, DB_SNAPSHOT_PUT);
+	uint8_t sum[SEAL_HASH_SIZE];
+	struct seal_part parts[] = {{s->head, s->head_size}, {s->file, strlen(s->file)}};
+	seal_hash(sum, parts, 2);
+	bind_u64(statement, 1, s->pos.index);
+	bind_u64(statement, 2, s->pos.term);
+	sqlite3_bind_text(statement, 3, s->format, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 4, s->file, -1, SQLITE_STATIC);
+	bind_u64(statement, 5, s->size);
+	sqlite3_bind_blob(statement, 6, s->head, (int)s->head_size, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 7, sum, sizeof sum, SQLITE_STATIC);
+	return run(db, statement);
+}
+
+static enum db_result
+take_snapshot(sqlite3_stmt *statement, struct wire_buf *head, char file[64])
+{
+	uint8_t sum[SEAL_HASH_SIZE], expected[SEAL_HASH_SIZE];
+	const char *name = (const char *)sqlite3_column_text(statement, 0);
+	if (name == NULL || sqlite3_column_type(statement, 1) != SQLITE_BLOB ||
+	    !column_bytes(statement, 2, sum, sizeof sum) || snprintf(file, 64, "%s", name) >= 64)
+		return DB_DAMAGED;
+	wire_buf_put(head, sqlite3_column_blob(statement, 1), (size_t)sqlite3_column_bytes(statement, 1));
+	struct seal_part parts[] = {{head->bytes, head->size}, {file, strlen(file)}};
+	seal_hash(expected, parts, 2);
+	return memcmp(sum, expected, sizeof sum) == 0 ? DB_OK : DB_DAMAGED;
+}
+
+enum db_result
+db_snapshot_get(struct db *db, struct wire_buf *head, char file[64])
+{
+	sqlite3_stmt *statement = db_use(db, DB_SNAPSHOT_GET);
+	enum db_result result = db_do(db, statement);
+	if (result == DB_OK)
+		result = take_snapshot(statement, head, file);
+	sqlite3_reset(statement);
+	return result;
+}
+
 /* -------------------------------------------- what the log is derived into */
 
 static uint64_t
-count(struct db *db, enum db_statement number)
+count(struct db *db, enum db_statement number, uint64_t argument)
 {
 	sqlite3_stmt *statement = db_use(db, number);
+	/* One that takes none refuses it, which is no matter. */
+	bind_u64(statement, 1, argument);
 	uint64_t n = UINT64_MAX;
 	if (db_do(db, statement) == DB_OK)
 		n = column_u64(statement, 0);
@@ -170,19 +297,19 @@ count(struct db *db, enum db_statement number)
 }
 
 bool
-db_derived_fits(struct db *db)
+db_derived_fits(struct db *db, uint64_t before)
 {
-	return count(db, DB_TERMS_WRONG) == 0 && count(db, DB_CONFIGS_WRONG) == 0;
+	return count(db, DB_TERMS_WRONG, before) == 0 && count(db, DB_CONFIGS_WRONG, before) == 0;
 }
 
 enum db_result
-db_derive(struct db *db)
+db_derive(struct db *db, uint64_t before)
 {
 	enum db_result result = run_with_index(db, DB_TERMS_CUT, 0);
 	if (result == DB_OK)
 		result = run(db, db_use(db, DB_TERMS_DERIVE));
 	if (result == DB_OK)
-		result = run_with_index(db, DB_CONFIGS_CUT, 0);
+		result = run_with_index(db, DB_CONFIGS_CUT, before);
 	if (result == DB_OK)
 		result = run(db, db_use(db, DB_CONFIGS_DERIVE));
 	return result;
@@ -316,5 +443,23 @@ db_cursor_get(struct db *db, const char *name)
 uint64_t
 db_cursors_count(struct db *db)
 {
-	return count(db, DB_CURSORS_COUNT);
+	return count(db, DB_CURSORS_COUNT, 0);
+}
+
+uint64_t
+db_cursor_least(struct db *db)
+{
+	sqlite3_stmt *statement = db_use(db, DB_CURSOR_LEAST);
+	uint64_t least = UINT64_MAX;
+	if (db_do(db, statement) == DB_OK && sqlite3_column_type(statement, 0) == SQLITE_INTEGER)
+		least = column_u64(statement, 0);
+	sqlite3_reset(statement);
+	return least;
+}
+
+uint64_t
+db_used_size(struct db *db)
+{
+	uint64_t all = count(db, DB_PAGES_ALL, 0), unused = count(db, DB_PAGES_FREE, 0);
+	return all > unused ? (all - unused) * db->page_size : 0;
 }

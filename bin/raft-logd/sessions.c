@@ -25,21 +25,27 @@ note_dirty(struct sessions *s, const struct raft_sid *sid)
 	s->dirty[s->dirty_count++] = *sid;
 }
 
+struct raft_sessions_change
+sessions_apply_to(struct raft_sessions *table, uint64_t index, const struct raft_entry *entry)
+{
+	struct raft_sessions_change change = raft_sessions_apply(table, index, entry);
+	if (change.touched && entry->kind == RAFT_CLIENT && raft_sid_named(&entry->session))
+		seal_digest(change.touched->digest, change.touched->digest, raft_entry_data(entry),
+		    raft_entry_data_size(entry));
+	return change;
+}
+
 static void
 apply_one(struct sessions *s, const struct raft_entry *entry)
 {
-	struct raft_sessions_change change = raft_sessions_apply(s->table, s->index + 1, entry);
+	struct raft_sessions_change change = sessions_apply_to(s->table, s->index + 1, entry);
 	s->index++;
 	s->entries++;
 	s->size += entry->size;
 	if (!raft_sid_none(&change.gone))
 		note_dirty(s, &change.gone);
-	if (change.touched == NULL)
-		return;
-	if (entry->kind == RAFT_CLIENT && raft_sid_named(&entry->session))
-		seal_digest(change.touched->digest, change.touched->digest, raft_entry_data(entry),
-		    raft_entry_data_size(entry));
-	note_dirty(s, &change.touched->sid);
+	if (change.touched)
+		note_dirty(s, &change.touched->sid);
 }
 
 /* A slice of what is no longer in memory. */
@@ -89,18 +95,45 @@ start_anew(struct sessions *s)
 	s->index = 0;
 }
 
+static bool
+note_all(const struct raft_session *session, void *arg)
+{
+	note_dirty(arg, &session->sid);
+	return true;
+}
+
+void
+sessions_replace(struct sessions *s, struct raft_sessions *table, uint64_t index)
+{
+	raft_sessions_free(s->table);
+	s->table = table;
+	s->index = index;
+	s->rebuilt = true;
+	s->dirty_count = 0;
+	raft_sessions_each(table, note_all, s);
+}
+
+/* From the snapshot that the log begins with, or from nothing. */
+static void
+rebuild(struct logd *logd)
+{
+	const struct snapshot *newest = logd->snapshots.newest;
+	struct raft_sessions *table = newest ? snapshot_sessions(&newest->head) : raft_sessions_new();
+	must(table != NULL);
+	sessions_replace(&logd->sessions, table, newest ? newest->head.pos.index : 0);
+}
+
 void
 sessions_load(struct logd *logd)
 {
 	struct sessions *s = &logd->sessions;
 	start_anew(s);
 	s->index = logd->state.sessions_index;
-	bool good = s->index <= logd->rlog.commit.index && db_sessions_each(logd->db, restore, logd) == DB_OK;
+	bool good = s->index <= logd->rlog.commit.index && s->index >= logd->rlog.before.index && db_sessions_each(logd->db, restore, logd) == DB_OK;
 	if (!good) {
 		log_warn("sessions", "why=%s",
 		    log_q("the stored session table is damaged or of a longer log: it is made again from the entries"));
-		start_anew(s);
-		s->rebuilt = true;
+		rebuild(logd);
 	}
 	sessions_apply(logd, logd->rlog.commit.index);
 }

@@ -128,6 +128,7 @@ first_start(struct logd *logd)
 	if (strlen(conf->cluster.name) >= sizeof origin.name)
 		daemon_die(EXIT_CONFIG, "%s: cluster: name: too long", conf->path);
 	strcpy(origin.name, conf->cluster.name);
+	origin.joined = logd->identity.join;
 	if (logd->identity.join) {
 		joiner_config(conf, &config);
 		memcpy(origin.cluster, conf->cluster.id.bytes, sizeof origin.cluster);
@@ -199,7 +200,10 @@ static bool
 mark_fits(struct logd *logd, const struct mark_note *note)
 {
 	uint8_t chain[DB_HASH_SIZE];
-	if (note->last.index > logd->rlog.last.index || note->last.index < logd->rlog.before.index)
+	/* What was cut since then was committed, and cannot be compared any more. */
+	if (note->last.index < logd->rlog.before.index)
+		return true;
+	if (note->last.index > logd->rlog.last.index)
 		return false;
 	verify_chain_at(logd, note->last.index, chain);
 	return memcmp(chain, note->chain, sizeof chain) == 0;
@@ -321,6 +325,7 @@ start(struct logd *logd)
 	load_log(logd);
 	settle_log(logd, &note, state_good);
 	verify_end(logd);
+	snapshots_load(logd);
 	tail_init(&logd->tail, (size_t)logd->daemon.conf->logd.tail);
 	sessions_load(logd);
 	clear_fresh(logd);

@@ -39,6 +39,18 @@ yes_no(bool yes)
 }
 
 static void
+put_snapshot(struct logd *logd, struct wire_buf *out)
+{
+	const struct snapshot *newest = logd->snapshots.newest;
+	const struct snapshot_head none = {.format = wire_text("")}, *head = newest ? &newest->head : &none;
+	char format[SNAPSHOT_TEXT_MAX + 1];
+	snprintf(format, sizeof format, "%.*s", (int)head->format.size, (const char *)head->format.bytes);
+	add(out, " log_bytes=%llu snapshot=%llu snapshot_bytes=%llu snapshot_format=%s taking=%s compacting=%s\n",
+	    LLU(db_used_size(logd->db)), LLU(head->pos.index), LLU(head->file_size), log_q(format),
+	    yes_no(logd->snapshots.local != NULL), yes_no(logd->compact_to > logd->rlog.before.index));
+}
+
+static void
 put_status(struct logd *logd, struct wire_buf *out)
 {
 	static const char *const marks[] = {"valid", "missing", "damaged"};
@@ -51,9 +63,10 @@ put_status(struct logd *logd, struct wire_buf *out)
 	add(out, " transactions=%llu truncations=%llu recovering=%s mark=%s mark_term=%llu full=%s",
 	    LLU(state->transactions), LLU(state->truncations), yes_no(state->recovering), marks[logd->mark_found],
 	    LLU(state->mark_term), space_name(logd->space.state));
-	add(out, " db_bytes=%llu wal_bytes=%llu free_bytes=%llu tail_bytes=%zu waiting=%zu readers=%zu elector=%s\n",
+	add(out, " db_bytes=%llu wal_bytes=%llu free_bytes=%llu tail_bytes=%zu waiting=%zu readers=%zu elector=%s",
 	    LLU(db_file_size(logd->db)), LLU(db_wal_size(logd->db)), LLU(logd->space.free_bytes), logd->tail.size,
 	    logd->writer.count, readers(logd), yes_no(logd->elector.peer != NULL));
+	put_snapshot(logd, out);
 }
 
 static bool

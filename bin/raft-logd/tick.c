@@ -2,6 +2,7 @@
 /* The timer of a second, and turns without input. */
 #include "tick.h"
 
+#include "compact.h"
 #include "logd.h"
 
 enum { TICK_MS = 1000 };
@@ -12,6 +13,7 @@ on_timer(uv_timer_t *timer)
 	struct logd *logd = timer->data;
 	if (logd->space.state != SPACE_AMPLE)
 		space_look(logd);
+	compact_plan(logd);
 	writer_tick(logd);
 	if (logd->space.state != SPACE_AMPLE || writer_unsettled(logd))
 		tick_want(logd);

@@ -28,7 +28,7 @@ static bool
 open_run(struct logd *logd, uint64_t from, uint8_t *chain)
 {
 	if (from == logd->rlog.before.index + 1) {
-		memcpy(chain, logd->origin.cluster, DB_HASH_SIZE);
+		memcpy(chain, logd->rlog.before_chain, DB_HASH_SIZE);
 		db_run_open(logd->db, from);
 		return true;
 	}
@@ -76,7 +76,7 @@ damage(struct logd *logd, uint64_t bad)
 	while (good > logd->rlog.before.index && !row_good(logd, good, chain))
 		good--;
 	if (good == logd->rlog.before.index)
-		memcpy(chain, logd->origin.cluster, sizeof chain);
+		memcpy(chain, logd->rlog.before_chain, sizeof chain);
 	struct raft_pos last = {good, rlog_term_at(&logd->rlog, good)};
 	log_error("damage", "bad=%llu last=%llu was=%llu why=%s", (unsigned long long)bad, (unsigned long long)good,
 	    (unsigned long long)logd->rlog.last.index,
@@ -113,7 +113,7 @@ void
 verify_chain_at(struct logd *logd, uint64_t index, uint8_t *chain)
 {
 	if (index == logd->rlog.before.index)
-		memcpy(chain, logd->origin.cluster, DB_HASH_SIZE);
+		memcpy(chain, logd->rlog.before_chain, DB_HASH_SIZE);
 	else if (!row_good(logd, index, chain))
 		damage(logd, index);
 }

@@ -9,7 +9,9 @@
 #include "../../lib/seal/seal.h"
 #include "check.h"
 #include "commit.h"
+#include "compact.h"
 #include "cursors.h"
+#include "incoming.h"
 #include "logd.h"
 #include "verify.h"
 
@@ -25,6 +27,8 @@ struct batch {
 	size_t items;
 	uint64_t number;
 	bool sessions;
+	struct raft_pos before;   /* where the log begins */
+	struct raft_pos dropped;  /* it begins there once the transaction is durable; index 0: no change */
 };
 
 /* -------------------------------------------------------------- queue */
@@ -49,6 +53,7 @@ queue_remove(struct writer *w, size_t count)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		w->size -= w->items[i].size;
+		snapshot_unref(w->items[i].install);
 		free(w->items[i].entries);
 		raft_chunk_unref(w->items[i].chunk);
 	}
@@ -79,7 +84,12 @@ writer_take(struct logd *logd, const struct msg_log_write *m, char *why)
 		snprintf(why, CHECK_WHY_SIZE, "the entries are malformed");
 		return false;
 	}
-	if (!check_write(logd, &item, why)) {
+	if (m->flags & WIRE_INSTALL)
+		item.install = incoming_ready(logd, m->truncate_after);
+	if (item.install)
+		snapshot_ref(item.install);
+	if (!check_write(logd, &item, m->flags & WIRE_INSTALL, why)) {
+		snapshot_unref(item.install);
 		free(item.entries);
 		raft_chunk_unref(item.chunk);
 		return false;
@@ -137,7 +147,7 @@ put_entry(struct logd *logd, struct batch *b, const struct raft_entry *entry)
 	enum db_result result = DB_OK;
 	seal_chain(b->log.chain, b->log.chain, pos.index, entry);
 	result = db_log_put(logd->db, pos.index, entry, b->log.chain);
-	if (result == DB_OK && (b->log.last.term != entry->term || pos.index == logd->rlog.before.index + 1))
+	if (result == DB_OK && (b->log.last.term != entry->term || pos.index == b->before.index + 1))
 		result = db_term_put(logd->db, &pos);
 	if (result == DB_OK && entry->kind == RAFT_CONFIG)
 		result = db_config_put(logd->db, pos.index, raft_entry_data(entry), raft_entry_data_size(entry));
@@ -159,10 +169,63 @@ cut(struct logd *logd, struct batch *b, uint64_t index)
 	return DB_OK;
 }
 
+struct putting {
+	struct logd *logd;
+	enum db_result result;
+};
+
+static bool
+put_session(const struct raft_session *session, void *arg)
+{
+	struct putting *putting = arg;
+	putting->result = db_session_put(putting->logd->db, session);
+	return putting->result == DB_OK;
+}
+
+static enum db_result
+put_sessions(struct logd *logd, const struct snapshot *snapshot)
+{
+	struct putting putting = {logd, DB_OK};
+	struct raft_sessions *table = snapshot_sessions(&snapshot->head);
+	must(table != NULL);
+	raft_sessions_each(table, put_session, &putting);
+	raft_sessions_free(table);
+	return putting.result;
+}
+
+/* The snapshot is the log from now on, all of it in this one transaction (§5.1). */
+static enum db_result
+install(struct logd *logd, struct batch *b, const struct snapshot *snapshot)
+{
+	const struct snapshot_head *head = &snapshot->head;
+	struct db_before before = {.pos = head->pos};
+	memcpy(before.chain, head->chain.b, sizeof before.chain);
+	seal_hash(before.config, &(struct seal_part){head->config.bytes, head->config.size}, 1);
+	enum db_result result = db_log_clear(logd->db);
+	if (result == DB_OK)
+		result = db_config_put(logd->db, head->pos.index, head->config.bytes, head->config.size);
+	if (result == DB_OK)
+		result = put_sessions(logd, snapshot);
+	if (result == DB_OK)
+		result = snapshot_put(logd, snapshot);
+	if (result == DB_OK)
+		result = db_before_put(logd->db, &before);
+	b->state.truncations++;
+	b->state.commit = head->pos;
+	b->state.sessions_index = head->pos.index;
+	b->before = b->log.last = head->pos;
+	b->dropped = (struct raft_pos){0};
+	b->sessions = false; /* it would be the former table */
+	memcpy(b->log.chain, head->chain.b, sizeof b->log.chain);
+	return result;
+}
+
 static enum db_result
 put_write(struct logd *logd, struct batch *b, const struct writer_item *item)
 {
-	enum db_result result = item->truncate ? cut(logd, b, item->truncate_after) : DB_OK;
+	enum db_result result = item->install ? install(logd, b, item->install) : DB_OK;
+	if (item->truncate && result == DB_OK)
+		result = cut(logd, b, item->truncate_after);
 	for (uint32_t i = 0; i < item->count && result == DB_OK; i++)
 		result = put_entry(logd, b, &item->entries[i]);
 	b->state.term = item->term;
@@ -180,7 +243,7 @@ put_write(struct logd *logd, struct batch *b, const struct writer_item *item)
 static bool
 has_room(const struct logd *logd, const struct writer_item *item)
 {
-	return logd->space.state != SPACE_FULL || logd->space.trial || item->count == 0;
+	return logd->space.state != SPACE_FULL || logd->space.trial || (item->count == 0 && item->install == NULL);
 }
 
 static enum db_result
@@ -196,6 +259,25 @@ put_items(struct logd *logd, struct batch *b)
 	return result;
 }
 
+/* The log is the snapshot's now. */
+static void
+absorb_install(struct logd *logd, struct snapshot *snapshot)
+{
+	const struct snapshot_head *head = &snapshot->head;
+	rlog_add_config(&logd->rlog, head->pos.index, head->config.bytes, head->config.size);
+	rlog_begin(&logd->rlog, head->pos, head->chain.b, logd->rlog.configs_count - 1);
+	tail_cut(&logd->tail, 0);
+	logd->rlog.commit = head->pos;
+	struct raft_sessions *table = snapshot_sessions(head);
+	must(table != NULL);
+	sessions_replace(&logd->sessions, table, head->pos.index);
+	logd->compact_to = 0;
+	log_info("install", "index=%llu term=%llu bytes=%llu", (unsigned long long)head->pos.index,
+	    (unsigned long long)head->pos.term, (unsigned long long)head->file_size);
+	snapshots_take(logd, snapshot_ref(snapshot));
+	incoming_drop(logd);
+}
+
 /* What was written is now the log; each commit index is looked at in its place. */
 static void
 absorb(struct logd *logd, const struct batch *b)
@@ -204,6 +286,8 @@ absorb(struct logd *logd, const struct batch *b)
 		const struct writer_item *item = &logd->writer.items[i];
 		if (item->number == 0)
 			continue;
+		if (item->install)
+			absorb_install(logd, item->install);
 		if (item->truncate) {
 			rlog_cut(&logd->rlog, item->truncate_after);
 			tail_cut(&logd->tail, item->truncate_after);
@@ -220,7 +304,10 @@ absorb(struct logd *logd, const struct batch *b)
 static enum db_result
 put_batch(struct logd *logd, struct batch *b)
 {
-	enum db_result result = put_items(logd, b);
+	/* First the old: an installation makes it void. */
+	enum db_result result = compact_wanted(logd) ? compact_put(logd, &b->dropped) : DB_OK;
+	if (result == DB_OK)
+		result = put_items(logd, b);
 	if (result == DB_OK)
 		result = cursors_store(logd);
 	if (result == DB_OK && b->sessions)
@@ -235,10 +322,13 @@ static enum db_result
 write_batch(struct logd *logd)
 {
 	struct writer *w = &logd->writer;
-	struct batch b = {.state = logd->state, .log = {.last = logd->rlog.last}};
+	struct batch b = {
+	    .state = logd->state, .log = {.last = logd->rlog.last}, .before = logd->rlog.before};
 	memcpy(b.log.chain, logd->rlog.chain, sizeof b.log.chain);
 	b.state.commit = logd->rlog.commit;
-	b.sessions = w->flush || sessions_due(&logd->sessions);
+	/* What is stored must not need entries that go. */
+	b.sessions = w->flush || sessions_due(&logd->sessions) ||
+	    (compact_wanted(logd) && logd->state.sessions_index < logd->compact_to);
 	commit_begin(logd);
 	enum db_result result = put_batch(logd, &b);
 	if (result != DB_OK) {
@@ -248,6 +338,8 @@ write_batch(struct logd *logd)
 	w->commit_due = false;
 	if (b.sessions)
 		sessions_stored(&logd->sessions);
+	if (b.dropped.index > 0)
+		compact_done(logd, b.dropped);
 	absorb(logd, &b);
 	queue_remove(w, b.items);
 	cursors_stored(logd);
@@ -264,7 +356,7 @@ wanted(const struct logd *logd)
 	/* What SQLite has refused waits for the next try. */
 	if (logd->space.refused && !logd->space.trial)
 		return false;
-	return w->commit_due || cursors_waiting(logd) || (w->count > 0 && has_room(logd, &w->items[0]));
+	return w->commit_due || cursors_waiting(logd) || compact_wanted(logd) || (w->count > 0 && has_room(logd, &w->items[0]));
 }
 
 void

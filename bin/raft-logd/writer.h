@@ -13,6 +13,7 @@
 #include "../../lib/wire/message.h"
 
 struct logd;
+struct snapshot;
 
 /* A log_write, or (number 0) a log_commit. */
 struct writer_item {
@@ -22,6 +23,7 @@ struct writer_item {
 	struct raft_id vote;
 	bool truncate;
 	bool recovered;
+	struct snapshot *install; /* replaces the log first of all; NULL: nothing does.  A reference of its own */
 	uint64_t truncate_after;
 	uint64_t first_index;
 	struct raft_entry *entries;

@@ -74,7 +74,8 @@ struct conf {
 		uint64_t tail;                /* 8MiB */
 	} elect;
 	struct {
-		uint64_t keep;    /* not in this version: refused, 0 */
+		uint64_t keep;      /* largest log, 10GiB */
+		uint64_t keep_tail; /* of what a snapshot stands for so much is kept: 64MiB */
 		uint64_t reserve; /* 256MiB */
 		uint64_t tail;    /* recent entries in memory for readers: 16MiB */
 	} logd;

@@ -26,8 +26,7 @@ enum { COMMAND_WORDS_MAX = 256, PATH_SIZE_MAX = 512 };
 bool
 conf_key_required(const struct conf_key *key)
 {
-	return key->fallback == NULL && key->type != CONF_GROUP && key->type != CONF_COMMAND &&
-	       key->type != CONF_LATER;
+	return key->fallback == NULL && key->type != CONF_GROUP && key->type != CONF_COMMAND;
 }
 
 static void *
@@ -352,22 +351,6 @@ print_from(FILE *out, const struct conf *conf, const struct conf_key *key)
 }
 #define free_from free_id
 
-/* A key without effect would be a lie. */
-static bool
-read_later(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
-{
-	return wrong(r, key, node, " is not available in this version: remove it");
-}
-
-static void
-print_later(FILE *out, const struct conf *conf, const struct conf_key *key)
-{
-	(void)out;
-	(void)conf;
-	(void)key;
-}
-#define free_later free_id
-
 /* ------------------------------------------------------------ by type */
 
 static const struct {
@@ -410,7 +393,7 @@ value_default(struct conf_reading *r, const struct conf_key *key)
 void
 value_print(FILE *out, const struct conf *conf, const struct conf_key *key)
 {
-	bool left_out = key->type == CONF_LATER;
+	bool left_out = false;
 	if (key->type == CONF_GROUP || key->type == CONF_COMMAND)
 		left_out = *(void *const *)field_in(conf, key) == NULL;
 	if (left_out)

@@ -24,8 +24,7 @@
 	T(COMMAND, command)                                                                        \
 	T(MODE, mode)                                                                              \
 	T(FRAMING, framing)                                                                        \
-	T(FROM, from)                                                                              \
-	T(LATER, later)
+	T(FROM, from)
 enum conf_type {
 #define T(NAME, name) CONF_##NAME,
 	CONF_TYPES(T)

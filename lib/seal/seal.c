@@ -59,6 +59,26 @@ seal_hash(uint8_t out[SEAL_HASH_SIZE], const struct seal_part *parts, size_t cou
 	hash_parts(out, SEAL_HASH_SIZE, parts, count);
 }
 
+_Static_assert(sizeof(crypto_generichash_state) <= sizeof(struct seal_stream), "the state fits");
+
+void
+seal_stream_begin(struct seal_stream *stream)
+{
+	crypto_generichash_init((crypto_generichash_state *)(void *)stream->state, NULL, 0, SEAL_HASH_SIZE);
+}
+
+void
+seal_stream_add(struct seal_stream *stream, const void *bytes, size_t size)
+{
+	crypto_generichash_update((crypto_generichash_state *)(void *)stream->state, bytes, size);
+}
+
+void
+seal_stream_end(struct seal_stream *stream, uint8_t out[SEAL_HASH_SIZE])
+{
+	crypto_generichash_final((crypto_generichash_state *)(void *)stream->state, out, SEAL_HASH_SIZE);
+}
+
 void
 seal_chain(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], uint64_t index,
     const struct raft_entry *entry)

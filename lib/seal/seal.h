@@ -23,6 +23,14 @@ struct seal_part {
 };
 void seal_hash(uint8_t out[SEAL_HASH_SIZE], const struct seal_part *parts, size_t count);
 
+/* The same of what comes piece by piece: begin, add, add, end. */
+struct seal_stream {
+	_Alignas(64) uint8_t state[384];
+};
+void seal_stream_begin(struct seal_stream *stream);
+void seal_stream_add(struct seal_stream *stream, const void *bytes, size_t size);
+void seal_stream_end(struct seal_stream *stream, uint8_t out[SEAL_HASH_SIZE]);
+
 /*
  * The chain of the log: out = BLAKE2b-256(prev, index as u64, record).  The record is the
  * encoded entry with its term.  The chain before the first entry is the cluster id.

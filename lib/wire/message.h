@@ -32,7 +32,7 @@ enum wire_kind {
 };
 
 enum wire_log_flags { WIRE_RECOVERING = 1, WIRE_MARK_VALID = 2, WIRE_FULL = 4 };
-enum wire_write_flags { WIRE_TRUNCATE = 1, WIRE_RECOVERED = 2 };
+enum wire_write_flags { WIRE_TRUNCATE = 1, WIRE_RECOVERED = 2, WIRE_INSTALL = 4 };
 /*
  * log_part records.  TERMS: index u64, term u64.  CONFIGS: index u64, size u32, bytes.
  * SESSIONS: as wire_session_put.  ENTRIES: records from first_index on, above the commit index.

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+/* How far the log's beginning may go, and going there. */
+#include "compact.h"
+
+#include <string.h>
+
+#include "../../lib/seal/seal.h"
+#include "local.h"
+#include "logd.h"
+#include "verify.h"
+
+enum {
+	SLICE_COUNT = 1000,
+	CUT_MIN = 1024 /* `keep` cuts at least so many at once */
+};
+
+static uint64_t
+lesser(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Up to here nobody needs the entries, or `keep` leaves no choice. */
+static uint64_t
+allowed(const struct logd *logd, bool forced)
+{
+	const struct snapshot *newest = logd->snapshots.newest;
+	uint64_t upto = newest ? newest->head.pos.index : 0;
+	if (forced)
+		return upto;
+	return lesser(lesser(upto, snapshots_pinned(logd)), db_cursor_least(logd->db));
+}
+
+/* Nothing stands for the oldest entries, and the log is too large: they are cut all the same. */
+static void
+cut(struct logd *logd)
+{
+	struct rlog *rlog = &logd->rlog;
+	uint64_t tenth = (rlog->last.index - rlog->before.index) / 10;
+	uint64_t index = rlog->before.index + (tenth > CUT_MIN ? tenth : CUT_MIN);
+	if (index >= rlog->commit.index)
+		return;
+	if (!logd->snapshots.warned)
+		log_warn("keep", "keep=%llu first=%llu why=%s", (unsigned long long)logd->daemon.conf->logd.keep,
+		    (unsigned long long)index + 1,
+		    log_q("the log is larger than logd.keep and there is no snapshot: its oldest entries are cut"));
+	logd->snapshots.warned = true;
+	local_cut(logd, index);
+}
+
+void
+compact_plan(struct logd *logd)
+{
+	const struct conf *conf = logd->daemon.conf;
+	uint64_t used = db_used_size(logd->db);
+	bool forced = used > conf->logd.keep;
+	uint64_t upto = allowed(logd, forced);
+	logd->compact_to = 0;
+	if (upto > logd->rlog.before.index && used > conf->logd.keep_tail)
+		logd->compact_to = upto;
+	else if (forced && upto <= logd->rlog.before.index)
+		cut(logd);
+	if (logd->compact_to > 0)
+		tick_again(logd);
+}
+
+bool
+compact_wanted(const struct logd *logd)
+{
+	return logd->compact_to > logd->rlog.before.index && logd->space.state != SPACE_FULL;
+}
+
+enum db_result
+compact_put(struct logd *logd, struct raft_pos *before)
+{
+	const struct rlog *rlog = &logd->rlog;
+	uint64_t index = lesser(logd->compact_to, rlog->before.index + SLICE_COUNT);
+	const struct rlog_config *config = &rlog->configs[rlog_config_at(rlog, index)];
+	struct db_before row = {.pos = {index, rlog_term_at(rlog, index)}};
+	struct raft_pos next = {index + 1, rlog_term_at(rlog, index + 1)};
+	seal_hash(row.config, &(struct seal_part){config->bytes, config->size}, 1);
+	verify_chain_at(logd, index, row.chain);
+	enum db_result result = db_log_drop(logd->db, index, config->index);
+	if (result == DB_OK && next.term == row.pos.term && index < rlog->last.index)
+		result = db_term_put(logd->db, &next);
+	if (result == DB_OK)
+		result = db_before_put(logd->db, &row);
+	*before = row.pos;
+	memcpy(logd->compact_chain, row.chain, sizeof logd->compact_chain);
+	return result;
+}
+
+void
+compact_done(struct logd *logd, struct raft_pos before)
+{
+	logd->snapshots.compacted += before.index - logd->rlog.before.index;
+	rlog_compact(&logd->rlog, before, logd->compact_chain);
+	elector_before(logd);
+	if (db_used_size(logd->db) <= logd->daemon.conf->logd.keep_tail)
+		logd->compact_to = 0;
+	if (compact_wanted(logd))
+		tick_again(logd);
+	else
+		log_info("compact", "first=%llu entries=%llu", (unsigned long long)rlog_first_available(&logd->rlog),
+		    (unsigned long long)logd->snapshots.compacted);
+}

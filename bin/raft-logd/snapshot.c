@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: ISC */
+/* The newest snapshot: loading, serving, letting go. */
+#include "snapshot.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "commit.h"
+#include "local.h"
+#include "logd.h"
+
+enum { PIECE_MAX = 1 << 20 };
+
+/* ------------------------------------------------------------- objects */
+
+struct snapshot *
+snapshot_new(const struct logd *logd, struct wire_buf *bytes, const char *file)
+{
+	struct snapshot *s = calloc(1, sizeof *s);
+	must(s != NULL);
+	s->refs = 1;
+	s->fd = -1;
+	s->bytes = *bytes;
+	*bytes = (struct wire_buf){0};
+	snprintf(s->file, sizeof s->file, "%s", file);
+	bool named = (size_t)snprintf(s->path, sizeof s->path, "%s/%s", logd->snapshots.folder, file) < sizeof s->path;
+	seal_hash(s->hash.b, &(struct seal_part){s->bytes.bytes, s->bytes.size}, 1);
+	if (named && snapshot_head_get(&s->head, s->bytes.bytes, s->bytes.size))
+		return s;
+	snapshot_unref(s);
+	return NULL;
+}
+
+struct snapshot *
+snapshot_ref(struct snapshot *snapshot)
+{
+	snapshot->refs++;
+	return snapshot;
+}
+
+void
+snapshot_unref(struct snapshot *snapshot)
+{
+	if (snapshot == NULL || --snapshot->refs > 0)
+		return;
+	if (snapshot->fd >= 0)
+		close(snapshot->fd);
+	/* Left behind, it is removed by the next start. */
+	if (snapshot->superseded && snapshot->file[0])
+		unlink(snapshot->path);
+	wire_buf_free(&snapshot->bytes);
+	free(snapshot);
+}
+
+uint64_t
+snapshot_stream_size(const struct snapshot *snapshot)
+{
+	return snapshot->bytes.size + snapshot->head.file_size;
+}
+
+enum db_result
+snapshot_put(struct logd *logd, const struct snapshot *snapshot)
+{
+	char format[SNAPSHOT_TEXT_MAX + 1];
+	snprintf(format, sizeof format, "%.*s", (int)snapshot->head.format.size,
+	    (const char *)snapshot->head.format.bytes);
+	struct db_snapshot row = {
+	    .pos = snapshot->head.pos,
+	    .format = format,
+	    .file = snapshot->file,
+	    .size = snapshot->head.file_size,
+	    .head = snapshot->bytes.bytes,
+	    .head_size = snapshot->bytes.size,
+	};
+	return db_snapshot_put(logd->db, &row);
+}
+
+void
+snapshots_take(struct logd *logd, struct snapshot *snapshot)
+{
+	struct snapshot *old = logd->snapshots.newest;
+	if (old)
+		old->superseded = true;
+	snapshot->superseded = false;
+	logd->snapshots.newest = snapshot;
+	snapshot_unref(old);
+}
+
+/* ------------------------------------------------------------- loading */
+
+static bool
+open_file(struct snapshot *s)
+{
+	if (s->file[0] == '\0' || s->fd >= 0)
+		return true;
+	s->fd = open(s->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return s->fd >= 0;
+}
+
+/* NULL: it is as its head says. */
+static const char *
+file_wrong(struct snapshot *s)
+{
+	static uint8_t piece[PIECE_MAX];
+	struct seal_stream stream;
+	uint8_t hash[SEAL_HASH_SIZE];
+	uint64_t size = 0;
+	ssize_t got;
+	if (!open_file(s))
+		return strerror(errno);
+	if (s->fd < 0)
+		return NULL;
+	seal_stream_begin(&stream);
+	while ((got = pread(s->fd, piece, sizeof piece, (off_t)size)) > 0) {
+		seal_stream_add(&stream, piece, (size_t)got);
+		size += (uint64_t)got;
+	}
+	if (got < 0)
+		return strerror(errno);
+	seal_stream_end(&stream, hash);
+	return size == s->head.file_size && memcmp(hash, s->head.file_hash.b, sizeof hash) == 0
+	    ? NULL
+	    : "its content is not what was written";
+}
+
+/* Kept under another name for who wants to look at it. */
+static void
+quarantine(struct snapshot *s)
+{
+	char path[SNAPSHOT_PATH_SIZE + 16];
+	snprintf(path, sizeof path, "%s.damaged", s->path);
+	rename(s->path, path);
+}
+
+static bool
+is_named(const struct logd *logd, const char *name)
+{
+	const struct snapshot *newest = logd->snapshots.newest;
+	size_t size = strlen(name);
+	return (newest && strcmp(name, newest->file) == 0) || strcmp(name, "restore") == 0 ||
+	    (size > 8 && strcmp(name + size - 8, ".damaged") == 0);
+}
+
+/* What a crash has left. */
+static void
+remove_unnamed(const struct logd *logd)
+{
+	DIR *folder = opendir(logd->snapshots.folder);
+	for (struct dirent *entry; folder && (entry = readdir(folder)) != NULL;) {
+		if (entry->d_name[0] == '.' || is_named(logd, entry->d_name))
+			continue;
+		if (unlinkat(dirfd(folder), entry->d_name, 0) == 0)
+			log_info("snapshot", "removed=%s why=%s", log_q(entry->d_name), log_q("left over by a crash"));
+	}
+	if (folder)
+		closedir(folder);
+}
+
+static void
+make_folder(struct logd *logd)
+{
+	const char *data = logd->daemon.conf->node.data;
+	struct snapshots *s = &logd->snapshots;
+	if ((size_t)snprintf(s->folder, sizeof s->folder, "%s/snapshots", data) >= sizeof s->folder)
+		daemon_die(EXIT_CONFIG, "%.128s...: the path of the data directory is too long", data);
+	if (mkdir(s->folder, 0700) < 0 && errno != EEXIST)
+		daemon_die(EXIT_IO, "%s: cannot make the folder: %s", s->folder, strerror(errno));
+	int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		daemon_die(EXIT_IO, "%s: cannot sync the folder: %s", data, strerror(errno));
+	close(fd);
+}
+
+/* The row, and whether its file is good.  Sets why when something is lost. */
+static struct snapshot *
+load_newest(struct logd *logd, const char **why)
+{
+	struct wire_buf head = {0};
+	char file[SNAPSHOT_FILE_SIZE] = "";
+	enum db_result result = db_snapshot_get(logd->db, &head, file);
+	struct snapshot *s = result == DB_OK ? snapshot_new(logd, &head, file) : NULL;
+	wire_buf_free(&head);
+	if (result == DB_END)
+		return NULL;
+	*why = s ? file_wrong(s) : "its row in the database is damaged";
+	if (*why == NULL)
+		return s;
+	log_error("snapshot", "file=%s why=%s", log_q(file), log_q(*why));
+	if (s)
+		quarantine(s);
+	snapshot_unref(s);
+	return NULL;
+}
+
+/*
+ * The log's beginning was cut because the snapshot stood for it: without it nobody can be served, nor the
+ * own program.  So the whole log is given up, as after any loss, and comes back from the leader.
+ */
+static void
+lose_beginning(struct logd *logd, const char *why)
+{
+	struct rlog *rlog = &logd->rlog;
+	size_t at = rlog_config_at(rlog, rlog->last.index);
+	struct db_before before = {0};
+	struct raft_config config;
+	must(raft_config_decode(&config, rlog->configs[at].bytes, rlog->configs[at].size));
+	if (raft_config_voters(&config) == 1 && raft_config_find(&config, &logd->identity.node))
+		daemon_die(EXIT_IO,
+		    "%s: the snapshot that the log begins with is lost: %s; no other voter has it: "
+		    "restore the data directory from a backup", logd->snapshots.folder, why);
+	memcpy(before.chain, logd->origin.cluster, sizeof before.chain);
+	commit_begun_anew(logd, &before, &rlog->configs[at]);
+	log_warn("recovering", "why=%s", log_q("the snapshot that the log begins with is lost: all comes again from the leader"));
+	rlog_begin(rlog, (struct raft_pos){0}, logd->origin.cluster, at);
+	rlog->last = rlog->commit = (struct raft_pos){0};
+}
+
+void
+snapshots_load(struct logd *logd)
+{
+	const char *why = NULL;
+	make_folder(logd);
+	logd->snapshots.newest = load_newest(logd, &why);
+	if (why && logd->rlog.before.index > 0)
+		lose_beginning(logd, why);
+	remove_unnamed(logd);
+}
+
+/* ------------------------------------------------------------- serving */
+
+uint64_t
+snapshots_pinned(const struct logd *logd)
+{
+	uint64_t least = UINT64_MAX;
+	for (const struct peer *peer = logd->door.first; peer; peer = peer->next)
+		if (peer->opened && peer->opened->head.pos.index < least)
+			least = peer->opened->head.pos.index;
+	return least;
+}
+
+void
+snapshots_forget(struct logd *logd, struct peer *peer)
+{
+	snapshot_unref(peer->opened);
+	peer->opened = NULL;
+	local_forget(logd, peer);
+}
+
+/* The newest one, kept for the connection. */
+static struct snapshot *
+reopen(struct logd *logd, struct peer *peer)
+{
+	struct snapshot *newest = logd->snapshots.newest;
+	snapshot_unref(peer->opened);
+	peer->opened = newest && open_file(newest) ? snapshot_ref(newest) : NULL;
+	return peer->opened;
+}
+
+bool
+snapshots_take_open(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+{
+	struct msg_snap_open m;
+	if (!msg_snap_open_get(&m, body, size))
+		return false;
+	const struct snapshot *s = reopen(logd, peer);
+	struct msg_snap_opened reply = {.request = m.request, .found = s != NULL};
+	if (s) {
+		reply.pos = s->head.pos;
+		reply.size = snapshot_stream_size(s);
+		reply.hash = s->hash;
+	}
+	msg_snap_opened_put(conn_out(peer->conn), &reply);
+	return true;
+}
+
+/* Bytes of the stream from offset on; less at the end, 0 when the file cannot be read. */
+static size_t
+read_stream(const struct snapshot *s, uint64_t offset, uint8_t *out, size_t size)
+{
+	size_t got = 0;
+	if (offset < s->bytes.size) {
+		got = s->bytes.size - (size_t)offset < size ? s->bytes.size - (size_t)offset : size;
+		memcpy(out, s->bytes.bytes + offset, got);
+	}
+	while (got < size && s->fd >= 0) {
+		ssize_t more = pread(s->fd, out + got, size - got, (off_t)(offset + got - s->bytes.size));
+		if (more <= 0)
+			break;
+		got += (size_t)more;
+	}
+	return got;
+}
+
+bool
+snapshots_take_read(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+{
+	static uint8_t piece[PIECE_MAX];
+	struct msg_snap_read m;
+	(void)logd;
+	if (!msg_snap_read_get(&m, body, size))
+		return false;
+	if (m.size_max == 0) {
+		snapshot_unref(peer->opened);
+		peer->opened = NULL;
+	}
+	const struct snapshot *s = peer->opened;
+	size_t wanted = m.size_max < PIECE_MAX ? m.size_max : PIECE_MAX, got = 0;
+	if (s && m.offset < snapshot_stream_size(s)) {
+		uint64_t left = snapshot_stream_size(s) - m.offset;
+		got = read_stream(s, m.offset, piece, left < wanted ? (size_t)left : wanted);
+	}
+	struct msg_snap_data reply = {.request = m.request, .offset = m.offset, .data = {piece, got}};
+	msg_snap_data_put(conn_out(peer->conn), &reply);
+	return true;
+}
+
+bool
+snapshots_take_find(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+{
+	struct msg_snap_find m;
+	if (!msg_snap_find_get(&m, body, size))
+		return false;
+	const struct snapshot *s = reopen(logd, peer);
+	struct msg_snap_found reply = {.request = m.request, .found = s != NULL, .format = wire_text(""), .path = wire_text("")};
+	if (s) {
+		reply.pos = s->head.pos;
+		reply.size = s->head.file_size;
+		reply.format = s->head.format;
+		reply.path = wire_text(s->file[0] ? s->path : "");
+	}
+	msg_snap_found_put(conn_out(peer->conn), &reply);
+	return true;
+}
