@@ -144,7 +144,6 @@ elects() {
 	wrong --fence
 	wrong --fence=0
 	wrong --verbose=yes
-	wrong -r
 	run raft-append -c "$BATS_TEST_TMPDIR/none"
 	[ "$status" -eq 78 ]
 	[ "${#lines[@]}" -eq 1 ]

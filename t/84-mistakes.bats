@@ -5,7 +5,7 @@
 load helper
 
 DAEMONS='raft-logd raft-peerd raft-elect raft-fsm'
-ALL="$DAEMONS raft-node raft-append raft-tail raft-ctl raft-bench"
+ALL="$DAEMONS raft-node raft-append raft-query raft-tail raft-ctl raft-bench"
 
 setup_file() {
 	load helper
@@ -47,7 +47,7 @@ mistake() {
 with() {
 	case $1 in
 	raft-ctl) echo "raft-ctl -t 300ms -c $C wait" ;;
-	raft-append | raft-tail | raft-bench) echo "$1 -t 300ms -c $C" ;;
+	raft-append | raft-query | raft-tail | raft-bench) echo "$1 -t 300ms -c $C" ;;
 	*) echo "$1 -c $C" ;;
 	esac
 }
@@ -214,7 +214,7 @@ time.sleep(60)' "$PORT" "$N/bound" 3>&- &
 # ---------------------------------------------------------------- clients
 
 @test "no node running is 69 from each client, and asks whether it runs" {
-	for p in 'raft-tail -t 300ms' 'raft-bench -t 300ms'; do
+	for p in 'raft-tail -t 300ms' 'raft-bench -t 300ms' 'raft-query -t 300ms a'; do
 		# shellcheck disable=SC2086
 		mistake 69 'nobody listens there: is the node running?' $p -c "$C"
 	done
@@ -236,7 +236,7 @@ time.sleep(60)' "$PORT" "$N/bound" 3>&- &
 	chmod -R a+rX "$bin" "$BATS_FILE_TMPDIR"
 	chmod a+x "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$N" "$(dirname "$BATS_TEST_TMPDIR")"
 	nobody() { timeout 10 setpriv --reuid=65534 --regid=65534 --clear-groups "$bin/$1" -t 1m -c "$C" "${@:2}"; }
-	for p in 'raft-ctl wait' 'raft-ctl watch' raft-tail raft-bench raft-append; do
+	for p in 'raft-ctl wait' 'raft-ctl watch' raft-tail raft-bench raft-append raft-query; do
 		# shellcheck disable=SC2086
 		run nobody $p <<<line
 		echo "$p -> $status: $output"

@@ -16,8 +16,9 @@
 #include "../../lib/client/tool.h"
 #include "../../lib/raft/session.h"
 #include "../../lib/seal/seal.h"
-#include "input.h"
+#include "../../lib/client/input.h"
 #include "progress.h"
+#include "replies.h"
 
 static struct {
 	struct tool tool;
@@ -27,20 +28,25 @@ static struct {
 	uint64_t fence;
 	const char *session;
 	bool numbers_on; /* --continue */
+	bool wants_replies;
 	struct appender *appender;
 	struct input *input;
 	struct progress *progress;
+	struct replies *replies; /* NULL: none are wanted */
 	uv_signal_t signals[3];
 	/* The named session's entries that the input begins with. */
 	bool open;
 	uint64_t skip, skipped;
+	uint64_t taken; /* by the appender */
 	struct wire_hash digest_want, digest;
 	/* The input has ended, well or not. */
 	bool ended;
+	bool failed; /* the appender has said so */
 	bool over; /* and all is told */
 	enum exit_status status;
 	char why[FRAMING_WHY_SIZE];
-	struct wire_buf out; /* of -v */
+	bool refused, lost;  /* some of the replies */
+	struct wire_buf out; /* of -v and -r */
 } self;
 
 /* ------------------------------------------------------------- options */
@@ -96,7 +102,7 @@ on_option(enum tool_option option, const char *value)
 		self.fence = fence_term(value);
 		break;
 	default:
-		tool_die(EXIT_USAGE, "-r: replies need a program of mode machine, which this version lacks");
+		self.wants_replies = true;
 	}
 }
 
@@ -105,6 +111,8 @@ check_options(void)
 {
 	if (self.numbers_on && self.session == NULL)
 		tool_die(EXIT_USAGE, "--continue: needs a named session: -S NAME");
+	if (self.wants_replies && !self.tool.conf->fsm.present)
+		tool_die(EXIT_CONFIG, "-r: this node runs no state machine: %s has no section fsm", self.tool.conf->path);
 	/* A file that is not there is a mistake to be told before anything is appended. */
 	for (char **path = self.tool.argv; *path; path++)
 		if (strcmp(*path, "-") != 0 && access(*path, R_OK) < 0)
@@ -122,21 +130,42 @@ end(enum exit_status status)
 	loop_stop(self.tool.loop);
 }
 
+static const char *
+unit(void)
+{
+	return self.framing == FRAMING_LINE ? "line" : "entry";
+}
+
 /* What is known of the fate of the input, for who has to go on by hand. */
 static void
 say_fate(const char *why)
 {
 	unsigned long long committed = appender_committed(self.appender) + self.skipped;
 	unsigned long long doubtful = appender_doubtful(self.appender);
-	const char *unit = self.framing == FRAMING_LINE ? "line" : "entry";
 	progress_clear(self.progress);
 	if (self.session && !self.numbers_on)
 		tool_say("%s: committed %llu, resume with the same input and -S %s", why, committed, self.session);
 	else if (doubtful == 0)
-		tool_say("%s: committed %llu, resume with %s %llu", why, committed, unit, committed + 1);
+		tool_say("%s: committed %llu, resume with %s %llu", why, committed, unit(), committed + 1);
 	else
 		tool_say("%s: committed %llu, resume with %s %llu, or later: up to %llu may be committed as well",
-		    why, committed, unit, committed + 1, doubtful);
+		    why, committed, unit(), committed + 1, doubtful);
+}
+
+/* Replies to what is committed may still come. */
+static bool
+replies_come(void)
+{
+	return self.replies != NULL && !replies_idle(self.replies);
+}
+
+/* Worse than all else: something is committed, and what became of it is not known. */
+static enum exit_status
+status_with_replies(enum exit_status status)
+{
+	if (self.lost)
+		return EXIT_UNKNOWN;
+	return status == EXIT_OK && self.refused ? EXIT_DATA : status;
 }
 
 static void
@@ -144,18 +173,24 @@ on_failed(enum exit_status status, const char *why, void *arg)
 {
 	(void)arg;
 	say_fate(why);
-	end(status);
+	self.failed = self.ended = true;
+	self.status = status;
+	input_hold(self.input);
+	if (!replies_come())
+		end(status_with_replies(status));
 }
 
 /* The input is over; a mistake in it is told once all before it is committed. */
 static void
 end_if_done(void)
 {
-	if (self.over || !self.ended || !appender_idle(self.appender))
+	if (self.over || !self.ended || replies_come())
 		return;
-	if (self.status != EXIT_OK)
+	if (!self.failed && !appender_idle(self.appender))
+		return;
+	if (!self.failed && self.status != EXIT_OK)
 		say_fate(self.why);
-	end(self.status);
+	end(status_with_replies(self.status));
 }
 
 static void
@@ -168,6 +203,8 @@ on_signal(uv_signal_t *handle, int number)
 	self.ended = true;
 	self.status = EXIT_RETRY;
 	input_hold(self.input);
+	if (self.replies)
+		replies_hurry(self.replies);
 	appender_stop(self.appender, EXIT_RETRY, "interrupted");
 }
 
@@ -201,6 +238,10 @@ skip(const struct wire_bytes *item)
 	if (memcmp(self.digest.b, self.digest_want.b, sizeof self.digest.b) != 0) {
 		self.skipped = 0;
 		refuse_other_data("what it has is not what the input begins with");
+	} else if (self.replies) {
+		struct raft_sid session;
+		seal_session_id(&session, self.session);
+		replies_want(self.replies, 1, self.skip, &session, 1, (struct raft_pos){0});
 	}
 }
 
@@ -219,16 +260,102 @@ end_of_input(void)
 /* ------------------------------------------------------------ the turn */
 
 static void
+put_place(struct raft_pos pos, char end)
+{
+	char text[64];
+	int size = snprintf(text, sizeof text, "%llu %llu%c", (unsigned long long)pos.index,
+	    (unsigned long long)pos.term, end);
+	wire_buf_put(&self.out, text, (size_t)size);
+}
+
+static void
+flush(void)
+{
+	if (self.out.size > 0)
+		tool_write(self.out.bytes, self.out.size);
+	self.out.size = 0;
+}
+
+static void
 on_committed(uint64_t number, uint64_t count, struct raft_pos pos, void *arg)
 {
-	char line[64];
-	(void)number;
 	(void)arg;
-	for (uint64_t i = 0; self.tool.verbose && i < count; i++) {
-		int size = snprintf(line, sizeof line, "%llu %llu\n",
-		    (unsigned long long)(pos.index ? pos.index + i : 0), (unsigned long long)pos.term);
-		wire_buf_put(&self.out, line, (size_t)size);
+	if (self.replies) {
+		struct raft_sid session;
+		uint64_t serial = appender_serial(self.appender, number, &session);
+		replies_want(self.replies, number + self.skipped, count, &session, serial, pos);
+		return;
 	}
+	for (uint64_t i = 0; self.tool.verbose && i < count; i++)
+		put_place((struct raft_pos){pos.index ? pos.index + i : 0, pos.term}, '\n');
+}
+
+/* -------------------------------------------------------- the replies */
+
+static void
+say_not_ok(const struct reply *reply)
+{
+	unsigned long long number = reply->number;
+	flush();
+	progress_clear(self.progress);
+	if (reply->state == REPLY_LOST)
+		tool_say("%s %llu: committed and applied, and its reply is lost", unit(), number);
+	else
+		tool_say("%s %llu: refused: %.*s", unit(), number, (int)reply->data.size,
+		    (const char *)reply->data.bytes);
+}
+
+/* One item for each entry: empty where it was refused or lost; with -v, all there is to say. */
+static void
+on_reply(const struct reply *reply, void *arg)
+{
+	static const char *const states[] = {"ok ", "refused ", "lost"};
+	static struct wire_buf item;
+	(void)arg;
+	self.refused = self.refused || reply->state == REPLY_REFUSED;
+	self.lost = self.lost || reply->state == REPLY_LOST;
+	if (reply->state != REPLY_OK)
+		say_not_ok(reply);
+	item.size = 0;
+	if (self.tool.verbose) {
+		char text[80];
+		int size = snprintf(text, sizeof text, "%llu %llu %s", (unsigned long long)reply->pos.index,
+		    (unsigned long long)reply->pos.term, states[reply->state]);
+		wire_buf_put(&item, text, (size_t)size);
+	}
+	if (self.tool.verbose || reply->state == REPLY_OK)
+		wire_buf_put(&item, reply->data.bytes, reply->data.size);
+	framing_put_bytes(&self.out, self.framing, (struct wire_bytes){item.bytes, item.size});
+}
+
+/* No replies will come.  Before anything was appended that is all; later what is committed stays so. */
+static void
+on_no_replies(enum exit_status status, const char *why, void *arg)
+{
+	(void)arg;
+	flush();
+	progress_clear(self.progress);
+	if (self.taken == 0) {
+		tool_say("%s: nothing was appended", why);
+		end(status);
+		return;
+	}
+	self.lost = true;
+	if (!self.failed)
+		say_fate(why);
+	else
+		tool_say("%s", why);
+	tool_say("the replies to what is committed are lost");
+	end(EXIT_UNKNOWN);
+}
+
+static const struct replies_calls replies_calls = {on_reply, on_no_replies};
+
+static void
+append(const struct wire_bytes *item)
+{
+	self.taken++;
+	appender_take(self.appender, item->bytes, item->size);
 }
 
 /* Takes one entry of the input.  False when there is none now. */
@@ -241,7 +368,7 @@ take_one(void)
 		if (self.skipped < self.skip)
 			skip(&item);
 		else
-			appender_take(self.appender, item.bytes, item.size);
+			append(&item);
 		return true;
 	case INPUT_WAIT:
 		return false;
@@ -254,20 +381,26 @@ take_one(void)
 	}
 }
 
+static bool
+has_room(void)
+{
+	return appender_room(self.appender) &&
+	    (self.replies == NULL || (replies_ready(self.replies) && replies_room(self.replies)));
+}
+
 static void
 turn(void *arg)
 {
 	(void)arg;
 	bool ready = self.session == NULL || self.open;
-	while (!self.ended && ready && appender_room(self.appender) && take_one())
+	while (!self.ended && ready && has_room() && take_one())
 		;
-	if (!appender_room(self.appender))
+	if (!has_room())
 		input_hold(self.input);
 	appender_send(self.appender);
-	if (self.out.size > 0) {
-		tool_write(self.out.bytes, self.out.size);
-		self.out.size = 0;
-	}
+	if (self.replies)
+		replies_send(self.replies);
+	flush();
 	progress_show(self.progress, appender_committed(self.appender) + self.skipped,
 	    appender_trouble(self.appender));
 	end_if_done();
@@ -306,6 +439,9 @@ set_up(void)
 	self.input = input_new(self.tool.loop, self.framing, self.tool.conf->elect.entry_max, self.tool.argv);
 	self.progress = progress_new(self.tool.loop, self.tool.prog, is_typed(self.tool.argv));
 	self.appender = appender_new(self.tool.loop, &settings, &appender_calls, NULL);
+	if (self.wants_replies)
+		self.replies = replies_new(self.tool.loop, tool_socket(&self.tool, "fsm").text, self.tool.prog,
+		    self.give_up_ms, &replies_calls, NULL);
 	loop_on_turn(self.tool.loop, turn, NULL);
 }
 
@@ -314,7 +450,7 @@ main(int argc, char **argv)
 {
 	self.tool = (struct tool){
 	    .prog = "raft-append",
-	    .usage = "[-v] [-c FILE] [-F FRAMING | -0] [-w COUNT] [-t TIME] [-S NAME [--continue]] "
+	    .usage = "[-rv] [-c FILE] [-F FRAMING | -0] [-w COUNT] [-t TIME] [-S NAME [--continue]] "
 		     "[--fence[=TERM]] [FILE ...]",
 	    .takes = 1u << TOOL_FRAMING | 1u << TOOL_NUL | 1u << TOOL_IN_FLIGHT | 1u << TOOL_TIMEOUT |
 		1u << TOOL_SESSION | 1u << TOOL_CONTINUE | 1u << TOOL_FENCE | 1u << TOOL_REPLIES,

@@ -537,6 +537,14 @@ appender_doubtful(const struct appender *appender)
 	return end ? appender->window.number - 1 + end : 0;
 }
 
+/* What was taken off the front is counted back from what is there now. */
+uint64_t
+appender_serial(const struct appender *appender, uint64_t number, struct raft_sid *session)
+{
+	*session = appender->window.session;
+	return appender->window.serial - (appender->window.number - number);
+}
+
 const char *
 appender_trouble(const struct appender *appender)
 {

@@ -66,6 +66,8 @@ void appender_stop(struct appender *appender, enum exit_status status, const cha
 /* Entries known committed, from the first on; and the number of the last that may be (0: none beyond). */
 uint64_t appender_committed(const struct appender *appender);
 uint64_t appender_doubtful(const struct appender *appender);
+/* During the committed call: the session that the entry `number` is in, and its serial there. */
+uint64_t appender_serial(const struct appender *appender, uint64_t number, struct raft_sid *session);
 /* What it waits for, in one sentence; "" when nothing is amiss. */
 const char *appender_trouble(const struct appender *appender);
 

@@ -182,20 +182,18 @@ framing_next(struct framing_reader *reader, struct wire_bytes *item, char *why)
 }
 
 static void
-put_terminated(struct wire_buf *out, const struct raft_entry *entry, uint8_t terminator)
+put_terminated(struct wire_buf *out, struct wire_bytes bytes, uint8_t terminator)
 {
-	uint32_t size = raft_entry_data_size(entry);
-	uint8_t *at = wire_buf_add(out, size + 1);
-	memcpy(at, raft_entry_data(entry), size);
-	at[size] = terminator;
+	wire_buf_put(out, bytes.bytes, bytes.size);
+	wire_buf_put(out, &terminator, 1);
 }
 
 static void
-put_netstring(struct wire_buf *out, const struct raft_entry *entry)
+put_netstring(struct wire_buf *out, struct wire_bytes bytes)
 {
-	json_put_u64(out, raft_entry_data_size(entry));
+	json_put_u64(out, bytes.size);
 	json_put_raw(out, ":");
-	put_terminated(out, entry, ',');
+	put_terminated(out, bytes, ',');
 }
 
 static void
@@ -233,22 +231,30 @@ put_json(struct wire_buf *out, uint64_t index, const struct raft_entry *entry)
 }
 
 void
-framing_put(struct wire_buf *out, enum framing framing, uint64_t index, const struct raft_entry *entry)
+framing_put_bytes(struct wire_buf *out, enum framing framing, struct wire_bytes bytes)
 {
+	must(framing != FRAMING_JSON);
 	switch (framing) {
 	case FRAMING_LINE:
-		put_terminated(out, entry, '\n');
+		put_terminated(out, bytes, '\n');
 		return;
 	case FRAMING_NUL:
-		put_terminated(out, entry, '\0');
+		put_terminated(out, bytes, '\0');
 		return;
 	case FRAMING_NETSTRING:
-		put_netstring(out, entry);
-		return;
-	case FRAMING_JSON:
-		put_json(out, index, entry);
+		put_netstring(out, bytes);
 		return;
 	default:
-		wire_buf_put(out, raft_entry_data(entry), raft_entry_data_size(entry));
+		wire_buf_put(out, bytes.bytes, bytes.size);
 	}
+}
+
+void
+framing_put(struct wire_buf *out, enum framing framing, uint64_t index, const struct raft_entry *entry)
+{
+	if (framing == FRAMING_JSON)
+		put_json(out, index, entry);
+	else
+		framing_put_bytes(out, framing,
+		    (struct wire_bytes){raft_entry_data(entry), raft_entry_data_size(entry)});
 }

@@ -60,5 +60,7 @@ enum framing_found framing_next(struct framing_reader *reader, struct wire_bytes
 
 /* Appends the entry in the framing.  Framed line or nul, data that holds the terminator passes as it is. */
 void framing_put(struct wire_buf *out, enum framing framing, uint64_t index, const struct raft_entry *entry);
+/* Bytes that are no entry, likewise.  Before: framing is not FRAMING_JSON. */
+void framing_put_bytes(struct wire_buf *out, enum framing framing, struct wire_bytes bytes);
 
 #endif

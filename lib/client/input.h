@@ -5,12 +5,12 @@
  * Reading never stalls the loop: pipes and terminals are polled, files are read a
  * piece a turn.  Each input ends its own last entry: none spans two files.
  */
-#ifndef APPEND_INPUT_H
-#define APPEND_INPUT_H
+#ifndef CLIENT_INPUT_H
+#define CLIENT_INPUT_H
 
-#include "../../lib/client/framing.h"
-#include "../../lib/unix/exit.h"
-#include "../../lib/unix/loop.h"
+#include "framing.h"
+#include "../unix/exit.h"
+#include "../unix/loop.h"
 
 struct input;
 

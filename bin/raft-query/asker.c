@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: ISC */
+/* Questions on their way: without an index, with one, sent. */
+#include "asker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lib/client/machine.h"
+#include "../../lib/client/refusal.h"
+
+enum { COUNT_MAX = 1024, SIZE_MAX_ALL = 4 << 20, WHY_SIZE = 1024 };
+
+static const char no_index[] = "no answer from raft-elect";
+
+/* They go through these in their order: the queue is sent ones, then ready ones, and so on. */
+enum question_state {
+	SENT,  /* to raft-fsm */
+	READY, /* it has its index */
+	ROUND, /* the index has been asked for */
+	NEW
+};
+
+struct question {
+	struct question *next;
+	enum question_state state;
+	uint64_t number;
+	uint64_t index;
+	size_t size;
+	uint8_t data[];
+};
+
+struct asker {
+	struct loop *loop;
+	const struct asker_calls *calls;
+	void *arg;
+	struct link *elect; /* NULL: answers may be stale */
+	struct machine *machine;
+	uv_timer_t pause; /* before the next question to raft-elect */
+	uv_timer_t give_up;
+	int timers_open;
+	uint64_t give_up_ms, pause_ms;
+	struct mono_ms progress_at;
+	struct question *first, **end;
+	size_t count, size;
+	uint64_t number;
+	uint64_t rounds, round; /* asked, and the one without an answer; 0: none */
+	uint64_t index;         /* the highest given */
+	bool over;
+	/* What is waited for: at raft-elect, and at raft-fsm. */
+	struct trouble {
+		enum exit_status status;
+		char why[WHY_SIZE];
+	} at_elect, at_fsm;
+};
+
+/* ------------------------------------------------------------ the end */
+
+static void
+fail(struct asker *asker, enum exit_status status, const char *why)
+{
+	if (asker->over)
+		return;
+	asker->over = true;
+	uv_timer_stop(&asker->pause);
+	uv_timer_stop(&asker->give_up);
+	asker->calls->failed(status, why, asker->arg);
+}
+
+static void
+set(struct trouble *trouble, enum exit_status status, const char *why)
+{
+	trouble->status = status;
+	snprintf(trouble->why, sizeof trouble->why, "%s", why);
+}
+
+static void on_give_up(uv_timer_t *timer);
+
+static void
+watch_progress(struct asker *asker)
+{
+	asker->progress_at = mono_now();
+	if (!uv_is_active((uv_handle_t *)&asker->give_up))
+		uv_timer_start(&asker->give_up, on_give_up, asker->give_up_ms, 0);
+}
+
+static void
+on_give_up(uv_timer_t *timer)
+{
+	struct asker *asker = timer->data;
+	uint64_t silent = mono_now().ms - asker->progress_at.ms;
+	char why[WHY_SIZE + 64];
+	if (asker->count == 0)
+		return; /* taken up again with the next question */
+	if (silent < asker->give_up_ms) {
+		uv_timer_start(timer, on_give_up, asker->give_up_ms - silent, 0);
+		return;
+	}
+	const struct trouble *trouble = asker->first->state <= READY ? &asker->at_fsm : &asker->at_elect;
+	snprintf(why, sizeof why, "%s (given up after %llu ms)", trouble->why, (unsigned long long)asker->give_up_ms);
+	fail(asker, trouble->status, why);
+}
+
+/* ------------------------------------------------------- the questions */
+
+static void
+move_all(struct asker *asker, enum question_state from, enum question_state to)
+{
+	for (struct question *question = asker->first; question; question = question->next)
+		if (question->state == from)
+			question->state = to;
+}
+
+static void
+drop_first(struct asker *asker)
+{
+	struct question *question = asker->first;
+	asker->first = question->next;
+	if (asker->first == NULL)
+		asker->end = &asker->first;
+	asker->count--;
+	asker->size -= question->size;
+	free(question);
+}
+
+bool
+asker_room(const struct asker *asker)
+{
+	return !asker->over && asker->count < COUNT_MAX && asker->size < SIZE_MAX_ALL;
+}
+
+bool
+asker_idle(const struct asker *asker)
+{
+	return asker->count == 0;
+}
+
+void
+asker_take(struct asker *asker, const void *data, size_t size)
+{
+	struct question *question = calloc(1, sizeof *question + size);
+	must(question != NULL);
+	question->state = asker->elect ? NEW : READY;
+	question->number = ++asker->number;
+	question->size = size;
+	if (size > 0)
+		memcpy(question->data, data, size);
+	*asker->end = question;
+	asker->end = &question->next;
+	asker->size += size;
+	if (asker->count++ == 0)
+		watch_progress(asker);
+}
+
+/* ------------------------------------------------------- at raft-elect */
+
+static void
+ask_for_index(struct asker *asker)
+{
+	bool any = false;
+	if (asker->round != 0 || !link_up(asker->elect) || uv_is_active((uv_handle_t *)&asker->pause))
+		return;
+	for (struct question *question = asker->first; question && !any; question = question->next)
+		any = question->state == NEW;
+	if (!any)
+		return;
+	asker->round = ++asker->rounds;
+	move_all(asker, NEW, ROUND);
+	msg_read_index_put(link_out(asker->elect), &(struct msg_read_index){asker->round});
+}
+
+static void
+no_round(struct asker *asker)
+{
+	asker->round = 0;
+	move_all(asker, ROUND, NEW);
+}
+
+static void
+on_pause_over(uv_timer_t *timer)
+{
+	(void)timer; /* the turn that it begins ends with asker_send */
+}
+
+static void
+on_index(struct asker *asker, const struct msg_read_index_reply *reply)
+{
+	if (asker->round == 0 || reply->request != asker->round)
+		return;
+	if (!reply->ok) {
+		enum raft_reason reason = (enum raft_reason)reply->reason;
+		set(&asker->at_elect, refusal_status(reason), raft_reason_text(reason));
+		asker->pause_ms = refusal_pause_ms(asker->pause_ms);
+		uv_timer_start(&asker->pause, on_pause_over, asker->pause_ms, 0);
+		no_round(asker);
+		return;
+	}
+	/* Never below an earlier one: so the answers come in order. */
+	asker->index = reply->index > asker->index ? reply->index : asker->index;
+	asker->round = 0;
+	asker->pause_ms = 0;
+	for (struct question *question = asker->first; question; question = question->next)
+		if (question->state == ROUND)
+			question->index = asker->index;
+	move_all(asker, ROUND, READY);
+}
+
+static void
+on_elect_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+{
+	struct asker *asker = arg;
+	struct msg_read_index_reply reply;
+	struct msg_refusal refusal;
+	char why[WHY_SIZE];
+	if (asker->over)
+		return;
+	if (number == MSG_READ_INDEX_REPLY && msg_read_index_reply_get(&reply, body, size)) {
+		on_index(asker, &reply);
+	} else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size)) {
+		snprintf(why, sizeof why, "%.*s", (int)refusal.sentence.size, (const char *)refusal.sentence.bytes);
+		link_break(link, why);
+	} else {
+		link_break(link, "raft-elect sends what cannot be read");
+	}
+}
+
+static void
+on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+{
+	struct asker *asker = arg;
+	(void)link;
+	(void)hello;
+	set(&asker->at_elect, EXIT_UNAVAILABLE, no_index);
+}
+
+static void
+on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
+{
+	struct asker *asker = arg;
+	(void)link;
+	(void)was_up;
+	no_round(asker);
+	set(&asker->at_elect, EXIT_UNAVAILABLE, why);
+}
+
+static void
+on_elect_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+{
+	(void)link;
+	fail(arg, status, why);
+}
+
+static const struct link_calls elect_calls = {
+    on_elect_up, on_elect_frame, on_elect_down, on_elect_hopeless, NULL};
+
+/* --------------------------------------------------------- at raft-fsm */
+
+static void
+ask_the_program(struct asker *asker)
+{
+	for (struct question *question = asker->first; question; question = question->next) {
+		if (!machine_up(asker->machine) || machine_choked(asker->machine) || question->state > READY)
+			return;
+		if (question->state == SENT)
+			continue;
+		question->state = SENT;
+		msg_fsm_query_put(machine_out(asker->machine),
+		    &(struct msg_fsm_query){.request = question->number, .index = question->index,
+			.data = {question->data, question->size}});
+	}
+}
+
+static void
+on_reply(const struct msg_fsm_reply *reply, void *arg)
+{
+	struct asker *asker = arg;
+	struct question *question = asker->first;
+	if (question == NULL || question->state != SENT || reply->request != question->number || reply->state > 1) {
+		machine_break(asker->machine, "raft-fsm answers what was not asked");
+		return;
+	}
+	watch_progress(asker);
+	asker->calls->answered(question->number, reply->state == 1, reply->data, asker->arg);
+	drop_first(asker);
+}
+
+static void
+on_machine_up(void *arg)
+{
+	set(&((struct asker *)arg)->at_fsm, EXIT_UNAVAILABLE, "the program of this node has not answered");
+}
+
+static void
+on_machine_down(const char *why, void *arg)
+{
+	struct asker *asker = arg;
+	move_all(asker, SENT, READY);
+	set(&asker->at_fsm, EXIT_UNAVAILABLE, why);
+}
+
+static void
+on_machine_failed(enum exit_status status, const char *why, void *arg)
+{
+	fail(arg, status, why);
+}
+
+static const struct machine_calls machine_calls = {on_machine_up, on_reply, on_machine_down, on_machine_failed};
+
+/* ------------------------------------------------------------- the life */
+
+void
+asker_send(struct asker *asker)
+{
+	if (asker->over)
+		return;
+	if (asker->elect)
+		ask_for_index(asker);
+	ask_the_program(asker);
+}
+
+struct asker *
+asker_new(struct loop *loop, const struct asker_settings *settings, const struct asker_calls *calls, void *arg)
+{
+	struct asker *asker = calloc(1, sizeof *asker);
+	must(asker != NULL);
+	asker->loop = loop;
+	asker->calls = calls;
+	asker->arg = arg;
+	asker->end = &asker->first;
+	asker->give_up_ms = settings->give_up_ms;
+	set(&asker->at_elect, EXIT_UNAVAILABLE, no_index);
+	set(&asker->at_fsm, EXIT_UNAVAILABLE, "no answer from raft-fsm");
+	uv_timer_init(loop_uv(loop), &asker->pause);
+	uv_timer_init(loop_uv(loop), &asker->give_up);
+	asker->pause.data = asker->give_up.data = asker;
+	asker->timers_open = 2;
+	if (settings->elect)
+		asker->elect = link_new(loop, settings->elect, WIRE_CLIENT, settings->program, &elect_calls, asker);
+	asker->machine = machine_new(loop, settings->fsm, settings->program, &machine_calls, asker);
+	return asker;
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct asker *asker = handle->data;
+	if (--asker->timers_open == 0)
+		free(asker);
+}
+
+void
+asker_free(struct asker *asker)
+{
+	asker->over = true;
+	while (asker->first)
+		drop_first(asker);
+	link_free(asker->elect);
+	machine_free(asker->machine);
+	uv_close((uv_handle_t *)&asker->pause, on_closed);
+	uv_close((uv_handle_t *)&asker->give_up, on_closed);
+}
