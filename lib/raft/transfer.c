@@ -79,7 +79,7 @@ transfer_target(struct raft *raft, const struct raft_id *wanted, struct raft_id 
 		return RAFT_NOT_ALLOWED_REASON;
 	if (raft_id_equal(wanted, &raft->id))
 		return RAFT_NOT_ALLOWED_REASON;
-	if (peer == NULL)
+	if (peer == NULL || peer->role == RAFT_LEAVING)
 		return RAFT_NO_MEMBER_REASON;
 	if (peer->role != RAFT_VOTER)
 		return RAFT_NOT_VOTER_REASON;
