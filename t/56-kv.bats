@@ -94,6 +94,17 @@ query 4:incr,1:a,'
 	long=$(printf '%01025d' 0)
 	[ "$(says memory "entry 1 put $long v")" = 'refused a key has 1 to 1024 bytes' ]
 	[ "$(says memory "entry 1 put ${long:1} v")" = ok ]
+	# No reply is above the default of fsm.reply_max, a mebibyte.
+	head -c 1047552 /dev/zero | tr '\0' v >"$BATS_TEST_TMPDIR/value"
+	{
+		printf 'entry 1 put k %s\nentry 2 put k %sv\nentry 3 cas k x y\n' "$(<"$BATS_TEST_TMPDIR/value")" "$(<"$BATS_TEST_TMPDIR/value")"
+		seq 3000 | sed "s/.*/entry 1&000 put &${long:5} v/"
+		echo 'query list'
+	} | sed 's/^entry [0-9]*/entry/' | awk '/^entry/ { $1 = "entry " ++n } { print }' | kv memory >"$BATS_TEST_TMPDIR/out"
+	[ "$(sed -n 3p "$BATS_TEST_TMPDIR/out")" = 'refused a value has up to 1047552 bytes' ]
+	[[ $(tail -n 1 "$BATS_TEST_TMPDIR/out") == 'refused a list of more than'* ]]
+	[ "$(wc -L <"$BATS_TEST_TMPDIR/out")" -le 1048576 ]
+	[ "$(wc -L <"$BATS_TEST_TMPDIR/out")" -gt 1047552 ]
 }
 
 @test "kv: numbers count to the largest and no further, and only numbers count" {

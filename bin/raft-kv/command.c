@@ -148,8 +148,8 @@ list_one(struct wire_bytes key, struct wire_bytes value, void *arg)
 			wire_buf_put(&listing->keys, " ", 1);
 		wire_buf_put(&listing->keys, key.bytes, key.size);
 	}
-	if (listing->keys.size > LIST_MAX)
-		listing->trouble = "more than a mebibyte: ask with a longer prefix";
+	if (listing->keys.size > VALUE_MAX)
+		listing->trouble = "a list of more than 1047552 bytes: ask with a longer prefix";
 	return listing->trouble == NULL;
 }
 
@@ -208,6 +208,8 @@ mistake(const struct words *words, const struct command_kind *kind, bool query)
 		return kind->takes;
 	if (kind->run != run_list && (words->word[1].size == 0 || words->word[1].size > KEY_MAX))
 		return "a key has 1 to 1024 bytes";
+	if (!kind->reads && words->word[words->count - 1].size > VALUE_MAX)
+		return "a value has up to 1047552 bytes";
 	return NULL;
 }
 

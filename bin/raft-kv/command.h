@@ -9,7 +9,8 @@
 
 #include "store.h"
 
-enum { KEY_MAX = 1024, LIST_MAX = 1 << 20 };
+/* A value, or a list of keys, and the words before it fit into the default of fsm.reply_max. */
+enum { KEY_MAX = 1024, VALUE_MAX = (1 << 20) - 1024 };
 
 /*
  * Appends "ok", "ok DATA" or "refused WHY".  query: nothing may change.  one_line: the reply
