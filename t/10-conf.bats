@@ -186,13 +186,21 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	refused 11:17 'fsm.framing whole has no effect here'
 }
 
-@test "conf: modes of a later version are refused by name" {
-	for mode in batch machine; do
-		with "fsm: { mode: $mode }"
-		refused 11:14 "fsm.mode $mode is not available in this version"
-	done
+@test "conf: the modes of raft-fsm, and keys that are not for the mode" {
 	with 'fsm: { mode: zink }'
-	refused 11:14 'fsm.mode zink is no mode'
+	refused 11:14 'fsm.mode zink is no mode: use sink, batch or machine'
+	with 'fsm: { mode: batch, from: cursor }'
+	refused 11:27 'fsm.from has no effect in this mode'
+	with 'fsm: { timeout: 1s }'
+	refused 11:17 'fsm.timeout has no effect in this mode'
+	with 'fsm: { mode: machine, framing: json }'
+	refused 11:32 'fsm.framing json is not for mode machine'
+	with 'fsm: { mode: batch, batch: { entries: 10, size: 1MiB } }'
+	refused 11:43 'fsm.batch.size is unknown: entries, bytes and time are expected'
+	with 'fsm: { mode: batch, batch: { entries: 0 } }'
+	refused 11:28 'fsm.batch has a limit of 0'
+	with 'fsm: { mode: machine, snapshot: 5 }'
+	refused 11:33 'fsm.snapshot needs a map'
 }
 
 # ------------------------------------------------------------ values
@@ -396,18 +404,22 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 }
 
 @test "conf: each key is in raft.yaml(5), and each key of the page exists" {
-	with 'fsm: { command: [ cat ] }'
-	sed -i "2s/\$/\n  group: root/" raft.yaml
-	print | sed -n -E 's/^([a-z]+):$/\1/p; s/^  ([a-z_]+):.*/ \1/p' >keys
-	{ awk '/^[a-z]/ { s = $1 } /^ / { print s "." $1 }' keys; echo logd.keep; } | sort >have
+	for mode in sink batch machine; do
+		with "fsm: { command: [ cat ], mode: $mode }"
+		sed -i "2s/\$/\n  group: root/" raft.yaml
+		print
+	done | sed -n -E 's/^([a-z]+):$/\1/p; s/^  ([a-z_]+):.*/ \1/p' >keys
+	{ awk '/^[a-z]/ { s = $1 } /^ / { print s "." $1 }' keys; echo logd.keep; } | sort -u >have
 	sed -n -E 's/^\.It Ic ([a-z]+\.[a-z_]+).*/\1/p' "$ROOT/man/raft.yaml.5" | sort >documented
 	diff have documented
 }
 
 @test "conf: the defaults in raft.yaml(5) are those that are used" {
-	with 'fsm: {}'
-	print >all
-	sed -n -E '/^\.It Ic/{s/.*Ic [a-z]+\.([a-z_]+).*/\1/;h}; /^Default:/{s/^Default: +([^ ]*)\.$/\1/;G;s/(.*)\n(.*)/  \2: \1/p}' \
+	for mode in sink batch machine; do
+		with "fsm: { mode: $mode }"
+		print
+	done >all
+	sed -n -E '/^\.It Ic/{s/.*Ic [a-z]+\.([a-z_]+).*/\1/;h}; /^Default:/{s/^Default: +(.*)\.$/\1/;G;s/(.*)\n(.*)/  \2: \1/p}' \
 		"$ROOT/man/raft.yaml.5" | sort -u >documented
 	[ "$(wc -l <documented)" -ge 17 ]
 	while read -r line; do

@@ -467,7 +467,7 @@ PY
 	key_is state running
 	run "$TBIN/ask" "$N/run/fsm" nonsense
 	[ "$status" -eq 1 ]
-	[[ $output == *'raft-fsm answers "status" only'* ]]
+	[[ $output == *'raft-fsm tells of: status'* ]]
 }
 
 @test "fsm: a second raft-fsm of the same node is refused with a sentence" {

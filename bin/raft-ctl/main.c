@@ -25,6 +25,7 @@ static const struct command {
     {"session", ctl_session, 2, JSON},
     {"watch", ctl_watch, 1, JSON},
     {"barrier", ctl_barrier, 0, 0},
+    {"fsm", ctl_fsm, 1, 0},
 };
 
 static void
@@ -56,7 +57,7 @@ find_command(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	tool_die(EXIT_USAGE,
-	    "%s: unknown command: status, wait, members, member, key, transfer, session, watch or barrier is expected",
+	    "%s: unknown command: status, wait, members, member, key, transfer, session, watch, barrier or fsm is expected",
 	    name);
 }
 
@@ -95,7 +96,7 @@ main(int argc, char **argv)
 	    .usage = "[-jv] [-c FILE] [-t TIME] status | wait | members [-y] | "
 		     "member add [--learner] FILE | member promote ID | member demote [--yes] ID | "
 		     "member remove [--yes] ID | member address ID ADDRESS | key add ID KEY | key drop ID KEY | "
-		     "transfer [ID] | session list | session drop NAME | watch [role | state] | barrier",
+		     "transfer [ID] | session list | session drop NAME | watch [role | state] | barrier | fsm restart",
 	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER | 1u << TOOL_YES,
 	    .found = on_option,
 	};

@@ -39,6 +39,9 @@ struct child {
 	pid_t group;           /* of the present or last incarnation, 0: none */
 	char how[64];
 	bool clean;
+	int signal; /* that ended its first process; 0: none */
+	bool ended; /* we have sent it a signal */
+	int output; /* of one that talks, until the owner takes it */
 	bool orderly; /* its end is wanted: what it started may finish, too */
 };
 
@@ -62,6 +65,7 @@ static void
 next_step(struct child *child)
 {
 	pid_t group = target(child);
+	child->ended = true;
 	if (child->step == STEP_EOF) {
 		log_warn("program", "group=%ld why=%s", (long)group, log_q("it does not end after its input ended: TERM"));
 		if (group > 0)
@@ -134,6 +138,7 @@ on_exit_of_first(uv_process_t *process, int64_t status, int number)
 	child->process = NULL;
 	uv_close((uv_handle_t *)process, on_process_closed);
 	child->clean = status == 0 && number == 0;
+	child->signal = number;
 	if (number) {
 		const char *name = sigabbrev_np(number);
 		snprintf(child->how, sizeof child->how, "killed by SIG%s", name ? name : "?");
@@ -207,11 +212,11 @@ env_free(char **env)
 
 /* 0, or an error of libuv's. */
 static int
-spawn(struct child *child, int stdin_fd, int turn_fd)
+spawn(struct child *child, int stdin_fd, int stdout_fd, int turn_fd)
 {
 	uv_stdio_container_t stdio[] = {
 	    {.flags = UV_INHERIT_FD, .data.fd = stdin_fd},
-	    {.flags = UV_INHERIT_FD, .data.fd = STDOUT_FILENO},
+	    {.flags = UV_INHERIT_FD, .data.fd = stdout_fd},
 	    {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
 	    {.flags = UV_INHERIT_FD, .data.fd = turn_fd},
 	};
@@ -240,13 +245,13 @@ spawn(struct child *child, int stdin_fd, int turn_fd)
 	return 0;
 }
 
-/* The two ends of a pipe, ours non-blocking and as large as wanted, or allowed. */
+/* The two ends of a pipe, ours (its number) non-blocking, and as large as wanted, or allowed. */
 static bool
-pipe_new(const struct child *child, int fds[2])
+pipe_new(const struct child *child, int fds[2], int ours)
 {
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return false;
-	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	fcntl(fds[ours], F_SETFL, O_NONBLOCK);
 	for (int size = child->options.pipe_size; size > 1 << 16; size /= 2)
 		if (fcntl(fds[1], F_SETPIPE_SZ, size) > 0)
 			break;
@@ -254,30 +259,44 @@ pipe_new(const struct child *child, int fds[2])
 }
 
 static void
+close_pipe(const int fds[2])
+{
+	if (fds[0] >= 0) {
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
+static void
 run(struct child *child, int turn_fd)
 {
-	int fds[2];
+	int in[2] = {-1, -1}, out[2] = {-1, -1};
 	char why[512];
-	if (!pipe_new(child, fds)) {
+	if (!pipe_new(child, in, 1) || (child->options.talks && !pipe_new(child, out, 0))) {
 		snprintf(why, sizeof why, "no pipe: %s", strerror(errno));
+		close_pipe(in);
 		close(turn_fd);
 		child->calls->failed(EXIT_OS, why, child->arg);
 		return;
 	}
-	int error = spawn(child, fds[0], turn_fd);
-	close(fds[0]);
+	int error = spawn(child, in[0], child->options.talks ? out[1] : STDOUT_FILENO, turn_fd);
 	if (error == 0)
 		turn_note(turn_fd, child->group);
 	close(turn_fd);
 	if (error) {
-		close(fds[1]);
+		close_pipe(in);
+		close_pipe(out);
 		enum exit_status status = why_not_run(child, error, why, sizeof why);
 		child->calls->failed(status, why, child->arg);
 		return;
 	}
+	close(in[0]);
+	if (child->options.talks)
+		close(out[1]);
+	child->output = out[0];
 	child->phase = RUNNING;
-	child->orderly = false;
-	child->calls->started(fds[1], child->arg);
+	child->orderly = child->ended = false;
+	child->calls->started(in[1], child->arg);
 }
 
 struct child *
@@ -347,8 +366,31 @@ child_end(struct child *child)
 void
 child_kill(struct child *child)
 {
+	child->ended = true;
 	if (child->group > 0)
 		kill(-child->group, SIGKILL);
+}
+
+int
+child_output(struct child *child)
+{
+	int fd = child->output;
+	child->output = -1;
+	return fd;
+}
+
+bool
+child_killed(const struct child *child)
+{
+	int number = child->signal;
+	bool foreign = number == SIGKILL || number == SIGTERM || number == SIGINT || number == SIGHUP || number == SIGQUIT;
+	return foreign && !child->ended;
+}
+
+bool
+child_ended(const struct child *child)
+{
+	return child->ended;
 }
 
 int

@@ -28,6 +28,7 @@ struct child_options {
 	char *const *command;
 	const char *mode;
 	int pipe_size; /* wanted; 0: the system's */
+	bool talks;    /* its stdout is a pipe to us: child_output */
 	const struct conf *conf;
 };
 
@@ -43,6 +44,12 @@ bool child_end(struct child *child);
 void child_deaf(struct child *child);
 /* KILL to its group, without waiting. */
 void child_kill(struct child *child);
+/* In started, when it talks: our end of its stdout, non-blocking, which the caller then owns. */
+int child_output(struct child *child);
+/* In over: whether somebody else ended it with a signal that programs do not give themselves. */
+bool child_killed(const struct child *child);
+/* In over: whether we have sent it a signal. */
+bool child_ended(const struct child *child);
 /* 0: none runs. */
 int child_pid(const struct child *child);
 

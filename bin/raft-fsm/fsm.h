@@ -11,8 +11,10 @@
 
 #include "../../lib/unix/daemon.h"
 
+struct ask;
 struct reader;
 struct status;
+struct wire_buf;
 
 /* What the program is doing: NAME, text, level of the line that says so. */
 #define FSM_STATES(S)                                                                              \
@@ -20,6 +22,7 @@ struct status;
 	S(RUNNING, "running", LOG_INFO)                                                            \
 	S(BACKOFF, "backoff", LOG_WARN)   /* it ended, or cannot be run: started again soon */     \
 	S(GAP, "gap", LOG_ERROR)          /* what it needs is compacted away: for good */          \
+	S(POISON, "poison", LOG_ERROR)    /* it dies at one entry: until it is told to go on */    \
 	S(STOPPING, "stopping", LOG_INFO)
 enum fsm_state {
 #define S(NAME, text, level) FSM_##NAME,
@@ -46,9 +49,15 @@ struct mode {
 	/* We exit at once: kill what would be left behind. */
 	void (*stop_now)(struct fsm *fsm);
 	struct fsm_progress (*progress)(const struct fsm *fsm);
+	/* More keys for the status, each with a blank before it; may be NULL. */
+	void (*status)(const struct fsm *fsm, struct wire_buf *out);
+	/* Starts a stopped program again, or a running one anew. */
+	void (*restart)(struct fsm *fsm);
+	/* Takes over a query, a question for replies, or "snapshot"; NULL: this mode has none of that. */
+	void (*ask)(struct fsm *fsm, struct ask *ask);
 };
 
-extern const struct mode sink_mode;
+extern const struct mode sink_mode, batch_mode, machine_mode;
 
 struct fsm {
 	struct daemon daemon;

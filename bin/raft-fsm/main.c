@@ -80,17 +80,25 @@ fsm_status_line(const struct fsm *f)
 	uint64_t commit = reader_commit(f->reader);
 	const char *down = reader_why(f->reader);
 	char *command = command_text(f->command), *line;
+	struct wire_buf more = {0};
+	if (f->mode->status)
+		f->mode->status(f, &more);
 	int size = asprintf(&line,
 	    "part=fsm state=%s mode=%s framing=%s from=%s command=%s pid=%d delivered=%" PRIu64 " commit=%" PRIu64
-	    " lag=%" PRIu64 " restarts=%" PRIu64 " why=%s\n",
+	    " lag=%" PRIu64 " restarts=%" PRIu64 "%.*s why=%s\n",
 	    state_names[f->state], f->mode->name, framing_name(f->conf->fsm.framing),
 	    f->conf->fsm.from == CONF_FROM_CURSOR ? "cursor" : "start", log_q(command), progress.pid,
 	    progress.delivered, commit, commit > progress.delivered ? commit - progress.delivered : 0,
-	    progress.restarts, log_q(f->why[0] || !down ? f->why : down));
+	    progress.restarts, (int)more.size, more.size ? (const char *)more.bytes : "",
+	    log_q(f->why[0] || !down ? f->why : down));
 	must(size > 0);
+	wire_buf_free(&more);
 	free(command);
 	return line;
 }
+
+static const struct mode *const modes[] = {
+    [CONF_SINK] = &sink_mode, [CONF_BATCH] = &batch_mode, [CONF_MACHINE] = &machine_mode};
 
 static const struct option options[] = {{"try", no_argument, NULL, 't'}, {0}};
 
@@ -135,9 +143,11 @@ main(int argc, char **argv)
 	daemon_start(&fsm.daemon, argc, argv);
 	fsm.conf = fsm.daemon.conf;
 	fsm.loop = fsm.daemon.loop;
-	fsm.mode = &sink_mode;
+	fsm.mode = modes[fsm.conf->fsm.mode];
 	fsm.foreground = fsm.daemon.argc > 0 || fsm.conf->fsm.command == NULL;
 	fsm.command = fsm.daemon.argc > 0 ? fsm.daemon.argv : fsm.conf->fsm.command;
+	if (fsm.command == NULL && fsm.mode != &sink_mode)
+		daemon_die(EXIT_CONFIG, "fsm.command is missing: mode %s needs a program", fsm.mode->name);
 	fsm.status = status_new(&fsm);
 	fsm.reader = reader_new(fsm.loop, fsm.conf);
 	fsm.mode->start(&fsm);

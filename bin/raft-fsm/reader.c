@@ -42,6 +42,12 @@ struct reader {
 
 	void (*told)(void *arg);
 	void *told_arg;
+
+	/* One question about snapshots: which (0: none), its request when it is on its way. */
+	enum msg_number snap;
+	uint64_t snap_request;
+	uint64_t snap_index;
+	char *snap_add_path, *snap_format;
 };
 
 void
@@ -97,6 +103,94 @@ ask_cursor(struct reader *reader)
 	}
 }
 
+static void
+ask_snap(struct reader *reader)
+{
+	/* A question that is on its way is not asked twice. */
+	if (!link_up(reader->link) || reader->snap == 0 || reader->snap_request)
+		return;
+	struct wire_buf *out = link_out(reader->link);
+	reader->snap_request = ++reader->request;
+	if (reader->snap == MSG_SNAP_FIND)
+		msg_snap_find_put(out, &(struct msg_snap_find){reader->snap_request});
+	else if (reader->snap == MSG_SNAP_PATH)
+		msg_snap_path_put(out, &(struct msg_snap_path){reader->snap_request});
+	else
+		msg_snap_add_put(out, &(struct msg_snap_add){reader->snap_request, reader->snap_index,
+					  wire_text(reader->snap_add_path), wire_text(reader->snap_format)});
+}
+
+static enum msg_number
+snap_settled(struct reader *reader)
+{
+	enum msg_number snap = reader->snap;
+	reader->snap = 0;
+	reader->snap_request = 0;
+	return snap;
+}
+
+/* A new string. */
+static char *
+text_of(struct wire_bytes bytes)
+{
+	char *text = strndup((const char *)bytes.bytes, bytes.size);
+	must(text != NULL);
+	return text;
+}
+
+/* It was not answered as it should be. */
+static void
+snap_fail(struct reader *reader, const char *why)
+{
+	enum msg_number snap = snap_settled(reader);
+	if (snap == MSG_SNAP_FIND)
+		reader->calls->snap_found(&(struct reader_snapshot){.format = "", .path = ""}, reader->arg);
+	else if (snap == MSG_SNAP_PATH)
+		reader->calls->snap_path("", why, reader->arg);
+	else if (snap == MSG_SNAP_ADD)
+		reader->calls->snap_added(false, 0, why, reader->arg);
+}
+
+static void
+take_snap_found(struct reader *reader, const struct msg_snap_found *m)
+{
+	char *format = text_of(m->format), *path = text_of(m->path);
+	const struct reader_snapshot found = {
+	    .found = m->found, .index = m->pos.index, .size = m->size, .format = format, .path = path};
+	snap_settled(reader);
+	reader->calls->snap_found(&found, reader->arg);
+	free(format);
+	free(path);
+}
+
+static void
+take_snap(struct reader *reader, uint16_t number, const uint8_t *body, size_t size)
+{
+	struct msg_snap_found found;
+	struct msg_snap_path_reply path;
+	struct msg_snap_added added;
+	if (number == MSG_SNAP_FOUND && msg_snap_found_get(&found, body, size)) {
+		if (found.request == reader->snap_request && reader->snap == MSG_SNAP_FIND)
+			take_snap_found(reader, &found);
+	} else if (number == MSG_SNAP_PATH_REPLY && msg_snap_path_reply_get(&path, body, size)) {
+		if (path.request != reader->snap_request || reader->snap != MSG_SNAP_PATH)
+			return;
+		char *text = text_of(path.path);
+		snap_settled(reader);
+		reader->calls->snap_path(text, "raft-logd names no place for it", reader->arg);
+		free(text);
+	} else if (number == MSG_SNAP_ADDED && msg_snap_added_get(&added, body, size)) {
+		if (added.request != reader->snap_request || reader->snap != MSG_SNAP_ADD)
+			return;
+		char *why = text_of(added.why);
+		snap_settled(reader);
+		reader->calls->snap_added(added.ok, added.index, why, reader->arg);
+		free(why);
+	} else {
+		link_break(reader->link, "raft-logd sent a malformed answer about a snapshot");
+	}
+}
+
 static bool
 all_zero(const struct wire_hash *hash)
 {
@@ -124,6 +218,7 @@ on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 		log_info("link", "to=raft-logd state=up");
 	reader->said = false;
 	ask_cursor(reader);
+	ask_snap(reader);
 	ask_read(reader);
 }
 
@@ -135,6 +230,9 @@ on_down(struct link *link, bool was_up, const char *why, void *arg)
 	(void)link, (void)was_up;
 	reader->read_request = 0;
 	reader->cursor_request = 0;
+	if (reader->snap_request && reader->snap == MSG_SNAP_ADD)
+		snap_fail(reader, "the connection to raft-logd ended before it was stored");
+	reader->snap_request = 0;
 	probe_end(reader);
 	if (reader->breaking)
 		return;
@@ -230,6 +328,8 @@ take_refusal(struct reader *reader, const uint8_t *body, size_t size)
 	else
 		snprintf(why, sizeof why, "raft-logd refuses: %.*s", (int)m.sentence.size,
 		    (const char *)m.sentence.bytes);
+	if (reader->snap_request)
+		snap_fail(reader, why);
 	link_break(reader->link, why);
 }
 
@@ -243,6 +343,8 @@ on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, v
 		take_entries(reader, body, size);
 	else if (number == MSG_CURSOR)
 		take_cursor(reader, body, size);
+	else if (number == MSG_SNAP_FOUND || number == MSG_SNAP_PATH_REPLY || number == MSG_SNAP_ADDED)
+		take_snap(reader, number, body, size);
 	else
 		link_break(link, "raft-logd sent a message that was not asked for");
 }
@@ -271,6 +373,8 @@ reader_free(struct reader *reader)
 		return;
 	link_free(reader->link);
 	batch_free(&reader->ready);
+	free(reader->snap_add_path);
+	free(reader->snap_format);
 	free(reader);
 }
 
@@ -322,6 +426,37 @@ reader_cursor_set(struct reader *reader, const char *name, uint64_t index)
 	strcpy(reader->cursor_name, name);
 	reader->cursor_set = index;
 	ask_cursor(reader);
+}
+
+static void
+snap_ask(struct reader *reader, enum msg_number snap)
+{
+	must(reader->snap == 0 || (reader->snap == snap && snap == MSG_SNAP_FIND));
+	reader->snap = snap;
+	ask_snap(reader);
+}
+
+void
+reader_snap_find(struct reader *reader)
+{
+	snap_ask(reader, MSG_SNAP_FIND);
+}
+
+void
+reader_snap_path(struct reader *reader)
+{
+	snap_ask(reader, MSG_SNAP_PATH);
+}
+
+void
+reader_snap_add(struct reader *reader, uint64_t index, const char *path, const char *format)
+{
+	free(reader->snap_add_path);
+	free(reader->snap_format);
+	reader->snap_index = index;
+	must((reader->snap_add_path = strdup(path)) != NULL);
+	must((reader->snap_format = strdup(format)) != NULL);
+	snap_ask(reader, MSG_SNAP_ADD);
 }
 
 bool

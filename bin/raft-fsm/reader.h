@@ -29,6 +29,15 @@ struct batch {
 /* Takes an empty one. */
 void batch_free(struct batch *batch);
 
+/* The newest snapshot at raft-logd.  Texts are valid during the call. */
+struct reader_snapshot {
+	bool found;
+	uint64_t index;
+	uint64_t size; /* 0: no state, only the beginning of the log was cut */
+	const char *format;
+	const char *path;
+};
+
 struct reader_calls {
 	/* reader_take has something. */
 	void (*ready)(void *arg);
@@ -38,6 +47,11 @@ struct reader_calls {
 	void (*cursor)(uint64_t index, void *arg);
 	/* A cursor is durable. */
 	void (*stored)(uint64_t index, void *arg);
+	/* The answers to reader_snap_*; they may be NULL in a mode that does not ask. */
+	void (*snap_found)(const struct reader_snapshot *found, void *arg);
+	/* path "": none, why says why. */
+	void (*snap_path)(const char *path, const char *why, void *arg);
+	void (*snap_added)(bool ok, uint64_t index, const char *why, void *arg);
 	/* raft-logd speaks no version that we speak; it was said. */
 	void (*hopeless)(void *arg);
 };
@@ -56,6 +70,14 @@ bool reader_take(struct reader *reader, struct batch *batch);
 /* Both outlast a reconnect; a newer cursor_set replaces one that was not answered yet. */
 void reader_cursor_get(struct reader *reader, const char *name);
 void reader_cursor_set(struct reader *reader, const char *name, uint64_t index);
+
+/*
+ * One of these at a time; the answer comes through the calls.  A question outlasts a reconnect; an
+ * order that may have been carried out is answered as refused.
+ */
+void reader_snap_find(struct reader *reader);
+void reader_snap_path(struct reader *reader);
+void reader_snap_add(struct reader *reader, uint64_t index, const char *path, const char *format);
 
 /*
  * Asks raft-logd for its commit index now; told is called once, at the answer or when it

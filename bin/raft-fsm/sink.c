@@ -437,6 +437,24 @@ sink_stop_now(struct fsm *fsm)
 		child_kill(sink->child);
 }
 
+static void
+sink_restart(struct fsm *fsm)
+{
+	struct sink *sink = fsm->mode_arg;
+	if (sink->stopping || sink->child == NULL)
+		return;
+	sink->gap = false;
+	sink->backoff_ms = BACKOFF_MIN_MS;
+	if (uv_is_active((uv_handle_t *)&sink->again) || fsm->state == FSM_GAP) {
+		uv_timer_stop(&sink->again);
+		uv_timer_start(&sink->again, on_again, 0, 0);
+		return;
+	}
+	if (sink->feed)
+		free_feed(sink);
+	child_end(sink->child);
+}
+
 static struct fsm_progress
 sink_progress(const struct fsm *fsm)
 {
@@ -454,4 +472,5 @@ const struct mode sink_mode = {
     .stop = sink_stop,
     .stop_now = sink_stop_now,
     .progress = sink_progress,
+    .restart = sink_restart,
 };

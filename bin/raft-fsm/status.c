@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Answers about how things stand.
+ * Answers about how things stand, and the door for queries, replies and orders.
  *
  * The commit index in an answer is that of now: raft-logd is asked first,
  * because a program that does not read also keeps the reader from hearing of it.
@@ -16,19 +16,23 @@
 
 #include "../../lib/unix/conn.h"
 #include "../../lib/unix/sock.h"
+#include "ask.h"
 #include "reader.h"
 
 enum {
-	CLIENTS_MAX = 64,
-	FRAME_MAX = 64 << 10, /* questions are short */
-	OUT_HIGH = 256 << 10,
+	CLIENTS_MAX = 512,
+	FRAME_MORE = 64 << 10, /* besides the data of a query, which is as an entry's */
+	OUT_HIGH = 1 << 20,
+	ASKS_MAX = 1024, /* of one client */
+	REPLIES_ASKED_MAX = 1 << 20,
 	PROBE_MS = 500 /* patience with raft-logd */
 };
 
 struct client {
 	struct client *next;
 	struct status *status;
-	struct conn *conn;
+	struct conn *conn; /* NULL: gone; asks hold the rest */
+	size_t asks;
 	bool greeted;
 	bool waiting; /* for the answer to request */
 	uint64_t request;
@@ -52,8 +56,115 @@ client_free(struct client *client)
 	*at = client->next;
 	client->status->clients_count--;
 	conn_free(client->conn);
-	free(client);
+	client->conn = NULL;
+	if (client->asks == 0)
+		free(client);
 }
+
+/* ------- questions that wait ------------------------------------------------ */
+
+void
+ask_end(struct ask *ask)
+{
+	struct client *client = ask->client;
+	client->asks--;
+	if (client->conn && client->asks < ASKS_MAX && !conn_choked(client->conn))
+		conn_pause(client->conn, false);
+	if (client->conn == NULL && client->asks == 0)
+		free(client);
+	free(ask->data);
+	free(ask);
+}
+
+void
+ask_reply(const struct ask *ask, uint64_t serial, uint64_t index, uint8_t state, struct wire_bytes data)
+{
+	if (ask->client->conn == NULL)
+		return;
+	struct msg_fsm_reply reply = {ask->request, serial, index, state, data};
+	msg_fsm_reply_put(conn_out(ask->client->conn), &reply);
+}
+
+void
+ask_text(struct ask *ask, const char *text)
+{
+	struct msg_text_reply reply = {ask->request, wire_text(text)};
+	if (ask->client->conn)
+		msg_text_reply_put(conn_out(ask->client->conn), &reply);
+	ask_end(ask);
+}
+
+void
+ask_refuse(struct ask *ask, enum exit_status status, const char *sentence)
+{
+	struct msg_refusal refusal = {ask->request, (uint16_t)status, wire_text(sentence)};
+	if (ask->client->conn)
+		msg_refusal_put(conn_out(ask->client->conn), &refusal);
+	ask_end(ask);
+}
+
+/* Who asks more than is answered is not read until it is. */
+static struct ask *
+ask_new(struct client *client, enum ask_kind kind, uint64_t request, struct wire_bytes data)
+{
+	struct ask *ask = calloc(1, sizeof *ask);
+	must(ask != NULL);
+	must((ask->data = malloc(data.size + 1)) != NULL);
+	if (data.size)
+		memcpy(ask->data, data.bytes, data.size);
+	ask->data[data.size] = '\0';
+	ask->size = data.size;
+	ask->client = client;
+	ask->kind = kind;
+	ask->request = request;
+	if (++client->asks >= ASKS_MAX || conn_choked(client->conn))
+		conn_pause(client->conn, true);
+	return ask;
+}
+
+static void
+give(struct ask *ask)
+{
+	struct fsm *fsm = ask->client->status->fsm;
+	if (ask->kind == ASK_COMMAND && strcmp((char *)ask->data, "restart") == 0) {
+		fsm->mode->restart(fsm);
+		ask_text(ask, "restarted\n");
+	} else if (ask->kind == ASK_COMMAND && strcmp((char *)ask->data, "snapshot") != 0) {
+		ask_refuse(ask, EXIT_USAGE, "raft-fsm knows the orders restart and snapshot");
+	} else if (fsm->mode->ask == NULL) {
+		ask_refuse(ask, EXIT_CONFIG, "the program of this node has no replies: that takes fsm.mode: machine");
+	} else {
+		fsm->mode->ask(fsm, ask);
+	}
+}
+
+/* False when it is malformed. */
+static bool
+take_ask(struct client *client, uint16_t number, const uint8_t *body, size_t size)
+{
+	struct msg_fsm_command command;
+	struct msg_fsm_query query;
+	struct msg_fsm_reply_get get;
+	if (number == MSG_FSM_COMMAND && msg_fsm_command_get(&command, body, size)) {
+		give(ask_new(client, ASK_COMMAND, command.request, command.what));
+	} else if (number == MSG_FSM_QUERY && msg_fsm_query_get(&query, body, size)) {
+		struct ask *ask = ask_new(client, ASK_QUERY, query.request, query.data);
+		ask->index = query.index;
+		give(ask);
+	} else if (number == MSG_FSM_REPLY_GET && msg_fsm_reply_get_get(&get, body, size) &&
+		   get.count <= REPLIES_ASKED_MAX) {
+		struct ask *ask = ask_new(client, ASK_REPLIES, get.request, wire_text(""));
+		ask->session = get.session;
+		ask->serial = get.serial;
+		ask->count = get.count;
+		ask->first = get.index;
+		give(ask);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 
 /* Everybody who waits gets the line. */
 static void
@@ -97,7 +208,7 @@ take_query(struct client *client, const uint8_t *body, size_t size)
 		return;
 	}
 	if (query.what.size != strlen("status") || memcmp(query.what.bytes, "status", query.what.size) != 0) {
-		refuse(client, query.request, "raft-fsm answers \"status\" only");
+		refuse(client, query.request, "raft-fsm tells of: status");
 		return;
 	}
 	/* One question at a time of each. */
@@ -139,7 +250,12 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 		take_hello(client, body, size);
 	else if (client->greeted && number == MSG_QUERY_TEXT)
 		take_query(client, body, size);
-	else
+	else if (client->greeted && number >= MSG_FSM_COMMAND && number <= MSG_FSM_REPLY_GET) {
+		if (!take_ask(client, number, body, size)) {
+			log_warn("client", "why=%s", log_q("a malformed question"));
+			client_free(client);
+		}
+	} else
 		refuse(client, 0, client->greeted ? "raft-fsm answers no such request" : "a hello comes first");
 }
 
@@ -151,7 +267,15 @@ on_closed(struct conn *conn, const char *why, void *arg)
 	client_free(arg);
 }
 
-static const struct conn_calls conn_calls = {.frame = on_frame, .closed = on_closed};
+static void
+on_drained(struct conn *conn, void *arg)
+{
+	struct client *client = arg;
+	if (client->asks < ASKS_MAX)
+		conn_pause(conn, false);
+}
+
+static const struct conn_calls conn_calls = {.frame = on_frame, .closed = on_closed, .drained = on_drained};
 
 static void
 on_accepted(int fd, void *arg)
@@ -165,7 +289,8 @@ on_accepted(int fd, void *arg)
 	struct client *client = calloc(1, sizeof *client);
 	must(client != NULL);
 	client->status = status;
-	client->conn = conn_new(status->fsm->loop, fd, FRAME_MAX, OUT_HIGH, &conn_calls, client);
+	client->conn = conn_new(status->fsm->loop, fd,
+	    status->fsm->conf->elect.entry_max + FRAME_MORE, OUT_HIGH, &conn_calls, client);
 	client->next = status->clients;
 	status->clients = client;
 	status->clients_count++;

@@ -7,6 +7,7 @@
 
 #include "../unix/sock.h"
 #include "unit.h"
+#include "value.h"
 
 struct checking {
 	const struct conf *conf;
@@ -88,9 +89,33 @@ check_run(const struct checking *c)
 	return true;
 }
 
+/* A key without effect would be a lie. */
+static bool
+check_effect(const struct checking *c)
+{
+	const struct tree_node *fsm = tree_find(c->tree->root, "fsm");
+	for (size_t i = 0; fsm && i < CONF_KEYS_COUNT; i++) {
+		const struct conf_key *key = &conf_keys[i];
+		if (strcmp(key->section, "fsm") == 0 && tree_find(fsm, key->name) && !conf_key_effective(c->conf, key))
+			return wrong(c, "fsm", key->name, "fsm.%s has no effect in this mode: remove it", key->name);
+	}
+	return true;
+}
+
+static bool
+check_machine(const struct checking *c)
+{
+	enum framing framing = c->conf->fsm.framing;
+	if (c->conf->fsm.mode != CONF_MACHINE || framing == FRAMING_LINE || framing == FRAMING_NETSTRING)
+		return true;
+	return wrong(c, "fsm", "framing", "fsm.framing %s is not for mode machine: use line or netstring",
+	    framing_name(framing));
+}
+
 bool
 check_together(const struct conf *conf, const struct tree *tree, char *why)
 {
 	const struct checking c = {conf, tree, why};
-	return check_heartbeat(&c) && check_sizes(&c) && check_run(&c);
+	return check_heartbeat(&c) && check_sizes(&c) && check_run(&c) && check_effect(&c) &&
+	       check_machine(&c);
 }

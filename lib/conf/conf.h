@@ -30,6 +30,14 @@ const char *framing_name(enum framing framing);
 enum conf_mode { CONF_SINK, CONF_BATCH, CONF_MACHINE };
 enum conf_from { CONF_FROM_START, CONF_FROM_CURSOR };
 
+/* So many entries, so many bytes of data, so long. */
+struct conf_limits {
+	uint64_t entries;
+	uint64_t bytes;
+	uint64_t time_ms;
+};
+enum { CONF_LIMITS_ENTRIES_MAX = 1000000000 };
+
 /* A cluster's id, as `raft-ctl members -y` prints it for a node that joins. */
 enum { CONF_CLUSTER_ID_SIZE = 32 };
 struct conf_cluster_id {
@@ -86,6 +94,12 @@ struct conf {
 		enum framing framing;
 		enum conf_from from;
 		uint64_t stop_timeout_ms; /* 5s */
+		struct conf_limits batch; /* the command is run when one is reached: 1000, 1MiB, 100ms */
+		uint64_t timeout_ms;      /* for the oldest request of a machine: 30s */
+		uint64_t reply_max;       /* bytes of a reply: 1MiB */
+		struct conf_limits snapshot; /* taken after so much; 0: not for that reason */
+		uint64_t snapshot_timeout_ms; /* for writing and for restoring one: 10m */
+		char *format; /* the kind of its snapshots: state */
 	} fsm;
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "limits.h"
 #include "members.h"
 #include "text.h"
 #include "unit.h"
@@ -27,6 +28,29 @@ bool
 conf_key_required(const struct conf_key *key)
 {
 	return key->fallback == NULL && key->type != CONF_GROUP && key->type != CONF_COMMAND;
+}
+
+/* Which modes of raft-fsm a key is for; those not named here are for all. */
+static const struct {
+	const char *name;
+	unsigned modes;
+} mode_keys[] = {
+    {"from", 1U << CONF_SINK},
+    {"batch", 1U << CONF_BATCH},
+    {"timeout", 1U << CONF_MACHINE},
+    {"reply_max", 1U << CONF_MACHINE},
+    {"snapshot", 1U << CONF_MACHINE},
+    {"snapshot_timeout", 1U << CONF_MACHINE},
+    {"format", 1U << CONF_MACHINE},
+};
+
+bool
+conf_key_effective(const struct conf *conf, const struct conf_key *key)
+{
+	for (size_t i = 0; i < sizeof(mode_keys) / sizeof(mode_keys[0]); i++)
+		if (strcmp(key->section, "fsm") == 0 && strcmp(key->name, mode_keys[i].name) == 0)
+			return (mode_keys[i].modes >> conf->fsm.mode & 1) != 0;
+	return true;
 }
 
 static void *
@@ -289,25 +313,25 @@ free_command(void *field)
 	free(words);
 }
 
-/* Batch and machine are read so that the sentence can say what they are. */
+static const char *const mode_names[] = {
+    [CONF_SINK] = "sink", [CONF_BATCH] = "batch", [CONF_MACHINE] = "machine"};
+
 static bool
 read_mode(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
 {
-	if (strcmp(node->text, "batch") == 0 || strcmp(node->text, "machine") == 0)
-		return wrong(
-		    r, key, node, " %s is not available in this version: use sink", node->text);
-	if (strcmp(node->text, "sink") != 0)
-		return wrong(r, key, node, " %.64s is no mode: use sink", node->text);
-	*(enum conf_mode *)field_of(r->conf, key) = CONF_SINK;
-	return true;
+	for (size_t i = 0; i < sizeof(mode_names) / sizeof(mode_names[0]); i++) {
+		if (strcmp(node->text, mode_names[i]) == 0) {
+			*(enum conf_mode *)field_of(r->conf, key) = (enum conf_mode)i;
+			return true;
+		}
+	}
+	return wrong(r, key, node, " %.64s is no mode: use sink, batch or machine", node->text);
 }
 
 static void
 print_mode(FILE *out, const struct conf *conf, const struct conf_key *key)
 {
-	static const char *const names[] = {
-	    [CONF_SINK] = "sink", [CONF_BATCH] = "batch", [CONF_MACHINE] = "machine"};
-	fputs(names[*(const enum conf_mode *)field_in(conf, key)], out);
+	fputs(mode_names[*(const enum conf_mode *)field_in(conf, key)], out);
 }
 #define free_mode free_id
 
@@ -351,6 +375,19 @@ print_from(FILE *out, const struct conf *conf, const struct conf_key *key)
 }
 #define free_from free_id
 
+static bool
+read_limits(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
+{
+	return limits_read(field_of(r->conf, key), r, key, node);
+}
+
+static void
+print_limits(FILE *out, const struct conf *conf, const struct conf_key *key)
+{
+	limits_print(out, field_in(conf, key), key);
+}
+#define free_limits free_id
+
 /* ------------------------------------------------------------ by type */
 
 static const struct {
@@ -372,7 +409,7 @@ value_read(struct conf_reading *r, const struct conf_key *key, const struct tree
 	if (tree_nothing(node))
 		return tree_wrong(r->tree, node->key_at, r->why,
 		    "%s.%s has no value: give one, or remove the key", key->section, key->name);
-	bool text = key->type != CONF_MEMBERS && key->type != CONF_COMMAND;
+	bool text = key->type != CONF_MEMBERS && key->type != CONF_COMMAND && key->type != CONF_LIMITS;
 	if (text && node->kind != TREE_TEXT)
 		return wrong(r, key, node, " needs a single value, this is a %s",
 		    node->kind == TREE_LIST ? "list" : "map");
@@ -393,7 +430,7 @@ value_default(struct conf_reading *r, const struct conf_key *key)
 void
 value_print(FILE *out, const struct conf *conf, const struct conf_key *key)
 {
-	bool left_out = false;
+	bool left_out = !conf_key_effective(conf, key);
 	if (key->type == CONF_GROUP || key->type == CONF_COMMAND)
 		left_out = *(void *const *)field_in(conf, key) == NULL;
 	if (left_out)

@@ -24,7 +24,8 @@
 	T(COMMAND, command)                                                                        \
 	T(MODE, mode)                                                                              \
 	T(FRAMING, framing)                                                                        \
-	T(FROM, from)
+	T(FROM, from)                                                                              \
+	T(LIMITS, limits)
 enum conf_type {
 #define T(NAME, name) CONF_##NAME,
 	CONF_TYPES(T)
@@ -50,6 +51,9 @@ extern const struct conf_key conf_keys[CONF_KEYS_COUNT];
 
 /* Whether a file without this key is wrong. */
 bool conf_key_required(const struct conf_key *key);
+
+/* Whether it has an effect in this configuration; false for what is for another mode. */
+bool conf_key_effective(const struct conf *conf, const struct conf_key *key);
 
 /* What a value is read with. */
 struct conf_reading {

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mode: batch.  The command is run once for each batch of entries: they are on its stdin, then
+ * the end of the input.  Exit 0 moves the cursor, which raft-logd keeps, before the next batch; with
+ * anything else the same batch comes again after a back-off.  So each entry comes at least once.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lib/client/framing.h"
+#include "child.h"
+#include "feed.h"
+#include "fsm.h"
+#include "reader.h"
+
+enum {
+	BACKOFF_MIN_MS = 100,
+	BACKOFF_MAX_MS = 10000,
+	CURSOR_STOP_MS = 2000, /* patience for the last one, when we stop */
+	IDLE_CURSOR_GAP = 4096, /* entries that are nobody's move the cursor now and then, too */
+	PIPE_SIZE = 1 << 20
+};
+static const char cursor_name[] = "batch";
+
+/* GATHERING: entries are taken until a limit.  STORING: the cursor is being made durable. */
+enum batch_phase { PHASE_PLACING, PHASE_GATHERING, PHASE_RUNNING, PHASE_WAITING, PHASE_STORING };
+
+struct batches {
+	struct fsm *fsm;
+	struct child *child;
+	struct feed *feed;
+	enum batch_phase phase;
+	struct batch batch;   /* from the reader */
+	struct wire_buf data; /* of this batch, framed */
+	uint64_t entries;     /* in it */
+	uint64_t bytes;
+	uint64_t after; /* durable at raft-logd */
+	uint64_t last;  /* the last entry of the batch, or what was skipped behind it */
+	uv_timer_t full; /* the time of a batch is over */
+	uv_timer_t again, patience;
+	uint64_t backoff_ms;
+	uint64_t restarts; /* runs that failed */
+	bool stopping, gap;
+};
+
+static void gather(struct batches *b);
+
+/* ------- a batch ----------------------------------------------------------- */
+
+static void
+run(struct batches *b)
+{
+	uv_timer_stop(&b->full);
+	b->phase = PHASE_RUNNING;
+	child_start(b->child);
+}
+
+static void
+on_full(uv_timer_t *timer)
+{
+	struct batches *b = timer->data;
+	if (b->phase == PHASE_GATHERING && b->entries > 0)
+		run(b);
+}
+
+static void
+store(struct batches *b)
+{
+	b->phase = PHASE_STORING;
+	reader_cursor_set(b->fsm->reader, cursor_name, b->last);
+}
+
+/* False when the batch has reached a limit, or the entry does not fit any more. */
+static bool
+take_entry(struct batches *b, uint64_t index, const struct raft_entry *entry)
+{
+	const struct conf_limits *limits = &b->fsm->conf->fsm.batch;
+	if (entry->kind == RAFT_CLIENT) {
+		uint64_t size = raft_entry_data_size(entry);
+		if (b->entries > 0 && b->bytes + size > limits->bytes)
+			return false;
+		framing_put(&b->data, b->fsm->conf->fsm.framing, index, entry);
+		b->entries++;
+		b->bytes += size;
+	}
+	b->last = index;
+	b->batch.at++;
+	return b->entries < limits->entries && b->bytes < limits->bytes;
+}
+
+static void
+gather(struct batches *b)
+{
+	if (b->phase != PHASE_GATHERING || b->stopping)
+		return;
+	for (;;) {
+		if (b->batch.at == b->batch.count) {
+			batch_free(&b->batch);
+			if (!reader_take(b->fsm->reader, &b->batch))
+				break;
+		}
+		if (!take_entry(b, b->batch.first_index + b->batch.at, &b->batch.entries[b->batch.at])) {
+			run(b);
+			return;
+		}
+	}
+	if (b->entries > 0 && !uv_is_active((uv_handle_t *)&b->full))
+		uv_timer_start(&b->full, on_full, b->fsm->conf->fsm.batch.time_ms, 0);
+	else if (b->entries == 0 && b->last >= b->after + IDLE_CURSOR_GAP)
+		store(b);
+}
+
+static void
+on_ready(void *arg)
+{
+	gather(arg);
+}
+
+static void
+on_cursor(uint64_t index, void *arg)
+{
+	struct batches *b = arg;
+	b->after = b->last = index;
+	b->phase = PHASE_GATHERING;
+	reader_seek(b->fsm->reader, index + 1);
+}
+
+static void
+on_stored(uint64_t index, void *arg)
+{
+	struct batches *b = arg;
+	if (b->phase != PHASE_STORING || index != b->last)
+		return;
+	b->after = index;
+	b->entries = b->bytes = 0;
+	wire_buf_free(&b->data);
+	b->backoff_ms = BACKOFF_MIN_MS;
+	b->phase = PHASE_GATHERING;
+	if (b->stopping)
+		fsm_done(b->fsm);
+	else
+		gather(b);
+}
+
+static void
+on_gap(uint64_t wanted, uint64_t first_available, void *arg)
+{
+	struct batches *b = arg;
+	char why[256];
+	snprintf(why, sizeof why,
+	    "entry %" PRIu64 " is needed and compacted away, the first one left is %" PRIu64
+	    ": it cannot be given to the command",
+	    wanted, first_available);
+	b->gap = true;
+	fsm_state(b->fsm, FSM_GAP, why);
+	if (b->fsm->foreground)
+		fsm_fail(b->fsm, EXIT_GAP);
+}
+
+static void
+on_hopeless(void *arg)
+{
+	struct batches *b = arg;
+	fsm_fail(b->fsm, EXIT_CONFIG);
+}
+
+static const struct reader_calls batch_reader_calls = {
+    .ready = on_ready, .gap = on_gap, .cursor = on_cursor, .stored = on_stored, .hopeless = on_hopeless};
+
+/* ------- a run of the command ------------------------------------------------ */
+
+static void
+close_input(struct batches *b)
+{
+	feed_free(b->feed);
+	b->feed = NULL;
+}
+
+static void
+on_room(void *arg)
+{
+	struct batches *b = arg;
+	if (b->feed)
+		close_input(b);
+}
+
+/* It reads no more: what its exit says counts. */
+static void
+on_gone(int error, void *arg)
+{
+	(void)error;
+	on_room(arg);
+}
+
+static const struct feed_calls feed_calls = {.room = on_room, .gone = on_gone};
+
+static void
+on_started(int fd, void *arg)
+{
+	struct batches *b = arg;
+	b->feed = feed_new(b->fsm->loop, fd, b->after, false, &feed_calls, b);
+	if (b->fsm->state != FSM_RUNNING)
+		fsm_state(b->fsm, FSM_RUNNING, "");
+	wire_buf_put(feed_buf(b->feed), b->data.bytes, b->data.size);
+	feed_mark(b->feed, b->last);
+	if (feed_flush(b->feed))
+		close_input(b);
+}
+
+static void
+on_again(uv_timer_t *timer)
+{
+	struct batches *b = timer->data;
+	b->restarts++;
+	run(b);
+}
+
+static void
+back_off(struct batches *b, const char *what)
+{
+	char why[600];
+	snprintf(why, sizeof why, "%s: the batch up to entry %" PRIu64 " comes again in %" PRIu64 " ms", what,
+	    b->last, b->backoff_ms);
+	b->phase = PHASE_WAITING;
+	fsm_state(b->fsm, FSM_BACKOFF, why);
+	uv_timer_start(&b->again, on_again, b->backoff_ms, 0);
+	b->backoff_ms = b->backoff_ms * 2 < BACKOFF_MAX_MS ? b->backoff_ms * 2 : BACKOFF_MAX_MS;
+}
+
+static void
+on_failed(enum exit_status status, const char *why, void *arg)
+{
+	struct batches *b = arg;
+	if (b->fsm->foreground && b->restarts == 0) {
+		log_error("program", "why=%s", log_q(why));
+		fsm_fail(b->fsm, status);
+		return;
+	}
+	back_off(b, why);
+}
+
+static void
+on_patience(uv_timer_t *timer)
+{
+	struct batches *b = timer->data;
+	log_warn("cursor", "index=%" PRIu64 " why=%s", b->last,
+	    log_q("raft-logd does not answer, so the last batch will come again"));
+	fsm_done(b->fsm);
+}
+
+static void
+on_over(const char *how, bool clean, void *arg)
+{
+	struct batches *b = arg;
+	char what[128];
+	if (b->feed)
+		close_input(b);
+	if (clean) {
+		if (b->stopping)
+			uv_timer_start(&b->patience, on_patience, CURSOR_STOP_MS, 0);
+		store(b);
+	} else if (b->stopping) {
+		fsm_done(b->fsm);
+	} else {
+		snprintf(what, sizeof what, "the command %s", how);
+		back_off(b, what);
+	}
+}
+
+static const struct child_calls child_calls = {.started = on_started, .failed = on_failed, .over = on_over};
+
+/* ------- the mode --------------------------------------------------------------- */
+
+static void
+timer_new(struct batches *b, uv_timer_t *timer)
+{
+	uv_timer_init(loop_uv(b->fsm->loop), timer);
+	timer->data = b;
+}
+
+static void
+batch_start(struct fsm *fsm)
+{
+	struct batches *b = calloc(1, sizeof *b);
+	must(b != NULL);
+	fsm->mode_arg = b;
+	b->fsm = fsm;
+	b->backoff_ms = BACKOFF_MIN_MS;
+	timer_new(b, &b->full);
+	timer_new(b, &b->again);
+	timer_new(b, &b->patience);
+	reader_calls(fsm->reader, &batch_reader_calls, b);
+	reader_cursor_get(fsm->reader, cursor_name);
+	const struct child_options options = {
+	    .command = fsm->command, .mode = batch_mode.name, .pipe_size = PIPE_SIZE, .conf = fsm->conf};
+	b->child = child_new(fsm->loop, &options, &child_calls, b);
+}
+
+static void
+batch_stop(struct fsm *fsm)
+{
+	struct batches *b = fsm->mode_arg;
+	if (b->stopping)
+		return;
+	b->stopping = true;
+	fsm_state(fsm, FSM_STOPPING, "");
+	uv_timer_stop(&b->again);
+	uv_timer_stop(&b->full);
+	if (b->phase == PHASE_STORING) {
+		uv_timer_start(&b->patience, on_patience, CURSOR_STOP_MS, 0);
+		return;
+	}
+	/* What it has not been given whole it must not take for the whole: it is ended instead. */
+	if (b->feed)
+		child_kill(b->child);
+	if (!child_end(b->child))
+		fsm_done(fsm);
+}
+
+static void
+batch_stop_now(struct fsm *fsm)
+{
+	struct batches *b = fsm->mode_arg;
+	child_kill(b->child);
+}
+
+static void
+batch_restart(struct fsm *fsm)
+{
+	struct batches *b = fsm->mode_arg;
+	if (b->gap && !b->stopping) {
+		b->gap = false;
+		fsm_state(fsm, FSM_STARTING, "");
+		reader_seek(fsm->reader, b->last + 1);
+	} else if (b->phase == PHASE_WAITING && !b->stopping) {
+		b->backoff_ms = BACKOFF_MIN_MS;
+		uv_timer_start(&b->again, on_again, 0, 0);
+	}
+}
+
+static struct fsm_progress
+batch_progress(const struct fsm *fsm)
+{
+	const struct batches *b = fsm->mode_arg;
+	uint64_t done = b->phase == PHASE_GATHERING && b->entries == 0 ? b->last : b->after;
+	return (struct fsm_progress){.pid = child_pid(b->child), .delivered = done, .restarts = b->restarts};
+}
+
+const struct mode batch_mode = {
+    .name = "batch",
+    .start = batch_start,
+    .stop = batch_stop,
+    .stop_now = batch_stop_now,
+    .progress = batch_progress,
+    .restart = batch_restart,
+};

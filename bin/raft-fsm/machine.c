@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mode: machine.  A program that answers: requests and replies, in order, pipelined.
+ *
+ * Each node's program is given the same entries, so each computes the same replies; none of them crosses the
+ * network.
+ */
+#include "machine.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../../lib/unix/daemon.h"
+
+enum { REPLIES_COUNT = 1 << 17, REPLIES_SIZE = 32 << 20, PIPE_SIZE = 1 << 20 };
+
+static void
+on_ready(void *arg)
+{
+	machine_pump(arg);
+}
+
+/* This mode has none. */
+static void
+on_cursor(uint64_t index, void *arg)
+{
+	(void)index, (void)arg;
+}
+
+static void
+on_hopeless(void *arg)
+{
+	struct machine *m = arg;
+	fsm_fail(m->fsm, EXIT_CONFIG);
+}
+
+static const struct reader_calls machine_reader_calls = {
+    .ready = on_ready,
+    .gap = machine_gap,
+    .cursor = on_cursor,
+    .stored = on_cursor,
+    .snap_found = machine_snap_found,
+    .snap_path = machine_snap_path,
+    .snap_added = machine_snap_added,
+    .hopeless = on_hopeless,
+};
+
+static void
+timer_new(struct machine *m, uv_timer_t *timer)
+{
+	uv_timer_init(loop_uv(m->fsm->loop), timer);
+	timer->data = m;
+}
+
+static void
+machine_start(struct fsm *fsm)
+{
+	struct machine *m = calloc(1, sizeof *m);
+	must(m != NULL);
+	fsm->mode_arg = m;
+	m->fsm = fsm;
+	m->netstring = fsm->conf->fsm.framing == FRAMING_NETSTRING;
+	m->backoff_ms = MACHINE_BACKOFF_MIN_MS;
+	m->replies = replies_new(REPLIES_COUNT, REPLIES_SIZE);
+	timer_new(m, &m->again);
+	timer_new(m, &m->deadline);
+	reader_calls(fsm->reader, &machine_reader_calls, m);
+	const struct child_options options = {
+	    .command = fsm->command,
+	    .mode = machine_mode.name,
+	    .pipe_size = PIPE_SIZE,
+	    .talks = true,
+	    .conf = fsm->conf,
+	};
+	m->child = child_new(fsm->loop, &options, &machine_child_calls, m);
+	child_start(m->child);
+}
+
+static void
+machine_stop(struct fsm *fsm)
+{
+	struct machine *m = fsm->mode_arg;
+	if (m->stopping)
+		return;
+	m->stopping = true;
+	fsm_state(fsm, FSM_STOPPING, "");
+	uv_timer_stop(&m->again);
+	machine_refuse_all(m, "raft-fsm is being stopped");
+	if (m->phase != PHASE_DOWN && m->phase != PHASE_ENDING) {
+		if (m->feed)
+			feed_cut(m->feed);
+		m->phase = PHASE_ENDING;
+		machine_close_input(m);
+	}
+	if (!child_end(m->child))
+		fsm_done(fsm);
+}
+
+static void
+machine_stop_now(struct fsm *fsm)
+{
+	struct machine *m = fsm->mode_arg;
+	child_kill(m->child);
+}
+
+/* Also what was found out about entries begins anew: the program may have been mended. */
+static void
+machine_restart(struct fsm *fsm)
+{
+	struct machine *m = fsm->mode_arg;
+	if (m->stopping)
+		return;
+	m->held = false;
+	m->suspect = m->single_from = m->single_to = 0;
+	m->deaths = 0;
+	m->backoff_ms = MACHINE_BACKOFF_MIN_MS;
+	if (m->phase == PHASE_DOWN && child_pid(m->child) == 0) {
+		if (uv_is_active((uv_handle_t *)&m->again) || fsm->state == FSM_POISON || fsm->state == FSM_GAP)
+			machine_start_now(m);
+	} else if (m->phase == PHASE_ENDING) {
+		m->restart = true;
+	} else {
+		machine_again(m, "raft-ctl fsm restart");
+	}
+}
+
+static struct fsm_progress
+machine_progress(const struct fsm *fsm)
+{
+	const struct machine *m = fsm->mode_arg;
+	return (struct fsm_progress){
+	    .pid = child_pid(m->child), .delivered = machine_answered(m), .restarts = m->restarts};
+}
+
+static void
+machine_status(const struct fsm *fsm, struct wire_buf *out)
+{
+	static const char *const steps[] = SNAP_STEPS;
+	const struct machine *m = fsm->mode_arg;
+	const struct machine_snap *s = &m->snap;
+	char text[2048];
+	int size = snprintf(text, sizeof text,
+	    " sent=%" PRIu64 " unanswered=%zu durable=%" PRIu64 " replies=%zu poison=%" PRIu64 " snapshot=%" PRIu64
+	    " snapshot_step=%s snapshot_entries=%" PRIu64 " snapshot_why=%s",
+	    m->sent, m->pending.count, m->durable, replies_count(m->replies),
+	    fsm->state == FSM_POISON ? m->suspect : 0, s->index, steps[s->step], s->since.entries, log_q(s->why));
+	wire_buf_put(out, text, size < (int)sizeof text ? (size_t)size : sizeof text - 1);
+}
+
+const struct mode machine_mode = {
+    .name = "machine",
+    .start = machine_start,
+    .stop = machine_stop,
+    .stop_now = machine_stop_now,
+    .progress = machine_progress,
+    .status = machine_status,
+    .restart = machine_restart,
+    .ask = machine_ask,
+};

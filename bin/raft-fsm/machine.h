@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mode: machine, shared by its files:
+ *
+ *   machine.c          the mode: start, stop, orders, states, the deadline
+ *   machine_life.c     incarnations: start, fault, end, back-off, poison
+ *   machine_feed.c     requests out, replies in
+ *   machine_restore.c  where an incarnation begins: ready, restore, gaps
+ *   machine_snap.c     snapshots: when, and how far
+ *   machine_ask.c      what clients ask
+ */
+#ifndef MACHINE_H
+#define MACHINE_H
+
+#include "ask.h"
+#include "child.h"
+#include "feed.h"
+#include "pending.h"
+#include "reader.h"
+#include "replies.h"
+#include "reply.h"
+
+enum {
+	MACHINE_BACKOFF_MIN_MS = 100,
+	MACHINE_BACKOFF_MAX_MS = 10000,
+	MACHINE_WHY_SIZE = 512
+};
+
+/* Of the incarnation. */
+enum machine_phase {
+	PHASE_DOWN,
+	PHASE_HELLO,     /* runs, has not said ready */
+	PHASE_FINDING,   /* is ready; whether there is a snapshot for it is being asked */
+	PHASE_RESTORING, /* has been told to restore */
+	PHASE_FEEDING,
+	PHASE_ENDING     /* its input is closed, or it is being killed */
+};
+
+enum snap_step {
+	SNAP_IDLE,
+	SNAP_PATH,    /* raft-logd is asked for a place */
+	SNAP_READY,   /* there is one: the program is told at the next chance */
+	SNAP_WRITING, /* the program has been told */
+	SNAP_STORING  /* raft-logd makes it durable */
+};
+#define SNAP_STEPS                                                                                 \
+	{                                                                                          \
+		"idle", "asking", "ready", "writing", "storing"                                    \
+	}
+
+/* Entries and their bytes. */
+struct amount {
+	uint64_t entries;
+	uint64_t bytes;
+};
+
+struct machine_snap {
+	enum snap_step step;
+	char *path;          /* from raft-logd, until it is stored or given up */
+	uint64_t index;      /* of the newest one known; 0: none */
+	uint64_t label;      /* of the one being made */
+	struct amount since; /* answered or sent, since the last one */
+	struct amount saved; /* what since was before this one */
+	uint64_t backoff_ms;
+	struct mono_ms retry_at; /* not by policy before */
+	char why[MACHINE_WHY_SIZE]; /* the last one failed; "" */
+	struct asks now, next; /* orders that wait for this one; for the one after it */
+};
+
+struct output {
+	uv_poll_t poll;
+	struct machine *machine; /* NULL: no longer of interest */
+	int fd;
+};
+
+struct machine {
+	struct fsm *fsm;
+	bool netstring;
+	struct child *child;
+	struct feed *feed;     /* NULL: its input is closed */
+	struct output *output; /* NULL: its output is closed */
+	struct reply_reader in;
+	struct batch batch;
+
+	enum machine_phase phase;
+	uint64_t base;        /* it began behind this one */
+	uint64_t sent;        /* all up to here has been put, or was nothing to deliver */
+	uint64_t last_client; /* the last client entry in its state, once it has answered all */
+	uint64_t durable;     /* as it says */
+	uint64_t gap_first;   /* the first entry left, when what it needs is gone; 0: not so */
+	bool restored;        /* this incarnation was */
+	bool restore_refused;
+	struct pending pending;
+	struct replies *replies;
+
+	uv_timer_t deadline;
+	uint64_t armed_ms; /* the patience that it was set for */
+	struct mono_ms moved; /* when the oldest request became the oldest */
+
+	uv_timer_t again; /* the next start */
+	uint64_t backoff_ms;
+	struct mono_ms started;
+	uint64_t restarts;
+	char fault[MACHINE_WHY_SIZE]; /* of this incarnation; "" */
+	bool restart; /* at the end of this incarnation, at once */
+	bool stopping, held; /* held: stopped until fsm restart */
+
+	/* Entries that are fed singly, because one of them ended an incarnation. */
+	uint64_t single_from, single_to;
+	uint64_t suspect; /* the first unanswered one when it died */
+	unsigned deaths;  /* at it, fed singly */
+
+	struct machine_snap snap;
+	struct asks queries, waits; /* waits: for replies */
+};
+
+/* All up to here is answered. */
+uint64_t machine_answered(const struct machine *m);
+
+/* machine_life.c */
+extern const struct child_calls machine_child_calls;
+/* An error of this incarnation: said, the group killed, a new one after a back-off. */
+void machine_fault(struct machine *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Ends it in an orderly way; the next one follows at once. */
+void machine_again(struct machine *m, const char *why);
+/* Before: none runs. */
+void machine_start_now(struct machine *m);
+/* Closes its input, now or when what has been begun is written. */
+void machine_close_input(struct machine *m);
+/* No further incarnation until it is told to go on. */
+void machine_hold(struct machine *m, enum fsm_state state, const char *why);
+
+/* machine_feed.c */
+/* Sends what can be sent. */
+void machine_pump(struct machine *m);
+/* Takes the child's output over. */
+void machine_listen(struct machine *m, int fd);
+/* Takes what is there. */
+void machine_hear(struct machine *m);
+void machine_deaf(struct machine *m);
+/* Watches the oldest request. */
+void machine_watch(struct machine *m);
+/* Puts a request whose data fits; returns it. */
+struct pending_one *machine_put(struct machine *m, enum request_kind kind, const void *data, size_t size);
+
+/* machine_restore.c */
+void machine_ready(struct machine *m, uint64_t index);
+void machine_restored(struct machine *m, bool ok, struct wire_bytes why);
+/* These two are reader_calls'. */
+void machine_snap_found(const struct reader_snapshot *found, void *arg);
+void machine_gap(uint64_t wanted, uint64_t first_available, void *arg);
+
+/* machine_snap.c */
+/* Begins one if it is time. */
+void machine_snap_policy(struct machine *m);
+/* Tells the program, when a place is ready and it is fed. */
+void machine_snap_put(struct machine *m);
+void machine_snap_written(struct machine *m, bool ok, struct wire_bytes why);
+/* The program died, or is ended. */
+void machine_snap_lost(struct machine *m, const char *why);
+void machine_snap_order(struct machine *m, struct ask *ask);
+void machine_snap_path(const char *path, const char *why, void *arg);
+void machine_snap_added(bool ok, uint64_t index, const char *why, void *arg);
+
+/* machine_ask.c */
+void machine_ask(struct fsm *fsm, struct ask *ask);
+/* Answers those whose time has come. */
+void machine_serve(struct machine *m);
+/* Puts queries whose time has come. */
+void machine_put_queries(struct machine *m);
+/* Nobody will answer: refuses all that waits. */
+void machine_refuse_all(struct machine *m, const char *why);
+
+#endif

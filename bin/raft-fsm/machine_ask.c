@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/* What clients ask: queries, replies, orders. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "machine.h"
+
+enum { ASKS_MAX = 8192 };
+
+static const char query_newline[] = "the query holds a newline, which framing: line cannot give to the program";
+
+/* Whether the program is there, or soon will be. */
+static bool
+hopeless(struct machine *m, struct ask *ask)
+{
+	if (!m->stopping && !m->held)
+		return false;
+	ask_refuse(ask, EXIT_UNAVAILABLE, m->stopping ? "raft-fsm is being stopped" : m->fsm->why);
+	return true;
+}
+
+void
+machine_ask(struct fsm *fsm, struct ask *ask)
+{
+	struct machine *m = fsm->mode_arg;
+	if (hopeless(m, ask))
+		return;
+	if (m->queries.count + m->waits.count >= ASKS_MAX) {
+		ask_refuse(ask, EXIT_RETRY, "too many questions to the program wait");
+	} else if (ask->kind == ASK_COMMAND) {
+		machine_snap_order(m, ask);
+	} else if (ask->kind == ASK_REPLIES) {
+		ask->index = ask->first ? ask->first + (ask->count ? ask->count - 1 : 0) : reader_commit(fsm->reader);
+		asks_put(&m->waits, ask);
+		machine_serve(m);
+	} else if (!request_fits(m->netstring, ask->data, ask->size)) {
+		ask_reply(ask, 0, 0, REPLY_STATE_REFUSED, wire_text(query_newline));
+		ask_end(ask);
+	} else {
+		asks_put(&m->queries, ask);
+		machine_pump(m);
+	}
+}
+
+static void
+answer_replies(struct machine *m, struct ask *ask)
+{
+	for (uint64_t i = 0; i < ask->count; i++) {
+		uint64_t index = ask->first ? ask->first + i : 0;
+		const struct kept *kept = replies_find(m->replies, &ask->session, ask->serial + i, index);
+		if (kept)
+			ask_reply(ask, kept->serial, kept->index, (uint8_t)kept->state, replies_data(m->replies, kept));
+		else
+			ask_reply(ask, ask->serial + i, index, REPLY_STATE_LOST, wire_text(""));
+	}
+	ask_end(ask);
+}
+
+void
+machine_serve(struct machine *m)
+{
+	uint64_t answered = machine_answered(m);
+	/* Those of one client mostly come in order; each is looked at once for what it waits. */
+	bool fed = m->phase == PHASE_FEEDING || m->phase == PHASE_ENDING;
+	for (size_t left = fed ? m->waits.count : 0; left > 0; left--) {
+		struct ask *ask = asks_take(&m->waits);
+		if (ask->index <= answered)
+			answer_replies(m, ask);
+		else
+			asks_put(&m->waits, ask);
+	}
+}
+
+void
+machine_put_queries(struct machine *m)
+{
+	for (size_t left = m->queries.count; left > 0; left--) {
+		struct ask *ask = asks_take(&m->queries);
+		if (ask->index <= m->sent && feed_open(m->feed) && pending_room(&m->pending))
+			machine_put(m, REQUEST_QUERY, ask->data, ask->size)->ask = ask;
+		else
+			asks_put(&m->queries, ask);
+	}
+}
+
+void
+machine_refuse_all(struct machine *m, const char *why)
+{
+	asks_refuse(&m->queries, EXIT_UNAVAILABLE, why);
+	asks_refuse(&m->waits, EXIT_UNAVAILABLE, why);
+	asks_refuse(&m->snap.now, EXIT_UNAVAILABLE, why);
+	asks_refuse(&m->snap.next, EXIT_UNAVAILABLE, why);
+}

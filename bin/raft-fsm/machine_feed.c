@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: ISC */
+/* Requests out, replies in. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "machine.h"
+
+enum { READ_SIZE = 64 << 10, READS_A_TURN = 16 };
+
+uint64_t
+machine_answered(const struct machine *m)
+{
+	return m->pending.count ? m->pending.ring[m->pending.first].before : m->sent;
+}
+
+/* ------- out --------------------------------------------------------------- */
+
+static struct pending_one *
+note(struct machine *m, enum request_kind kind, size_t size)
+{
+	if (m->pending.count == 0)
+		m->moved = mono_now();
+	struct pending_one *one = pending_put(&m->pending, kind, size);
+	one->before = m->sent;
+	return one;
+}
+
+struct pending_one *
+machine_put(struct machine *m, enum request_kind kind, const void *data, size_t size)
+{
+	struct pending_one *one = note(m, kind, size);
+	request_put(feed_buf(m->feed), m->netstring, kind, 0, data, size);
+	feed_mark(m->feed, m->sent);
+	return one;
+}
+
+/* While entries are fed singly one goes out when all before it are answered, and the next likewise. */
+static bool
+may_send(struct machine *m, uint64_t index)
+{
+	if (!feed_open(m->feed) || !pending_room(&m->pending))
+		return false;
+	bool single = (index >= m->single_from && index <= m->single_to) ||
+		      (m->sent >= m->single_from && m->sent <= m->single_to);
+	return m->single_from == 0 || !single || m->pending.count == 0;
+}
+
+static void
+put_entry(struct machine *m, uint64_t index, const struct raft_entry *entry)
+{
+	if (entry->kind == RAFT_CLIENT) {
+		const uint8_t *data = raft_entry_data(entry);
+		uint32_t size = raft_entry_data_size(entry);
+		struct pending_one *one = note(m, REQUEST_ENTRY, size);
+		one->before = index - 1;
+		one->index = index;
+		one->serial = entry->serial;
+		one->session = entry->session;
+		one->local = !request_fits(m->netstring, data, size);
+		if (!one->local)
+			request_put(feed_buf(m->feed), m->netstring, REQUEST_ENTRY, index, data, size);
+		m->last_client = index;
+		m->snap.since.entries++;
+		m->snap.since.bytes += size;
+	}
+	m->sent = index;
+	feed_mark(m->feed, index);
+}
+
+static void settle_local(struct machine *m);
+
+/* Puts what is there.  False when nothing was. */
+static bool
+fill(struct machine *m)
+{
+	struct batch *batch = &m->batch;
+	bool some = false;
+	for (;;) {
+		if (batch->at == batch->count) {
+			batch_free(batch);
+			if (!reader_take(m->fsm->reader, batch))
+				break;
+		}
+		if (!may_send(m, batch->first_index + batch->at))
+			break;
+		put_entry(m, batch->first_index + batch->at, &batch->entries[batch->at]);
+		batch->at++;
+		some = true;
+	}
+	return some;
+}
+
+void
+machine_pump(struct machine *m)
+{
+	if (m->feed == NULL || m->phase != PHASE_FEEDING)
+		return;
+	bool some;
+	do {
+		if (may_send(m, m->sent + 1))
+			machine_put_queries(m);
+		if (may_send(m, m->sent + 1))
+			machine_snap_put(m);
+		some = fill(m);
+		settle_local(m);
+	} while (feed_flush(m->feed) && some);
+	machine_serve(m);
+	machine_watch(m);
+}
+
+/* ------- in ---------------------------------------------------------------- */
+
+static const char newline_refused[] =
+    "the entry holds a newline, which framing: line cannot give to the program";
+
+static void
+keep(struct machine *m, const struct pending_one *one, bool ok, struct wire_bytes data)
+{
+	const struct kept kept = {.index = one->index,
+	    .serial = one->serial,
+	    .session = one->session,
+	    .state = ok ? REPLY_STATE_OK : REPLY_STATE_REFUSED,
+	    .size = (uint32_t)data.size};
+	replies_add(m->replies, &kept, data.bytes);
+	if (one->index == m->suspect) {
+		m->suspect = 0;
+		m->deaths = 0;
+	}
+}
+
+/* Those that are ours to answer, as soon as they are the oldest. */
+static void
+settle_local(struct machine *m)
+{
+	for (struct pending_one *one; (one = pending_first(&m->pending)) && one->local;) {
+		keep(m, one, false, wire_text(newline_refused));
+		pending_drop_first(&m->pending);
+	}
+}
+
+static void
+take_answer(struct machine *m, const struct reply *reply)
+{
+	struct pending_one *first = pending_first(&m->pending);
+	bool ok = reply->kind == REPLY_OK;
+	if (first == NULL) {
+		machine_fault(m, "the program answers what it was not asked, or twice");
+		return;
+	}
+	const struct pending_one one = *first;
+	m->moved = mono_now();
+	/* A restore or snapshot may end or begin other things: it is off the list before. */
+	pending_drop_first(&m->pending);
+	if (one.kind == REQUEST_ENTRY) {
+		keep(m, &one, ok, reply->data);
+	} else if (one.kind == REQUEST_QUERY) {
+		ask_reply(one.ask, 0, one.before, ok ? REPLY_STATE_OK : REPLY_STATE_REFUSED, reply->data);
+		ask_end(one.ask);
+	} else if (one.kind == REQUEST_RESTORE) {
+		machine_restored(m, ok, reply->data);
+	} else {
+		machine_snap_written(m, ok, reply->data);
+	}
+	settle_local(m);
+}
+
+static void
+take_reply(struct machine *m, const struct reply *reply)
+{
+	if (reply->kind == REPLY_WRONG) {
+		machine_fault(m, "the program breaks the contract: %s", reply->why);
+	} else if (reply->kind == REPLY_READY) {
+		if (m->phase == PHASE_HELLO)
+			machine_ready(m, reply->index);
+		else if (m->phase != PHASE_ENDING)
+			machine_fault(m, "the program says ready twice");
+	} else if (m->phase == PHASE_HELLO) {
+		machine_fault(m, "the program must say ready first");
+	} else if (reply->kind == REPLY_DURABLE) {
+		if (reply->index > m->sent)
+			machine_fault(m, "the program says durable of an entry that it was not given");
+		else if (reply->index > m->durable)
+			m->durable = reply->index;
+	} else {
+		take_answer(m, reply);
+	}
+}
+
+/* False when nothing more comes. */
+static bool
+read_some(struct machine *m)
+{
+	uint8_t *room = reply_room(&m->in, READ_SIZE);
+	ssize_t got;
+	do
+		got = read(m->output->fd, room, READ_SIZE);
+	while (got < 0 && errno == EINTR);
+	int error = errno;
+	reply_added(&m->in, READ_SIZE, got > 0 ? (size_t)got : 0);
+	if (got == 0 || (got < 0 && error != EAGAIN)) {
+		machine_deaf(m);
+		/* Its end is near, or is brought about. */
+		if (m->phase != PHASE_ENDING) {
+			m->phase = PHASE_ENDING;
+			feed_free(m->feed);
+			m->feed = NULL;
+			child_deaf(m->child);
+		}
+		return false;
+	}
+	while (m->output && !m->fault[0]) {
+		struct reply reply = reply_next(&m->in);
+		if (reply.kind == REPLY_MORE)
+			break;
+		take_reply(m, &reply);
+	}
+	return got == READ_SIZE && m->output;
+}
+
+void
+machine_hear(struct machine *m)
+{
+	for (int i = 0; i < READS_A_TURN && m->output && !m->fault[0]; i++)
+		if (!read_some(m))
+			break;
+	machine_snap_policy(m);
+	machine_pump(m);
+	machine_serve(m);
+}
+
+static void
+on_output(uv_poll_t *poll, int status, int events)
+{
+	struct output *output = poll->data;
+	(void)status, (void)events;
+	if (output->machine)
+		machine_hear(output->machine);
+}
+
+void
+machine_listen(struct machine *m, int fd)
+{
+	struct output *output = calloc(1, sizeof *output);
+	must(output != NULL);
+	reply_init(&m->in, m->netstring, m->fsm->conf->fsm.reply_max);
+	output->machine = m;
+	output->fd = fd;
+	output->poll.data = output;
+	must(uv_poll_init(loop_uv(m->fsm->loop), &output->poll, fd) == 0);
+	uv_poll_start(&output->poll, UV_READABLE | UV_DISCONNECT, on_output);
+	m->output = output;
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void
+machine_deaf(struct machine *m)
+{
+	if (m->output == NULL)
+		return;
+	m->output->machine = NULL;
+	uv_close((uv_handle_t *)&m->output->poll, on_closed);
+	close(m->output->fd);
+	m->output = NULL;
+}
+
+/* ------- the deadline --------------------------------------------------------- */
+
+/* What is waited for: the oldest request, or the greeting.  0: nothing. */
+static uint64_t
+patience_ms(struct machine *m, const char **what)
+{
+	struct pending_one *first = pending_first(&m->pending);
+	*what = "ready";
+	if (m->phase == PHASE_HELLO)
+		return m->fsm->conf->fsm.timeout_ms;
+	if (first == NULL || m->phase == PHASE_DOWN || m->phase == PHASE_ENDING)
+		return 0;
+	*what = request_name(first->kind);
+	return first->kind == REQUEST_RESTORE || first->kind == REQUEST_SNAPSHOT ?
+		   m->fsm->conf->fsm.snapshot_timeout_ms :
+		   m->fsm->conf->fsm.timeout_ms;
+}
+
+static void
+on_deadline(uv_timer_t *timer)
+{
+	struct machine *m = timer->data;
+	const char *what;
+	/* We may have been stopped ourselves: what it has said meanwhile counts. */
+	if (m->output)
+		machine_hear(m);
+	uint64_t patience = patience_ms(m, &what);
+	if (patience && mono_now().ms - m->moved.ms >= patience)
+		machine_fault(m, "the program has not answered to %s for %llu ms: is its output buffered?", what,
+		    (unsigned long long)patience);
+	else
+		machine_watch(m);
+}
+
+void
+machine_watch(struct machine *m)
+{
+	const char *what;
+	uint64_t patience = patience_ms(m, &what);
+	/* It may go off early, never late. */
+	bool active = uv_is_active((uv_handle_t *)&m->deadline);
+	if (patience == 0 || (active && m->armed_ms <= patience))
+		return;
+	uint64_t gone = mono_now().ms - m->moved.ms;
+	m->armed_ms = patience;
+	uv_timer_start(&m->deadline, on_deadline, gone < patience ? patience - gone + 1 : 1, 0);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a machine says, from bytes: raft-fsm-protocol(7).  Pure: nothing here asserts on
+ * what came from the program.
+ *
+ * Bytes are fed as they come; reply_next gives one saying at a time.  No more than one saying of the
+ * largest size, and one read, is held.
+ */
+#ifndef REPLY_H
+#define REPLY_H
+
+#include "../../lib/wire/message.h"
+
+enum reply_kind {
+	REPLY_MORE, /* more bytes are needed */
+	REPLY_READY,
+	REPLY_DURABLE,
+	REPLY_OK,
+	REPLY_REFUSED,
+	REPLY_WRONG /* it is none of them: why says what is wrong; nothing more is read */
+};
+
+struct reply {
+	enum reply_kind kind;
+	uint64_t index;         /* of READY and DURABLE */
+	struct wire_bytes data; /* of OK and REFUSED; valid until bytes are fed */
+	const char *why;        /* of WRONG */
+};
+
+struct reply_reader {
+	bool netstring;
+	size_t size_max; /* of one saying */
+	struct wire_buf buf;
+	size_t at;      /* where the next one begins */
+	size_t scanned; /* no newline stands in [at, scanned) */
+	bool wrong;
+};
+
+void reply_init(struct reply_reader *reader, bool netstring, size_t size_max);
+void reply_free(struct reply_reader *reader);
+/* Room for size bytes to read into; what was given before is no longer valid. */
+uint8_t *reply_room(struct reply_reader *reader, size_t size);
+/* So many bytes of the room hold input now; once after each reply_room. */
+void reply_added(struct reply_reader *reader, size_t room, size_t size);
+struct reply reply_next(struct reply_reader *reader);
+/* Whether a saying has begun and is not at its end. */
+bool reply_begun(const struct reply_reader *reader);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/* Requests as bytes. */
+#include "request.h"
+
+#include <string.h>
+
+enum { DIGITS_MAX = 20, HEAD_MAX = 64 };
+
+static const struct {
+	const char *text;
+	size_t size;
+	bool indexed;
+} words[] = {
+#define R(NAME, text, indexed) {text, sizeof text - 1, indexed},
+    REQUEST_KINDS(R)
+#undef R
+};
+_Static_assert(sizeof words / sizeof words[0] == REQUEST_KINDS_COUNT, "a word for each request");
+
+const char *
+request_name(enum request_kind kind)
+{
+	return words[kind].text;
+}
+
+bool
+request_fits(bool netstring, const uint8_t *data, size_t size)
+{
+	return netstring || size == 0 || memchr(data, '\n', size) == NULL;
+}
+
+/* This is done for each entry, and much cheaper than printf. */
+static size_t
+put_number(char *out, uint64_t value)
+{
+	char digits[DIGITS_MAX];
+	size_t count = 0;
+	do
+		digits[count++] = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	for (size_t i = 0; i < count; i++)
+		out[i] = digits[count - 1 - i];
+	return count;
+}
+
+void
+request_put(struct wire_buf *out, bool netstring, enum request_kind kind, uint64_t index,
+    const uint8_t *data, size_t size)
+{
+	char head[HEAD_MAX], length[DIGITS_MAX + 1];
+	size_t head_size = words[kind].size, length_size = 0;
+	memcpy(head, words[kind].text, head_size);
+	head[head_size++] = ' ';
+	if (words[kind].indexed) {
+		head_size += put_number(head + head_size, index);
+		head[head_size++] = ' ';
+	}
+	if (netstring) {
+		length_size = put_number(length, head_size + size);
+		length[length_size++] = ':';
+	}
+	uint8_t *at = wire_buf_add(out, length_size + head_size + size + 1);
+	memcpy(at, length, length_size);
+	memcpy(at + length_size, head, head_size);
+	if (size)
+		memcpy(at + length_size + head_size, data, size);
+	at[length_size + head_size + size] = netstring ? ',' : '\n';
+}
