@@ -146,6 +146,8 @@ take_answer(struct machine *m, const struct reply *reply)
 	struct pending_one *first = pending_first(&m->pending);
 	bool ok = reply->kind == REPLY_OK;
 	if (first == NULL) {
+		/* Which answer was the one too many nobody knows. */
+		replies_forget(m->replies, m->base);
 		machine_fault(m, "the program answers what it was not asked, or twice");
 		return;
 	}

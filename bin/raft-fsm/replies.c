@@ -72,6 +72,15 @@ replies_add(struct replies *replies, const struct kept *kept, const uint8_t *dat
 	replies->head = end;
 }
 
+void
+replies_forget(struct replies *replies, uint64_t index)
+{
+	while (replies->count > 0 && at(replies, replies->count - 1)->index > index)
+		replies->head = at(replies, --replies->count)->at;
+	if (replies->last > index)
+		replies->last = index;
+}
+
 static bool
 is(const struct kept *kept, const struct raft_sid *session, uint64_t serial)
 {

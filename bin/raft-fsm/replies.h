@@ -29,6 +29,8 @@ struct replies *replies_new(size_t count, size_t size);
 void replies_free(struct replies *replies);
 /* Ignored when its index is not above all that were added. */
 void replies_add(struct replies *replies, const struct kept *kept, const uint8_t *data);
+/* Those above the index may be wrong: they are dropped, and may be added anew. */
+void replies_forget(struct replies *replies, uint64_t index);
 /* index 0: not known.  NULL: not at hand. */
 const struct kept *replies_find(
     const struct replies *replies, const struct raft_sid *session, uint64_t serial, uint64_t index);

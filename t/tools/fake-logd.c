@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../lib/unix/conn.h"
@@ -131,6 +132,66 @@ cursor(const uint64_t *set)
 	return set ? *set : index;
 }
 
+/* The newest snapshot is named in a file: index, format, path. */
+static void
+snap_find(struct conn *conn, uint64_t request)
+{
+	char path[SOCK_PATH_MAX + 16], format[64] = "", where[1024] = "";
+	unsigned long long index = 0;
+	struct stat st = {0};
+	snprintf(path, sizeof path, "%s.snap", fake.socket);
+	FILE *file = fopen(path, "r");
+	bool found = file && fscanf(file, "%llu %63s %1023s", &index, format, where) == 3;
+	if (file)
+		fclose(file);
+	if (found && stat(where, &st) < 0)
+		st.st_size = 0;
+	struct msg_snap_found m = {
+	    request, found, {index, 1}, (uint64_t)st.st_size, wire_text(format), wire_text(where)};
+	msg_snap_found_put(conn_out(conn), &m);
+}
+
+static void
+snap_path(struct conn *conn, uint64_t request)
+{
+	static unsigned count;
+	char path[SOCK_PATH_MAX + 32];
+	snprintf(path, sizeof path, "%s.snap.%u", fake.socket, ++count);
+	msg_snap_path_reply_put(conn_out(conn), &(struct msg_snap_path_reply){request, wire_text(path)});
+}
+
+static void
+snap_add(struct conn *conn, const struct msg_snap_add *add)
+{
+	char path[SOCK_PATH_MAX + 16];
+	snprintf(path, sizeof path, "%s.snap", fake.socket);
+	FILE *file = fopen(path, "w");
+	if (file == NULL)
+		err(EXIT_OS, "%s", path);
+	fprintf(file, "%llu %.*s %.*s\n", (unsigned long long)add->index, (int)add->format.size,
+	    (const char *)add->format.bytes, (int)add->path.size, (const char *)add->path.bytes);
+	fclose(file);
+	msg_snap_added_put(conn_out(conn), &(struct msg_snap_added){add->request, true, add->index, wire_text("")});
+}
+
+/* False: none of these. */
+static bool
+take_snap(struct conn *conn, uint16_t number, const uint8_t *body, size_t size)
+{
+	struct msg_snap_find find;
+	struct msg_snap_path path;
+	struct msg_snap_add add;
+	if (number == MSG_SNAP_FIND && msg_snap_find_get(&find, body, size))
+		snap_find(conn, find.request);
+	else if (number == MSG_SNAP_PATH && msg_snap_path_get(&path, body, size))
+		snap_path(conn, path.request);
+	else if (number == MSG_SNAP_ADD && msg_snap_add_get(&add, body, size))
+		snap_add(conn, &add);
+	else
+		return false;
+	return true;
+}
+
 static void
 on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
@@ -146,7 +207,7 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 		msg_cursor_put(conn_out(conn), &(struct msg_cursor){get.request, cursor(NULL)});
 	} else if (number == MSG_CURSOR_SET && msg_cursor_set_get(&set, body, size)) {
 		msg_cursor_put(conn_out(conn), &(struct msg_cursor){set.request, cursor(&set.index)});
-	} else {
+	} else if (!take_snap(conn, number, body, size)) {
 		errx(EXIT_BUG, "fake-logd: an unexpected %s", msg_name(number));
 	}
 }

@@ -1,0 +1,404 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# shellcheck disable=SC2030,SC2031
+# raft-fsm, mode machine, against a stand-in for raft-logd: the contract, and each way to break it.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load helper.bash
+	N=$BATS_TEST_TMPDIR/n
+	mkdir -p "$N/run"
+	chmod 700 "$N/run"
+	IN=$N/in LOG=$N/log
+	: >"$IN"
+	program
+	yaml
+}
+
+teardown() { stop_all; }
+
+# yaml [LINE OF fsm:]...: mode machine with short times.
+yaml() {
+	{
+		echo 'node: { id: n1 }'
+		echo 'cluster:'
+		echo '  name: demo'
+		echo '  members: members.yaml'
+		echo 'peerd: { listen: "tcp://127.0.0.1:7101", secret: n1.key }'
+		echo 'fsm:'
+		echo '  command: [ python3, machine.py ]'
+		echo '  mode: machine'
+		echo '  stop_timeout: 300ms'
+		for line; do echo "  $line"; done
+	} >"$N/raft.yaml"
+}
+
+# The program: it keeps a list of the entries; some entries and files make it misbehave.
+program() {
+	cat >"$N/machine.py" <<'PY'
+import os, signal, sys, time
+
+state, path = [], None
+durable = os.path.exists("durable")
+applied = 0
+if durable and os.path.exists("db"):
+    state = open("db").read().splitlines()
+    applied = int(state.pop()) if state else 0
+
+def say(text, end="\n"):
+    sys.stdout.write(text + end)
+    sys.stdout.flush()
+
+def once(name):
+    if os.path.exists(name):
+        return False
+    open(name, "w").close()
+    return True
+
+def misbehave(what):
+    if what == "exit": sys.exit(3)
+    if what == "abort": os.abort()
+    if what == "half": say("ok cut", end=""); sys.exit(0)
+    if what == "killed": os.kill(os.getpid(), signal.SIGKILL)
+    if what == "hang": time.sleep(1000)
+    if what == "twice": say("ok one"); say("ok two"); time.sleep(1000)
+    if what == "garbage": say("what?"); time.sleep(1000)
+    if what == "nul": say("ok \0"); time.sleep(1000)
+    if what == "long": say("ok " + "x" * 3000000); time.sleep(1000)
+    if what == "close":
+        os.close(1)
+        time.sleep(1000)
+
+with open("starts", "a") as f:
+    print(os.getpid(), file=f)
+if os.path.exists("silent"):
+    time.sleep(1000)
+say("ready %d" % applied)
+for line in sys.stdin:
+    word, _, rest = line.rstrip("\n").partition(" ")
+    if word == "entry":
+        index, _, data = rest.partition(" ")
+        how, _, what = data.partition(":")
+        if how == "once" and once("did-" + what):
+            misbehave(what)
+        if how == "always" and not os.path.exists("mended"):
+            misbehave(what)
+        if how == "no":
+            say("refused because " + what)
+            continue
+        state.append(data)
+        if durable:
+            with open("db.new", "w") as f:
+                f.write("\n".join(state + [index]) + "\n")
+            os.rename("db.new", "db")
+            say("durable " + index)
+        say("ok %d" % len(state))
+    elif word == "query":
+        if rest == "die": sys.exit(5)
+        say("ok %d" % len(state) if rest == "count" else "ok " + ",".join(state[-3:]))
+    elif word == "snapshot":
+        if os.path.exists("snap-refused"): say("refused not today"); continue
+        if os.path.exists("snap-hang"): time.sleep(1000)
+        if os.path.exists("snap-empty"): say("ok"); continue
+        open(rest, "w").write("".join(s + "\n" for s in state))
+        say("ok")
+    elif word == "restore":
+        state = open(rest).read().splitlines()
+        open("restored", "w").write(rest)
+        say("ok")
+PY
+}
+
+logd() { # logd [FIRST]: the stand-in
+	spawn "$N/logd.log" "$TBIN/fake-logd" "$N/run/log" n1 "$IN" "$@"
+	LOGD=$SPAWNED
+	wait_until 5 test -S "$N/run/log"
+}
+
+fsm() {
+	spawn "$LOG" raft-fsm -c "$N/raft.yaml"
+	FSM=$SPAWNED
+}
+
+status_line() { timeout 10 "$TBIN/ask" "$N/run/fsm"; }
+key() { status_line | tr ' ' '\n' | sed -n "s/^$1=//p"; }
+key_is() { [ "$(key "$1")" = "$2" ]; }
+said() { grep -q -- "$1" "$LOG"; }
+query() { timeout 20 raft-query -c "$N/raft.yaml" --stale "$1"; }
+query_is() { [ "$(query "$1")" = "$2" ]; }
+starts() { wc -l <"$N/starts"; }
+restart() { timeout 20 raft-ctl -c "$N/raft.yaml" fsm restart; }
+applied() { query_is count "$1"; } # so many entries
+
+# misbehaves WHAT SENTENCE: it does so once, is said to, and all goes on: nothing missing, nothing twice.
+misbehaves() {
+	seq 1 20 >"$IN"
+	echo "once:$1" >>"$IN"
+	seq 21 40 >>"$IN"
+	logd
+	fsm
+	wait_until 20 applied 41
+	said "$2"
+	key_is state running
+	[ "$(starts)" -eq 2 ]
+	alive "$LOGD"
+}
+
+@test "machine: entries are answered in order, queries see them, and nobody else is asked" {
+	seq 1 3000 >"$IN"
+	logd
+	fsm
+	wait_until 20 applied 3000
+	query_is last 2998,2999,3000
+	wait_until 5 key_is lag 0
+	key_is unanswered 0
+	key_is replies 3000
+	# queries pass while no entries come
+	query_is count 3000
+	[ "$(starts)" -eq 1 ]
+	reap TERM "$FSM"
+}
+
+@test "machine: an exit in the middle is a new incarnation, built from the log" { misbehaves exit 'exited with 3'; }
+@test "machine: an abort likewise" { misbehaves abort 'killed by SIGABRT'; }
+@test "machine: an end in the middle of a line is said" { misbehaves half 'in the middle of an answer'; }
+@test "machine: killed from outside" { misbehaves killed 'killed by SIGKILL'; }
+
+@test "machine: an answer twice" {
+	seq 1 20 >"$IN"
+	echo once:twice >>"$IN"
+	logd
+	fsm
+	wait_until 20 applied 21
+	said 'not asked, or twice'
+	[ "$(starts)" -eq 2 ]
+}
+
+@test "machine: garbage" { misbehaves garbage 'neither ok, refused, ready nor durable'; }
+@test "machine: a NUL in a line" { misbehaves nul 'holds a NUL'; }
+@test "machine: an answer that is too long" { misbehaves long 'longer than fsm.reply_max'; }
+@test "machine: closes its output only" { misbehaves close 'closed its standard output'; }
+
+@test "machine: no answer in time" {
+	yaml 'timeout: 3s'
+	misbehaves hang 'has not answered to entry'
+	said 'is its output buffered'
+}
+
+@test "machine: a program that never says ready is ended and tried again" {
+	yaml 'timeout: 3s'
+	touch "$N/silent"
+	logd
+	fsm
+	wait_until 10 said 'has not answered to ready'
+	rm "$N/silent"
+	wait_until 20 applied 0
+}
+
+@test "machine: a program that cannot be run is tried again, and said" {
+	yaml
+	sed -i 's/python3, machine.py/.\/none/' "$N/raft.yaml"
+	logd
+	fsm
+	wait_until 10 said 'cannot run'
+	wait_until 5 key_is state backoff
+}
+
+@test "machine: a refusal is a reply, and no death" {
+	printf '%s\n' a no:reason b >"$IN"
+	logd
+	fsm
+	wait_until 20 applied 2
+	[ "$(starts)" -eq 1 ]
+}
+
+@test "machine: an entry with a newline is refused without asking the program" {
+	seq 1 3 >"$IN"
+	yaml
+	logd
+	fsm
+	wait_until 20 applied 3
+	run query $'a\nb'
+	[ "$status" -ne 0 ]
+	query_is count 3
+}
+
+@test "machine: poison stops it at that entry, nothing is skipped, and fsm restart goes on" {
+	seq 1 50 >"$IN"
+	echo always:exit >>"$IN"
+	seq 51 100 >>"$IN"
+	logd
+	fsm
+	wait_until 30 key_is state poison
+	# no-op 1, entries 2 to 51, poison 52
+	key_is poison 52
+	status_line | grep -q 'entry 52: the program exited with 3'
+	[ "$(starts)" -eq 3 ]
+	run timeout 20 raft-query -c "$N/raft.yaml" --stale count
+	[ "$status" -eq 69 ]
+	[[ $output == *'entry 52'* ]]
+	touch "$N/mended"
+	restart
+	wait_until 20 applied 101
+	key_is state running
+}
+
+@test "machine: kills from outside are never poison" {
+	seq 1 5 >"$IN"
+	echo always:killed >>"$IN"
+	logd
+	fsm
+	more_starts() { [ "$(starts)" -ge 5 ]; }
+	wait_until 30 more_starts
+	key_is poison 0
+}
+
+@test "machine: a query that it dies of is refused, and the entries are not to blame" {
+	seq 1 5 >"$IN"
+	logd
+	fsm
+	wait_until 20 applied 5
+	for _ in 1 2 3; do run query die; done
+	[ "$status" -ne 0 ]
+	wait_until 20 applied 5
+	key_is state running
+}
+
+@test "machine: a durable program is given each index once, whatever is killed" {
+	touch "$N/durable"
+	seq 1 200 >"$IN"
+	logd
+	fsm
+	local pid
+	for i in 1 2 3 4 5; do
+		wait_until 20 applied $((200 * i))
+		pid=$(key pid)
+		seq $((200 * i + 1)) $((200 * i + 200)) >>"$IN"
+		kill -KILL "$pid"
+		[ "$i" -ne 3 ] || { kill_fsm && fsm; }
+	done
+	wait_until 20 applied 1200
+	head -n 1200 "$N/db" | cmp - <(seq 1 1200)
+}
+kill_fsm() { kill -KILL "$FSM" && wait_until 10 gone "$FSM"; }
+
+@test "machine: a snapshot stands for exactly its index, and a new incarnation starts from it" {
+	yaml 'snapshot: { entries: 100 }'
+	seq 1 250 >"$IN"
+	logd
+	fsm
+	wait_until 20 applied 250
+	wait_until 10 test -s "$N/run/log.snap"
+	local index format path
+	read -r index format path <"$N/run/log.snap"
+	[ "$format" = state ]
+	[ "$index" -le 251 ]
+	# no-op at 1: entry i has index i + 1
+	seq 1 $((index - 1)) | cmp - "$path"
+	[ ! -e "$N/restored" ]
+	kill -KILL "$(key pid)"
+	wait_until 20 test -e "$N/restored"
+	wait_until 20 applied 250
+	query_is last 248,249,250
+}
+
+@test "machine: refused, empty and hung snapshots leave the old one, and all goes on" {
+	yaml 'snapshot: { entries: 50 }' 'snapshot_timeout: 2s'
+	seq 1 60 >"$IN"
+	logd
+	fsm
+	wait_until 20 test -s "$N/run/log.snap"
+	cp "$N/run/log.snap" "$N/old"
+	touch "$N/snap-refused"
+	seq 61 120 >>"$IN"
+	wait_until 20 said 'not today'
+	mv "$N/snap-refused" "$N/snap-empty"
+	seq 121 180 >>"$IN"
+	retried() { said 'has written no file' || { echo more >>"$IN" && false; }; }
+	wait_until 20 retried
+	mv "$N/snap-empty" "$N/snap-hang"
+	hung() { said 'has not answered to snapshot' || { echo more >>"$IN" && false; }; }
+	wait_until 30 hung
+	cmp "$N/old" "$N/run/log.snap"
+	rm "$N/snap-hang"
+	newer() { echo more >>"$IN" && ! cmp -s "$N/old" "$N/run/log.snap"; }
+	wait_until 40 newer
+}
+
+@test "machine: a gap without a snapshot is an error, with one it is a restore, another format is none" {
+	seq 1 100 >"$IN"
+	logd 50
+	fsm
+	wait_until 10 key_is state gap
+	said 'no snapshot that reaches so far'
+	seq 1 59 >"$N/s"
+	echo "60 other $N/s" >"$N/run/log.snap"
+	restart
+	wait_until 10 said 'of format other, not state'
+	echo "60 state $N/s" >"$N/run/log.snap"
+	restart
+	wait_until 20 applied 100
+	query_is last 98,99,100
+	: >"$N/s"
+	kill -KILL "$(key pid)"
+	wait_until 10 said 'cut by logd.keep'
+}
+
+@test "machine: one that falls below the first index is started again, with restore" {
+	seq 1 20 >"$IN"
+	yaml 'timeout: 1h'
+	logd
+	fsm
+	wait_until 20 applied 20
+	kill -STOP "$FSM"
+	reap KILL "$LOGD"
+	seq 21 100 >>"$IN"
+	seq 1 59 >"$N/s"
+	echo "60 state $N/s" >"$N/run/log.snap"
+	rm -f "$N/run/log"
+	logd 50
+	kill -CONT "$FSM"
+	wait_until 20 applied 100
+	test -e "$N/restored"
+	query_is last 98,99,100
+}
+
+@test "machine: netstring framing is safe for any data" {
+	yaml 'framing: netstring'
+	cat >"$N/machine.py" <<'PY'
+import sys
+i, o = sys.stdin.buffer, sys.stdout.buffer
+def say(b):
+    o.write(b"%d:%s," % (len(b), b)); o.flush()
+say(b"ready 0")
+last = b""
+while True:
+    n = b""
+    while (c := i.read(1)) not in (b":", b""): n += c
+    if not c: break
+    m = i.read(int(n)); i.read(1)
+    word, _, rest = m.partition(b" ")
+    if word == b"entry": last = rest.partition(b" ")[2]
+    say(b"ok " + (last if word == b"query" else b""))
+PY
+	printf 'a b  c\n' >"$IN"
+	logd
+	fsm
+	wait_until 20 query_is x 'a b  c'
+	query_is $'x\ny' 'a b  c'
+}
+
+@test "machine: TERM stops it in the order EOF, TERM, KILL, and nothing is left" {
+	seq 1 5 >"$IN"
+	sed -i '1i import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)' "$N/machine.py"
+	echo 'time.sleep(1000)' >>"$N/machine.py"
+	logd
+	fsm
+	wait_until 20 applied 5
+	local pid
+	pid=$(key pid)
+	reap TERM "$FSM"
+	said 'does not end on TERM: KILL'
+	wait_until 5 gone "$pid"
+}
