@@ -322,6 +322,11 @@ void change_leave(struct raft *raft);
 
 bool quorum_sole_voter(const struct raft *raft);
 bool quorum_self_votes(const struct raft *raft);
+/*
+ * §4.2.2: votes, or was removed or demoted by an entry that is not known to be committed: until that
+ * is, nobody else may have a log that is good enough to lead.
+ */
+bool quorum_self_needed(const struct raft *raft);
 size_t quorum_size(const struct raft *raft);
 /* The largest value that a majority of voters reaches; value(NULL) is the own one. */
 uint64_t quorum_value(const struct raft *raft,

@@ -43,7 +43,7 @@ leader_is_near(const struct raft *raft, const struct raft_id *candidate)
 static bool
 election_may_stand(const struct raft *raft)
 {
-	return quorum_self_votes(raft) && !raft->recover.active && !raft->full &&
+	return quorum_self_needed(raft) && !raft->recover.active && !raft->full &&
 	       !snapshot_installing(raft) &&
 	       !store_stalled(raft, raft->now) && raft->term < RAFT_TERM_MAX &&
 	       (raft->stall_penalty_ms == 0 || quorum_sole_voter(raft) ||

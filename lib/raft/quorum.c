@@ -17,6 +17,20 @@ quorum_self_votes(const struct raft *raft)
 }
 
 bool
+quorum_self_needed(const struct raft *raft)
+{
+	const struct rlog *log = &raft->log;
+	const struct raft_member *self;
+
+	if (quorum_self_votes(raft))
+		return true;
+	if (rlog_config(log)->index <= raft->commit || log->configs_count < 2)
+		return false;
+	self = raft_config_find(&log->configs[log->configs_count - 2].config, &raft->id);
+	return self != NULL && self->role == RAFT_VOTER;
+}
+
+bool
 quorum_sole_voter(const struct raft *raft)
 {
 	return quorum_self_votes(raft) && raft_config_voters(core_config(raft)) == 1;
