@@ -294,6 +294,8 @@ progress_accepted(
 		/* It has got there by itself, or by a snapshot of another leader. */
 		if (peer->accepted >= raft->log.before.index)
 			progress_probe(raft, peer, peer->accepted + 1);
+		else if (peer->next <= peer->accepted)
+			peer->next = peer->accepted + 1;
 		return;
 	}
 	flights_landed(raft, peer);
