@@ -33,6 +33,10 @@ refused(struct sim *sim, struct attempt *attempt, const struct raft_answer *answ
 	const struct tnode *placed = attempt->placed[at];
 
 	count_refusal(sim, answer->reason);
+	if (attempt->kind == RAFT_CONFIG)
+		sim->counters[COUNT_CHANGES_REFUSED]++;
+	if (attempt->kind == ATTEMPT_TRANSFER)
+		sim->counters[COUNT_TRANSFERS_REFUSED]++;
 	if (attempt->kind == RAFT_CLIENT)
 		attempt->refused |= (uint8_t)(1u << at);
 	if (placed != NULL && check_committed(sim, placed->index) == placed)
@@ -77,6 +81,8 @@ committed(struct sim *sim, struct attempt *attempt, const struct raft_answer *an
 
 	if (attempt->kind == RAFT_NOOP)
 		sim->counters[COUNT_BARRIERS]++;
+	if (attempt->kind == RAFT_CONFIG || attempt->kind == ATTEMPT_TRANSFER)
+		admin_committed(sim, attempt, answer);
 	if (attempt->kind != RAFT_CLIENT && attempt->kind != RAFT_NOOP)
 		return;
 	if (answer->pos.index == 0) {

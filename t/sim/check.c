@@ -66,10 +66,26 @@ check_start(struct sim *sim, struct node *node, const struct raft_start *start)
 		    node->number + 1);
 	if (status->last.index != start->last.index || status->last.term != start->last.term)
 		sim_fail(sim, "n%d starts with another log than its disk has", node->number + 1);
+	if (status->before.index != start->before.index || status->before.term != start->before.term)
+		sim_fail(sim, "n%d starts with another beginning than its disk has",
+		    node->number + 1);
 	if (status->commit.index != start->commit.index || status->recovering != start->recovering)
 		sim_fail(sim, "n%d starts with another commit index or recovery than its disk has",
 		    node->number + 1);
 	check_sessions(sim, node);
+	members_check(sim, node, true);
+}
+
+/* One that is no voter in its own log may still lead until that is committed (§4.2.2). */
+static void
+check_leader_votes(struct sim *sim, struct node *node)
+{
+	const struct membership *now = members_of(sim, node);
+
+	if ((now->voters >> node->number & 1) != 0)
+		return;
+	if (now->entry == NULL || now->entry->index <= node->status.commit.index)
+		sim_fail(sim, "n%d leads but is no voter", node->number + 1);
 }
 
 /* (1) at most one leader a term (§3.4). */
@@ -86,8 +102,6 @@ check_one_leader(struct sim *sim, struct node *node)
 		    term->leader, node->number + 1, node->status.term);
 	term->leader = node->number + 1;
 	term->incarnation = node->incarnation;
-	if (!node->voter)
-		sim_fail(sim, "n%d leads but is a learner", node->number + 1);
 	if (node->disk.term < node->status.term || node->disk.vote != node->number)
 		sim_fail(sim, "n%d leads term %" PRIu64 " but its own vote is not on its disk",
 		    node->number + 1, node->status.term);
@@ -96,8 +110,11 @@ check_one_leader(struct sim *sim, struct node *node)
 static void
 count_roles(struct sim *sim, const struct node *node, const struct raft_status *status)
 {
-	if (node->role == RAFT_LEADER && status->role != RAFT_LEADER)
+	if (node->role == RAFT_LEADER && status->role != RAFT_LEADER) {
 		sim->counters[COUNT_STEP_DOWNS]++;
+		if ((members_of(sim, node)->voters >> node->number & 1) == 0)
+			sim->counters[COUNT_LEADER_REMOVALS]++;
+	}
 	if (node->role != RAFT_LEADER && status->role == RAFT_LEADER)
 		sim->counters[COUNT_ELECTIONS_WON]++;
 	if (node->role != RAFT_CANDIDATE && status->role == RAFT_CANDIDATE)
@@ -164,8 +181,34 @@ check_truncate(struct sim *sim, struct node *node, uint64_t after)
 	    sim->check.commits[after].term <= node->status.term)
 		sim_fail(sim, "n%d truncates entry %" PRIu64 ", which is committed",
 		    node->number + 1, after + 1);
+	if (members_of(sim, node)->entry != NULL && members_of(sim, node)->entry->index > after)
+		sim->counters[COUNT_CONFIGS_CUT]++;
 	check_log_cut(node, after);
 	node->issued.last = after;
+}
+
+/* A snapshot replaces the whole log, only with what is committed, and only where it is news. */
+static void
+check_install(struct sim *sim, struct node *node, struct raft_pos pos)
+{
+	struct tnode *tnode = check_committed(sim, pos.index);
+	uint64_t common;
+
+	if (tnode == NULL || tnode->entry.term != pos.term)
+		sim_fail(sim, "n%d installs a snapshot of entry %" PRIu64 ", which is not committed",
+		    node->number + 1, pos.index);
+	if (pos.index <= node->commit)
+		sim_fail(sim, "n%d installs a snapshot of entry %" PRIu64 ", below its commit index %" PRIu64,
+		    node->number + 1, pos.index, node->commit);
+	if (node->status.role != RAFT_FOLLOWER)
+		sim_fail(sim, "%s n%d installs a snapshot", raft_role_name(node->status.role),
+		    node->number + 1);
+	if (pos.index <= node->issued.last && slog_at(&node->issued, pos.index) == tnode)
+		sim_fail(sim, "n%d installs a snapshot of entry %" PRIu64 ", which it has",
+		    node->number + 1, pos.index);
+	check_log_cut(node, slog_below(&node->issued, tnode));
+	common = slog_set(&node->issued, tnode);
+	node_session_rows(node, common);
 }
 
 /* Events gather: a candidate may have been elected and have stepped down within one update. */
@@ -200,6 +243,7 @@ check_entry(struct sim *sim, struct node *node, const struct raft_entry *entry)
 			    ", which it does not lead",
 			    node->number + 1, index, entry->term);
 		tnode = tree_add(&sim->tree, parent, index, entry);
+		members_entry(sim, node, tnode);
 		ledger_entry(sim, node, tnode);
 	} else if (tnode->parent != parent) {
 		sim_fail(sim,
@@ -244,6 +288,9 @@ check_write(struct sim *sim, struct node *node, const struct raft_write *write)
 	struct check *check = &sim->check;
 
 	check_hard_state(sim, node, write);
+	node->before_write = *members_of(sim, node);
+	if (write->install)
+		check_install(sim, node, write->install_pos);
 	if (write->truncate)
 		check_truncate(sim, node, write->truncate_after);
 	if (write->entries_count > 0 && write->first_index != node->issued.last + 1)
@@ -263,19 +310,36 @@ check_write(struct sim *sim, struct node *node, const struct raft_write *write)
 	return check->rows;
 }
 
-/* A count over all disks: is it on a majority of voters? */
-static void
-check_quorum(struct sim *sim, struct node *node, const struct tnode *tnode)
+static size_t
+count_held(const struct sim *sim, uint16_t voters, const struct tnode *tnode)
 {
 	size_t held = 0;
 
 	for (size_t i = 0; i < sim->nodes_count; i++)
-		held += sim->nodes[i].voter && disk_held(&sim->nodes[i].disk, tnode);
-	if (2 * held <= sim_voters(sim))
-		sim_fail(sim,
-		    "n%d commits entry %" PRIu64 " of term %" PRIu64
-		    ", which %zu of %zu voters have on disk",
-		    node->number + 1, tnode->index, tnode->entry.term, held, sim_voters(sim));
+		held += (voters >> i & 1) != 0 && disk_held(&sim->nodes[i].disk, tnode);
+	return held;
+}
+
+/*
+ * A count over all disks: is it on a majority of the leader's voters?  Its configuration may have
+ * changed in this very update, after the commit.
+ */
+static void
+check_quorum(struct sim *sim, struct node *node, const struct tnode *tnode)
+{
+	const struct membership *now = members_of(sim, node);
+	size_t held = count_held(sim, now->voters, tnode);
+
+	if (2 * held > members_count(now->voters))
+		return;
+	if (now->entry != node->before_write.entry &&
+	    2 * count_held(sim, node->before_write.voters, tnode) >
+		members_count(node->before_write.voters))
+		return;
+	sim_fail(sim,
+	    "n%d commits entry %" PRIu64 " of term %" PRIu64
+	    ", which %zu of %zu voters have on disk",
+	    node->number + 1, tnode->index, tnode->entry.term, held, members_count(now->voters));
 }
 
 /* (6) leaders of later terms that are already there have it too. */
@@ -407,6 +471,23 @@ check_leader(struct sim *sim, struct node *node)
 		check_progress(sim, node, &status->peers[i]);
 }
 
+/* The log begins where the disk's does, or where it will once it is told or has installed. */
+static void
+check_before(struct sim *sim, const struct node *node)
+{
+	struct raft_pos before = node->status.before;
+	bool installing = node->disk.rows.last < before.index;
+
+	if (before.index == 0)
+		return;
+	if (before.index > node->commit || (before.index > node->disk.cut && !installing &&
+					       node->disk.count == 0))
+		sim_fail(sim, "the log of n%d begins after entry %" PRIu64 ", on disk after %" PRIu64,
+		    node->number + 1, before.index, node->disk.cut);
+	if (slog_at(&node->issued, before.index)->entry.term != before.term)
+		sim_fail(sim, "n%d has a wrong term before its log's first entry", node->number + 1);
+}
+
 void
 check_update(struct sim *sim, struct node *node, const struct raft_update *update)
 {
@@ -421,8 +502,12 @@ check_update(struct sim *sim, struct node *node, const struct raft_update *updat
 		sim_fail(sim, "n%d believes that it has stored up to %" PRIu64 ", but it has not",
 		    node->number + 1, status->durable);
 	check_commit(sim, node, update);
-	if (status->role == RAFT_LEADER)
+	check_before(sim, node);
+	members_check(sim, node, update->config_changed);
+	if (status->role == RAFT_LEADER) {
 		check_leader(sim, node);
+		check_leader_votes(sim, node);
+	}
 	node->role = status->role;
 	node->term = status->term;
 	if (sim->step % 4096 == 0)
@@ -463,7 +548,12 @@ check_recovered(struct sim *sim, struct node *node)
 void
 check_deep(struct sim *sim, struct node *node)
 {
-	for (uint64_t index = 1; index <= node->issued.last; index++) {
+	struct raft_status status;
+
+	raft_status(node->core, node_now(sim, node), &status);
+	members_check(sim, node, true);
+	for (uint64_t index = status.before.index + (status.before.index == 0);
+	     index <= node->issued.last; index++) {
 		const struct tnode *tnode = slog_at(&node->issued, index);
 		const struct raft_entry *entry = raft_entry_at(node->core, index);
 		uint64_t term;

@@ -80,6 +80,7 @@ client_init(struct sim *sim)
 		client->node = (size_t)rng_below(&sim->rng, sim->nodes_count);
 		client_post(sim, client, rng_below(&sim->rng, 1000000));
 	}
+	admin_init(sim);
 }
 
 void
@@ -90,7 +91,7 @@ client_free(struct clients *clients)
 	free(clients->sessions);
 }
 
-static struct attempt *
+struct attempt *
 attempt_new(struct sim *sim, struct client *client)
 {
 	struct clients *clients = &sim->clients;
@@ -154,7 +155,7 @@ payload(struct sim *sim, const struct attempt *attempt, uint8_t *data)
 }
 
 /* The core may answer at once, and the attempt move: nothing of it is used afterwards. */
-static void
+void
 attempt_send(
     struct sim *sim, const struct attempt *attempt, uint64_t seen, const void *data, size_t size)
 {
@@ -321,7 +322,12 @@ client_new_run(struct sim *sim, struct client *client)
 static void
 client_move(struct sim *sim, struct client *client)
 {
-	client->node = (size_t)rng_below(&sim->rng, sim->nodes_count);
+	/* Mostly to those that are known as members. */
+	for (int i = 0; i < 4; i++) {
+		client->node = (size_t)rng_below(&sim->rng, sim->nodes_count);
+		if (members_is(sim, client->node))
+			break;
+	}
 }
 
 /* Nothing came of it for too long: elsewhere, from the first unanswered serial on. */
@@ -380,10 +386,16 @@ client_act(struct sim *sim, size_t number)
 
 	if (sim->clients.stopping)
 		return;
+	if (client->kind == CLIENT_ADMIN) {
+		client_post(sim, client, rng_range(&sim->rng, 1, 2 * sim->profile.admin_pause_us));
+		admin_act(sim, client);
+		return;
+	}
 	client_post(sim, client,
 	    rng_range(&sim->rng, 1, 2 * sim->profile.client_pause_us) +
 		client->rests * rng_below(&sim->rng, 500 * sim->profile.election_timeout_ms));
-	if (!node_serves(&sim->nodes[client->node]) || rng_chance(&sim->rng, 20000))
+	if (!node_serves(&sim->nodes[client->node]) ||
+	    rng_chance(&sim->rng, members_is(sim, client->node) ? 20000 : 300000))
 		client_move(sim, client);
 	if (!node_serves(&sim->nodes[client->node]))
 		return;

@@ -18,7 +18,8 @@ struct node;
 
 enum { SIM_CLIENTS_MAX = 16, SIM_SESSIONS_MAX = 4096, SIM_NAMED = 3, ATTEMPT_ENTRIES_MAX = 4 };
 
-enum client_kind { CLIENT_ANONYMOUS, CLIENT_NAMED, CLIENT_BARRIER, CLIENT_READER };
+enum client_kind { CLIENT_ANONYMOUS, CLIENT_NAMED, CLIENT_BARRIER, CLIENT_READER, CLIENT_ADMIN };
+enum { ATTEMPT_TRANSFER = 255 }; /* among kinds of entries */
 
 struct client {
 	enum client_kind kind;
@@ -50,6 +51,8 @@ struct attempt {
 	uint8_t kind;
 	uint8_t count;
 	uint8_t answered, refused; /* bits by entry */
+	uint8_t op;                /* of a change */
+	int8_t target;             /* of a change or transfer; -1: nobody */
 	uint64_t serial, epoch, fence;
 	uint64_t at_us;
 	struct tnode *placed[ATTEMPT_ENTRIES_MAX]; /* where a log took it */
@@ -96,6 +99,10 @@ void client_waited(struct sim *sim, struct node *node);
 void client_node_lost(struct sim *sim, size_t node);
 /* Fails when a living core still owes an answer older than `us`. */
 void client_check_answered(struct sim *sim, uint64_t us);
+/* A new attempt of that client, and its way to the core (data NULL: what clients make up). */
+struct attempt *attempt_new(struct sim *sim, struct client *client);
+void attempt_send(
+    struct sim *sim, const struct attempt *attempt, uint64_t seen, const void *data, size_t size);
 /* Scenarios: one attempt, as told. */
 struct attempt_wish {
 	size_t node;

@@ -24,11 +24,11 @@ led(struct sim *sim)
 	for (size_t i = 0; i < sim->nodes_count; i++) {
 		const struct node *node = &sim->nodes[i];
 
-		following += node->voter && node->core != NULL &&
+		following += (members_of(sim, leader)->voters >> i & 1) != 0 && node->core != NULL &&
 			     node->status.term == leader->status.term &&
 			     raft_id_equal(&node->status.leader, &leader->id);
 	}
-	return 2 * following > sim_voters(sim);
+	return 2 * following > members_count(members_of(sim, leader)->voters);
 }
 
 static const char *
@@ -40,7 +40,7 @@ unequal(struct sim *sim)
 	for (size_t i = 0; i < sim->nodes_count; i++) {
 		const struct node *node = &sim->nodes[i];
 
-		if (node->dead)
+		if (node->dead || !members_is(sim, i)) /* who was removed need not know */
 			continue;
 		if (node->core == NULL)
 			return whys[4];
@@ -71,7 +71,7 @@ await(struct sim *sim, bool (*done)(struct sim *sim), unsigned timeouts)
 static uint64_t
 work_done(const struct sim *sim)
 {
-	uint64_t sum = 0;
+	uint64_t sum = sim->chunks;
 
 	for (size_t i = 0; i < sim->nodes_count; i++)
 		sum += sim->nodes[i].disk.rows.last + sim->nodes[i].commit;
@@ -119,7 +119,7 @@ check_end(struct sim *sim)
 	for (size_t i = 0; i < sim->nodes_count; i++) {
 		struct node *node = &sim->nodes[i];
 
-		if (node->dead)
+		if (node->dead || node->core == NULL)
 			continue;
 		check_sessions(sim, node);
 		check_deep(sim, node);

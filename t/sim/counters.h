@@ -70,7 +70,32 @@
 	C(DROPS, "named_sessions_dropped", 1)                                                      \
 	C(READS_OK, "reads_confirmed", 1)                                                          \
 	C(READS_FAILED, "reads_refused", 1)                                                        \
-	C(CONFIGS, "address_configurations", 1)                                                    \
+	C(CONFIGS, "configurations_committed", 1)                                                  \
+	C(ADDS, "members_added", 1)                                                                \
+	C(PROMOTIONS, "members_promoted", 1)                                                       \
+	C(DEMOTIONS, "members_demoted", 1)                                                         \
+	C(REMOVALS, "members_removed", 1)                                                          \
+	C(LEADER_REMOVALS, "leaders_that_left", 1)                                                 \
+	C(ADDRESS_CHANGES, "addresses_changed", 1)                                                 \
+	C(KEY_CHANGES, "keys_changed", 1)                                                          \
+	C(CHANGES_REFUSED, "changes_refused", 1)                                                   \
+	C(CONFIGS_CUT, "configurations_rolled_back", 1)                                            \
+	C(TRANSFERS, "transfers_asked", 1)                                                         \
+	C(TRANSFERS_DONE, "transfers_done", 1)                                                     \
+	C(TRANSFERS_REFUSED, "transfers_refused", 1)                                               \
+	C(COMPACTIONS, "compactions", 1)                                                           \
+	C(COMPACTIONS_ALL, "compactions_without_a_tail", 1)                                        \
+	C(FETCHES_GONE, "fetches_below_the_beginning", 0)                                          \
+	C(SNAPSHOTS, "snapshots_sent", 1)                                                          \
+	C(SNAPSHOTS_BROKEN, "snapshots_broken_off", 1)                                             \
+	C(SNAPSHOTS_RESUMED, "snapshots_resumed", 1)                                               \
+	C(SNAPSHOTS_DAMAGED, "snapshots_damaged", 1)                                               \
+	C(SNAPSHOTS_OUTDATED, "snapshots_overtaken_by_compaction", 1)                              \
+	C(SNAPSHOTS_READY, "snapshots_arrived", 1)                                                 \
+	C(SNAPSHOTS_UNUSED, "snapshots_not_installed", 1)                                          \
+	C(INSTALLS, "snapshots_installed", 1)                                                      \
+	C(INSTALLS_LOST, "installations_lost_in_a_crash", 1)                                       \
+	C(STARTS_FROM_SNAPSHOT, "starts_from_a_snapshot", 1)                                       \
 	C(TABLES_COMPARED, "session_tables_compared", 1)                                           \
 	C(DROPPED, "messages_that_made_no_sense", 0)                                               \
 	C(CONVERGED, "clusters_converged", 1)

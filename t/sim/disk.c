@@ -23,8 +23,12 @@ disk_init(struct disk *disk)
 void
 disk_free(struct disk *disk)
 {
-	for (size_t i = 0; i < disk->size; i++)
+	for (size_t i = 0; i < disk->size; i++) {
 		free(disk->queue[i].rows);
+		raft_sessions_free(disk->queue[i].install.sessions);
+	}
+	snap_forget_ready(disk);
+	raft_sessions_free(disk->snap.sessions);
 	free(disk->queue);
 	free(disk->terms);
 	free(disk->configs);
@@ -73,6 +77,7 @@ queue_push(struct disk *disk)
 	write = queue_at(disk, disk->count++);
 	rows = write->rows;
 	size = write->size;
+	raft_sessions_free(write->install.sessions);
 	*write = (struct disk_write){.rows = rows, .size = size, .after = UINT64_MAX};
 	return write;
 }
@@ -103,6 +108,8 @@ disk_write(struct sim *sim, struct node *node, const struct raft_write *asked, s
 	if (asked->truncate)
 		write->after = asked->truncate_after;
 	write_rows(write, rows, asked->entries_count);
+	if (asked->install)
+		write->install = snap_take_ready(sim, node, asked->install_pos);
 	trace_add(sim, node->number, -1, "write", "number last term", asked->number,
 	    node->issued.last, asked->term);
 	disk_kick(sim, node);
@@ -167,16 +174,20 @@ queue_ready(struct sim *sim, struct disk *disk)
 	size_t ready = 0;
 	size_t limit = rng_chance(&sim->rng, sim->profile.lone_write_ppm) ? 1 : disk->count;
 
-	while (ready < limit && !(disk->full && queue_at(disk, ready)->count > 0))
+	while (ready < limit && !(disk->full && (queue_at(disk, ready)->count > 0 ||
+					    queue_at(disk, ready)->install.at != NULL)))
 		ready++;
 	return ready;
 }
 
 static uint64_t
-transaction_us(struct sim *sim)
+transaction_us(struct sim *sim, struct disk *disk)
 {
 	uint64_t us = rng_range(&sim->rng, sim->profile.write_min_us, sim->profile.write_max_us);
 
+	for (size_t i = 0; i < disk->taken; i++)
+		if (queue_at(disk, i)->install.at != NULL) /* a long one */
+			us += rng_below(&sim->rng, 500 * sim->profile.election_timeout_ms);
 	if (!sim->faults_over && rng_chance(&sim->rng, sim->profile.slow_write_ppm))
 		us += rng_below(&sim->rng, 300 * sim->profile.election_timeout_ms);
 	return us;
@@ -197,7 +208,7 @@ disk_kick(struct sim *sim, struct node *node)
 		return;
 	disk->busy = true;
 	world_post(
-	    &sim->world, (struct world_event){.at_us = sim->world.now_us + transaction_us(sim),
+	    &sim->world, (struct world_event){.at_us = sim->world.now_us + transaction_us(sim, disk),
 			     .kind = WORLD_TRANSACTION,
 			     .node = node->number,
 			     .incarnation = disk->generation});
@@ -229,7 +240,7 @@ recovering_end(struct sim *sim, struct node *node)
 }
 
 static void
-write_apply(struct sim *sim, struct node *node, const struct disk_write *write)
+write_apply(struct sim *sim, struct node *node, struct disk_write *write)
 {
 	struct disk *disk = &node->disk;
 	struct disk_past before;
@@ -239,6 +250,8 @@ write_apply(struct sim *sim, struct node *node, const struct disk_write *write)
 		return;
 	}
 	before = (struct disk_past){disk->term, disk->vote, disk_tail(disk), disk->commit_stored};
+	if (write->install.at != NULL)
+		snap_install(sim, node, &write->install);
 	if (write->after != UINT64_MAX && write->after < disk->rows.last)
 		disk->rows.last = write->after;
 	for (size_t i = 0; i < write->count; i++) {
@@ -268,7 +281,7 @@ transaction_apply(struct sim *sim, struct node *node)
 	uint64_t number = 0;
 
 	for (size_t i = 0; i < disk->taken; i++) {
-		const struct disk_write *write = queue_at(disk, i);
+		struct disk_write *write = queue_at(disk, i);
 
 		write_apply(sim, node, write);
 		if (write->number != 0 && write->incarnation == node->incarnation)
@@ -283,11 +296,24 @@ transaction_apply(struct sim *sim, struct node *node)
 }
 
 void
+disk_report(struct sim *sim, struct node *node, uint8_t kind, uint64_t value)
+{
+	struct disk *disk = &node->disk;
+	uint64_t at = sim->world.now_us + rng_range(&sim->rng, 5, 200);
+
+	disk->stored_us = at > disk->stored_us ? at : disk->stored_us;
+	world_post(&sim->world, (struct world_event){.at_us = disk->stored_us,
+				    .kind = kind,
+				    .node = node->number,
+				    .incarnation = node->incarnation,
+				    .value = value});
+}
+
+void
 disk_transaction_done(struct sim *sim, struct node *node)
 {
 	struct disk *disk = &node->disk;
 	uint64_t number;
-	uint64_t at = sim->world.now_us + rng_range(&sim->rng, 5, 200);
 
 	disk->hung = disk->stalled;
 	if (disk->stalled)
@@ -296,14 +322,9 @@ disk_transaction_done(struct sim *sim, struct node *node)
 	number = transaction_apply(sim, node);
 	trace_add(sim, node->number, -1, "durable", "number last term", number, disk->rows.last,
 	    disk->term);
-	if (number != 0) {
-		disk->stored_us = at > disk->stored_us ? at : disk->stored_us;
-		world_post(&sim->world, (struct world_event){.at_us = disk->stored_us,
-					    .kind = WORLD_STORED,
-					    .node = node->number,
-					    .incarnation = node->incarnation,
-					    .value = number});
-	}
+	if (number != 0)
+		disk_report(sim, node, WORLD_STORED, number);
+	snap_compact_some(sim, node);
 	disk_kick(sim, node);
 }
 
@@ -322,8 +343,9 @@ sessions_rebuild(struct disk *disk)
 {
 	if (disk->base == NULL || disk->base_index > disk->commit) {
 		raft_sessions_free(disk->base);
-		disk->base = raft_sessions_new();
-		disk->base_index = 0;
+		disk->base = disk->cut > 0 ? raft_sessions_dup(disk->snap.sessions)
+					   : raft_sessions_new();
+		disk->base_index = disk->cut;
 		must(disk->base != NULL);
 	}
 	while (disk->base_index < disk->commit) {
@@ -339,6 +361,8 @@ sessions_rebuild(struct disk *disk)
 static void
 commit_reload(struct disk *disk, uint64_t commit)
 {
+	if (commit < disk->cut)
+		commit = disk->cut;
 	disk->commit_stored = commit < disk->rows.last ? commit : disk->rows.last;
 	disk->commit = disk->commit_stored;
 	sessions_rebuild(disk);
@@ -349,6 +373,8 @@ disk_crash(struct sim *sim, struct node *node)
 {
 	struct disk *disk = &node->disk;
 
+	for (size_t i = 0; i < disk->count; i++)
+		sim->counters[COUNT_INSTALLS_LOST] += queue_at(disk, i)->install.at != NULL;
 	disk_discard(sim, node);
 	if (disk->busy && rng_chance(&sim->rng, 500000)) {
 		sim->counters[COUNT_HALF_DONE]++;
@@ -375,18 +401,38 @@ recovering_begin(struct sim *sim, struct node *node, struct tnode *before, bool 
 	    disk->term, mark_valid);
 }
 
+/* A state from before the snapshot can't come back without it. */
+static bool
+past_reaches(const struct disk_past *past, const struct tnode *at)
+{
+	const struct tnode *tnode = past->tail;
+
+	if (at == NULL)
+		return true;
+	while (tnode != NULL && tnode->index > at->index)
+		tnode = tnode->parent;
+	return tnode == at;
+}
+
 /* With a mark, term and vote are the newer ones; without, those of the older state. */
 static void
 past_restore(struct sim *sim, struct node *node, const struct disk_past *past, bool mark_valid)
 {
 	struct disk *disk = &node->disk;
 	struct tnode *before = disk_tail(disk);
+	struct tnode *at = disk->cut == 0 ? NULL : slog_at(&disk->rows, disk->cut);
+	bool whole = past_reaches(past, at);
 
-	slog_set(&disk->rows, past->tail);
+	/* The snapshot stays, and what a log must at least know of terms for having it. */
+	slog_set(&disk->rows, whole ? past->tail : at);
 	commit_reload(disk, past->commit);
 	if (!mark_valid) {
 		disk->term = past->term;
 		disk->vote = past->vote;
+		if (!whole && at->entry.term > disk->term) {
+			disk->term = at->entry.term;
+			disk->vote = DISK_NOBODY;
+		}
 	}
 	disk->mark_term = mark_valid ? disk->term : 0;
 	disk->transactions = 0;

@@ -12,6 +12,7 @@
 
 #include "../../lib/raft/raft.h"
 #include "profile.h"
+#include "snap.h"
 #include "tree.h"
 
 struct sim;
@@ -26,6 +27,7 @@ struct disk_write {
 	uint64_t after; /* what remains of the log before its rows; UINT64_MAX: no truncation */
 	bool recovered;
 	struct raft_pos commit;
+	struct snap install; /* first of all the log becomes this; at NULL: no */
 	struct tnode **rows;
 	size_t count, size;
 	uint32_t incarnation; /* of the elector that asked */
@@ -40,7 +42,13 @@ struct disk_past {
 };
 
 struct disk {
-	struct slog rows;
+	struct slog rows; /* from 1 on, but only those above `cut` can be read */
+	struct snap snap; /* the log's beginning, at `cut` */
+	uint64_t cut;
+	struct snap ready[SNAPS_READY]; /* from leaders, not (yet) installed */
+	size_t ready_next;
+	const struct tnode *partial; /* what an unfinished transfer left, of which snapshot */
+	unsigned partial_left;
 	uint64_t term;
 	int vote;
 	uint64_t commit;                /* as raft-logd knows it */
@@ -95,6 +103,10 @@ void disk_lose_to(struct sim *sim, struct node *node, uint64_t index, bool mark_
 /* After a crash: the entry at index and all above it can't be read. */
 void disk_damage(struct sim *sim, struct node *node, uint64_t index);
 void disk_set_full(struct sim *sim, struct node *node, bool full);
+/* raft-logd cuts the beginning: after index there is a snapshot.  cut < index <= commit. */
+void disk_compact(struct sim *sim, struct node *node, uint64_t index);
+/* A report to the elector, in order with all others. */
+void disk_report(struct sim *sim, struct node *node, uint8_t kind, uint64_t value);
 void disk_run_again(struct sim *sim, struct node *node);
 /* Whether the row was durable here, now or before a planted loss that is not yet healed. */
 bool disk_held(const struct disk *disk, const struct tnode *tnode);

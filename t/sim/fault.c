@@ -167,23 +167,25 @@ fault_disk(struct sim *sim, struct node *node, bool full)
 bool
 fault_loss_allowed(const struct sim *sim, const struct node *node)
 {
-	size_t lost = node->voter;
+	uint16_t lost = (uint16_t)(1u << node->number);
 
 	for (size_t i = 0; i < sim->nodes_count; i++)
-		lost += sim->nodes[i].voter && sim->nodes[i].disk.recovering;
-	return !node->disk.recovering && 2 * (sim_voters(sim) - lost) > sim_voters(sim);
+		if (sim->nodes[i].disk.recovering)
+			lost |= (uint16_t)(1u << i);
+	return !node->disk.recovering && members_bear(sim, lost, 0);
 }
 
 static void
 fault_loss(struct sim *sim, struct node *node, enum fault fault)
 {
 	if (!fault_loss_allowed(sim, node) || node->dead ||
-	    (fault == FAULT_DAMAGE && node->disk.rows.last == 0))
+	    (fault == FAULT_DAMAGE && node->disk.rows.last == node->disk.cut))
 		return;
 	fault_crash(sim, node, rng_chance(&sim->rng, 300000) ? 5000 : some_time_us(sim));
 	if (fault == FAULT_DAMAGE) {
 		sim->counters[COUNT_DAMAGES]++;
-		disk_damage(sim, node, rng_range(&sim->rng, 1, node->disk.rows.last));
+		disk_damage(
+		    sim, node, rng_range(&sim->rng, node->disk.cut + 1, node->disk.rows.last));
 		return;
 	}
 	sim->counters[fault == FAULT_LOSE_TAIL ? COUNT_TAILS_LOST : COUNT_TAILS_LOST_NO_MARK]++;
@@ -266,18 +268,20 @@ fault_strike(struct sim *sim)
 static void
 leave_dead(struct sim *sim)
 {
-	size_t lost = 0;
+	uint16_t lost = 0;
 
 	for (size_t i = 0; i < sim->nodes_count; i++)
-		lost += sim->nodes[i].voter && sim->nodes[i].disk.recovering;
+		if (sim->nodes[i].disk.recovering)
+			lost |= (uint16_t)(1u << i);
 	for (size_t i = 0; i < sim->nodes_count; i++) {
 		struct node *node = &sim->nodes[i];
-		bool spare = 2 * (sim_voters(sim) - lost - 1) > sim_voters(sim);
+		uint16_t with = (uint16_t)(lost | 1u << i);
 
+		/* One more may still be removed by what is on its way. */
 		if (!rng_chance(&sim->rng, 200000) || node->disk.recovering ||
-		    (node->voter && !spare))
+		    !members_bear(sim, with, sim->profile.change_ppm > 0))
 			continue;
-		lost += node->voter;
+		lost = with;
 		fault_crash(sim, node, 0);
 		node->dead = true;
 	}

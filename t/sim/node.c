@@ -120,7 +120,9 @@ node_fetch(struct sim *sim, struct node *node, const struct raft_fetch *fetch)
 	sim->counters[COUNT_FETCHES]++;
 	fetched->request = fetch->request;
 	fetched->first_index = fetch->first_index;
-	for (uint64_t i = fetch->first_index; i > 0 && i <= node->disk.rows.last; i++) {
+	if (fetch->first_index <= node->disk.cut)
+		sim->counters[COUNT_FETCHES_GONE]++;
+	for (uint64_t i = fetch->first_index; i > node->disk.cut && i <= node->disk.rows.last; i++) {
 		const struct raft_entry *entry = &slog_at(&node->disk.rows, i)->entry;
 
 		size += entry->size;
@@ -169,6 +171,8 @@ node_perform(struct sim *sim, struct node *node, const struct raft_update *updat
 		client_read_answer(sim, node, &update->reads[i]);
 	for (size_t i = 0; i < update->fetches_count; i++)
 		node_fetch(sim, node, &update->fetches[i]);
+	for (size_t i = 0; i < update->snapshots_count; i++)
+		snap_send(sim, node, (size_t)sim_number(&update->snapshots[i].peer));
 	node_wake_at(sim, node, update->wake_at);
 	node_watch_silence(sim, node);
 }
@@ -208,7 +212,13 @@ node_step(struct sim *sim, struct node *node, struct raft_event *event)
 	node_perform(sim, node, &update);
 }
 
-static void
+void
+node_event(struct sim *sim, struct node *node, struct raft_event *event)
+{
+	node_step(sim, node, event);
+}
+
+void
 node_session_rows(struct node *node, uint64_t from)
 {
 	for (uint64_t i = from + 1; i <= node->issued.last; i++) {
@@ -278,6 +288,7 @@ node_start(struct sim *sim, struct node *node)
 	struct raft_start start;
 
 	sim_config(sim, &first, false);
+	snap_forget_ready(&node->disk);
 	start = disk_start(sim, node, &first);
 	node->incarnation++;
 	kept = slog_common(&node->issued, &node->disk.rows);
@@ -488,7 +499,16 @@ node_disk_event(struct sim *sim, struct node *node, const struct world_event *wo
 {
 	struct raft_event event = {.type = RAFT_EVENT_STORED};
 
-	if (world_event->kind == WORLD_FULL) {
+	if (world_event->kind == WORLD_SNAPSHOT_READY) {
+		snap_ready(sim, node, (size_t)world_event->value);
+		return;
+	}
+	if (world_event->kind == WORLD_COMPACTED) {
+		event.type = RAFT_EVENT_COMPACTED;
+		event.compacted.index = world_event->value;
+		event.compacted.term =
+		    slog_at(&node->disk.rows, world_event->value)->entry.term;
+	} else if (world_event->kind == WORLD_FULL) {
 		event.type = RAFT_EVENT_DISK;
 		event.disk_full = world_event->value != 0;
 	} else {
@@ -569,6 +589,8 @@ node_world_event(struct sim *sim, struct node *node, const struct world_event *e
 		node_deliver(sim, node, (uint32_t)event->value);
 	else if (event->kind == WORLD_UNREACHABLE)
 		node_unreachable(sim, node, (size_t)event->value);
+	else if (event->kind == WORLD_SNAPSHOT_SENT)
+		snap_sent(sim, node, (size_t)event->value);
 	else if (event->kind == WORLD_FETCHED)
 		node_fetched(sim, node, event);
 	else

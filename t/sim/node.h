@@ -33,7 +33,6 @@ struct fetched {
 
 struct node {
 	uint8_t number;
-	bool voter;
 	struct raft_id id;
 	struct raft *core; /* NULL: no elector runs */
 	uint32_t incarnation;
@@ -49,6 +48,8 @@ struct node {
 	struct raft_status status;
 	enum raft_role role;
 	uint64_t term, commit;
+	const struct tnode *config_seen;    /* its configuration when that was last compared */
+	struct membership before_write;     /* its configuration before the last write */
 	uint64_t match[SIM_NODES_MAX];       /* as leader */
 	uint64_t heard_start[SIM_NODES_MAX]; /* the start number in a peer's last append reply */
 	bool reborn[SIM_NODES_MAX];          /* another one since its match was last looked at */
@@ -85,6 +86,10 @@ void node_run_again(struct sim *sim, struct node *node);
 void node_world_event(struct sim *sim, struct node *node, const struct world_event *event);
 /* Whether a client could reach it. */
 bool node_serves(const struct node *node);
+/* Hands an event to its core. Before: it has one. */
+void node_event(struct sim *sim, struct node *node, struct raft_event *event);
+/* Notes what its log holds of each session above `from`. */
+void node_session_rows(struct node *node, uint64_t from);
 void node_propose(struct sim *sim, struct node *node, const struct raft_proposal *proposal);
 void node_read(struct sim *sim, struct node *node, uint64_t ticket);
 

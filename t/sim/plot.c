@@ -48,7 +48,7 @@ forgets(struct sim *sim, struct node *node, const struct node *new)
 {
 	const struct node *old = &sim->nodes[sim->plot.leader];
 
-	if (!node->voter || node == old || node == new || node->dead || node->paused ||
+	if (!members_votes(sim, node->number) || node == old || node == new || node->dead || node->paused ||
 	    node->disk.before.term > old->term || !fault_loss_allowed(sim, node))
 		return false;
 	fault_crash(sim, node, rng_range(&sim->rng, 1000, 20000));

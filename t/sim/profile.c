@@ -26,12 +26,15 @@ struct profile_kind {
 	uint32_t loss, duplicate, overtake, slow;
 	uint64_t fault_pause_ms;
 	uint32_t weights[FAULTS_COUNT];
+	/* in percent of the runs; membership changes only where no disk forgets */
+	uint32_t transfers, compactions, changes;
 };
 
 static const struct profile_kind kinds[] = {
-    {"calm", 1, 7, 0, 0, 0, 1000, 0, {0}},
+    {"calm", 1, 7, 0, 0, 0, 1000, 0, {0}, 0, 50, 0},
     {"lossy", 2, 7, 300000, 200000, 300000, 1000, 4000,
-	{[FAULT_PEERD] = 2, [FAULT_HEAL] = 1, [FAULT_ELECTOR] = 1}},
+	{[FAULT_PEERD] = 2, [FAULT_HEAL] = 1, [FAULT_ELECTOR] = 1},
+	50, 30, 20},
     {"partition", 3, 7, 20000, 20000, 50000, 1000, 2500,
 	{[FAULT_SPLIT] = 4,
 	    [FAULT_ISOLATE] = 4,
@@ -39,14 +42,16 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_ONE_WAY] = 4,
 	    [FAULT_FLAP] = 3,
 	    [FAULT_HEAL] = 6,
-	    [FAULT_PEERD] = 1}},
+	    [FAULT_PEERD] = 1},
+	30, 30, 20},
     {"crash", 1, 7, 20000, 50000, 50000, 20000, 1500,
 	{[FAULT_CRASH] = 6,
 	    [FAULT_CRASH_ALL] = 1,
 	    [FAULT_ELECTOR] = 4,
 	    [FAULT_LOGD] = 3,
 	    [FAULT_ISOLATE] = 2,
-	    [FAULT_HEAL] = 3}},
+	    [FAULT_HEAL] = 3},
+	30, 40, 20},
     {"disk", 1, 5, 10000, 10000, 50000, 200000, 2000,
 	{[FAULT_STALL] = 5,
 	    [FAULT_FULL] = 4,
@@ -54,7 +59,8 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_ELECTOR] = 2,
 	    [FAULT_CRASH] = 2,
 	    [FAULT_ISOLATE] = 1,
-	    [FAULT_HEAL] = 2}},
+	    [FAULT_HEAL] = 2},
+	20, 40, 0},
     {"recovery", 3, 7, 20000, 20000, 50000, 20000, 1500,
 	{[FAULT_LOSE_TAIL] = 5,
 	    [FAULT_LOSE_MARK] = 5,
@@ -68,13 +74,15 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_FREEZE] = 2,
 	    [FAULT_PAUSE] = 2,
 	    [FAULT_CLOCK] = 1,
-	    [FAULT_AMNESIA] = 3}},
+	    [FAULT_AMNESIA] = 3},
+	10, 40, 0},
     {"clock", 2, 7, 20000, 20000, 50000, 20000, 1500,
 	{[FAULT_PAUSE] = 5,
 	    [FAULT_FREEZE] = 4,
 	    [FAULT_CLOCK] = 4,
 	    [FAULT_ISOLATE] = 2,
-	    [FAULT_HEAL] = 3}},
+	    [FAULT_HEAL] = 3},
+	30, 20, 0},
     {"chaos", 1, 7, 100000, 100000, 200000, 100000, 1000,
 	{[FAULT_SPLIT] = 3,
 	    [FAULT_ISOLATE] = 3,
@@ -95,7 +103,38 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_LOSE_TAIL] = 2,
 	    [FAULT_LOSE_MARK] = 2,
 	    [FAULT_DAMAGE] = 2,
-	    [FAULT_AMNESIA] = 1}},
+	    [FAULT_AMNESIA] = 1},
+	30, 40, 0},
+    {"snapshot", 2, 7, 100000, 50000, 100000, 20000, 1500,
+	{[FAULT_CRASH] = 6,
+	    [FAULT_CRASH_ALL] = 1,
+	    [FAULT_ELECTOR] = 4,
+	    [FAULT_LOGD] = 2,
+	    [FAULT_ISOLATE] = 4,
+	    [FAULT_SPLIT] = 1,
+	    [FAULT_HEAL] = 6,
+	    [FAULT_PEERD] = 1,
+	    [FAULT_PAUSE] = 1,
+	    [FAULT_STALL] = 1,
+	    [FAULT_FULL] = 1,
+	    [FAULT_LOSE_TAIL] = 1,
+	    [FAULT_LOSE_MARK] = 1,
+	    [FAULT_DAMAGE] = 1},
+	20, 100, 0},
+    {"members", 1, 5, 50000, 50000, 100000, 20000, 2000,
+	{[FAULT_CRASH] = 4,
+	    [FAULT_CRASH_ALL] = 1,
+	    [FAULT_ELECTOR] = 3,
+	    [FAULT_LOGD] = 2,
+	    [FAULT_ISOLATE] = 4,
+	    [FAULT_ONE_WAY] = 1,
+	    [FAULT_PARTIAL] = 1,
+	    [FAULT_HEAL] = 8,
+	    [FAULT_PAUSE] = 2,
+	    [FAULT_FREEZE] = 1,
+	    [FAULT_CLOCK] = 1,
+	    [FAULT_STALL] = 1},
+	40, 30, 100},
 };
 enum { KINDS_COUNT = sizeof kinds / sizeof kinds[0] };
 
@@ -153,6 +192,22 @@ draw_clients(struct profile *profile, struct rng *rng)
 	profile->payload_max = (uint32_t)rng_range(rng, 16, SIM_ENTRY_SIZE_MAX);
 }
 
+static void
+draw_admin(struct profile *profile, const struct profile_kind *kind, struct rng *rng)
+{
+	profile->chunks_max = (unsigned)rng_range(rng, 1, 20);
+	if (rng_below(rng, 100) < kind->compactions)
+		profile->compact_ppm = (uint32_t)rng_range(rng, 1000, 30000);
+	if (rng_below(rng, 100) < kind->transfers)
+		profile->transfer_ppm = (uint32_t)rng_range(rng, 10000, 300000);
+	if (rng_below(rng, 100) < kind->changes) {
+		profile->change_ppm = (uint32_t)rng_range(rng, 100000, 900000);
+		profile->joiners = (size_t)rng_range(rng, 1, SIM_NODES_MAX - profile->nodes);
+	}
+	if (profile->transfer_ppm > 0 || profile->change_ppm > 0)
+		profile->admin_pause_us = profile->election_timeout_ms * rng_range(rng, 200, 3000);
+}
+
 bool
 profile_draw(struct profile *profile, const char *name, struct rng *rng)
 {
@@ -174,6 +229,7 @@ profile_draw(struct profile *profile, const char *name, struct rng *rng)
 	draw_network(profile, kind, rng);
 	draw_disk(profile, kind, rng);
 	draw_clients(profile, rng);
+	draw_admin(profile, kind, rng);
 	if (kind->fault_pause_ms > 0)
 		profile->fault_pause_us =
 		    rng_range(rng, kind->fault_pause_ms * 100, kind->fault_pause_ms * 1500);

@@ -44,6 +44,7 @@ struct profile {
 	const char *name;
 	size_t nodes;
 	size_t learners; /* of the nodes */
+	size_t joiners;  /* beside them: not in the first configuration */
 	/* network */
 	uint64_t delay_min_us, delay_max_us;
 	uint32_t loss_ppm, duplicate_ppm, overtake_ppm, unreachable_ppm;
@@ -62,12 +63,17 @@ struct profile {
 	uint64_t client_pause_us;
 	uint64_t client_window, client_batch;
 	uint32_t payload_max;
+	/* what administrators and raft-logd do */
+	uint64_t admin_pause_us; /* 0: there is no administrator */
+	uint32_t transfer_ppm, change_ppm;
+	uint32_t compact_ppm; /* a transaction */
+	unsigned chunks_max;  /* of a snapshot */
 	/* faults */
 	uint64_t fault_pause_us;
 	uint32_t weights[FAULTS_COUNT];
 };
 
-enum { SIM_NODES_MAX = 7, SIM_ENTRY_SIZE_MAX = 400 };
+enum { SIM_NODES_MAX = 9, SIM_ENTRY_SIZE_MAX = 400 };
 
 /* False when there is no such profile. */
 bool profile_draw(struct profile *profile, const char *name, struct rng *rng);

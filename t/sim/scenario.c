@@ -19,7 +19,9 @@ static void
 end_log(FILE *out, const struct node *node)
 {
 	fprintf(out, "n%d", node->number + 1);
-	for (uint64_t index = 1; index <= node->disk.rows.last; index++) {
+	if (node->disk.cut > 0)
+		fprintf(out, " [snapshot of %" PRIu64 "]", node->disk.cut);
+	for (uint64_t index = node->disk.cut + 1; index <= node->disk.rows.last; index++) {
 		const struct raft_entry *entry = &slog_at(&node->disk.rows, index)->entry;
 
 		if (entry->kind == RAFT_CLIENT)
@@ -44,6 +46,8 @@ end_print(FILE *out, const struct sim *sim)
 		fprintf(out, "proposal %zu ", i);
 		if (attempt->answered == 0)
 			fprintf(out, "has no answer\n");
+		else if (attempt->answer.verdict == RAFT_COMMITTED && attempt->kind == ATTEMPT_TRANSFER)
+			fprintf(out, "transferred term=%" PRIu64 "\n", attempt->answer.pos.term);
 		else if (attempt->answer.verdict == RAFT_COMMITTED)
 			fprintf(out, "committed index=%" PRIu64 "\n", attempt->answer.pos.index);
 		else

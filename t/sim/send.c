@@ -25,10 +25,14 @@ durable_at(const struct node *node, struct raft_pos pos)
 static void
 send_vote(struct sim *sim, struct node *node, const struct raft_message *message)
 {
+	const struct membership *now = members_of(sim, node);
+
 	if (node->disk.recovering)
 		sim_fail(sim, "n%d stands while it recovers", node->number + 1);
-	if (!node->voter)
-		sim_fail(sim, "learner n%d stands for election", node->number + 1);
+	/* Who was removed may still be needed until that is committed (§4.2.2). */
+	if ((now->voters >> node->number & 1) == 0 &&
+	    (now->entry == NULL || now->entry->index <= node->commit))
+		sim_fail(sim, "n%d stands for election, but is no voter", node->number + 1);
 	if (message->vote.pre)
 		return;
 	if (!has_promised(sim, node, message->term, node->number))
@@ -152,7 +156,8 @@ send_append(struct sim *sim, struct node *node, const struct raft_message *messa
 	if (append->commit > node->commit)
 		sim_fail(sim, "leader n%d tells commit index %" PRIu64 ", its own is %" PRIu64,
 		    node->number + 1, append->commit, node->commit);
-	if (append->commit > bound && append->commit > node->match[to])
+	if (append->commit > bound && append->commit > node->match[to] &&
+	    (members_of(sim, node)->members >> to & 1) != 0)
 		sim_fail(sim,
 		    "leader n%d tells n%d a commit index that it may not have the entries of",
 		    node->number + 1, to + 1);

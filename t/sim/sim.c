@@ -35,12 +35,12 @@ void
 sim_config(const struct sim *sim, struct raft_config *config, bool addresses)
 {
 	memset(config, 0, sizeof *config);
-	config->count = sim->nodes_count;
-	for (size_t i = 0; i < sim->nodes_count; i++) {
+	config->count = sim->profile.nodes;
+	for (size_t i = 0; i < config->count; i++) {
 		struct raft_member *member = &config->members[i];
 
 		member->id = sim_id(i);
-		member->role = sim->nodes[i].voter ? RAFT_VOTER : RAFT_LEARNER;
+		member->role = (sim->first.voters >> i & 1) != 0 ? RAFT_VOTER : RAFT_LEARNER;
 		member->key[0] = (uint8_t)(i + 1);
 		if (addresses)
 			snprintf(member->address, sizeof member->address, "tcp://10.0.0.%zu:7101",
@@ -51,7 +51,7 @@ sim_config(const struct sim *sim, struct raft_config *config, bool addresses)
 size_t
 sim_voters(const struct sim *sim)
 {
-	return sim->nodes_count - sim->profile.learners;
+	return members_count(members_now(sim)->voters);
 }
 
 struct node *
@@ -131,7 +131,7 @@ sim_print_nodes(struct sim *sim)
 		    : node->core == NULL ? "down"
 		    : node->paused       ? "paused"
 					 : "up",
-		    node->voter ? "" : " learner", raft_role_name(node->role), node->term,
+		    (members_of(sim, node)->voters >> i & 1) != 0 ? "" : " no voter", raft_role_name(node->role), node->term,
 		    node->commit, node->issued.last, disk->term, disk->vote + 1, disk->rows.last,
 		    disk->commit,
 		    disk->recovering ? disk->mark_valid ? " recovering" : " recovering-without-mark"
@@ -196,15 +196,16 @@ raft_must_fail(const char *cond, const char *file, int line)
 void
 sim_begin(struct sim *sim)
 {
-	sim->nodes_count = sim->profile.nodes;
+	sim->nodes_count = sim->profile.nodes + sim->profile.joiners;
+	must(sim->nodes_count <= SIM_NODES_MAX);
+	sim->first.members = (uint16_t)((1u << sim->profile.nodes) - 1);
+	sim->first.voters = (uint16_t)((1u << (sim->profile.nodes - sim->profile.learners)) - 1);
 	world_init(&sim->world);
 	tree_init(&sim->tree);
 	net_init(sim);
 	check_init(&sim->check);
-	for (size_t i = 0; i < sim->nodes_count; i++) {
+	for (size_t i = 0; i < sim->nodes_count; i++)
 		node_init(sim, i);
-		sim->nodes[i].voter = i < sim_voters(sim);
-	}
 	client_init(sim);
 	for (size_t i = 0; i < sim->nodes_count; i++)
 		node_up_after(sim, &sim->nodes[i], rng_below(&sim->rng, 100000));
@@ -220,6 +221,7 @@ sim_end(struct sim *sim)
 	for (size_t i = 0; i < sim->fetched_count; i++)
 		free(sim->fetched[i].entries);
 	free(sim->fetched);
+	snap_free(sim);
 	net_free(&sim->net);
 	client_free(&sim->clients);
 	check_free(&sim->check);
@@ -245,6 +247,8 @@ sim_event(struct sim *sim, uint64_t until_us)
 		fault_strike(sim);
 	else if (event.kind == WORLD_PLOT)
 		plot_act(sim);
+	else if (event.kind == WORLD_CHUNK)
+		snap_chunk(sim, (size_t)event.value);
 	else if (event.kind == WORLD_LINKS)
 		net_flap_step(sim);
 	else

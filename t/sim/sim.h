@@ -6,15 +6,18 @@
 #define SIM_SIM_H
 
 #include "../../lib/raft/raft.h"
+#include "admin.h"
 #include "check.h"
 #include "client.h"
 #include "counters.h"
 #include "disk.h"
 #include "ledger.h"
+#include "members.h"
 #include "net.h"
 #include "node.h"
 #include "profile.h"
 #include "rng.h"
+#include "snap.h"
 #include "trace.h"
 #include "tree.h"
 #include "world.h"
@@ -37,6 +40,9 @@ struct sim {
 	struct clients clients;
 	struct check check;
 	struct trace trace;
+	struct membership first; /* the configuration that clusters begin with */
+	struct courier couriers[COURIERS_MAX];
+	uint64_t chunks; /* of snapshots, that came over */
 	struct fetched *fetched;
 	size_t fetched_count, fetched_size;
 	struct {
@@ -70,6 +76,7 @@ struct raft_id sim_id(size_t number);
 /* Of n1, n2, …: 0, 1, …; DISK_NOBODY for nobody. */
 int sim_number(const struct raft_id *id);
 void sim_config(const struct sim *sim, struct raft_config *config, bool addresses);
+/* By what is committed. */
 size_t sim_voters(const struct sim *sim);
 /* NULL: nobody leads, as far as living cores know; else the one of the highest term. */
 struct node *sim_leader(struct sim *sim);

@@ -42,7 +42,7 @@ start_terms(struct disk *disk)
 {
 	size_t count = 0;
 
-	for (uint64_t index = 1; index <= disk->rows.last;
+	for (uint64_t index = disk->cut + 1; index <= disk->rows.last;
 	     index = run_end(&disk->rows, index) + 1) {
 		disk->terms = room(disk->terms, &disk->terms_size, count + 1, sizeof *disk->terms);
 		disk->terms[count++] =
@@ -51,28 +51,37 @@ start_terms(struct disk *disk)
 	return count;
 }
 
-/* The last one at or below commit replaces those before it. */
-static size_t
-start_configs(struct disk *disk, const struct raft_config *first, uint64_t last)
+static void
+config_put(struct disk *disk, size_t at, const struct tnode *entry, const struct raft_config *first)
 {
+	struct raft_config_at *config = &disk->configs[at];
+
+	if (entry == NULL) {
+		*config = (struct raft_config_at){0, *first};
+		return;
+	}
+	config->index = entry->index;
+	must(raft_config_decode(&config->config, raft_entry_data(&entry->entry),
+	    raft_entry_data_size(&entry->entry)));
+}
+
+/* The last one at or below commit, then those above it; a snapshot's stands at its place. */
+static size_t
+start_configs(const struct sim *sim, struct disk *disk, const struct raft_config *first)
+{
+	const struct tnode *tail = slog_at(&disk->rows, disk->rows.last);
+	const struct tnode *entry = members_at(sim, tail)->entry;
 	size_t count = 1;
 
-	disk->configs = room(disk->configs, &disk->configs_size, 1, sizeof *disk->configs);
-	disk->configs[0] = (struct raft_config_at){0, *first};
-	for (uint64_t index = 1; index <= last; index++) {
-		const struct raft_entry *entry = &slog_at(&disk->rows, index)->entry;
-
-		if (entry->kind != RAFT_CONFIG)
-			continue;
-		if (index <= disk->commit)
-			count = 0;
-		disk->configs =
-		    room(disk->configs, &disk->configs_size, count + 1, sizeof *disk->configs);
-		disk->configs[count].index = index;
-		must(raft_config_decode(&disk->configs[count].config, raft_entry_data(entry),
-		    raft_entry_data_size(entry)));
-		count++;
+	for (const struct tnode *at = entry; at != NULL && at->index > disk->commit; count++)
+		at = members_at(sim, at->parent)->entry;
+	disk->configs = room(disk->configs, &disk->configs_size, count, sizeof *disk->configs);
+	for (size_t i = count; i-- > 0;) {
+		config_put(disk, i, entry, first);
+		entry = entry == NULL ? NULL : members_at(sim, entry->parent)->entry;
 	}
+	if (disk->configs[0].index < disk->cut)
+		disk->configs[0].index = disk->cut;
 	return count;
 }
 
@@ -113,9 +122,12 @@ disk_start(struct sim *sim, struct node *node, const struct raft_config *first)
 	};
 
 	start.terms_count = start_terms(disk);
-	/* Without addresses there are no configurations in the log to look for. */
-	start.configs_count =
-	    start_configs(disk, first, sim->profile.addresses ? disk->rows.last : 0);
+	start.configs_count = start_configs(sim, disk, first);
+	if (disk->cut > 0) {
+		start.before.index = disk->cut;
+		start.before.term = slog_at(&disk->rows, disk->cut)->entry.term;
+		sim->counters[COUNT_STARTS_FROM_SNAPSHOT]++;
+	}
 	start.entries_count = start_entries(disk);
 	start.terms = disk->terms;
 	start.configs = disk->configs;

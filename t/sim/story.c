@@ -33,7 +33,8 @@ story_init(struct story *story, struct sim *sim)
 	    .client_pause_us = 1000,
 	    .client_window = 1,
 	    .client_batch = 1,
-	    .payload_max = 16};
+	    .payload_max = 16,
+	    .chunks_max = 4};
 	sim->faults_over = true;
 	sim->clients.stopping = true;
 }
@@ -143,6 +144,19 @@ do_nodes(struct story *story)
 		return wrong(story, "1 to 7 nodes, one voter at the least");
 	profile->nodes = (size_t)nodes;
 	profile->learners = (size_t)learners;
+	return true;
+}
+
+static bool
+do_joiners(struct story *story)
+{
+	uint64_t joiners = 0;
+
+	if (!number_at(story, 1, &joiners))
+		return false;
+	if (story->sim->profile.nodes + joiners > SIM_NODES_MAX)
+		return wrong(story, "9 nodes at the most");
+	story->sim->profile.joiners = (size_t)joiners;
 	return true;
 }
 
@@ -484,6 +498,72 @@ do_read(struct story *story)
 	return true;
 }
 
+/* ----------------------------------------------------- administrators */
+
+static struct client *
+admin_at(struct story *story, size_t word)
+{
+	struct client *client = &story->sim->clients.at[0];
+	const struct node *node = node_at(story, word);
+
+	if (node == NULL)
+		return NULL;
+	client->node = node->number;
+	if (node_serves(node))
+		return client;
+	wrong(story, "it is not up");
+	return NULL;
+}
+
+static bool
+do_transfer(struct story *story)
+{
+	struct client *client = admin_at(story, 1);
+	const struct node *target = story->count > 2 ? node_at(story, 2) : NULL;
+
+	if (client == NULL || (story->count > 2 && target == NULL))
+		return false;
+	admin_transfer(story->sim, client, target == NULL ? DISK_NOBODY : target->number);
+	return true;
+}
+
+static bool
+do_change(struct story *story)
+{
+	static const struct {
+		const char *name;
+		enum raft_change_op op;
+	} ops[] = {{"add", RAFT_CHANGE_ADD}, {"promote", RAFT_CHANGE_PROMOTE},
+	    {"demote", RAFT_CHANGE_DEMOTE}, {"remove", RAFT_CHANGE_REMOVE},
+	    {"address", RAFT_CHANGE_ADDRESS}, {"key-add", RAFT_CHANGE_KEY_ADD},
+	    {"key-drop", RAFT_CHANGE_KEY_DROP}};
+	struct client *client = admin_at(story, 1);
+	const struct node *target = node_at(story, 3);
+
+	if (client == NULL || target == NULL)
+		return false;
+	for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+		if (strcmp(ops[i].name, story->words[2]) == 0) {
+			admin_change(story->sim, client, ops[i].op, target->number);
+			return true;
+		}
+	return wrong(story, "there is no such change");
+}
+
+static bool
+do_compact(struct story *story)
+{
+	struct node *node = node_at(story, 1);
+	uint64_t index = 0;
+
+	if (node == NULL || !number_at(story, 2, &index))
+		return false;
+	if (index <= node->disk.cut || index > node->disk.commit)
+		return wrong(story, "only what is committed, and not yet cut");
+	disk_compact(story->sim, node, index);
+	return true;
+}
+
 /* ------------------------------------------------------------- expect */
 
 static bool
@@ -532,6 +612,10 @@ expect_node(struct story *story, const char *what)
 		return expect_number(story, node->issued.last);
 	if (strcmp(what, "stored") == 0)
 		return expect_number(story, node->disk.rows.last);
+	if (strcmp(what, "before") == 0)
+		return expect_number(story, node->disk.cut);
+	if (strcmp(what, "members") == 0)
+		return expect_number(story, members_count(members_of(story->sim, node)->members));
 	return wrong(story, "expect leader, role, term, commit, last, stored, answer or read");
 }
 
@@ -586,6 +670,7 @@ static const struct {
 	bool before; /* comes before the cluster starts */
 } commands[] = {
     {"nodes", do_nodes, true},
+    {"joiners", do_joiners, true},
     {"set", do_set, true},
     {"run", do_run, false},
     {"until", do_until, false},
@@ -616,6 +701,9 @@ static const struct {
     {"open", do_open, false},
     {"barrier", do_barrier, false},
     {"read", do_read, false},
+    {"transfer", do_transfer, false},
+    {"change", do_change, false},
+    {"compact", do_compact, false},
     {"expect", do_expect, false},
 };
 

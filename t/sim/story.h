@@ -2,6 +2,11 @@
 /*
  * The commands of a scenario, one a line:
  *
+ *   joiners COUNT                  nodes beside them, that are no members yet
+ *   transfer NODE [TARGET]         asks NODE for a transfer of leadership
+ *   change NODE OP TARGET          add, promote, demote, remove, address, key-add, key-drop
+ *   compact NODE INDEX             its log begins after that entry
+ *   expect before|members NODE N   begin of its log; how many members it knows
  *   nodes COUNT [LEARNERS]         first; then settings, then the rest
  *   set NAME VALUE                 a number of the profile, see story.c
  *   run TIME                       let time pass: 300ms, 2s

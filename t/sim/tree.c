@@ -175,3 +175,12 @@ slog_common(const struct slog *a, const struct slog *b)
 		index--;
 	return index;
 }
+
+uint64_t
+slog_below(const struct slog *slog, const struct tnode *tnode)
+{
+	while (tnode != NULL &&
+	       (tnode->index > slog->last || slog->rows[tnode->index - 1] != tnode))
+		tnode = tnode->parent;
+	return tnode == NULL ? 0 : tnode->index;
+}

@@ -12,6 +12,13 @@
 
 #include "../../lib/raft/types.h"
 
+/* Sets of nodes, bit by number, in one configuration; entry NULL: the first one. */
+struct membership {
+	struct tnode *entry;
+	uint16_t voters, members;
+	uint16_t retired; /* were members once */
+};
+
 struct tnode {
 	struct tnode *parent;       /* the entry before it; NULL for index 1 */
 	struct tnode *sibling;      /* another entry that some log held at this index */
@@ -23,6 +30,7 @@ struct tnode {
 	uint64_t epoch_after;
 	uint32_t session; /* number in the registry; 0: none */
 	uint32_t attempt; /* the client's attempt that it comes from; 0: none */
+	struct membership in_force; /* with it as the last entry */
 };
 
 enum { TREE_BLOCK = 512 };
@@ -63,6 +71,8 @@ struct tnode *slog_at(const struct slog *slog, uint64_t index);
 struct raft_pos slog_last(const struct slog *slog);
 /* The log that ends in tail (NULL: empty). Returns the last index that stayed as it was. */
 uint64_t slog_set(struct slog *slog, struct tnode *tail);
+/* The last index up to which the log holds what is above (or is) this entry. */
+uint64_t slog_below(const struct slog *slog, const struct tnode *tnode);
 /* The last index up to which they are the same. */
 uint64_t slog_common(const struct slog *a, const struct slog *b);
 

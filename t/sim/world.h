@@ -18,6 +18,10 @@
 	W(STORED, "stored")           /* a core hears of its write; value: number */               \
 	W(FULL, "full")               /* a core hears that the disk is full; value: flag */        \
 	W(FETCHED, "fetched")         /* a core gets entries back; value: slot */                  \
+	W(COMPACTED, "compacted")     /* a core hears that its log's beginning was cut */          \
+	W(SNAPSHOT_READY, "snapshot_ready") /* a core hears of a leader's; value: slot */          \
+	W(CHUNK, "chunk")             /* the next piece of a snapshot; value: courier */           \
+	W(SNAPSHOT_SENT, "snapshot_sent") /* a core hears how a sending ended; value: courier */   \
 	W(ROOM, "room")               /* a full disk has room again */                             \
 	W(RUN_AGAIN, "run_again")     /* a stalled disk goes on */                                 \
 	W(UP, "up")                   /* a node's elector starts */                                \
