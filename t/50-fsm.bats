@@ -525,6 +525,6 @@ dl() { sed -n 's/^\.Dl //p' "$ROOT/man/$1" | sed 's/\\e/\\/g'; }
 		echo "$line" >>"$N/raft.yaml"
 		timeout 10 raft-fsm -n
 	done <"$N/sections"
-	sed -n '/^import json/,/^\.Ed/p' "$ROOT/man/raft-fsm-protocol.7" | sed '/^\.Ed/d' >"$N/program.py"
+	sed -n '/^import json/,/^\.Ed/{p;/^\.Ed/q;}' "$ROOT/man/raft-fsm-protocol.7" | sed '/^\.Ed/d' >"$N/program.py"
 	[ "$(printf 'x\n"y\n' | timeout 10 raft-fsm --try -F json -- python3 "$N/program.py" | tr '\n' ' ')" = "1 'x' 2 '\"y' " ]
 }

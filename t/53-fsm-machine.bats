@@ -402,3 +402,18 @@ PY
 	said 'does not end on TERM: KILL'
 	wait_until 5 gone "$pid"
 }
+
+@test "machine: the example of the page counts words, before and after a restore" {
+	awk '/^import json/ && ++n == 2 { on = 1 } /^\.Ed/ { on = 0 } on' "$ROOT/man/raft-fsm-protocol.7" |
+		sed 's/\\e/\\/g' >"$N/machine.py"
+	yaml 'snapshot: { entries: 2 }'
+	printf '%s\n' 'to be' 'or not to be' >"$IN"
+	logd
+	fsm
+	wait_until 20 query_is to 2
+	query_is be 2
+	wait_until 20 test -s "$N/run/log.snap"
+	kill -KILL "$(key pid)"
+	wait_until 20 query_is not 1
+	said 'ev=restore'
+}
