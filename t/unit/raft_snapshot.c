@@ -190,6 +190,9 @@ test_compacted_meanwhile(void)
 
 	follower_new(&rig, 10, 2);
 	rig_append(&rig, 2, 2, pos(10, 1), 2, 0, 8);
+	event.compacted = pos(9, 1); /* not committed */
+	rig_event(&rig, &event);
+	CHECK(rig_status(&rig).before.index == 0);
 	rig.hold_writes = true;
 	ready(&rig, pos(50, 2));
 	event.compacted = pos(5, 1);
@@ -438,6 +441,24 @@ test_config_rolled_back_to_it(void)
 	CHECK(config_is(&rig, "1v 2v 3v 4v"));
 	rig_start(&rig);
 	CHECK(config_is(&rig, "1v 2v 3v 4v"));
+	rig_free(&rig);
+}
+
+static void
+test_holds_all(void)
+{
+	struct rig rig;
+	struct raft_config two = rig_config(2, 0, false);
+	struct raft_sid sid = rig_sid(1, false);
+	struct raft_sessions *sessions = raft_sessions_new();
+	struct raft_entry entry = rig_entry(1, RAFT_CLIENT, &sid, 1, "x", 1);
+
+	raft_sessions_apply(sessions, 7, &entry);
+	raft_chunk_unref(entry.chunk);
+	follower_new(&rig, 3, 1);
+	rig_snapshot_ready(&rig, pos(9, 1), &two, sessions);
+	CHECK(config_is(&rig, "1v 2v"));
+	CHECK(raft_sessions_find(raft_sessions_committed(rig.raft), &sid) != NULL);
 	rig_free(&rig);
 }
 
@@ -704,6 +725,7 @@ main(void)
 	check_run("terms are known from the beginning of the log on, wherever it is cut", test_compacted_runs);
 	check_run("D4: a snapshot carries the configuration of its place", test_config_at_index);
 	check_run("D4: a roll-back ends at the configuration of the log's beginning", test_config_rolled_back_to_it);
+	check_run("E9: with a snapshot come its configuration and its sessions", test_holds_all);
 	check_run("E9, F3: a serial is known after snapshot, restart and change of leader", test_sessions);
 	check_run("C14: next at the beginning: snapshot, snapshot, entries", test_next_at_the_beginning);
 	check_run("C12: what is needed is cut: a snapshot, never a made-up term", test_no_probe_without_term);

@@ -331,7 +331,8 @@ test_late_nomination(void)
 
 	follower_new(&rig);
 	rig_append(&rig, 3, 2, (struct raft_pos){1, 1}, 2, 1, 0);
-	timeout_now(&rig, 2, 1); /* of an old term */
+	timeout_now(&rig, 2, 1); /* of an old term, from who led then */
+	timeout_now(&rig, 3, 1); /* of an old term, from who leads now */
 	timeout_now(&rig, 2, 2); /* not from the leader */
 	timeout_now(&rig, 2, 3); /* of a term that has none */
 	CHECK(rig_status(&rig).role == RAFT_FOLLOWER && rig_status(&rig).term == 2);
