@@ -409,7 +409,7 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 		sed -i "2s/\$/\n  group: root/" raft.yaml
 		print
 	done | sed -n -E 's/^([a-z]+):$/\1/p; s/^  ([a-z_]+):.*/ \1/p' >keys
-	{ awk '/^[a-z]/ { s = $1 } /^ / { print s "." $1 }' keys; echo logd.keep; } | sort -u >have
+	awk '/^[a-z]/ { s = $1 } /^ / { print s "." $1 }' keys | sort -u >have
 	sed -n -E 's/^\.It Ic ([a-z]+\.[a-z_]+).*/\1/p' "$ROOT/man/raft.yaml.5" | sort >documented
 	diff have documented
 }

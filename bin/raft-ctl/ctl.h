@@ -28,5 +28,6 @@ enum exit_status ctl_member(struct ctl *ctl);
 enum exit_status ctl_key(struct ctl *ctl);
 enum exit_status ctl_transfer(struct ctl *ctl);
 enum exit_status ctl_fsm(struct ctl *ctl);
+enum exit_status ctl_snapshot(struct ctl *ctl);
 
 #endif

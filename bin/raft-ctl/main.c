@@ -22,6 +22,7 @@ static const struct command {
     {"member", ctl_member, 3, LEARNER | YES},
     {"key", ctl_key, 3, 0},
     {"transfer", ctl_transfer, 1, 0},
+    {"snapshot", ctl_snapshot, 0, OUTPUT},
     {"session", ctl_session, 2, JSON},
     {"watch", ctl_watch, 1, JSON},
     {"barrier", ctl_barrier, 0, 0},
@@ -41,6 +42,9 @@ on_option(enum tool_option option, const char *value)
 	case TOOL_LEARNER:
 		self.learner = true;
 		break;
+	case TOOL_OUTPUT:
+		self.output = value;
+		break;
 	case TOOL_YES:
 		self.yes = true;
 		break;
@@ -57,7 +61,7 @@ find_command(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	tool_die(EXIT_USAGE,
-	    "%s: unknown command: status, wait, members, member, key, transfer, session, watch, barrier or fsm is expected",
+	    "%s: unknown command: status, wait, members, member, key, transfer, snapshot, session, watch, barrier or fsm is expected",
 	    name);
 }
 
@@ -83,6 +87,7 @@ check_usage(void)
 	refuse_option(command, JSON, self.json, "-j");
 	refuse_option(command, LEARNER, self.learner, "--learner");
 	refuse_option(command, YES, self.yes, "--yes");
+	refuse_option(command, OUTPUT, self.output != NULL, "-o");
 	if (self.json && self.yaml)
 		tool_die(EXIT_USAGE, "%s: -j or -y, not both", command->name);
 	return command;
@@ -96,8 +101,9 @@ main(int argc, char **argv)
 	    .usage = "[-jv] [-c FILE] [-t TIME] status | wait | members [-y] | "
 		     "member add [--learner] FILE | member promote ID | member demote [--yes] ID | "
 		     "member remove [--yes] ID | member address ID ADDRESS | key add ID KEY | key drop ID KEY | "
-		     "transfer [ID] | session list | session drop NAME | watch [role | state] | barrier | fsm restart",
-	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER | 1u << TOOL_YES,
+		     "transfer [ID] | snapshot [-o FILE] | session list | session drop NAME | watch [role | state] | barrier | fsm restart",
+	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER | 1u << TOOL_YES |
+	        1u << TOOL_OUTPUT,
 	    .found = on_option,
 	};
 	self.give_up_ms = TOOL_GIVE_UP_MS;

@@ -20,11 +20,12 @@
 #include "../../lib/unix/exit.h"
 #include "files.h"
 #include "node.h"
+#include "restore.h"
 
-static const char usage[] = "raft-init [--cluster NAME] [-N COUNT] [-p BASE_PORT] DIR, or "
-			    "raft-init [--cluster NAME] [--join] [--system] -i ID -l ADDRESS DIR";
+static const char usage[] = "raft-init [--cluster NAME] [--restore FILE] [-N COUNT] [-p BASE_PORT] DIR, or "
+			    "raft-init [--cluster NAME] [--restore FILE | --join] [--system] -i ID -l ADDRESS DIR";
 
-enum { OPT_CLUSTER = 0x100, OPT_JOIN, OPT_SYSTEM, PORT_MAX = 65535 };
+enum { OPT_CLUSTER = 0x100, OPT_JOIN, OPT_RESTORE, OPT_SYSTEM, PORT_MAX = 65535 };
 
 static const struct option options[] = {
     {"count", required_argument, NULL, 'N'},
@@ -33,6 +34,7 @@ static const struct option options[] = {
     {"listen", required_argument, NULL, 'l'},
     {"cluster", required_argument, NULL, OPT_CLUSTER},
     {"join", no_argument, NULL, OPT_JOIN},
+    {"restore", required_argument, NULL, OPT_RESTORE},
     {"system", no_argument, NULL, OPT_SYSTEM},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -45,6 +47,7 @@ struct wanted {
 	const char *cluster;
 	bool system;
 	bool join;
+	const char *restore; /* a file */
 	const char *folder;
 };
 
@@ -94,6 +97,9 @@ take_option(struct wanted *wanted, int option, char **argv)
 	case OPT_SYSTEM:
 		wanted->system = true;
 		break;
+	case OPT_RESTORE:
+		wanted->restore = optarg;
+		break;
 	case OPT_JOIN:
 		wanted->join = true;
 		break;
@@ -125,6 +131,8 @@ check_form(const struct wanted *wanted)
 		die(EXIT_USAGE, "one node needs its id: give -i ID");
 	if (one && wanted->address == NULL)
 		die(EXIT_USAGE, "one node needs its address: give -l tcp://HOST:PORT");
+	if (wanted->join && wanted->restore != NULL)
+		die(EXIT_USAGE, "--restore begins a new cluster, --join takes part in one that runs: one of them");
 	if (!conf_name_valid(wanted->cluster))
 		die(EXIT_USAGE, "--cluster %s: a name is 1 to %d characters of A-Z a-z 0-9 . _ -",
 		    wanted->cluster, CONF_NAME_SIZE_MAX);
@@ -172,16 +180,31 @@ take_folder(const char *folder)
 		give_up(EXIT_IO, why);
 }
 
+/* NULL: nothing is restored. */
+static const struct restore *
+open_restore(const struct wanted *wanted)
+{
+	static struct restore restore;
+	char why[CONF_WHY_SIZE];
+	if (wanted->restore == NULL)
+		return NULL;
+	if (!restore_open(&restore, wanted->restore, why))
+		die(EXIT_DATA, "--restore %s", why);
+	return &restore;
+}
+
 /* n1, n2, ... below the folder, on ports of this host that follow each other. */
 static void
 plan_cluster(
     struct init_node *nodes, unsigned count, unsigned base_port, const struct wanted *wanted)
 {
+	const struct restore *restore = open_restore(wanted);
 	for (unsigned i = 0; i < count; i++) {
 		char id[RAFT_ID_SIZE];
 		snprintf(id, sizeof(id), "n%u", i + 1);
 		must(raft_id_parse(&nodes[i].id, id));
 		nodes[i].cluster = wanted->cluster;
+		nodes[i].restore = restore;
 		snprintf(nodes[i].address, sizeof(nodes[i].address), "tcp://127.0.0.1:%u",
 		    base_port + i);
 		char *folder = path_resolve(wanted->folder, id);
@@ -231,6 +254,7 @@ init_node(const struct wanted *wanted)
 {
 	char why[CONF_WHY_SIZE];
 	struct init_node node = {.cluster = wanted->cluster, .system = wanted->system, .join = wanted->join};
+	node.restore = open_restore(wanted);
 	if (!raft_id_parse(&node.id, wanted->id))
 		die(EXIT_USAGE, "-i %s: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -",
 		    wanted->id);

@@ -14,6 +14,7 @@
 #include "../../lib/conf/identity.h"
 #include "../../lib/conf/text.h"
 #include "files.h"
+#include "restore.h"
 
 static const char system_data[] = "/var/lib/raft", system_run[] = "/run/raft";
 
@@ -194,5 +195,6 @@ node_make(const struct init_node *node, const struct raft_config *members, char 
 {
 	return make_folders(node, why) && take_data(node, why) && make_secret(node, why) &&
 	       make_yaml(node, why) && (members == NULL || make_members(node, members, why)) &&
+	       (node->restore == NULL || restore_put(node->restore, node->data, why)) &&
 	       make_identity(node, why);
 }

@@ -6,10 +6,13 @@
 #include "../../lib/raft/types.h"
 #include "../../lib/seal/seal.h"
 
+struct restore;
+
 struct init_node {
 	struct raft_id id;
 	char address[RAFT_ADDRESS_SIZE];
 	const char *cluster;
+	const struct restore *restore; /* NULL: it begins with nothing */
 	bool join;   /* a running cluster takes it up */
 	bool system; /* data and run lie in /var/lib and /run */
 	char *folder;
@@ -17,7 +20,7 @@ struct init_node {
 	struct seal_pair pair;
 };
 
-/* All but id, address, cluster, join and system are set: paths below the folder, and a new key pair. */
+/* All but id, address, cluster, restore, join and system are set: paths below the folder, and a new key pair. */
 void node_plan(struct init_node *node, const char *folder);
 void node_free(struct init_node *node);
 /* What others are told about it. */

@@ -60,8 +60,8 @@ commit_end(struct logd *logd, struct db_state *state, const struct commit_log *l
 	return result;
 }
 
-static void
-settle(struct logd *logd, struct db_state *state, const struct commit_log *log)
+void
+commit_settle(struct logd *logd, struct db_state *state, const struct commit_log *log)
 {
 	if (end(logd, state, log) != DB_OK)
 		daemon_die(EXIT_IO, "%s: the disk is full, and this start must write a little: make room",
@@ -76,7 +76,7 @@ commit_state(struct logd *logd, struct db_state *state)
 	struct commit_log log = {.last = logd->rlog.last};
 	memcpy(log.chain, logd->rlog.chain, sizeof log.chain);
 	commit_begin(logd);
-	settle(logd, state, &log);
+	commit_settle(logd, state, &log);
 }
 
 void
@@ -98,7 +98,7 @@ commit_shortened(struct logd *logd, struct raft_pos last, const uint8_t *chain)
 	if (result != DB_OK)
 		daemon_die(EXIT_IO, "%s: the disk is full, and a damaged entry must be cut off: make room",
 		    logd->daemon.conf->node.data);
-	settle(logd, &state, &log);
+	commit_settle(logd, &state, &log);
 }
 
 void
@@ -125,5 +125,5 @@ commit_begun_anew(struct logd *logd, const struct db_before *before, const struc
 		daemon_die(EXIT_IO, "%s: the disk is full, and the log must be given up: make room",
 		    logd->daemon.conf->node.data);
 	logd->origin.joined = true;
-	settle(logd, &state, &log);
+	commit_settle(logd, &state, &log);
 }

@@ -26,6 +26,8 @@ void commit_begin(struct logd *logd);
  * program's state, and log is what rlog says of the end.  On DB_FULL nothing has changed.
  */
 enum db_result commit_end(struct logd *logd, struct db_state *state, const struct commit_log *log);
+/* The same at a start or an end: both slots of the mark, synced; ends the process when the disk is full. */
+void commit_settle(struct logd *logd, struct db_state *state, const struct commit_log *log);
 /* Takes back what was put since commit_begin. */
 void commit_undo(struct logd *logd);
 /* As commit_begin and commit_end around nothing but the state; ends the process when the disk is full. The mark is synced. */

@@ -577,10 +577,10 @@ need(struct db *db, enum db_result result)
 }
 
 void
-db_fill(struct db *db, const struct db_origin *origin, const struct raft_config *first)
+db_fill(struct db *db, const struct db_origin *origin, const struct raft_config *first,
+    const struct db_state *state, enum db_result (*more)(struct db *db, void *arg), void *arg)
 {
 	uint8_t bytes[RAFT_CONFIG_SIZE_MAX];
-	struct db_state state = {.transactions = 1, .mark_valid = true};
 	size_t size = raft_config_encode(first, bytes);
 	db_begin(db);
 	execute(db, tables);
@@ -591,8 +591,10 @@ db_fill(struct db *db, const struct db_origin *origin, const struct raft_config 
 	need(db, put_hex(db, "cluster", origin->cluster, sizeof origin->cluster));
 	if (origin->joined)
 		need(db, put_integer(db, "joined", 1));
-	need(db, db_config_put(db, 0, bytes, size));
-	need(db, db_state_put(db, &state));
+	need(db, db_config_put(db, state->commit.index, bytes, size));
+	if (more)
+		need(db, more(db, arg));
+	need(db, db_state_put(db, state));
 	need(db, db_commit(db));
 	/* Into the file itself: a write-ahead log that is lost then leaves a log that went backwards, not none. */
 	need(db, db_checkpoint(db, true));

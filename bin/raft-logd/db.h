@@ -70,8 +70,12 @@ bool db_exists(const char *data);
  * a sync of a file that does not grow takes half the time.
  */
 struct db *db_open(const char *data, bool roomy, bool *empty, char *why);
-/* The tables, the first configuration at index 0 and a state of zeros, in one transaction that is then moved into the file itself. */
-void db_fill(struct db *db, const struct db_origin *origin, const struct raft_config *first);
+/*
+ * The tables, the first configuration and the state, in one transaction that is then moved into the file itself.  The
+ * configuration is of index state->commit.index.  more: NULL, or puts what else belongs to it.
+ */
+void db_fill(struct db *db, const struct db_origin *origin, const struct raft_config *first,
+    const struct db_state *state, enum db_result (*more)(struct db *db, void *arg), void *arg);
 /* Closes without a checkpoint of its own: what had to be moved has been, by db_checkpoint. */
 void db_close(struct db *db);
 

@@ -21,6 +21,7 @@
 struct logd {
 	struct daemon daemon;
 	bool accept_loss; /* options */
+	bool recover_alone;
 	bool yes;
 
 	int lock;

@@ -8,17 +8,20 @@
  */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "../../lib/seal/seal.h"
 #include "accept.h"
+#include "alone.h"
 #include "local.h"
 #include "logd.h"
 #include "start.h"
 
-enum { OPT_ACCEPT_LOSS = 0x100, OPT_YES };
+enum { OPT_ACCEPT_LOSS = 0x100, OPT_RECOVER_ALONE, OPT_YES };
 
 static const struct option options[] = {
     {"accept-loss", no_argument, NULL, OPT_ACCEPT_LOSS},
+    {"recover-alone", no_argument, NULL, OPT_RECOVER_ALONE},
     {"yes", no_argument, NULL, OPT_YES},
     {0},
 };
@@ -31,7 +34,7 @@ static struct logd logd = {
     .daemon =
 	{
 	    .prog = "raft-logd",
-	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [--accept-loss [--yes]]",
+	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [--accept-loss | --recover-alone] [--yes]",
 	    .options = options,
 	    .found = found,
 	    .stop = stop,
@@ -44,6 +47,7 @@ found(int opt, const char *value)
 {
 	(void)value;
 	logd.accept_loss = logd.accept_loss || opt == OPT_ACCEPT_LOSS;
+	logd.recover_alone = logd.recover_alone || opt == OPT_RECOVER_ALONE;
 	logd.yes = logd.yes || opt == OPT_YES;
 }
 
@@ -75,19 +79,31 @@ finish(struct logd *l)
 	    (unsigned long long)l->rlog.commit.index);
 }
 
+static void
+check_usage(void)
+{
+	const char *wrong = NULL;
+	if (logd.accept_loss && logd.recover_alone)
+		wrong = "--accept-loss and --recover-alone: one of them";
+	else if (logd.yes && !logd.accept_loss && !logd.recover_alone)
+		wrong = "--yes: it goes with --accept-loss or --recover-alone only";
+	if (wrong == NULL)
+		return;
+	fprintf(stderr, "raft-logd: %s (usage: raft-logd %s)\n", wrong, logd.daemon.usage);
+	exit(EXIT_USAGE);
+}
+
 int
 main(int argc, char **argv)
 {
 	seal_init();
 	daemon_start(&logd.daemon, argc, argv);
-	if (logd.yes && !logd.accept_loss) {
-		fprintf(stderr, "raft-logd: --yes: it goes with --accept-loss only (usage: raft-logd %s)\n",
-		    logd.daemon.usage);
-		return EXIT_USAGE;
-	}
+	check_usage();
 	start(&logd);
 	if (logd.accept_loss)
 		accept_loss(&logd);
+	if (logd.recover_alone)
+		recover_alone(&logd);
 	tick_init(&logd);
 	space_init(&logd);
 	writer_drop(&logd);

@@ -14,6 +14,7 @@
 #include "commit.h"
 #include "local.h"
 #include "logd.h"
+#include "restore.h"
 
 enum { PIECE_MAX = 1 << 20 };
 
@@ -143,7 +144,7 @@ is_named(const struct logd *logd, const char *name)
 {
 	const struct snapshot *newest = logd->snapshots.newest;
 	size_t size = strlen(name);
-	return (newest && strcmp(name, newest->file) == 0) || strcmp(name, "restore") == 0 ||
+	return (newest && strcmp(name, newest->file) == 0) || strcmp(name, RESTORE_HEAD) == 0 ||
 	    (size > 8 && strcmp(name + size - 8, ".damaged") == 0);
 }
 

@@ -10,6 +10,7 @@
 #include "load.h"
 #include "lock.h"
 #include "logd.h"
+#include "restore.h"
 #include "verify.h"
 
 enum { VERIFY_LAST = 1000, WHY_SIZE = 1024 };
@@ -141,7 +142,10 @@ first_start(struct logd *logd)
 	    memcmp(origin.cluster, logd->identity.cluster, sizeof origin.cluster) != 0)
 		daemon_die(EXIT_CONFIG, "%s: cluster: members: they are of another cluster than %s/identity", conf->path,
 		    conf->node.data);
-	db_fill(logd->db, &origin, &config);
+	struct db_state state = {.transactions = 1, .mark_valid = true};
+	if (restore_first(logd, &origin, &config, &state))
+		return;
+	db_fill(logd->db, &origin, &config, &state, NULL, NULL);
 }
 
 /* Much more than the reserve is free. */
@@ -186,7 +190,9 @@ check_origin(struct logd *logd)
 	if (strcmp(origin->name, logd->daemon.conf->cluster.name) != 0)
 		daemon_die(EXIT_CONFIG, "%s: this is the data directory of cluster %s, and %s names cluster %s", data,
 		    origin->name, logd->daemon.conf->path, logd->daemon.conf->cluster.name);
-	if (identity->have_cluster && memcmp(origin->cluster, identity->cluster, sizeof origin->cluster) != 0)
+	/* One that was interrupted between the two is done once more. */
+	if (identity->have_cluster && !logd->recover_alone &&
+	    memcmp(origin->cluster, identity->cluster, sizeof origin->cluster) != 0)
 		daemon_die(EXIT_CONFIG, "%s/log.db: this is a log of another cluster than %s/identity names", data, data);
 	if (memcmp(origin->directory, identity->directory, sizeof origin->directory) != 0)
 		daemon_die(EXIT_CONFIG, "%s/log.db: this is the log of another data directory of node %s", data,
@@ -283,7 +289,9 @@ static void
 settle_log(struct logd *logd, const struct mark_note *note, bool state_good)
 {
 	const char *why = "term, vote or commit index in the database are damaged";
-	bool fresh = logd->identity.fresh && logd->rlog.last.index == 0 && logd->state.term == 0 && state_good;
+	/* Nothing but what it begins with. */
+	bool fresh = logd->identity.fresh && logd->rlog.last.index == logd->rlog.before.index &&
+	    logd->state.term == logd->rlog.before.term && state_good;
 	if (fresh && (logd->mark_found != MARK_VALID || note->transactions <= logd->state.transactions)) {
 		/* A first start, perhaps one that was cut short. */
 		commit_state(logd, &logd->state);
@@ -329,5 +337,6 @@ start(struct logd *logd)
 	tail_init(&logd->tail, (size_t)logd->daemon.conf->logd.tail);
 	sessions_load(logd);
 	clear_fresh(logd);
+	restore_done(logd);
 	logd->start_number = seal_random_u64();
 }

@@ -5,11 +5,16 @@ add SOCKET INDEX FILE [FORMAT]   as raft-fsm would: the file's content is the st
 add-at SOCKET INDEX PATH         with a path of one's own
 get SOCKET FILE                  the stream of the newest one
 find SOCKET                      index, size, format and path of the newest one
+put SOCKET FILE [UPTO]           as raft-elect would: the stream in FILE, its first UPTO bytes; what raft-logd says in the end
+install SOCKET FILE              the same, and then the write that installs it
+install-bad SOCKET FILE GOOD     FILE is a damaged copy of GOOD
 """
+import hashlib
 import shutil
+import struct
 import sys
 
-from wire import CLIENT, FSM, Conn
+from wire import CLIENT, ELECTOR, FSM, Conn
 
 PIECE = 1 << 18
 
@@ -22,8 +27,10 @@ def connect(path, kind):
 
 def add(path, index, file, form="test", at=None):
     conn = connect(path, FSM)
-    conn.send("snap_path", request=1)
-    target = at or conn.expect("snap_path_reply")["path"]
+    target = at
+    if at is None:
+        conn.send("snap_path", request=1)
+        target = conn.expect("snap_path_reply")["path"]
     if at is None:
         shutil.copyfile(file, target)
     conn.send("snap_add", request=2, index=int(index), path=target, format=form)
@@ -57,9 +64,54 @@ def find(path):
     return 0
 
 
+def skip_log(conn):
+    """What the elector is told first; the present term and vote."""
+    while (got := conn.recv())[0] != "log_end":
+        if got[0] == "log_state":
+            state = got[1]
+    return state["term"], state["vote"]
+
+
+def put(path, file, upto=None, install=False, good=None):
+    conn = Conn(path, timeout=120)
+    start = conn.hello(ELECTOR)["start"]
+    term, vote = skip_log(conn)
+    stream = open(file, "rb").read()
+    # What is said of it: of the good one, when this is a damaged copy.
+    said = open(good, "rb").read() if good else stream
+    size = struct.unpack(">I", said[12:16])[0]
+    pos = struct.unpack(">QQ", said[16:32])
+    digest = hashlib.blake2b(said[:size], digest_size=32).digest()
+    upto = int(upto) if upto else len(stream)
+
+    def piece(offset, data):
+        conn.send("snap_put", start=start, request=1, pos=pos, size=len(stream), hash=digest, offset=offset, data=data)
+        while (got := conn.recv())[0] != "snap_taken":
+            pass
+        return got[1]
+
+    taken = piece(0, b"")
+    print("from", taken["offset"], flush=True)
+    while taken["state"] == 0 and taken["offset"] < upto:
+        at = taken["offset"]
+        taken = piece(at, stream[at : min(at + PIECE, upto)])
+    print("state", taken["state"], taken["offset"], flush=True)
+    if not install or taken["state"] != 1:
+        return 0
+    conn.send("log_write", start=start, number=1, term=max(term, pos[1]), vote=vote if term >= pos[1] else "",
+              flags=4, truncate_after=pos[0], first_index=pos[0] + 1, count=0)
+    got = conn.recv()
+    print(got[0], got[1].get("last") if got else None)
+    return 0
+
+
 command, args = sys.argv[1], sys.argv[2:]
 if command == "add":
     sys.exit(add(*args))
 if command == "add-at":
     sys.exit(add(args[0], args[1], None, at=args[2]))
-sys.exit({"get": get, "find": find}[command](*args))
+if command == "install-bad":
+    sys.exit(put(args[0], args[1], install=True, good=args[2]))
+if command == "install":
+    sys.exit(put(*args, install=True))
+sys.exit({"get": get, "find": find, "put": put}[command](*args))

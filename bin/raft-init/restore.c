@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+/* Checking a stream, and splitting it. */
+#include "restore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lib/conf/conf.h"
+#include "../../lib/conf/text.h"
+#include "../../lib/seal/seal.h"
+#include "files.h"
+
+enum { PIECE_SIZE = 1 << 20 };
+
+static uint8_t piece[PIECE_SIZE];
+
+static bool
+fail(const char *path, const char *what, char *why)
+{
+	snprintf(why, CONF_WHY_SIZE, "%s: %s: %s", path, what, strerror(errno));
+	return false;
+}
+
+static bool
+wrong(const struct restore *restore, const char *what, char *why)
+{
+	snprintf(why, CONF_WHY_SIZE, "%s: %s: give a file that raft-ctl snapshot -o wrote", restore->path, what);
+	return false;
+}
+
+/* Exactly so many bytes from offset on. */
+static bool
+read_at(const struct restore *restore, uint64_t offset, void *out, size_t size)
+{
+	size_t got = 0;
+	while (got < size) {
+		ssize_t more = pread(restore->fd, (uint8_t *)out + got, size - got, (off_t)(offset + got));
+		if (more <= 0)
+			return false;
+		got += (size_t)more;
+	}
+	return true;
+}
+
+static bool
+read_head(struct restore *restore, char *why)
+{
+	uint8_t prefix[SNAPSHOT_PREFIX_SIZE];
+	size_t size = read_at(restore, 0, prefix, sizeof prefix) ? snapshot_head_size(prefix) : 0;
+	if (size == 0)
+		return wrong(restore, "it does not begin as a snapshot does", why);
+	if (!read_at(restore, 0, wire_buf_add(&restore->bytes, size), size) ||
+	    !snapshot_head_get(&restore->head, restore->bytes.bytes, size))
+		return wrong(restore, "its head is cut short or damaged", why);
+	return true;
+}
+
+/* Each piece of the file, to `fd` as well unless it is -1; what is wrong, or NULL. */
+static const char *
+each_piece(const struct restore *restore, int fd)
+{
+	struct seal_stream stream;
+	uint8_t hash[SEAL_HASH_SIZE];
+	uint64_t left = restore->head.file_size, at = restore->bytes.size;
+	seal_stream_begin(&stream);
+	while (left > 0) {
+		size_t size = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
+		if (!read_at(restore, at, piece, size))
+			return "it is cut short";
+		seal_stream_add(&stream, piece, size);
+		if (fd >= 0 && write(fd, piece, size) != (ssize_t)size)
+			return strerror(errno ? errno : ENOSPC);
+		at += size;
+		left -= size;
+	}
+	seal_stream_end(&stream, hash);
+	if (memcmp(hash, restore->head.file_hash.b, sizeof hash) != 0)
+		return "its content is not what its head says: it is damaged";
+	return read_at(restore, at, piece, 1) ? "there is something behind its end" : NULL;
+}
+
+bool
+restore_open(struct restore *restore, const char *path, char *why)
+{
+	*restore = (struct restore){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC)};
+	if (restore->fd < 0)
+		return fail(path, "cannot be read", why);
+	if (!read_head(restore, why))
+		return false;
+	const char *what = each_piece(restore, -1);
+	return what == NULL || wrong(restore, what, why);
+}
+
+void
+restore_close(struct restore *restore)
+{
+	if (restore->fd >= 0)
+		close(restore->fd);
+	wire_buf_free(&restore->bytes);
+}
+
+/* ------------------------------------------------------------- putting */
+
+/* bytes NULL: the file's pieces. */
+static bool
+put_file(const struct restore *restore, const char *path, const struct wire_buf *bytes, char *why)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	const char *what = NULL;
+	if (fd < 0)
+		return fail(path, "cannot be made", why);
+	files_made(path);
+	errno = 0;
+	if (bytes && write(fd, bytes->bytes, bytes->size) != (ssize_t)bytes->size)
+		what = strerror(errno ? errno : ENOSPC);
+	if (bytes == NULL)
+		what = each_piece(restore, fd);
+	if (what == NULL && fsync(fd) < 0)
+		what = strerror(errno);
+	if (close(fd) < 0 && what == NULL)
+		what = strerror(errno);
+	if (what)
+		snprintf(why, CONF_WHY_SIZE, "%s: cannot be written: %s", path, what);
+	return what == NULL;
+}
+
+bool
+restore_put(const struct restore *restore, const char *data, char *why)
+{
+	char name[64];
+	char *folder = path_resolve(data, "snapshots");
+	char *head = path_resolve(folder, "restore.head");
+	snprintf(name, sizeof name, "%020llu-%llu.snapshot", (unsigned long long)restore->head.pos.index,
+	    (unsigned long long)restore->head.pos.term);
+	char *file = path_resolve(folder, name);
+	bool good = files_folder(folder, 0700, why) &&
+	    (restore->head.format.size == 0 || put_file(restore, file, NULL, why)) &&
+	    put_file(restore, head, &restore->bytes, why) && files_sync_folder(folder, why);
+	free(file);
+	free(head);
+	free(folder);
+	return good;
+}

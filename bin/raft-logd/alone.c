@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+/* A cluster of one, from what is left. */
+#include "alone.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lib/seal/seal.h"
+#include "commit.h"
+#include "logd.h"
+
+/* What is to be. */
+struct alone {
+	struct raft_config config;
+	uint8_t cluster[DB_HASH_SIZE];
+	struct raft_pos pos; /* of the configuration */
+	struct snapshot *snapshot; /* the newest one, of the new cluster; NULL: there is none */
+};
+
+/* This node alone; the ids of the others are used up. */
+static void
+plan_config(const struct logd *logd, struct alone *alone)
+{
+	const struct rlog_config *at = &logd->rlog.configs[logd->rlog.configs_count - 1];
+	struct raft_config *config = &alone->config, old;
+	must(raft_config_decode(&old, at->bytes, at->size));
+	const struct raft_member *self = raft_config_find(&old, &logd->identity.node);
+	if (self == NULL)
+		daemon_die(EXIT_DATA, "node %s is no member in its own log, so nobody knows its key: take another node",
+		    logd->identity.node.s);
+	*config = old;
+	config->count = 0;
+	config->members[config->count++] = *self;
+	config->members[0].role = RAFT_VOTER;
+	for (size_t i = 0; i < old.count && config->retired_count < RAFT_RETIRED_MAX; i++)
+		if (!raft_id_equal(&old.members[i].id, &self->id))
+			config->retired[config->retired_count++] = old.members[i].id;
+	must(raft_config_normalise(config));
+}
+
+static void
+plan(const struct logd *logd, struct alone *alone)
+{
+	uint8_t numbers[16];
+	plan_config(logd, alone);
+	alone->pos = (struct raft_pos){logd->rlog.last.index + 1, logd->state.term + 1};
+	wire_put_u64(numbers, alone->pos.index);
+	wire_put_u64(numbers + 8, alone->pos.term);
+	struct seal_part parts[] = {{logd->origin.cluster, sizeof logd->origin.cluster},
+	    {logd->identity.node.s, sizeof logd->identity.node.s},
+	    {logd->identity.directory, sizeof logd->identity.directory}, {numbers, sizeof numbers}};
+	seal_hash(alone->cluster, parts, 4);
+}
+
+/* The snapshot's head names the cluster: it gets another one, for the same file. */
+static void
+plan_snapshot(const struct logd *logd, struct alone *alone)
+{
+	const struct snapshot *newest = logd->snapshots.newest;
+	struct wire_buf bytes = {0};
+	if (newest == NULL)
+		return;
+	struct snapshot_head head = newest->head;
+	memcpy(head.cluster.b, alone->cluster, sizeof head.cluster.b);
+	snapshot_head_put(&bytes, &head);
+	alone->snapshot = snapshot_new(logd, &bytes, newest->file);
+	must(alone->snapshot != NULL);
+}
+
+static enum db_result
+put_beginning(struct logd *logd, const struct alone *alone)
+{
+	struct db_before before;
+	enum db_result result = db_cluster_put(logd->db, alone->cluster);
+	if (result == DB_OK)
+		result = db_joined_put(logd->db);
+	/* The chain still begins with the former cluster's id. */
+	if (result == DB_OK && db_before_get(logd->db, &before) == DB_END) {
+		memcpy(before.chain, logd->origin.cluster, sizeof before.chain);
+		result = db_before_put(logd->db, &before);
+	}
+	return result == DB_OK && alone->snapshot ? snapshot_put(logd, alone->snapshot) : result;
+}
+
+static enum db_result
+put_entry(struct logd *logd, const struct alone *alone, struct commit_log *log)
+{
+	static const struct raft_sid none;
+	static uint8_t record[RAFT_ENTRY_HEADER_SIZE + RAFT_CONFIG_SIZE_MAX];
+	struct raft_entry entry;
+	size_t size = raft_config_encode(&alone->config, record + RAFT_ENTRY_HEADER_SIZE);
+	raft_entry_header(record, alone->pos.term, RAFT_CONFIG, &none, 0, (uint32_t)size);
+	must(raft_entry_decode(&entry, NULL, record, RAFT_ENTRY_HEADER_SIZE + size));
+	log->last = alone->pos;
+	seal_chain(log->chain, logd->rlog.chain, alone->pos.index, &entry);
+	enum db_result result = db_log_put(logd->db, alone->pos.index, &entry, log->chain);
+	if (result == DB_OK)
+		result = db_term_put(logd->db, &alone->pos);
+	if (result == DB_OK)
+		result = db_config_put(logd->db, alone->pos.index, raft_entry_data(&entry), (uint32_t)size);
+	return result;
+}
+
+static void
+make(struct logd *logd, const struct alone *alone)
+{
+	struct db_state state = logd->state;
+	struct commit_log log;
+	char why[CONF_WHY_SIZE];
+	state.term = alone->pos.term;
+	state.vote = (struct raft_id){0};
+	state.commit = alone->pos;
+	state.recovering = false;
+	state.mark_valid = true;
+	state.mark_term = 0;
+	commit_begin(logd);
+	enum db_result result = put_beginning(logd, alone);
+	if (result == DB_OK)
+		result = put_entry(logd, alone, &log);
+	if (result != DB_OK)
+		daemon_die(EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
+	commit_settle(logd, &state, &log);
+	memcpy(logd->identity.cluster, alone->cluster, sizeof logd->identity.cluster);
+	if (!identity_replace(&logd->identity, logd->daemon.conf->node.data, why))
+		daemon_die(EXIT_IO, "%s; run this once more", why);
+}
+
+_Noreturn void
+recover_alone(struct logd *logd)
+{
+	struct alone alone = {0};
+	char cluster[2 * DB_HASH_SIZE + 1];
+	unsigned long long last = logd->rlog.last.index, commit = logd->rlog.commit.index;
+	plan(logd, &alone);
+	plan_snapshot(logd, &alone);
+	seal_hex(cluster, alone.cluster, sizeof alone.cluster);
+	printf("node %s %s a cluster of one, with the new id %s.\n"
+	       "Its log up to index %llu is kept, all of it as committed; %llu entries of it were not known to be.\n"
+	       "Entries that only other nodes had are lost.  The other members are removed, their ids used up: %zu.\n",
+	    logd->identity.node.s, logd->yes ? "becomes" : "would become", cluster, last, last - commit,
+	    alone.config.retired_count);
+	if (!logd->yes) {
+		printf("Nothing has been changed.  Where a quorum can still be started, do that instead.\n"
+		       "Run it again with --yes to do it, on one node only.\n");
+		exit(EXIT_RETRY);
+	}
+	make(logd, &alone);
+	log_warn("recover_alone", "last=%llu term=%llu cluster=%s", (unsigned long long)alone.pos.index,
+	    (unsigned long long)alone.pos.term, cluster);
+	printf("Done.  Start it, and let new nodes join: raft-init --join, raft-ctl member add.\n");
+	exit(EXIT_OK);
+}

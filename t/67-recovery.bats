@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034
+# The recipes of raft(7), RECOVERY, as they stand there: hosts are folders here.
+
+load helper
+
+setup() {
+	cluster_init "$BATS_TEST_TMPDIR/c" 3
+	for n in $(nodes); do
+		sed -i 's/election_timeout: .*/election_timeout: 500ms/; s/heartbeat: .*/heartbeat: 50ms/' "$CLUSTER/$n/raft.yaml"
+	done
+	cluster_start
+	ctl n1 wait
+	seq 500 | append n1
+}
+teardown() { cluster_stop; }
+
+append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml"; } # NODE <LINES
+stop_node() { for d in elect peerd logd; do kill_9 "$1" "$d"; done; }
+lines() { timeout 20 raft-tail -c "$CLUSTER/$1/raft.yaml"; }
+has_lines() { [ "$(lines "$1" | wc -l)" = "$2" ]; } # NODE COUNT
+snapshot() { PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 "$ROOT/t/tools/snapshot.py" "$@"; }
+
+# recipe TITLE: the commands below that title, each in a shell of its own, with this test's places for the page's.
+recipe() {
+	awk -v title="$1" '/^\.Ss / { on = substr($0, 5) == title } /^\.Sh / { on = 0 }
+		on && /^\.Dl \$ / { sub(/^\.Dl \$ /, ""); print }' "$ROOT/man/raft.7" |
+		sed -e 's/\\e/\\/g' -e "s#tcp://d:7101#tcp://127.0.0.1:$(free_ports 1)#g" -e "s#@\([a-z0-9]*\)/#$CLUSTER/\1/#g" \
+			-e "s#@\([a-z0-9]*\)#$CLUSTER/\1#g" -e "s#-p 7201#-p $(free_ports 3)#g" >"$BATS_TEST_TMPDIR/recipe"
+	[ -s "$BATS_TEST_TMPDIR/recipe" ]
+	while read -r line; do
+		echo "$line"
+		(cd "$CLUSTER" && timeout 60 sh -c "$line" </dev/null)
+	done <"$BATS_TEST_TMPDIR/recipe"
+}
+
+@test "recovery: a dead host is replaced by a new one under a new id" {
+	stop_node n3
+	rm -r "$CLUSTER/n3/data"
+	# The page starts raft-node on the new host between two of its commands.
+	recipe 'A dead host' 3>&- &
+	pid=$!
+	there() { grep -q cluster: "$CLUSTER/n4/members.yaml"; }
+	wait_until 30 there
+	node_start n4
+	wait "$pid"
+	seq 501 600 | append n1
+	wait_until 20 has_lines n4 600
+	[ "$(ctl n1 -j members | jq -r '[.members[] | .id + "=" + .role] | sort | join(" ")')" = 'n1=voter n2=voter n4=voter' ]
+	CLUSTER_COUNT=4
+}
+
+@test "recovery: a wiped disk is refused under its old id, and the sentence says what to do" {
+	stop_node n3
+	rm -r "$CLUSTER/n3/data"
+	mkdir "$CLUSTER/n3/data"
+	run timeout 20 raft-logd -c "$CLUSTER/n3/raft.yaml"
+	[ "$status" -eq 78 ]
+	[[ $output == *'raft-ctl member remove'* && $output == *'raft-init --join'* && $output == *'raft-ctl member add'* ]]
+}
+
+@test "recovery: of a cluster that lost its quorum one node goes on alone, and others join it" {
+	for n in n1 n2 n3; do stop_node "$n"; done
+	run timeout 20 raft-logd -c "$CLUSTER/n2/raft.yaml" --recover-alone
+	[ "$status" -eq 75 ]
+	[[ $output == *'would become a cluster of one'* && $output == *'Nothing has been changed'* ]]
+	recipe 'A lost quorum'
+	node_start n2
+	ctl n2 wait
+	has_lines n2 500
+	seq 501 510 | append n2
+	[ "$(ctl n2 -j members | jq -r '[.members[].id] | join(" ")')" = n2 ]
+	# The others come back: two clusters that do not mix.
+	node_start n1
+	node_start n3
+	alone() { [ "$(status n1 elect role)" = leader ] || [ "$(status n3 elect role)" = leader ]; }
+	wait_until 20 alone
+	has_lines n2 510
+	[ "$(status n2 elect cluster)" != "$(status n1 elect cluster)" ]
+	# Once more would be another one again; and their ids are used up.
+	run ctl n2 member add "$CLUSTER/n1/members.yaml"
+	[ "$status" -ne 0 ]
+}
+
+@test "recovery: a new cluster begins with a backup" {
+	head -c 100000 /dev/urandom >"$BATS_TEST_TMPDIR/state"
+	snapshot add "$CLUSTER/n1/run/log" 300 "$BATS_TEST_TMPDIR/state"
+	recipe 'A restore from a backup'
+	cluster_stop
+	CLUSTER=$CLUSTER/again
+	for n in $(nodes); do node_start "$n"; done
+	ctl n1 wait
+	[ "$(status n3 log snapshot)" = 300 ]
+	cmp "$BATS_TEST_TMPDIR/state" "$CLUSTER"/n2/data/snapshots/*.snapshot
+	seq 10 | append n2
+	[ "$(timeout 20 raft-tail -c "$CLUSTER/n3/raft.yaml" --from 301 | tail -n 1)" = 10 ]
+	# What was acknowledged to a session before counts as appended.
+	for n in $(nodes); do [ ! -e "$CLUSTER/$n/data/snapshots/restore.head" ]; done
+}
+
+@test "recovery: a file that is no backup, or a damaged one, is refused, and nothing is left" {
+	head -c 100000 /dev/urandom >"$BATS_TEST_TMPDIR/state"
+	cd "$BATS_TEST_TMPDIR"
+	run ctl n1 snapshot -o none
+	[ "$status" -eq 69 ]
+	[[ $output == *'this node has none'* ]]
+	snapshot add "$CLUSTER/n1/run/log" 300 state
+	ctl n1 snapshot -o backup
+	run ctl n1 snapshot -o backup
+	[ "$status" -eq 74 ]
+	[[ $output == *'exists'* ]]
+	for cut in 10 200 50000 100100; do
+		head -c "$cut" backup >bad
+		run timeout 10 raft-init --restore bad new
+		[ "$status" -eq 65 ]
+		[ ! -e new ]
+	done
+	{ cat backup; echo; } >bad
+	run timeout 10 raft-init --restore bad new
+	[ "$status" -eq 65 ]
+	run timeout 10 raft-init --restore missing new
+	[ "$status" -eq 65 ]
+	[ ! -e none.part ] && [ ! -e backup.part ]
+}
