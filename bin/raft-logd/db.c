@@ -27,11 +27,6 @@ static const char *const statement_texts[] = {
 };
 _Static_assert(sizeof statement_texts / sizeof *statement_texts == DB_STATEMENTS_COUNT, "a text for each statement");
 
-#define SNAPSHOT_TABLE                                                                             \
-	"CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), idx INTEGER NOT NULL,"      \
-	" term INTEGER NOT NULL, format TEXT NOT NULL, file TEXT NOT NULL, size INTEGER NOT NULL," \
-	" head BLOB NOT NULL, sum BLOB NOT NULL);"
-
 static const char tables[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE log (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,"
@@ -203,17 +198,23 @@ on_wal(void *arg, struct sqlite3 *sqlite, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+static unsigned long
+format_of(struct db *db)
+{
+	char text[32];
+	ask(db, "SELECT value FROM meta WHERE key = 'format'", text, sizeof text);
+	return strtoul(text, NULL, 10);
+}
+
 /* A newer format is refused before anything is written. */
 static bool
 format_known(struct db *db, char *why)
 {
-	char text[32];
-	ask(db, "SELECT value FROM meta WHERE key = 'format'", text, sizeof text);
-	unsigned long format = strtoul(text, NULL, 10);
+	unsigned long format = format_of(db);
 	if (format >= 1 && format <= DB_FORMAT)
 		return true;
-	snprintf(why, WHY_SIZE, "%s: the log is of format %.16s, this raft-logd knows format %d: use a newer raft-logd",
-	    db->path, text[0] ? text : "none", DB_FORMAT);
+	snprintf(why, WHY_SIZE, "%s: the log is of format %lu, this raft-logd knows format %d: use a newer raft-logd",
+	    db->path, format, DB_FORMAT);
 	return false;
 }
 
@@ -221,12 +222,10 @@ format_known(struct db *db, char *why)
 static void
 migrate(struct db *db)
 {
-	char text[32];
-	ask(db, "SELECT value FROM meta WHERE key = 'format'", text, sizeof text);
-	if (strtoul(text, NULL, 10) == DB_FORMAT)
+	if (format_of(db) == DB_FORMAT)
 		return;
 	execute(db, "BEGIN IMMEDIATE;" SNAPSHOT_TABLE "UPDATE meta SET value = 2 WHERE key = 'format';COMMIT");
-	log_info("migrate", "from=%s to=%d why=%s", text, DB_FORMAT, log_q("the log was of an older format"));
+	log_info("migrate", "to=%d why=%s", DB_FORMAT, log_q("the log was of an older format"));
 }
 
 static bool
@@ -508,7 +507,7 @@ db_origin_get(struct db *db, struct db_origin *origin)
 	    get_hex(db, "directory", origin->directory, sizeof origin->directory) &&
 	    get_hex(db, "cluster", origin->cluster, sizeof origin->cluster);
 	uint64_t joined;
-	origin->joined = get_integer(db, "joined", &joined) && joined == 1;
+	origin->joined = get_integer(db, "joined", &joined) && joined;
 	return good ? DB_OK : DB_DAMAGED;
 }
 

@@ -56,6 +56,12 @@ struct sqlite3_stmt;
 			" VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                 \
 	S(SNAPSHOT_GET, "SELECT file, head, sum FROM snapshot WHERE id = 1")
 
+/* Of format 2. */
+#define SNAPSHOT_TABLE                                                                             \
+	"CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), idx INTEGER NOT NULL,"      \
+	" term INTEGER NOT NULL, format TEXT NOT NULL, file TEXT NOT NULL, size INTEGER NOT NULL," \
+	" head BLOB NOT NULL, sum BLOB NOT NULL);"
+
 enum db_statement {
 #define S(NAME, sql) DB_##NAME,
 	DB_STATEMENTS(S)
