@@ -353,6 +353,7 @@ test_late_nomination(void)
 			config.count = 2;
 		}
 		append_config(&rig, 2, 1, (struct raft_pos){1, 1}, &config);
+		rig_append(&rig, 2, 1, (struct raft_pos){2, 1}, 1, 0, 2);
 		timeout_now(&rig, 2, 1);
 		CHECK(rig_status(&rig).role == RAFT_FOLLOWER && rig_status(&rig).term == 1);
 		rig_free(&rig);
