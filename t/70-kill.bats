@@ -147,8 +147,9 @@ kill_in_stream() {
 	# The commit indexes stored may differ by an entry or two: compare what both have.
 	head -n 10 "$BATS_TEST_TMPDIR/n1" >"$BATS_TEST_TMPDIR/first"
 	for n in n2 n3; do head -n 10 "$BATS_TEST_TMPDIR/$n" | cmp - "$BATS_TEST_TMPDIR/first"; done
+	# Behind the last line there may be a no-op that came to few: leaders that are stopped hand over.
 	for n in n1 n2 n3; do
-		timeout 60 sqlite3 "$CLUSTER/$n/data/log.db" "SELECT idx, hex(chain) FROM log ORDER BY idx" >"$BATS_TEST_TMPDIR/$n.chain"
+		timeout 60 sqlite3 "$CLUSTER/$n/data/log.db" "SELECT idx, hex(chain) FROM log WHERE idx <= (SELECT max(idx) FROM log WHERE kind = 2) ORDER BY idx" >"$BATS_TEST_TMPDIR/$n.chain"
 	done
 	cmp "$BATS_TEST_TMPDIR/n1.chain" "$BATS_TEST_TMPDIR/n2.chain"
 	cmp "$BATS_TEST_TMPDIR/n1.chain" "$BATS_TEST_TMPDIR/n3.chain"
