@@ -67,12 +67,17 @@ on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 	msg_query_text_put(link_out(link), &(struct msg_query_text){.what = wire_text("status")});
 }
 
+/* "Not now" may be over before the time is: raft-fsm is started anew, or the program is. */
 static void
 on_refusal(struct machine *machine, const struct msg_refusal *refusal)
 {
 	char why[WHY_SIZE];
+	enum exit_status status = (enum exit_status)refusal->exit_status;
 	snprintf(why, sizeof why, "%.*s", (int)refusal->sentence.size, (const char *)refusal->sentence.bytes);
-	fail(machine, (enum exit_status)refusal->exit_status, why);
+	if (status == EXIT_UNAVAILABLE || status == EXIT_RETRY)
+		link_break(machine->link, why);
+	else
+		fail(machine, status, why);
 }
 
 static void

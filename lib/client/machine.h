@@ -18,7 +18,8 @@ struct machine_calls {
 	/* An attempt failed, or the link ended: what was asked and not answered never will be. */
 	void (*down)(const char *why, void *arg);
 	/*
-	 * No further attempt makes sense: raft-fsm runs no machine, refuses, or cannot be reached for good.
+	 * No further attempt makes sense: raft-fsm runs no machine, or cannot be reached for good.  That the
+	 * program cannot answer now is a `down`.
 	 * May be followed by machine_free only.
 	 */
 	void (*failed)(enum exit_status status, const char *why, void *arg);
