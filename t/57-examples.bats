@@ -30,7 +30,15 @@ program() {
 	wait_until 20 running "$1"
 }
 running() { [ "$(status "$1" fsm state)" = running ]; }
+machine() { # machine NODE COMMAND: as the YAML's list
+	printf 'fsm:\n  mode: machine\n  command: [ %s ]\n' "$2" | program "$1"
+}
 append() { timeout 60 raft-append -c "$CLUSTER/n1/raft.yaml" "$@"; }
+query() { # query NODE QUERY...
+	local node=$1
+	shift
+	timeout 60 raft-query -c "$CLUSTER/$node/raft.yaml" "$@"
+}
 
 # ------------------------------------------------------------- by pipe
 
@@ -145,6 +153,34 @@ PY
 
 # ---------------------------------------------------------- on three nodes
 
+@test "examples: a counter in sh, in memory and durable, and in awk" {
+	machine n1 "$EX/counter.sh"
+	machine n2 "$EX/counter.sh, counters"
+	machine n3 "$EX/kv.awk, -v, journal=kv.journal"
+	for i in $(seq 30); do echo "incr c$((i % 3))"; done | append -r >"$BATS_TEST_TMPDIR/out"
+	seq 10 | sed p | sed p | sort -n | awk 'NR % 4' | cmp - "$BATS_TEST_TMPDIR/out"
+	for n in $(nodes); do
+		reap KILL "$(status "$n" fsm pid)"
+		[ "$(query "$n" 'get c0' 'get c1' 'get c2' | paste -sd' ')" = '10 10 10' ]
+	done
+	head -n 1 "$CLUSTER/n2/counters" | grep -qx "$(status n2 log commit)"
+}
+
+@test "examples: the database in awk and in Python, in memory and durable" {
+	machine n1 "$EX/kv.awk"
+	machine n2 "$EX/kv.py"
+	machine n3 "$EX/kv-durable.py, kv.sqlite"
+	seq 200 | sed 's/.*/put key& value of &/; n; s/.*/incr sum/' | append -r >/dev/null
+	echo 'cas key1 value of 1' | append -r 2>"$BATS_TEST_TMPDIR/err" || status=$?
+	[ "$status" -eq 65 ]
+	grep -qx 'raft-append: line 1: refused: the value is value of 1' "$BATS_TEST_TMPDIR/err"
+	for n in $(nodes); do
+		query "$n" list 'get sum' 'get key99' >"$BATS_TEST_TMPDIR/$n"
+		cmp "$BATS_TEST_TMPDIR/n1" "$BATS_TEST_TMPDIR/$n"
+	done
+	[ "$(tail -n 2 "$BATS_TEST_TMPDIR/n1" | paste -sd' ')" = '100 value of 99' ]
+}
+
 @test "examples: sinks: tee, jq and sqlite3" {
 	before=$(tail_all n1 | wc -l)
 	seq 100 | sed "s/.*/a line's & and no more/; s/.*7/an error &/" | append
@@ -160,6 +196,39 @@ PY
 	rows() { sqlite3 -cmd '.timeout 5000' "$CLUSTER/n3/lines.db" 'SELECT line FROM lines ORDER BY idx' | cmp - "$BATS_TEST_TMPDIR/all"; }
 	wait_until 20 rows
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/all")" -eq $((before + 200)) ]
+}
+
+@test "examples: batches: gzip, curl and sqlite3" {
+	port=$(free_ports 1)
+	cat >"$BATS_TEST_TMPDIR/server" <<'PY'
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    refused = False
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status = 204 if Handler.refused else 503  # the first is to come again
+        Handler.refused = True
+        if status == 204:
+            open(sys.argv[2], "ab").write(body)
+        self.send_response(status)
+        self.end_headers()
+    def log_message(self, *args):
+        pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+PY
+	spawn "$BATS_TEST_TMPDIR/server.log" python3 "$BATS_TEST_TMPDIR/server" "$port" "$BATS_TEST_TMPDIR/posted"
+	rm -f "$CLUSTER/n3/lines.db"
+	begin() { cat "$CLUSTER/$1/bare.yaml" - >"$CLUSTER/$1/raft.yaml" && daemon_start "$1" fsm; }
+	begin n1 <"$EX/batch-gzip.yaml"
+	sed "s/:8080/:$port/" "$EX/batch-curl.yaml" | begin n2
+	begin n3 <"$EX/batch-sqlite3.yaml"
+	seq 3000 | sed 's/.*/batched &/' | append
+	tail_all n1 >"$BATS_TEST_TMPDIR/all"
+	unzipped() { zcat "$CLUSTER/n1/all.gz" | cmp - "$BATS_TEST_TMPDIR/all"; }
+	wait_until 30 unzipped
+	wait_until 30 cmp "$BATS_TEST_TMPDIR/all" "$BATS_TEST_TMPDIR/posted"
+	rows() { sqlite3 -cmd '.timeout 5000' "$CLUSTER/n3/lines.db" 'SELECT line FROM lines ORDER BY idx' | cmp - "$BATS_TEST_TMPDIR/all"; }
+	wait_until 30 rows
 }
 
 @test "examples: raft-fsm in a pipeline, with a command and without" {

@@ -24,6 +24,7 @@ teardown() {
 
 # load_begin: the clients; load_end OPERATIONS: and what they have seen is linearizable.
 load_begin() {
+	: >"$HISTORY"
 	spawn "$BATS_TEST_TMPDIR/load.log" python3 "$ROOT/t/tools/kvload.py" "$CLUSTER" "$CLUSTER_COUNT" "$BATS_TEST_TMPDIR/stop" "$HISTORY"
 	LOAD=$SPAWNED
 }

@@ -18,7 +18,7 @@ WRITERS, READERS, KEYS, COUNTERS = 3, 3, 6, 2
 PATIENCE = 20  # seconds for one operation; the tools give up before
 
 cluster, nodes, stop, path = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
-history = open(path, "w")
+history = open(path, "w", buffering=1)
 lock = threading.Lock()
 
 
