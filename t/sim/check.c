@@ -158,10 +158,25 @@ check_log_cut(struct node *node, uint64_t after)
 	}
 }
 
+/* At least: a turn of several events may have gone through several terms. */
+static uint64_t
+truncate_term(const struct node *node, const struct raft_write *write)
+{
+	uint64_t term = node->term;
+
+	if (!node->gathered)
+		return node->status.term;
+	if (write->entries_count > 0 && write->entries[0].term > term)
+		term = write->entries[0].term;
+	return term;
+}
+
 /* (4) a leader only appends, (7) nothing committed goes. */
 static void
-check_truncate(struct sim *sim, struct node *node, uint64_t after)
+check_truncate(struct sim *sim, struct node *node, const struct raft_write *write)
 {
+	uint64_t after = write->truncate_after;
+
 	if (after >= node->issued.last) {
 		if (after > node->issued.last)
 			sim_fail(sim, "n%d truncates its log where it has none", node->number + 1);
@@ -178,7 +193,7 @@ check_truncate(struct sim *sim, struct node *node, uint64_t after)
 		    node->number + 1, after, node->commit);
 	/* A late message of a leader that was deposed before it was committed may still do that. */
 	if (check_committed(sim, after + 1) == slog_at(&node->issued, after + 1) &&
-	    sim->check.commits[after].term <= node->status.term)
+	    sim->check.commits[after].term <= truncate_term(node, write))
 		sim_fail(sim, "n%d truncates entry %" PRIu64 ", which is committed",
 		    node->number + 1, after + 1);
 	if (members_of(sim, node)->entry != NULL && members_of(sim, node)->entry->index > after)
@@ -292,7 +307,7 @@ check_write(struct sim *sim, struct node *node, const struct raft_write *write)
 	if (write->install)
 		check_install(sim, node, write->install_pos);
 	if (write->truncate)
-		check_truncate(sim, node, write->truncate_after);
+		check_truncate(sim, node, write);
 	if (write->entries_count > 0 && write->first_index != node->issued.last + 1)
 		sim_fail(sim, "n%d writes from index %" PRIu64 " behind %" PRIu64, node->number + 1,
 		    write->first_index, node->issued.last);

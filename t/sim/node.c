@@ -173,6 +173,7 @@ node_perform(struct sim *sim, struct node *node, const struct raft_update *updat
 		node_fetch(sim, node, &update->fetches[i]);
 	for (size_t i = 0; i < update->snapshots_count; i++)
 		snap_send(sim, node, (size_t)sim_number(&update->snapshots[i].peer));
+	node->gathered = false;
 	node_wake_at(sim, node, update->wake_at);
 	node_watch_silence(sim, node);
 }
@@ -192,6 +193,7 @@ static void
 node_gather(struct sim *sim, struct node *node, struct raft_event *event)
 {
 	raft_step(node->core, event, NULL);
+	node->gathered = true;
 	if (!node->flush_pending && !node->turn)
 		node_post_flush(sim, node, rng_below(&sim->rng, 3000));
 }
@@ -249,6 +251,7 @@ node_forget(struct node *node)
 	node->write_number = 0;
 	node->write_term = node->disk.term;
 	node->write_vote = node->disk.vote;
+	node->gathered = false;
 	node->flush_pending = false;
 	node->turn = false;
 	node->posted_us = UINT64_MAX;
@@ -288,7 +291,7 @@ node_start(struct sim *sim, struct node *node)
 	struct raft_start start;
 
 	sim_config(sim, &first, false);
-	snap_forget_ready(&node->disk);
+	sim->counters[COUNT_SNAPSHOTS_UNUSED] += snap_forget_ready(&node->disk);
 	start = disk_start(sim, node, &first);
 	node->incarnation++;
 	kept = slog_common(&node->issued, &node->disk.rows);

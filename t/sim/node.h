@@ -56,6 +56,7 @@ struct node {
 	uint64_t write_number, write_term;   /* of its last write */
 	int write_vote;
 
+	bool gathered; /* the update at hand is of several events */
 	bool flush_pending;
 	bool turn;             /* all that comes before the FLUSH is one turn of its loop */
 	uint64_t wake_us;      /* when its timer is due; UINT64_MAX: not at all */

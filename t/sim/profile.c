@@ -233,6 +233,10 @@ profile_draw(struct profile *profile, const char *name, struct rng *rng)
 	if (kind->fault_pause_ms > 0)
 		profile->fault_pause_us =
 		    rng_range(rng, kind->fault_pause_ms * 100, kind->fault_pause_ms * 1500);
+	/* Else no leader would live for long enough to commit anything. */
+	if (profile->fault_pause_us > 0 &&
+	    profile->fault_pause_us < 500 * profile->election_timeout_ms)
+		profile->fault_pause_us = 500 * profile->election_timeout_ms;
 	memcpy(profile->weights, kind->weights, sizeof profile->weights);
 	return true;
 }

@@ -45,13 +45,17 @@ snap_compact_some(struct sim *sim, struct node *node)
 
 /* -------------------------------------------------------- installation */
 
-void
+size_t
 snap_forget_ready(struct disk *disk)
 {
+	size_t count = 0;
+
 	for (size_t i = 0; i < SNAPS_READY; i++) {
+		count += disk->ready[i].at != NULL;
 		raft_sessions_free(disk->ready[i].sessions);
 		disk->ready[i] = (struct snap){NULL, NULL};
 	}
+	return count;
 }
 
 struct snap
@@ -224,6 +228,7 @@ courier_arrive(struct sim *sim, size_t number)
 		return;
 	}
 	sim->counters[COUNT_SNAPSHOTS_READY]++;
+	sim->counters[COUNT_SNAPSHOTS_UNUSED] += disk->ready[slot].at != NULL;
 	raft_sessions_free(disk->ready[slot].sessions);
 	disk->ready[slot] = courier->snap;
 	courier->snap.sessions = NULL;

@@ -48,8 +48,8 @@ struct snap snap_take_ready(struct sim *sim, struct node *node, struct raft_pos 
 void snap_install(struct sim *sim, struct node *node, struct snap *snap);
 /* raft-logd may compact now. */
 void snap_compact_some(struct sim *sim, struct node *node);
-/* A new elector is not told of what came for the old one. */
-void snap_forget_ready(struct disk *disk);
+/* A new elector is not told of what came for the old one.  How many that were. */
+size_t snap_forget_ready(struct disk *disk);
 void snap_free(struct sim *sim);
 
 #endif
