@@ -107,6 +107,7 @@ help:
 	@echo 'unit       unit tests alone'
 	@echo 'install    DESTDIR= PREFIX=; uninstall takes it away again'
 	@echo 'sim soak   the simulator: a thousand seeds; for SECONDS=n'
+	@echo 'coverage   branches of the core that its tests take, a line a file'
 	@echo 'mutants    planted bugs in the core: each must be found'
 	@echo 'fuzz       every decoder, SECONDS=n each'
 	@echo 'partitions longer network faults, in namespaces and through a relay'
@@ -130,6 +131,10 @@ soak: sim-program
 	@$(B)/t/sim --jobs $(SIM_JOBS) --seed $$(date +%s) --seconds $(SECONDS)
 mutants:
 	@t/mutants/run
+.PHONY: coverage
+coverage:
+	@mkdir -p $(B)
+	@t/coverage $(B)/coverage
 
 # Fuzzers: each t/fuzz/NAME.c feeds one decoder, or the core, with anything (t/fuzz/fuzz.h).
 FUZZERS := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
