@@ -35,6 +35,7 @@ filled() {
 	logd_start "$1"
 	entries "$1" 1 "$2"
 }
+gone_or_up() { gone "$SPAWNED" || answers "$D"; }
 first_is() { has_status "$1" first "$2"; } # DIR INDEX
 
 @test "snapshot: its row is the newest, and the log before it goes; readers are told the first entry (§5.1)" {
@@ -313,4 +314,13 @@ first_is() { has_status "$1" first "$2"; } # DIR INDEX
 		[ "$(sqlite3 "$D/data/log.db" "SELECT value FROM meta WHERE key = 'format'")" = 2 ]
 	done
 }
-gone_or_up() { gone "$SPAWNED" || answers "$D"; }
+
+
+@test "snapshot: who waits for entries below the beginning is told of the gap at once, also when nothing lies behind it" {
+	filled "$D" 100
+	snapshot add "$D/run/log" 100 "$S/state"
+	wait_until 10 first_is "$D" 101
+	run timeout 20 raft-tail -f -c "$D/raft.yaml" --from 50
+	[ "$status" -eq 4 ]
+	[[ $output == *'first available index is 101'* ]]
+}

@@ -31,7 +31,8 @@ program() {
 }
 running() { [ "$(status "$1" fsm state)" = running ]; }
 machine() { # machine NODE COMMAND: as the YAML's list
-	printf 'fsm:\n  mode: machine\n  command: [ %s ]\n' "$2" | program "$1"
+	# No pipeline: what is started in one is not stopped by teardown.
+	program "$1" <<<$'fsm:\n  mode: machine\n  command: [ '"$2 ]"
 }
 append() { timeout 60 raft-append -c "$CLUSTER/n1/raft.yaml" "$@"; }
 query() { # query NODE QUERY...
@@ -220,7 +221,7 @@ PY
 	rm -f "$CLUSTER/n3/lines.db"
 	begin() { cat "$CLUSTER/$1/bare.yaml" - >"$CLUSTER/$1/raft.yaml" && daemon_start "$1" fsm; }
 	begin n1 <"$EX/batch-gzip.yaml"
-	sed "s/:8080/:$port/" "$EX/batch-curl.yaml" | begin n2
+	begin n2 < <(sed "s/:8080/:$port/" "$EX/batch-curl.yaml")
 	begin n3 <"$EX/batch-sqlite3.yaml"
 	seq 3000 | sed 's/.*/batched &/' | append
 	tail_all n1 >"$BATS_TEST_TMPDIR/all"

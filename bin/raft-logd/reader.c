@@ -110,7 +110,8 @@ serve(struct logd *logd, struct peer *peer, const struct read_request *read, boo
 	uint64_t upto = peer->kind == WIRE_ELECTOR ? rlog->last.index : rlog->commit.index;
 	uint64_t from = read->from > rlog->before.index ? read->from : rlog_first_available(rlog);
 	size_t held;
-	if (from > upto && read->wait)
+	/* What is compacted away is said at once, also when nothing is behind it yet. */
+	if (from > upto && read->wait && read->from > rlog->before.index)
 		return WAITING;
 	if (from > upto) {
 		put_head(logd, peer, read, from, 0, (struct wire_bytes){(const uint8_t *)"", 0});
