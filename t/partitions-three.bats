@@ -136,7 +136,7 @@ fast() {
 @test "10 Mbit/s and a stream that wants more: heartbeats are in time, the leader stays" {
 	for n in $(nodes); do slow "$n"; done
 	python3 -c 'for i in range(6000): print("slow", i, "x" * 1000)' >"$CLUSTER/account/slow.sent"
-	timeout 100 raft-append -c "$CLUSTER/$F/raft.yaml" -t 60s "$CLUSTER/account/slow.sent"
+	timeout 100 raft-append -c "$CLUSTER/$F/raft.yaml" -t 20s "$CLUSTER/account/slow.sent"
 	echo 0 >"$CLUSTER/account/slow.status"
 	within 40 settled || settled
 	for n in $(nodes); do fast "$n"; done

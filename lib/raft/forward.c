@@ -8,13 +8,6 @@
 
 #include <string.h>
 
-enum {
-	/* In election timeouts.  When the leader is lost, no forward waits for so long. */
-	FORWARD_TIMEOUTS = 4,
-	FORWARD_SLOW = 10,
-	FORWARD_PART = 128 << 10
-};
-
 static struct forward *
 forwards_first(const struct forwards *forwards)
 {
@@ -57,56 +50,37 @@ forwards_remove(struct forwards *forwards, size_t place)
 		forwards->head = 0;
 }
 
-/* A part of the proposal: the first of count entries is at `first`. */
-static void
-forward_part(struct raft *raft, const struct raft_proposal *proposal, size_t first, size_t count, uint64_t size)
+void
+forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 {
 	struct forwards *forwards = &raft->forwards;
+	struct origin origin = {.local = true, .ticket = proposal->ticket};
+	struct forward forward = {0};
 	struct raft_propose *propose;
-	struct forward forward = {
-	    .ticket = proposal->ticket,
-	    .request = ++raft->request,
-	    .serial = proposal->entries[first].serial,
-	    .count = count,
-	    .size = size,
-	    .deadline.ms = raft->now.ms + FORWARD_TIMEOUTS * raft->settings.election_timeout_ms,
-	};
 
-	forwards->bytes += size;
+	for (size_t i = 0; i < proposal->entries_count; i++)
+		forward.size += proposal->entries[i].size;
+	forward.ticket = proposal->ticket;
+	forward.serial = proposal->entries[0].serial;
+	forward.count = proposal->entries_count;
+	forward.deadline.ms = raft->now.ms + raft->settings.election_timeout_ms;
+	if (forwards->count >= CORE_FORWARDS_MAX ||
+	    (forwards->bytes > 0 &&
+		forwards->bytes + forward.size > raft->settings.uncommitted_size_max)) {
+		answer_refuse(raft, &origin, forward.serial, forward.count, RAFT_BUSY_REASON);
+		return;
+	}
+	forward.request = ++raft->request;
+	forwards->bytes += forward.size;
 	*forwards_insert(forwards, forwards->count) = forward;
+
 	propose = &out_message(raft, RAFT_MSG_PROPOSE, &raft->leader)->propose;
 	propose->start_number = raft->start_number;
 	propose->request = forward.request;
 	propose->fence = proposal->fence;
 	propose->epoch = proposal->epoch;
 	propose->seen = proposal->seen;
-	out_own_entries(raft, propose, proposal->entries + first, count);
-}
-
-/* Ours: in parts, so that on a slow way the first answers come while the rest is under way. */
-void
-forward_propose(struct raft *raft, const struct raft_proposal *proposal)
-{
-	struct forwards *forwards = &raft->forwards;
-	const struct raft_entry *entries = proposal->entries;
-	struct origin origin = {.local = true, .ticket = proposal->ticket};
-	uint64_t size = 0;
-
-	for (size_t i = 0; i < proposal->entries_count; i++)
-		size += entries[i].size;
-	if (forwards->count >= CORE_FORWARDS_MAX ||
-	    (forwards->bytes > 0 && forwards->bytes + size > raft->settings.uncommitted_size_max)) {
-		answer_refuse(
-		    raft, &origin, entries[0].serial, proposal->entries_count, RAFT_BUSY_REASON);
-		return;
-	}
-	for (size_t first = 0, next = 0; first < proposal->entries_count; first = next) {
-		size = 0;
-		do
-			size += entries[next++].size;
-		while (next < proposal->entries_count && size + entries[next].size <= FORWARD_PART);
-		forward_part(raft, proposal, first, next - first, size);
-	}
+	out_own_entries(raft, propose, proposal->entries, proposal->entries_count);
 }
 
 void
@@ -194,7 +168,6 @@ forward_answer(struct raft *raft, const struct raft_message *message)
 		    answer->count > forward->count - (answer->serial - forward->serial))
 			continue;
 		out_answer(raft, forward->ticket, answer);
-		forwards->answered_at = raft->now;
 		forwards_answered(forwards, place, answer->serial, answer->count);
 		return;
 	}
@@ -223,25 +196,10 @@ forward_fail(struct raft *raft, enum raft_reason reason)
 	must(raft->forwards.bytes == 0);
 }
 
-/*
- * Ours: while the leader answers others, a request is on its slow way, and to send it again would make the way
- * slower.  Not for ever: it may be the one that was lost.
- */
-uint64_t
-forward_deadline(const struct raft *raft)
-{
-	uint64_t timeout_ms = raft->settings.election_timeout_ms;
-	uint64_t deadline = forwards_first(&raft->forwards)->deadline.ms;
-	uint64_t silent = raft->forwards.answered_at.ms + timeout_ms;
-
-	if (silent <= deadline)
-		return deadline;
-	return silent < deadline + FORWARD_SLOW * timeout_ms ? silent : deadline + FORWARD_SLOW * timeout_ms;
-}
-
 void
 forward_tick(struct raft *raft)
 {
-	while (raft->forwards.count > 0 && forward_deadline(raft) <= raft->now.ms)
+	while (raft->forwards.count > 0 &&
+	       forwards_first(&raft->forwards)->deadline.ms <= raft->now.ms)
 		forward_give_up(raft, 0, RAFT_NO_ANSWER_REASON);
 }

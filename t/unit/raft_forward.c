@@ -95,11 +95,7 @@ test_forwarded(void)
 	answer_message(&rig, propose.start_number + 1, propose.request, RAFT_COMMITTED, 7, 4, 30);
 	answer_message(&rig, propose.start_number, propose.request + 1, RAFT_COMMITTED, 7, 4, 30);
 	CHECK(rig.answers_count == 2);
-	/* The leader is heard, and says nothing of it: that ends, too. */
-	for (int i = 0; i < 30 && rig.answers_count == 2; i++) {
-		rig_time(&rig, RIG_E / 2);
-		rig_append(&rig, 2, 1, (struct raft_pos){1, 1}, 0, 0, 1);
-	}
+	rig_time(&rig, RIG_E);
 	CHECK(rig.answers_count == 3 && answer_at(&rig, 2)->verdict == RAFT_UNKNOWN);
 	CHECK(answer_at(&rig, 2)->serial == 7 && answer_at(&rig, 2)->count == 4);
 	CHECK(answer_at(&rig, 2)->reason == RAFT_NO_ANSWER_REASON);
