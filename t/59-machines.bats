@@ -84,12 +84,6 @@ finish() {
 	[ "$(wc -l <"$t/n1.keys")" -eq $((all + 1)) ]
 }
 
-node_kill() { # NODE: all of it at once
-	local d
-	for d in fsm elect peerd logd; do kill -KILL "$(daemon_pid "$1" "$d")"; done
-	for d in fsm elect peerd logd; do wait_until 10 gone "$(daemon_pid "$1" "$d")"; done
-}
-
 @test "machines: awk, Python and raft-kv end equal, and every reply comes, while programs and leaders die" {
 	for n in $(nodes); do client "$n" 700; done
 	for _ in 1 2; do
@@ -106,22 +100,4 @@ node_kill() { # NODE: all of it at once
 	finish 700
 	# A durable program has no entry again, and its replies outlast it in raft-fsm: none was lost.
 	[ "$(cat "$BATS_TEST_TMPDIR"/n?.status | sort -u)" = 0 ]
-}
-
-@test "machines: awk, Python and raft-kv end equal while daemons and whole nodes die" {
-	for n in $(nodes); do client "$n" 700; done
-	for n in $(nodes); do
-		go_on
-		reap KILL "$(daemon_pid "$n" fsm)"
-		daemon_start "$n" fsm
-		reap KILL "$(daemon_pid "$n" logd)"
-		daemon_start "$n" logd
-		wait_until 30 has_fsm "$n"
-		go_on
-		node_kill "$n"
-		go_on
-		node_start "$n"
-		wait_until 30 has_fsm "$n"
-	done
-	finish 700
 }

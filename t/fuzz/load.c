@@ -125,7 +125,8 @@ seed(size_t members, uint64_t before)
 {
 	struct wire_buf out = { 0 }, terms = { 0 }, configs = { 0 }, sessions = { 0 }, entries = { 0 };
 	struct raft_config config = { .count = members,
-		.members = { { { "n1" }, RAFT_VOTER, { 1 }, "" }, { { "n2" }, RAFT_VOTER, { 2 }, "tcp://a:1" } } };
+		.members = { { .id = { "n1" }, .role = RAFT_VOTER, .key = { 1 } },
+		    { .id = { "n2" }, .role = RAFT_VOTER, .key = { 2 }, .address = "tcp://a:1" } } };
 	struct raft_session session = { .sid = { { 1 } }, .serial = 1, .last_index = before + 2 };
 	struct raft_sid sid = { { 1 } };
 	uint8_t encoded[RAFT_CONFIG_SIZE_MAX];
