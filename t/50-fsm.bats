@@ -239,7 +239,7 @@ delivered_some() { [ "$(key delivered || echo 0)" -gt 0 ]; }
 @test "fsm: a program that is stopped in the middle gets whole entries only" {
 	yes "$(printf '%0100000d' 7)" | head -n 200 >"$IN"
 	logd
-	fsm -- sh -c "sleep 0.5; cat >'$OUT'"
+	fsm -- sh -c "sleep 2; cat >'$OUT'"
 	wait_until 5 key_is state running
 	wait_until 5 delivered_some
 	reap TERM "$FSM"
