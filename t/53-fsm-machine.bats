@@ -235,7 +235,7 @@ misbehaves() {
 	key_is poison 52
 	status_line | grep -q 'entry 52: the program exited with 3'
 	[ "$(starts)" -eq 3 ]
-	run timeout 20 raft-query -c "$N/raft.yaml" --stale count
+	run timeout 20 raft-query -t 2s -c "$N/raft.yaml" --stale count
 	[ "$status" -eq 69 ]
 	[[ $output == *'entry 52'* ]]
 	touch "$N/mended"
