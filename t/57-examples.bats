@@ -161,7 +161,7 @@ PY
 	for i in $(seq 30); do echo "incr c$((i % 3))"; done | append -r >"$BATS_TEST_TMPDIR/out"
 	seq 10 | sed p | sed p | sort -n | awk 'NR % 4' | cmp - "$BATS_TEST_TMPDIR/out"
 	for n in $(nodes); do
-		reap KILL "$(status "$n" fsm pid)"
+		program_kill "$n"
 		[ "$(query "$n" 'get c0' 'get c1' 'get c2' | paste -sd' ')" = '10 10 10' ]
 	done
 	head -n 1 "$CLUSTER/n2/counters" | grep -qx "$(status n2 log commit)"

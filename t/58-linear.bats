@@ -83,7 +83,7 @@ has_fsm() { [ "$(status "$1" fsm state)" = running ]; }
 	for _ in 1 2 3; do
 		for n in $(nodes); do
 			go_on
-			kill -KILL "$(status "$n" fsm pid)"
+			program_kill "$n"
 			go_on
 			reap KILL "$(daemon_pid "$n" fsm)"
 			daemon_start "$n" fsm

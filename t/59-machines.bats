@@ -108,7 +108,7 @@ finish() {
 	for _ in 1 2; do
 		for n in $(nodes); do
 			go_on
-			kill -KILL "$(status "$n" fsm pid)"
+			program_kill "$n"
 		done
 		go_on
 		leads=$(leader)
