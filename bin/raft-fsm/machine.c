@@ -116,7 +116,10 @@ machine_restart(struct fsm *fsm)
 	m->deaths = 0;
 	m->backoff_ms = MACHINE_BACKOFF_MIN_MS;
 	if (m->phase == PHASE_DOWN && child_pid(m->child) == 0) {
-		if (uv_is_active((uv_handle_t *)&m->again) || fsm->state == FSM_POISON || fsm->state == FSM_GAP)
+		bool stays_down = fsm->state == FSM_POISON || fsm->state == FSM_GAP;
+		if (stays_down)
+			fsm_state(fsm, FSM_STARTING, "");
+		if (stays_down || uv_is_active((uv_handle_t *)&m->again))
 			machine_start_now(m);
 	} else if (m->phase == PHASE_ENDING) {
 		m->restart = true;

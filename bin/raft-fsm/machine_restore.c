@@ -16,6 +16,7 @@ feed_from(struct machine *m, uint64_t index)
 	m->moved = mono_now();
 	feed_mark(m->feed, index);
 	m->snap.since = (struct amount){.entries = index > m->snap.index ? index - m->snap.index : 0};
+	reader_snap_release(m->fsm->reader);
 	reader_seek(m->fsm->reader, index + 1);
 	machine_pump(m);
 }
@@ -48,6 +49,7 @@ no_way(struct machine *m, const struct reader_snapshot *found)
 	snprintf(why, sizeof why,
 	    "entry %" PRIu64 " is needed and compacted away, the first one left is %" PRIu64 ", and %s", m->base + 1,
 	    m->gap_first, more);
+	reader_snap_release(m->fsm->reader);
 	machine_hold(m, FSM_GAP, why);
 }
 

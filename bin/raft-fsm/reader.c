@@ -345,7 +345,7 @@ on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, v
 		take_cursor(reader, body, size);
 	else if (number == MSG_SNAP_FOUND || number == MSG_SNAP_PATH_REPLY || number == MSG_SNAP_ADDED)
 		take_snap(reader, number, body, size);
-	else
+	else if (number != MSG_SNAP_DATA) /* to a release */
 		link_break(link, "raft-logd sent a message that was not asked for");
 }
 
@@ -457,6 +457,13 @@ reader_snap_add(struct reader *reader, uint64_t index, const char *path, const c
 	must((reader->snap_add_path = strdup(path)) != NULL);
 	must((reader->snap_format = strdup(format)) != NULL);
 	snap_ask(reader, MSG_SNAP_ADD);
+}
+
+void
+reader_snap_release(struct reader *reader)
+{
+	if (link_up(reader->link))
+		msg_snap_read_put(link_out(reader->link), &(struct msg_snap_read){.request = ++reader->request});
 }
 
 bool

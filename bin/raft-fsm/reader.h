@@ -78,6 +78,8 @@ void reader_cursor_set(struct reader *reader, const char *name, uint64_t index);
 void reader_snap_find(struct reader *reader);
 void reader_snap_path(struct reader *reader);
 void reader_snap_add(struct reader *reader, uint64_t index, const char *path, const char *format);
+/* At any time: raft-logd need not keep what was found, nor the log behind it, for us any longer. */
+void reader_snap_release(struct reader *reader);
 
 /*
  * Asks raft-logd for its commit index now; told is called once, at the answer or when it

@@ -181,12 +181,15 @@ take_snap(struct conn *conn, uint16_t number, const uint8_t *body, size_t size)
 	struct msg_snap_find find;
 	struct msg_snap_path path;
 	struct msg_snap_add add;
+	struct msg_snap_read read;
 	if (number == MSG_SNAP_FIND && msg_snap_find_get(&find, body, size))
 		snap_find(conn, find.request);
 	else if (number == MSG_SNAP_PATH && msg_snap_path_get(&path, body, size))
 		snap_path(conn, path.request);
 	else if (number == MSG_SNAP_ADD && msg_snap_add_get(&add, body, size))
 		snap_add(conn, &add);
+	else if (number == MSG_SNAP_READ && msg_snap_read_get(&read, body, size) && read.size_max == 0)
+		msg_snap_data_put(conn_out(conn), &(struct msg_snap_data){.request = read.request});
 	else
 		return false;
 	return true;

@@ -1,0 +1,273 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# Machines on three nodes with all daemons: poison, and snapshots of the program.
+# shellcheck disable=SC2030,SC2031,SC2317
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	cluster_init "$BATS_TEST_TMPDIR/c"
+	for n in $(nodes); do
+		program >"$CLUSTER/$n/machine.py"
+		echo 'logd: { keep_tail: 0B }' >>"$CLUSTER/$n/raft.yaml"
+		cp "$CLUSTER/$n/raft.yaml" "$CLUSTER/$n/bare.yaml"
+	done
+	ERR=$BATS_TEST_TMPDIR/err
+}
+teardown() { cluster_stop; }
+
+# A list of the entries.  Some entries and files make it misbehave; the file requests has what each incarnation
+# was asked: restore, and the first entry.
+program() {
+	cat <<-'PY'
+		import os, sys, time
+		state, first = [], True
+		def say(text):
+		    print(text, flush=True)
+		def note(text):
+		    with open("requests", "a") as f:
+		        print(text, file=f)
+		say("ready 0")
+		for line in sys.stdin:
+		    word, _, rest = line.rstrip("\n").partition(" ")
+		    if word == "entry":
+		        index, _, data = rest.partition(" ")
+		        if first: note("entry " + index)
+		        first = False
+		        if data == "poison" and not os.path.exists("mended"): sys.exit(3)
+		        state.append(data)
+		        say("ok %d" % len(state))
+		    elif word == "query":
+		        say("ok %d" % len(state))
+		    elif word == "snapshot":
+		        if os.path.exists("snap-refuse"): say("refused not today"); continue
+		        if os.path.exists("snap-hang"): time.sleep(1000)
+		        with open(rest, "w") as f:
+		            f.write("".join(s + "\n" for s in state))
+		            if os.path.exists("snap-die"): f.flush(); os.unlink("snap-die"); sys.exit(4)
+		        say("ok")
+		    elif word == "restore":
+		        note("restore")
+		        state = open(rest).read().splitlines()
+		        say("ok")
+	PY
+}
+
+# configure NODE [LINE OF fsm:]...
+configure() {
+	local node=$1
+	shift
+	{
+		cat "$CLUSTER/$node/bare.yaml"
+		printf 'fsm:\n  mode: machine\n  command: [ python3, machine.py ]\n  stop_timeout: 1s\n'
+		for line; do echo "  $line"; done
+	} >"$CLUSTER/$node/raft.yaml"
+}
+begin() { # begin [LINE OF fsm:]...
+	for n in $(nodes); do configure "$n" "$@"; done
+	cluster_start
+	ctl n1 wait
+	for n in $(nodes); do wait_until 30 fsm_is "$n" state running; done
+}
+fsm_is() { [ "$(status "$1" fsm "$2")" = "$3" ]; } # NODE KEY VALUE
+log_is() { [ "$(status "$1" log "$2")" = "$3" ]; } # NODE KEY VALUE
+append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}"; }
+query_is() { [ "$(timeout 30 raft-query -c "$CLUSTER/$1/raft.yaml" count)" = "$2" ]; }
+snapshot_of() { find "$CLUSTER/$1/data/snapshots" -name '*.snapshot'; }
+hash_of() { sha256sum <"$(snapshot_of "$1")"; }
+# prefix INDEX: the entries of clients up to there, as the log has them.
+prefix() { timeout 60 raft-tail -c "$CLUSTER/$1/raft.yaml" --to "$2"; }
+node_kill() { for d in fsm elect peerd logd; do kill_9 "$1" "$d"; done; }
+requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
+
+@test "poison: each node's program stops at the same entry, the status says so, consensus goes on, and restart clears it" {
+	begin
+	seq 100 | append n1
+	echo poison | append n2
+	seq 101 200 | append n3
+	for n in $(nodes); do wait_until 60 fsm_is "$n" state poison; done
+	poison=$(timeout 30 raft-tail -F json -c "$CLUSTER/n1/raft.yaml" | jq 'select(.data == "poison").index')
+	for n in $(nodes); do
+		fsm_is "$n" poison "$poison"
+		# The whole text, which a person reads.
+		# As text, which a person reads.
+		ctl "$n" status >"$BATS_TEST_TMPDIR/status"
+		grep -q "^fsm  *state=poison  mode=machine" "$BATS_TEST_TMPDIR/status"
+		grep -q "  poison=$poison\$" "$BATS_TEST_TMPDIR/status"
+		grep -q "why=entry $poison: the program exited with 3, each time .* raft-ctl fsm restart" "$BATS_TEST_TMPDIR/status"
+		# All before it were answered, and nothing behind.
+		fsm_is "$n" delivered $((poison - 1))
+	done
+	seq 201 300 | append n2
+	[ "$(tail_all n3 | wc -l)" -eq 301 ]
+	run -76 append n1 -r -t 10s <<<'more'
+	[[ $output == *"entry $poison: the program exited with 3"* ]]
+	run -69 timeout 30 raft-query -t 1s -c "$CLUSTER/n2/raft.yaml" count
+	[[ $output == *"entry $poison: the program exited with 3"* ]]
+	# Restarted without being mended it stops there again.
+	ctl n1 fsm restart
+	wait_until 60 fsm_is n1 state poison
+	fsm_is n1 poison "$poison"
+	for n in $(nodes); do
+		touch "$CLUSTER/$n/mended"
+		ctl "$n" fsm restart
+		wait_until 30 query_is "$n" 302
+		fsm_is "$n" state running
+		fsm_is "$n" poison 0
+		fsm_is "$n" why ''
+	done
+}
+
+@test "snapshot: on several nodes at one index the states are equal, and each stands for exactly its index under load" {
+	begin 'snapshot: { entries: 700 }'
+	for _ in $(seq 10); do
+		seq 300
+		sleep 0.1
+	done | append n1
+	for n in $(nodes); do
+		wait_until 30 fsm_is "$n" lag 0
+		wait_until 30 fsm_is "$n" snapshot_step idle
+		label=$(status "$n" fsm snapshot)
+		[ "$label" -ge 700 ]
+		log_is "$n" snapshot "$label"
+	done
+	# Their own are each at an index of its own; asked for when all is quiet they are at one.
+	echo last | append n2
+	for n in $(nodes); do
+		wait_until 30 query_is "$n" 3001
+		ctl "$n" snapshot >/dev/null
+	done
+	for n in $(nodes); do
+		wait_until 20 log_is "$n" snapshot "$(status n1 log snapshot)"
+		[ "$(hash_of "$n")" = "$(hash_of n1)" ]
+		[ "$(wc -l <"$(snapshot_of "$n")")" -eq 3001 ]
+	done
+}
+
+@test "snapshot: each is the prefix of the log that its index names, while lines are appended" {
+	begin
+	# Here the log stays whole, so that each can be compared with it.
+	for n in $(nodes); do sed -i 's/keep_tail: .*/keep_tail: 1GiB }/' "$CLUSTER/$n/bare.yaml" && configure "$n"; done
+	for n in $(nodes); do reap TERM "$(daemon_pid "$n" logd)" && daemon_start "$n" logd; done
+	for n in $(nodes); do wait_until 30 fsm_is "$n" state running; done
+	until [ -e "$BATS_TEST_TMPDIR/enough" ]; do
+		seq 50
+		sleep 0.02
+	done | append n1 -t 60s 3>&- &
+	writer=$!
+	for i in 1 2 3; do
+		for n in $(nodes); do
+			more() { [ "$(status "$n" fsm delivered)" -gt $((i * 500)) ]; }
+			wait_until 30 more
+			ctl "$n" snapshot >/dev/null
+			label=$(status "$n" fsm snapshot)
+			prefix "$n" "$label" | cmp - "$(snapshot_of "$n")"
+			echo "$label" >>"$BATS_TEST_TMPDIR/labels"
+		done
+	done
+	touch "$BATS_TEST_TMPDIR/enough"
+	wait "$writer"
+	[ "$(sort -u "$BATS_TEST_TMPDIR/labels" | wc -l)" -ge 3 ]
+}
+
+@test "snapshot: a node that was down past compaction restores first, then is fed what follows" {
+	begin
+	seq 500 | append n1
+	for n in $(nodes); do wait_until 30 query_is "$n" 500; done
+	node_kill n3
+	seq 501 2000 | append n1
+	for n in n1 n2; do
+		wait_until 30 query_is "$n" 2000
+		ctl "$n" snapshot >/dev/null
+	done
+	label=$(status n1 fsm snapshot)
+	for n in n1 n2; do wait_until 30 log_is "$n" first $((label + 1)); done
+	seq 2001 2010 | append n2
+	rm "$CLUSTER/n3/requests"
+	node_start n3
+	wait_until 60 query_is n3 2010
+	# A fresh program was begun with what it had, then the snapshot came from another node.
+	grep -q "ev=restore index=$label" "$CLUSTER/n3/fsm.log"
+	tail -n 2 "$CLUSTER/n3/requests" | head -n 1 | grep -qx restore
+	[ "$(tail -n 1 "$CLUSTER/n3/requests")" = "$(timeout 30 raft-tail -F json -c "$CLUSTER/n3/raft.yaml" --from $((label + 1)) |
+		jq -r '"entry \(.index)"' | head -n 1)" ]
+	log_is n3 first $((label + 1))
+	[ "$(hash_of n3)" = "$(hash_of n1)" ]
+	# And it goes on from there after a kill of the program alone.
+	program_kill n3
+	wait_until 30 query_is n3 2010
+}
+
+@test "snapshot: one that is refused, hangs or dies leaves the old one and the log, says why, and consensus goes on" {
+	begin 'snapshot_timeout: 3s'
+	seq 100 | append n1
+	wait_until 30 query_is n1 100
+	ctl n1 snapshot >/dev/null
+	label=$(status n1 fsm snapshot)
+	wait_until 20 log_is n1 first $((label + 1))
+	hash_of n1 >"$BATS_TEST_TMPDIR/old"
+	seq 101 200 | append n1
+	unchanged() {
+		log_is n1 snapshot "$label"
+		log_is n1 first $((label + 1))
+		fsm_is n1 snapshot_step idle
+		hash_of n1 | cmp "$BATS_TEST_TMPDIR/old" -
+		[ "$(find "$CLUSTER/n1/data/snapshots" -type f | wc -l)" -eq 1 ]
+		wait_until 30 query_is n1 "$1"
+		query_is n2 "$1"
+	}
+	touch "$CLUSTER/n1/snap-refuse"
+	run -75 ctl n1 snapshot
+	[[ $output == *'the program refuses: not today'* ]]
+	[[ $(status n1 fsm snapshot_why) == *'not today'* ]]
+	unchanged 200
+	fsm_is n1 restarts 0
+	mv "$CLUSTER/n1/snap-refuse" "$CLUSTER/n1/snap-die"
+	run -75 ctl n1 snapshot
+	[[ $output == *'the program exited with 4'* ]]
+	unchanged 200
+	touch "$CLUSTER/n1/snap-hang"
+	ctl n1 snapshot >"$BATS_TEST_TMPDIR/out" 2>"$ERR" 3>&- &
+	asked=$!
+	# Meanwhile the status shows how far it is, lines are committed, and other nodes answer.
+	wait_until 20 fsm_is n1 snapshot_step writing
+	seq 201 250 | append n1
+	wait_until 20 query_is n2 250
+	ctl n1 status | grep -q 'snapshot_step=writing'
+	rm "$CLUSTER/n1/snap-hang"
+	status=0
+	wait "$asked" || status=$?
+	[ "$status" -eq 75 ]
+	grep -q 'has not answered to snapshot for 3000 ms' "$ERR"
+	unchanged 250
+	# And then it works, and the old one is gone.
+	ctl n1 snapshot >/dev/null
+	[ "$(status n1 fsm snapshot)" -gt "$label" ]
+	fsm_is n1 snapshot_why ''
+	wait_until 20 log_is n1 first $(($(status n1 fsm snapshot) + 1))
+	[ "$(wc -l <"$(snapshot_of n1)")" -eq 250 ]
+}
+
+@test "snapshot: of another format it is not restored; nothing is skipped, and the right format goes on" {
+	begin 'format: list.1'
+	seq 300 | append n1
+	wait_until 30 query_is n2 300
+	ctl n2 snapshot >/dev/null
+	label=$(status n2 fsm snapshot)
+	wait_until 20 log_is n2 first $((label + 1))
+	for format in list.2 list.1; do
+		reap TERM "$(daemon_pid n2 fsm)"
+		configure n2 "format: $format"
+		rm -f "$CLUSTER/n2/requests"
+		daemon_start n2 fsm
+		if [ "$format" = list.2 ]; then
+			wait_until 20 fsm_is n2 state gap
+			ctl n2 status | grep -q 'the snapshot is of format list.1, not list.2'
+			[ ! -e "$CLUSTER/n2/requests" ]
+		fi
+	done
+	wait_until 20 query_is n2 300
+	requests_are n2 restore
+	query_is n1 300
+}
