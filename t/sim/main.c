@@ -2,6 +2,7 @@
 /*
  * sim: runs seeds, in so many processes, and says what they saw.
  */
+#include "etcd.h"
 #include "report.h"
 #include "scenario.h"
 #include "sim.h"
@@ -14,8 +15,8 @@
 static const char usage_text[] =
     "usage: sim [--seed N | --seeds A-B | --seeds COUNT | --seconds N] [--steps N] [--profile "
     "NAME]\n"
-    "           [--jobs N] [--twice] [--trace] [--replay] [--need-all] [--list]\n"
-    "       sim [--trace] [--update] --scenario FILE ...\n";
+    "           [--jobs N] [--twice] [--trace[=etcd]] [--replay] [--need-all] [--list]\n"
+    "       sim [--trace[=etcd]] [--update] --scenario FILE ...\n";
 
 _Noreturn static void
 usage(void)
@@ -54,6 +55,39 @@ seeds(struct batch *batch, const char *text)
 		usage();
 }
 
+static enum trace_form
+trace_form(const char *name)
+{
+	if (name == NULL)
+		return TRACE_LINES;
+	if (strcmp(name, "etcd") != 0)
+		usage();
+	return TRACE_ETCD;
+}
+
+/* One trace in etcd's form is of one run. */
+static bool
+one_run(const struct batch *batch)
+{
+	return batch->first == batch->last && batch->seconds == 0 && batch->jobs == 1 && !batch->twice;
+}
+
+static int
+etcd_run(const struct batch *batch)
+{
+	struct sim *sim = calloc(1, sizeof *sim);
+
+	must(sim != NULL);
+	sim->seed = batch->first;
+	sim->profile_asked = batch->profile;
+	sim->steps_max = batch->steps;
+	sim->trace.etcd = etcd_new(stdout);
+	sim_run(sim);
+	etcd_free(sim->trace.etcd);
+	free(sim);
+	return 0;
+}
+
 static void
 list_profiles(void)
 {
@@ -86,7 +120,7 @@ static const struct option options[] = {
     {"profile", required_argument, NULL, OPT_PROFILE},
     {"jobs", required_argument, NULL, OPT_JOBS},
     {"twice", no_argument, NULL, OPT_TWICE},
-    {"trace", no_argument, NULL, OPT_TRACE},
+    {"trace", optional_argument, NULL, OPT_TRACE},
     {"replay", no_argument, NULL, OPT_REPLAY},
     {"need-all", no_argument, NULL, OPT_NEED_ALL},
     {"list", no_argument, NULL, OPT_LIST},
@@ -122,8 +156,10 @@ option_take(struct batch *batch, int option)
 		batch->twice = true;
 		break;
 	case OPT_TRACE:
+		batch->trace = trace_form(optarg);
+		break;
 	case OPT_REPLAY:
-		batch->trace = true;
+		batch->trace = TRACE_LINES;
 		break;
 	case OPT_NEED_ALL:
 		batch->need_all = true;
@@ -168,7 +204,7 @@ main(int argc, char **argv)
 	if (batch.scenarios)
 		return scenario_files(argv + optind, batch.trace, batch.update);
 	if (optind != argc || batch.jobs == 0 || batch.jobs > BATCH_JOBS_MAX ||
-	    !profile_known(batch.profile))
+	    !profile_known(batch.profile) || (batch.trace == TRACE_ETCD && !one_run(&batch)))
 		usage();
-	return batch_run(&batch);
+	return batch.trace == TRACE_ETCD ? etcd_run(&batch) : batch_run(&batch);
 }

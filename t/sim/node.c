@@ -2,6 +2,7 @@
 /*
  * Steps of a core and what follows from them.
  */
+#include "etcd.h"
 #include "sim.h"
 
 #include <stdlib.h>
@@ -156,6 +157,7 @@ static void
 node_perform(struct sim *sim, struct node *node, const struct raft_update *update)
 {
 	raft_status(node->core, node_now(sim, node), &node->status);
+	etcd_update(sim, node, update);
 	check_role(sim, node, update);
 	node_issue(sim, node, update);
 	check_update(sim, node, update);
@@ -193,6 +195,7 @@ static void
 node_gather(struct sim *sim, struct node *node, struct raft_event *event)
 {
 	raft_step(node->core, event, NULL);
+	etcd_step(sim, node, event);
 	node->gathered = true;
 	if (!node->flush_pending && !node->turn)
 		node_post_flush(sim, node, rng_below(&sim->rng, 3000));
@@ -211,6 +214,7 @@ node_step(struct sim *sim, struct node *node, struct raft_event *event)
 		return;
 	}
 	raft_step(node->core, event, &update);
+	etcd_step(sim, node, event);
 	node_perform(sim, node, &update);
 }
 
@@ -303,6 +307,7 @@ node_start(struct sim *sim, struct node *node)
 	trace_add(sim, node->number, -1, "up", "last term commit", node->disk.rows.last,
 	    node->disk.term, node->disk.commit);
 	check_start(sim, node, &start);
+	etcd_start(sim, node);
 	node_step(sim, node, &event);
 }
 

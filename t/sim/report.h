@@ -10,6 +10,8 @@
 
 enum { BATCH_JOBS_MAX = 64 };
 
+enum trace_form { TRACE_NONE, TRACE_LINES, TRACE_ETCD };
+
 struct batch {
 	uint64_t first, last; /* seeds */
 	uint64_t seconds;     /* not 0: from `first` on for so long */
@@ -17,7 +19,7 @@ struct batch {
 	const char *profile;
 	unsigned jobs;
 	bool twice; /* each seed twice: the traces must be equal */
-	bool trace;
+	enum trace_form trace; /* TRACE_ETCD: of one run, which is no batch */
 	bool need_all; /* a needed counter that is zero is a failure */
 	bool scenarios, update;
 };

@@ -7,6 +7,7 @@
  */
 #include "scenario.h"
 
+#include "etcd.h"
 #include "sim.h"
 #include "story.h"
 
@@ -165,7 +166,7 @@ scenario_run(struct sim *sim, const char *path, char *text, bool update)
 }
 
 int
-scenario_files(char **files, bool trace, bool update)
+scenario_files(char **files, enum trace_form trace, bool update)
 {
 	int status = 0;
 
@@ -176,10 +177,13 @@ scenario_files(char **files, bool trace, bool update)
 		char *text = file_read(*files);
 
 		must(sim != NULL);
-		sim->trace.print = trace;
+		sim->trace.print = trace == TRACE_LINES;
+		if (trace == TRACE_ETCD)
+			sim->trace.etcd = etcd_new(stdout);
 		if (text == NULL || !scenario_run(sim, *files, text, update))
 			status = 1;
 		free(text);
+		etcd_free(sim->trace.etcd);
 		free(sim);
 	}
 	return status;

@@ -5,9 +5,9 @@
 #ifndef SIM_SCENARIO_H
 #define SIM_SCENARIO_H
 
-#include <stdbool.h>
+#include "report.h"
 
 /* Runs each; `update` writes the outcome back as the expected one.  The exit status. */
-int scenario_files(char **files, bool trace, bool update);
+int scenario_files(char **files, enum trace_form trace, bool update);
 
 #endif

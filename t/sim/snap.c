@@ -2,6 +2,7 @@
 /*
  * Compaction, sending and installing of snapshots.
  */
+#include "etcd.h"
 #include "sim.h"
 
 /* ---------------------------------------------------------- compaction */
@@ -193,6 +194,7 @@ snap_send(struct sim *sim, struct node *node, size_t to)
 		courier_end(sim, number, false);
 		return;
 	}
+	etcd_snapshot(sim, node, to, disk->cut);
 	courier->snap.at = disk->snap.at;
 	courier->snap.sessions = raft_sessions_dup(disk->snap.sessions);
 	must(courier->snap.sessions != NULL);

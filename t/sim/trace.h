@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct raft_message;
+struct etcd;
 
 enum { TRACE_VALUES = 6, TRACE_TEXT = 56, TRACE_RING = 2048 };
 
@@ -29,6 +30,7 @@ struct trace_record {
 
 struct trace {
 	bool print;
+	struct etcd *etcd; /* the same in that form; NULL: it is not wanted */
 	uint64_t hash;
 	uint64_t count;
 	struct trace_record ring[TRACE_RING];
