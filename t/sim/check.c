@@ -94,6 +94,11 @@ check_one_leader(struct sim *sim, struct node *node)
 {
 	struct check_term *term = check_term(sim, node->status.term);
 
+	if ((term->barred >> node->number & 1) != 0)
+		sim_fail(sim,
+		    "n%d is elected for term %" PRIu64 " after a voter that forgot its vote for it was "
+		    "called clean",
+		    node->number + 1, node->status.term);
 	if (term->leader != 0 &&
 	    (term->leader != node->number + 1 || term->incarnation != node->incarnation))
 		sim_fail(sim,
@@ -529,16 +534,52 @@ check_update(struct sim *sim, struct node *node, const struct raft_update *updat
 		check_deep(sim, node);
 }
 
-/* (3) one vote a term, for ever: losses and restarts included. */
+/*
+ * (3) one vote a term, for ever: restarts and losses included, but for a vote that was forgotten, that
+ * nobody can tell of, and that can't elect anybody any more.
+ */
 void
 check_promise(struct sim *sim, struct node *node, uint64_t term, int candidate)
 {
-	int *promised = &check_term(sim, term)->promised[node->number];
+	struct check_term *held = check_term(sim, term);
+	int *promised = &held->promised[node->number];
+	bool barred = *promised != 0 && (held->barred >> (*promised - 1) & 1) != 0;
 
-	if (*promised != 0 && *promised != candidate + 1)
+	if (*promised != 0 && *promised != candidate + 1 && !barred)
 		sim_fail(sim, "n%d votes for n%d in term %" PRIu64 ", but has voted for n%d",
 		    node->number + 1, candidate + 1, term, *promised);
+	sim->counters[COUNT_VOTES_TWICE] += barred && *promised != candidate + 1;
 	*promised = candidate + 1;
+}
+
+/*
+ * Votes above its term that it has lost with its mark: whoever had them must not be elected from now on,
+ * for the entry that made this node clean is on a majority without it, none of which can vote for them.
+ */
+static void
+check_forgotten(struct sim *sim, struct node *node)
+{
+	const struct disk *disk = &node->disk;
+
+	if (disk->mark_valid)
+		return;
+	for (uint64_t term = disk->term + 1; term <= disk->forgotten; term++) {
+		struct check_term *held = check_term(sim, term);
+		int promised = held->promised[node->number];
+
+		if (promised == 0)
+			continue;
+		sim->counters[COUNT_VOTES_FORGOTTEN]++;
+		if (held->leader == promised)
+			sim_fail(sim,
+			    "n%d ends its recovery in term %" PRIu64 ", but has voted for n%d, which led "
+			    "term %" PRIu64,
+			    node->number + 1, disk->term, promised, term);
+		if (promised == node->number + 1) /* it stood, and that life is over */
+			held->promised[node->number] = 0;
+		else
+			held->barred |= (uint16_t)(1u << (promised - 1));
+	}
 }
 
 /* What its log lost and was committed must be back. */
@@ -548,6 +589,7 @@ check_recovered(struct sim *sim, struct node *node)
 	const struct disk *disk = &node->disk;
 	const struct tnode *tnode = disk->lost_tail;
 
+	check_forgotten(sim, node);
 	while (tnode != NULL && check_committed(sim, tnode->index) != tnode)
 		tnode = tnode->parent;
 	if (tnode == NULL)

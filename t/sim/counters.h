@@ -51,6 +51,10 @@
 	C(DAMAGES, "entries_damaged", 1)                                                           \
 	C(RECOVERIES_CLEARED, "recoveries_cleared", 1)                                             \
 	C(RECOVERIES_CLEARED_NO_MARK, "recoveries_cleared_without_mark", 1)                        \
+	C(QUORUMS_LOST, "voters_removed_while_others_forgot", 0)                                   \
+	C(VOTE_PLOTS, "late_vote_plots", 1)                                                        \
+	C(VOTES_TWICE, "forgotten_votes_given_again", 1)                                           \
+	C(VOTES_FORGOTTEN, "votes_forgotten", 1)                                                   \
 	C(ACKNOWLEDGED, "serials_acknowledged", 1)                                                 \
 	C(DUPLICATES_ANSWERED, "duplicates_answered", 1)                                           \
 	C(DUPLICATES_NO_INDEX, "duplicates_answered_without_index", 1)                             \

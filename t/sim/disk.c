@@ -427,6 +427,8 @@ past_restore(struct sim *sim, struct node *node, const struct disk_past *past, b
 	slog_set(&disk->rows, whole ? past->tail : at);
 	commit_reload(disk, past->commit);
 	if (!mark_valid) {
+		if (disk->term > disk->forgotten)
+			disk->forgotten = disk->term;
 		disk->term = past->term;
 		disk->vote = past->vote;
 		if (!whole && at->entry.term > disk->term) {

@@ -58,6 +58,7 @@ struct disk {
 	uint64_t base_index;
 	bool recovering, mark_valid;
 	uint64_t mark_term;
+	uint64_t forgotten; /* the highest term whose vote a loss may have taken */
 	struct tnode *lost_tail; /* while recovering: what was there before the loss */
 	bool full, stalled, busy;
 	bool hung; /* its transaction would be over, were it not stalled */

@@ -178,10 +178,11 @@ fault_loss_allowed(const struct sim *sim, const struct node *node)
 static void
 fault_loss(struct sim *sim, struct node *node, enum fault fault)
 {
-	if (!fault_loss_allowed(sim, node) || node->dead ||
-	    (fault == FAULT_DAMAGE && node->disk.rows.last == node->disk.cut))
+	if (!fault_loss_allowed(sim, node) || node->dead)
 		return;
 	fault_crash(sim, node, rng_chance(&sim->rng, 300000) ? 5000 : some_time_us(sim));
+	if (fault == FAULT_DAMAGE && node->disk.rows.last == node->disk.cut)
+		return;
 	if (fault == FAULT_DAMAGE) {
 		sim->counters[COUNT_DAMAGES]++;
 		disk_damage(
@@ -260,6 +261,8 @@ fault_strike(struct sim *sim)
 		fault_crash_all(sim);
 	else if (fault == FAULT_AMNESIA)
 		plot_begin(sim);
+	else if (fault == FAULT_LATE_VOTE)
+		plot_vote_begin(sim);
 	else
 		fault_node(sim, fault);
 }

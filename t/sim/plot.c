@@ -79,7 +79,9 @@ plot_act(struct sim *sim)
 	struct node *old = &sim->nodes[sim->plot.leader];
 	const struct node *new = sim_leader(sim);
 
-	if (sim->faults_over || sim->plot.act == 2) {
+	if (sim->plot.act >= PLOT_VOTE_FORGOTTEN) {
+		plot_vote_act(sim);
+	} else if (sim->faults_over || sim->plot.act == 2) {
 		sim->plot.act = 0;
 		net_heal(sim);
 	} else if (old->frozen && old->core != NULL && deposed(sim, old, new)) {

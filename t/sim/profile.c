@@ -26,7 +26,7 @@ struct profile_kind {
 	uint32_t loss, duplicate, overtake, slow;
 	uint64_t fault_pause_ms;
 	uint32_t weights[FAULTS_COUNT];
-	/* in percent of the runs; membership changes only where no disk forgets */
+	/* in percent of the runs */
 	uint32_t transfers, compactions, changes;
 };
 
@@ -60,7 +60,7 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_CRASH] = 2,
 	    [FAULT_ISOLATE] = 1,
 	    [FAULT_HEAL] = 2},
-	20, 40, 0},
+	20, 40, 20},
     {"recovery", 3, 7, 20000, 20000, 50000, 20000, 1500,
 	{[FAULT_LOSE_TAIL] = 5,
 	    [FAULT_LOSE_MARK] = 5,
@@ -74,15 +74,16 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_FREEZE] = 2,
 	    [FAULT_PAUSE] = 2,
 	    [FAULT_CLOCK] = 1,
-	    [FAULT_AMNESIA] = 3},
-	10, 40, 0},
+	    [FAULT_AMNESIA] = 3,
+	    [FAULT_LATE_VOTE] = 3},
+	10, 40, 20},
     {"clock", 2, 7, 20000, 20000, 50000, 20000, 1500,
 	{[FAULT_PAUSE] = 5,
 	    [FAULT_FREEZE] = 4,
 	    [FAULT_CLOCK] = 4,
 	    [FAULT_ISOLATE] = 2,
 	    [FAULT_HEAL] = 3},
-	30, 20, 0},
+	30, 20, 20},
     {"chaos", 1, 7, 100000, 100000, 200000, 100000, 1000,
 	{[FAULT_SPLIT] = 3,
 	    [FAULT_ISOLATE] = 3,
@@ -104,7 +105,7 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_LOSE_MARK] = 2,
 	    [FAULT_DAMAGE] = 2,
 	    [FAULT_AMNESIA] = 1},
-	30, 40, 0},
+	30, 40, 20},
     {"snapshot", 2, 7, 100000, 50000, 100000, 20000, 1500,
 	{[FAULT_CRASH] = 6,
 	    [FAULT_CRASH_ALL] = 1,
@@ -120,7 +121,7 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_LOSE_TAIL] = 1,
 	    [FAULT_LOSE_MARK] = 1,
 	    [FAULT_DAMAGE] = 1},
-	20, 100, 0},
+	20, 100, 20},
     {"members", 1, 5, 50000, 50000, 100000, 20000, 2000,
 	{[FAULT_CRASH] = 4,
 	    [FAULT_CRASH_ALL] = 1,

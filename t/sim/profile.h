@@ -31,6 +31,7 @@
 	F(LOSE_TAIL, "lose_tail") /* crash; an older state is on disk, the mark tells */           \
 	F(LOSE_MARK, "lose_mark") /* crash; an older state is on disk, the mark is gone */         \
 	F(AMNESIA, "amnesia")     /* a plot, see plot.c */                                         \
+	F(LATE_VOTE, "late_vote") /* a plot, see plot_vote.c */                                    \
 	F(DAMAGE, "damage")       /* crash; a stored entry is unreadable */
 enum fault {
 #define F(NAME, text) FAULT_##NAME,

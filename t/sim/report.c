@@ -139,6 +139,11 @@ report(const struct batch *batch, const struct tally *tally, double seconds)
 			status = 1;
 		}
 	}
+	/* That a change and a loss cross is rare; else the leader lets voters go that it needs. */
+	if (tally->counters[COUNT_QUORUMS_LOST] > 2 + tally->seeds / 100) {
+		fprintf(stderr, "sim: too many clusters ended without a majority that votes\n");
+		status = 1;
+	}
 	printf("slowest leader: %.2f election timeouts after the faults\n",
 	    (double)tally->slowest / 100);
 	printf("seeds=%" PRIu64 " profile=%s events=%" PRIu64

@@ -49,6 +49,8 @@ struct sim {
 		unsigned act; /* 0: none is under way */
 		size_t leader;
 		unsigned patience;
+		size_t candidate, voter, target; /* of the late vote */
+		uint64_t term;
 	} plot;
 	uint64_t leader_timeouts; /* from the end of faults to a leader, in hundredths */
 	uint64_t acknowledged_wanted;
@@ -93,6 +95,10 @@ bool fault_loss_allowed(const struct sim *sim, const struct node *node);
 /* plot.c: several faults that are dangerous together. */
 void plot_begin(struct sim *sim);
 void plot_act(struct sim *sim);
+/* plot_vote.c: its acts. */
+enum { PLOT_VOTE_FORGOTTEN = 11, PLOT_VOTE_AGAIN };
+void plot_vote_begin(struct sim *sim);
+void plot_vote_act(struct sim *sim);
 /* converge.c: after the faults, all must be well within a bound. */
 void converge(struct sim *sim);
 /* A majority of voters lives and follows one leader. */
