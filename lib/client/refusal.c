@@ -21,6 +21,7 @@ refusal_status(enum raft_reason reason)
 	case RAFT_NOT_CAUGHT_UP_REASON:
 	case RAFT_TRANSFER_FAILED_REASON:
 	case RAFT_TERM_YOUNG_REASON:
+	case RAFT_FEW_VOTERS_REASON:
 		return EXIT_RETRY;
 	case RAFT_OLD_EPOCH_REASON:
 	case RAFT_FENCED_REASON:

@@ -161,9 +161,29 @@ change_apply(struct raft_config *config, const struct raft_change *change)
 static bool
 caught_up(const struct raft *raft, const struct peer *peer)
 {
-	return peer != NULL && peer->heard && !peer->recovering &&
-	       raft->now.ms - peer->heard_at.ms < raft->settings.election_timeout_ms &&
+	return peer != NULL && peer_well(raft, peer) &&
 	       peer->match >= raft->term_first && peer->match >= raft->catch_up_last;
+}
+
+/*
+ * Ours: of those that vote after the change a majority must be heard and whole now.  Else the last voter
+ * that can tell is sent away while another recovers, and nobody could be elected any more.
+ */
+static bool
+majority_stays(struct raft *raft, const struct raft_config *config)
+{
+	size_t well = 0;
+
+	for (size_t i = 0; i < config->count; i++) {
+		const struct raft_member *member = &config->members[i];
+		const struct peer *peer = peer_find(raft, &member->id);
+
+		if (member->role == RAFT_VOTER &&
+		    (raft_id_equal(&member->id, &raft->id) ||
+			(peer != NULL && peer_well(raft, peer))))
+			well++;
+	}
+	return 2 * well > raft_config_voters(config);
 }
 
 /* Why no change may be made now; NONE: one may. */
@@ -198,6 +218,10 @@ change_admit(struct raft *raft, const struct origin *origin, const struct raft_p
 	if (reason == RAFT_NONE_REASON && change.op == RAFT_CHANGE_PROMOTE &&
 	    !caught_up(raft, peer_find(raft, &change.member.id)))
 		reason = RAFT_NOT_CAUGHT_UP_REASON;
+	if (reason == RAFT_NONE_REASON &&
+	    raft_config_voters(&config) < raft_config_voters(core_config(raft)) &&
+	    !majority_stays(raft, &config))
+		reason = RAFT_FEW_VOTERS_REASON;
 	if (reason != RAFT_NONE_REASON) {
 		propose_refuse(raft, origin, proposal, reason);
 		return;

@@ -258,6 +258,9 @@ struct peer {
 };
 
 struct peer *peer_find(struct raft *raft, const struct raft_id *id);
+/* The leader heard it within an election timeout; and its log is whole. */
+bool peer_near(const struct raft *raft, const struct peer *peer);
+bool peer_well(const struct raft *raft, const struct peer *peer);
 /* After any change of configuration: keeps those who stay. */
 void peers_update(struct raft *raft);
 void peers_free(struct raft *raft);

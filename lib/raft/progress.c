@@ -43,6 +43,18 @@ peers_free(struct raft *raft)
 	raft->peers_count = 0;
 }
 
+bool
+peer_near(const struct raft *raft, const struct peer *peer)
+{
+	return peer->heard && raft->now.ms - peer->heard_at.ms < raft->settings.election_timeout_ms;
+}
+
+bool
+peer_well(const struct raft *raft, const struct peer *peer)
+{
+	return peer_near(raft, peer) && !peer->recovering;
+}
+
 static void
 peer_new(struct raft *raft, struct peer *peer, const struct raft_member *member)
 {

@@ -8,7 +8,10 @@
  * from then on that leader counts nothing that a former incarnation said.
  * Without a valid mark it may also have voted in a term that it forgot.  Then
  * the leader must, after that contact, have committed an entry of its own term without
- * counting this node: no leader of a forgotten higher term can exist then.
+ * counting this node.  Whoever had the forgotten vote stood before that entry was made, so it
+ * lacks it; a majority without this node has it, and none of them votes for a log
+ * that lacks it, nor took it after a vote in a higher term.  So no leader of a forgotten
+ * higher term is there or will be, and this node may vote in that term once more.
  */
 #include "core.h"
 

@@ -98,12 +98,9 @@ snapshot_ready(struct raft *raft, const struct raft_snapshot *snapshot)
 void
 snapshot_send(struct raft *raft, struct peer *peer)
 {
-	bool near = peer->heard &&
-		    raft->now.ms - peer->heard_at.ms < raft->settings.election_timeout_ms;
-
 	if (peer->state != PROGRESS_SNAPSHOT)
 		progress_snapshot(peer);
-	if (peer->snapshot_asked || !near || raft->now.ms < peer->snapshot_at.ms)
+	if (peer->snapshot_asked || !peer_near(raft, peer) || raft->now.ms < peer->snapshot_at.ms)
 		return;
 	peer->snapshot_asked = true;
 	out_snapshot(raft, &peer->id);

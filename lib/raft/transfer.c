@@ -43,13 +43,6 @@ transfer_fail(struct raft *raft)
 
 /* ------------------------------------------------------------ the leader */
 
-static bool
-peer_is_near(const struct raft *raft, const struct peer *peer)
-{
-	return peer->heard && !peer->recovering &&
-	       raft->now.ms - peer->heard_at.ms < raft->settings.election_timeout_ms;
-}
-
 /* The voter that has most of the log, of those that were heard; NULL: there is no other voter at all. */
 static struct peer *
 transfer_best(struct raft *raft)
@@ -61,8 +54,8 @@ transfer_best(struct raft *raft)
 
 		if (peer->role != RAFT_VOTER)
 			continue;
-		if (best == NULL || (peer_is_near(raft, peer) && !peer_is_near(raft, best)) ||
-		    (peer_is_near(raft, peer) == peer_is_near(raft, best) &&
+		if (best == NULL || (peer_well(raft, peer) && !peer_well(raft, best)) ||
+		    (peer_well(raft, peer) == peer_well(raft, best) &&
 			peer->match > best->match))
 			best = peer;
 	}
@@ -142,7 +135,7 @@ transfer_nudge(struct raft *raft)
 	for (size_t i = 0; i < raft->peers_count; i++) {
 		const struct peer *peer = &raft->peers[i];
 
-		if (peer_is_near(raft, peer) && has_whole_log(raft, peer)) {
+		if (peer_well(raft, peer) && has_whole_log(raft, peer)) {
 			out_message(raft, RAFT_MSG_TIMEOUT_NOW, &peer->id);
 			return;
 		}

@@ -498,6 +498,66 @@ test_joiner_is_silent(void)
 	rig_free(&rig);
 }
 
+/* ---------------------------------------------- who is left must be well */
+
+static void
+reply_recovering(struct rig *rig, int from)
+{
+	struct raft_message message = rig_make(RAFT_MSG_APPEND_REPLY, from, 1, 1);
+
+	message.append_reply.ok = true;
+	message.append_reply.recovering = true;
+	message.append_reply.mark_valid = true;
+	message.append_reply.start_number = 77;
+	rig_message(rig, &message);
+}
+
+static void
+test_majority_stays(void)
+{
+	struct rig rig;
+	uint64_t last;
+
+	leader_new(&rig, 4);
+	last = rig_status(&rig).last.index;
+	reply_recovering(&rig, 4);
+	/* Of n1, n3 and n4 two are well; then of n1 and n4, or n3 and n4, one: no majority. */
+	CHECK(change_now(&rig, RAFT_CHANGE_DEMOTE, 2, 0) == RAFT_NONE_REASON);
+	reply_recovering(&rig, 4);
+	ask(&rig, RAFT_CHANGE_REMOVE, 3, 0);
+	CHECK(answered(&rig) == RAFT_FEW_VOTERS_REASON);
+	ask(&rig, RAFT_CHANGE_DEMOTE, 1, 0);
+	CHECK(answered(&rig) == RAFT_FEW_VOTERS_REASON);
+	CHECK(rig_status(&rig).last.index == last + 1);
+	/* Learners may go, and so may the one that recovers. */
+	CHECK(change_now(&rig, RAFT_CHANGE_REMOVE, 2, 0) == RAFT_NONE_REASON);
+	reply_recovering(&rig, 4);
+	ask(&rig, RAFT_CHANGE_REMOVE, 4, 0);
+	CHECK(answered(&rig) == RAFT_REASONS_COUNT);
+	CHECK(config_is(&rig, "1v 3v -2 -4"));
+	rig_free(&rig);
+}
+
+static void
+test_majority_is_heard(void)
+{
+	struct rig rig;
+	uint64_t last;
+
+	leader_new(&rig, 3);
+	last = rig_status(&rig).last.index;
+	for (int i = 0; i < 12; i++) { /* n3 is silent for longer than an election timeout */
+		rig_time(&rig, RIG_E / 10);
+		rig_accept(&rig, 2, last);
+	}
+	ask(&rig, RAFT_CHANGE_REMOVE, 2, 0);
+	CHECK(answered(&rig) == RAFT_FEW_VOTERS_REASON);
+	ask(&rig, RAFT_CHANGE_REMOVE, 3, 0);
+	CHECK(answered(&rig) == RAFT_REASONS_COUNT);
+	CHECK(config_is(&rig, "1v 2v -3"));
+	rig_free(&rig);
+}
+
 /* ------------------------------------------------------------ catching up */
 
 static void
@@ -596,6 +656,8 @@ main(void)
 	check_run("D11: who is no member by its own log votes and appends", test_outsider_votes);
 	check_run("A11: a learner votes when asked, and does not stand", test_learner_votes);
 	check_run("D9: who replays old configurations does not stand", test_joiner_is_silent);
+	check_run("a voter goes only when a majority of the others is whole", test_majority_stays);
+	check_run("a voter goes only when a majority of the others is heard", test_majority_is_heard);
 	check_run("D10: a learner is promoted once it has caught up (§4.2.1)", test_catch_up);
 	check_run("D10: what the log held an election timeout ago must be there", test_catch_up_under_load);
 	check_run("D10: a joiner that never comes costs no availability", test_hopeless_joiner);
