@@ -509,7 +509,7 @@ dl() { sed -n 's/^\.Dl //p' "$ROOT/man/$1" | sed 's/\\e/\\/g'; }
 	export RAFT_CONFIG=$N/raft.yaml
 	cd "$N"
 	dl raft-fsm.8 | grep -e --try >"$N/tries"
-	dl raft-fsm-protocol.7 | grep -e --try >>"$N/tries"
+	dl raft-fsm-protocol.7 | grep -e --try | grep -v -e --mode >>"$N/tries"
 	[ "$(count "$N/tries")" -eq 3 ]
 	while read -r line; do timeout 10 sh -c "$line" </dev/null >>"$OUT"; done <"$N/tries"
 	[ "$(tr '\n' ' ' <"$OUT")" = '3 1:a,1:b,1:c,6 ' ]

@@ -119,7 +119,7 @@ requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
 	done
 }
 
-@test "snapshot: on several nodes at one index the states are equal, and each stands for exactly its index under load" {
+@test "snapshot: by policy on each node by itself, and at one index the states of all are equal" {
 	begin 'snapshot: { entries: 700 }'
 	for _ in $(seq 10); do
 		seq 300

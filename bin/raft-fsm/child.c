@@ -141,7 +141,7 @@ on_exit_of_first(uv_process_t *process, int64_t status, int number)
 	child->signal = number;
 	if (number) {
 		const char *name = sigabbrev_np(number);
-		snprintf(child->how, sizeof child->how, "killed by SIG%s", name ? name : "?");
+		snprintf(child->how, sizeof child->how, "was killed by SIG%s", name ? name : "?");
 	} else {
 		snprintf(child->how, sizeof child->how, "exited with %d", (int)status);
 	}

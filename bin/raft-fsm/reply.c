@@ -35,11 +35,12 @@ reply_added(struct reply_reader *reader, size_t room, size_t size)
 	reader->buf.size -= room - size;
 }
 
+/* size: of what stands at the beginning of what it said. */
 static struct reply
-wrong(struct reply_reader *reader, const char *why)
+wrong(struct reply_reader *reader, const char *why, const uint8_t *said, size_t size)
 {
 	reader->wrong = true;
-	return (struct reply){.kind = REPLY_WRONG, .why = why};
+	return (struct reply){.kind = REPLY_WRONG, .why = why, .data = {said, size}};
 }
 
 /* Digits and nothing else. */
@@ -81,10 +82,10 @@ parse(struct reply_reader *reader, const uint8_t *bytes, size_t size)
 		size_t skip = size > word ? word + 1 : word;
 		reply.data = (struct wire_bytes){bytes + skip, size - skip};
 		if (words[i].numbered && !number(reply.data.bytes, reply.data.size, &reply.index))
-			return wrong(reader, "it says ready or durable without a number behind it");
+			return wrong(reader, "it says ready or durable without a number behind it", bytes, size);
 		return reply;
 	}
-	return wrong(reader, "it says what is neither ok, refused, ready nor durable");
+	return wrong(reader, "it says what is neither ok, refused, ready nor durable", bytes, size);
 }
 
 static struct reply
@@ -95,7 +96,8 @@ next_line(struct reply_reader *reader)
 	const uint8_t *end = size > from ? memchr(start + from, '\n', size - from) : NULL;
 	size_t line = end ? (size_t)(end - start) : size;
 	if (line > reader->size_max)
-		return wrong(reader, "its answer is longer than fsm.reply_max, or has no newline at its end");
+		return wrong(reader, "its answer is longer than fsm.reply_max, or has no newline at its end", start,
+		    line);
 	if (end == NULL) {
 		reader->scanned = reader->buf.size;
 		return (struct reply){.kind = REPLY_MORE};
@@ -103,7 +105,7 @@ next_line(struct reply_reader *reader)
 	reader->at += line + 1;
 	reader->scanned = reader->at;
 	if (memchr(start, '\0', line))
-		return wrong(reader, "its answer holds a NUL: take framing: netstring for such data");
+		return wrong(reader, "its answer holds a NUL: take framing: netstring for such data", start, line);
 	return parse(reader, start, line);
 }
 
@@ -118,13 +120,13 @@ next_netstring(struct reply_reader *reader)
 	if (digits == size && digits <= LENGTH_DIGITS_MAX)
 		return (struct reply){.kind = REPLY_MORE};
 	if (digits > LENGTH_DIGITS_MAX || start[digits] != ':' || !number(start, digits, &length))
-		return wrong(reader, "it says what is no netstring");
+		return wrong(reader, "it says what is no netstring", start, size);
 	if (length > reader->size_max)
-		return wrong(reader, "its answer is longer than fsm.reply_max");
+		return wrong(reader, "its answer is longer than fsm.reply_max", start, size);
 	if (size < digits + 1 + length + 1)
 		return (struct reply){.kind = REPLY_MORE};
 	if (start[digits + 1 + length] != ',')
-		return wrong(reader, "its netstring has no comma at its end");
+		return wrong(reader, "its netstring has no comma at its end", start, size);
 	reader->at += digits + 1 + length + 1;
 	return parse(reader, start + digits + 1, length);
 }
@@ -133,7 +135,7 @@ struct reply
 reply_next(struct reply_reader *reader)
 {
 	if (reader->wrong)
-		return wrong(reader, "it has said something wrong before");
+		return wrong(reader, "it has said something wrong before", NULL, 0);
 	if (reader->at == reader->buf.size)
 		return (struct reply){.kind = REPLY_MORE};
 	return reader->netstring ? next_netstring(reader) : next_line(reader);

@@ -23,7 +23,7 @@ enum reply_kind {
 struct reply {
 	enum reply_kind kind;
 	uint64_t index;         /* of READY and DURABLE */
-	struct wire_bytes data; /* of OK and REFUSED; valid until bytes are fed */
+	struct wire_bytes data; /* of OK and REFUSED; of WRONG what it says; valid until bytes are fed */
 	const char *why;        /* of WRONG */
 };
 

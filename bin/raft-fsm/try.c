@@ -1,40 +1,25 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * The contract without a cluster: each line of stdin is an entry.
- *
- * Here one may wait: no loop, one child in our own process group, so that ^C reaches both.
- */
+/* The contract without a cluster: each line of stdin is an entry.  What is asked for, and in which mode. */
 #include "try.h"
 
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../lib/client/framing.h"
 #include "../../lib/unix/exit.h"
+#include "try_run.h"
 
-enum { READ_SIZE = 64 << 10, ENTRY_MAX = 8 << 20 };
+enum { ENTRY_MAX = 8 << 20 };
 
-static const char usage[] = "--try [-c FILE] [-F line|nul|netstring|json] [-0] [--] COMMAND [ARG ...]";
+static const char usage[] =
+    "--try [-c FILE] [-F line|nul|netstring|json] [-0] [--mode sink|batch|machine] [--restore FILE] [--snapshot FILE] "
+    "[--query QUERY] [--from INDEX] [--] COMMAND [ARG ...]";
 
-struct try {
-	const struct conf *conf; /* NULL: none was named */
-	enum framing framing;
-	bool framed; /* by an option */
-	char **command;
-	int pipe;  /* to the command */
-	pid_t pid;
-	bool gone; /* it reads no more */
-	uint64_t index;
-};
+static const char *const mode_names[] = {[CONF_SINK] = "sink", [CONF_BATCH] = "batch", [CONF_MACHINE] = "machine"};
 
 /* Those of try, and of the daemon, which are skipped. */
 static const char letters[] = "+c:F:0d:nvhV";
@@ -47,6 +32,11 @@ static const struct option options[] = {
     {"check", no_argument, NULL, 'n'},
     {"verbose", no_argument, NULL, 'v'},
     {"log-time", no_argument, NULL, 'l'},
+    {"mode", required_argument, NULL, 'm'},
+    {"restore", required_argument, NULL, 'R'},
+    {"snapshot", required_argument, NULL, 'S'},
+    {"query", required_argument, NULL, 'q'},
+    {"from", required_argument, NULL, 'i'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -81,6 +71,49 @@ take_framing(struct try *try, const char *name)
 	try->framed = true;
 }
 
+static void
+take_mode(struct try *try, const char *name)
+{
+	for (size_t i = 0; i < sizeof mode_names / sizeof mode_names[0]; i++) {
+		if (strcmp(mode_names[i], name) == 0) {
+			try->mode = (enum conf_mode)i;
+			try->moded = true;
+			return;
+		}
+	}
+	errx(EXIT_USAGE, "--mode %s: no mode: sink, batch or machine is expected", name);
+}
+
+static void
+take_query(struct try *try, const char *query)
+{
+	if (try->queries_count == TRY_QUERIES_MAX)
+		errx(EXIT_USAGE, "--query %s: more than %d of them", query, TRY_QUERIES_MAX);
+	try->queries[try->queries_count++] = query;
+}
+
+static void
+take_from(struct try *try, const char *text)
+{
+	char *end;
+	errno = 0;
+	try->from = strtoull(text, &end, 10);
+	if (errno || *end || text[0] < '1' || text[0] > '9')
+		errx(EXIT_USAGE, "--from %s: an index is expected, a number from 1 on", text);
+}
+
+/* A new string: the command may run in another folder. */
+static char *
+absolute(const char *path)
+{
+	char *folder = getcwd(NULL, 0), *whole;
+	if (folder == NULL)
+		errx(EXIT_OS, "the present folder: %s", strerror(errno));
+	must(path[0] == '/' ? (whole = strdup(path)) != NULL : asprintf(&whole, "%s/%s", folder, path) > 0);
+	free(folder);
+	return whole;
+}
+
 _Noreturn static void
 tell(const char *before, const char *what)
 {
@@ -104,6 +137,21 @@ take_option(struct try *try, int opt, char **argv)
 	case '0':
 		take_framing(try, "nul");
 		break;
+	case 'm':
+		take_mode(try, optarg);
+		break;
+	case 'R':
+		try->restore = absolute(optarg);
+		break;
+	case 'S':
+		try->snapshot = absolute(optarg);
+		break;
+	case 'q':
+		take_query(try, optarg);
+		break;
+	case 'i':
+		take_from(try, optarg);
+		break;
 	case 'h':
 		tell("usage: raft-fsm ", usage);
 	case 'V':
@@ -115,23 +163,45 @@ take_option(struct try *try, int opt, char **argv)
 	}
 }
 
+/* What is of a machine only, and what a machine cannot have. */
+static void
+check(const struct try *try)
+{
+	bool lines = try->framing == FRAMING_LINE;
+	if (try->mode == CONF_MACHINE && !lines && try->framing != FRAMING_NETSTRING)
+		errx(EXIT_USAGE, "a machine has framing line or netstring, not %s", framing_name(try->framing));
+	if (try->mode != CONF_MACHINE && (try->restore || try->snapshot || try->queries_count || try->from))
+		errx(EXIT_USAGE, "--restore, --snapshot, --query and --from are of mode machine: add --mode machine");
+	if (try->restore && access(try->restore, R_OK) < 0)
+		errx(EXIT_IO, "%s: %s", try->restore, strerror(errno));
+	bool broken = (try->restore && strchr(try->restore, '\n')) || (try->snapshot && strchr(try->snapshot, '\n'));
+	for (size_t i = 0; i < try->queries_count; i++)
+		broken = broken || strchr(try->queries[i], '\n');
+	if (lines && broken)
+		errx(EXIT_USAGE, "a query or path that holds a newline needs framing netstring");
+}
+
 static void
 take_options(struct try *try, int argc, char **argv)
 {
 	for (int opt; (opt = getopt_long(argc, argv, letters, options, NULL)) != -1;)
 		take_option(try, opt, argv);
-	if (try->conf && try->conf->fsm.present && !try->framed)
+	bool section = try->conf && try->conf->fsm.present;
+	if (section && !try->moded)
+		try->mode = try->conf->fsm.mode;
+	if (section && !try->framed)
 		try->framing = try->conf->fsm.framing;
 	try->command = optind < argc ? argv + optind : try->conf ? try->conf->fsm.command : NULL;
 	if (try->command == NULL)
 		errx(EXIT_USAGE, "no command to try (usage: raft-fsm %s)", usage);
+	check(try);
 }
 
 /* As the real one finds it, as far as that goes without a node. */
 static void
 set_environment(const struct try *try)
 {
-	setenv("RAFT_MODE", "sink", 1);
+	setenv("RAFT_MODE", mode_names[try->mode], 1);
 	if (try->conf == NULL)
 		return;
 	setenv("RAFT_NODE", try->conf->node.id.s, 1);
@@ -141,98 +211,14 @@ set_environment(const struct try *try)
 		errx(EXIT_OS, "%s: %s", try->conf->folder, strerror(errno));
 }
 
-static void
-start(struct try *try)
-{
-	int fds[2];
-	posix_spawn_file_actions_t actions;
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		errx(EXIT_OS, "no pipe: %s", strerror(errno));
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, fds[0], STDIN_FILENO);
-	extern char **environ;
-	int error = posix_spawnp(&try->pid, try->command[0], &actions, NULL, try->command, environ);
-	if (error)
-		errx(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "%s: cannot run: %s", try->command[0],
-		    strerror(error));
-	posix_spawn_file_actions_destroy(&actions);
-	close(fds[0]);
-	try->pipe = fds[1];
-	/* After the spawn: the command is to die of it as usual. */
-	signal(SIGPIPE, SIG_IGN);
-}
-
-static void
-deliver(struct try *try, struct wire_bytes line)
-{
-	struct wire_buf record = {0}, out = {0};
-	struct raft_entry entry;
-	static const struct raft_sid no_session;
-	uint64_t index = ++try->index;
-	raft_entry_header(
-	    wire_buf_add(&record, RAFT_ENTRY_HEADER_SIZE), 1, RAFT_CLIENT, &no_session, index, (uint32_t)line.size);
-	wire_buf_put(&record, line.bytes, line.size);
-	must(raft_entry_decode(&entry, NULL, record.bytes, record.size));
-	framing_put(&out, try->framing, index, &entry);
-	for (size_t at = 0; at < out.size && !try->gone;) {
-		ssize_t wrote = write(try->pipe, out.bytes + at, out.size - at);
-		if (wrote > 0)
-			at += (size_t)wrote;
-		else if (errno != EINTR)
-			try->gone = true;
-	}
-	wire_buf_free(&record);
-	wire_buf_free(&out);
-}
-
-/* False at the end of the input, or when the command takes no more. */
-static bool
-read_some(struct framing_reader *lines)
-{
-	uint8_t *room = framing_room(lines, READ_SIZE);
-	ssize_t got;
-	do
-		got = read(STDIN_FILENO, room, READ_SIZE);
-	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		errx(EXIT_IO, "standard input: %s", strerror(errno));
-	framing_added(lines, READ_SIZE, (size_t)got);
-	if (got == 0)
-		framing_end(lines);
-	return got > 0;
-}
-
-static void
-deliver_all(struct try *try)
-{
-	struct framing_reader lines;
-	struct wire_bytes line;
-	char why[FRAMING_WHY_SIZE];
-	enum framing_found found;
-	bool more = true;
-	framing_init(&lines, FRAMING_LINE, ENTRY_MAX);
-	do {
-		more = read_some(&lines);
-		while ((found = framing_next(&lines, &line, why)) == FRAMING_ITEM && !try->gone)
-			deliver(try, line);
-		if (found == FRAMING_TOO_LARGE)
-			errx(EXIT_DATA, "standard input: %s", why);
-	} while (more && !try->gone);
-	framing_free(&lines);
-	close(try->pipe);
-}
-
 int
 try_main(int argc, char **argv)
 {
-	static struct try try = {.framing = FRAMING_LINE};
-	int status;
+	static int (*const modes[])(struct try *try) = {
+	    [CONF_SINK] = try_sink, [CONF_BATCH] = try_batch, [CONF_MACHINE] = try_machine};
+	static struct try try = {.framing = FRAMING_LINE, .mode = CONF_SINK};
 	take_options(&try, argc, argv);
 	set_environment(&try);
-	start(&try);
-	deliver_all(&try);
-	while (waitpid(try.pid, &status, 0) < 0)
-		if (errno != EINTR)
-			errx(EXIT_OS, "waiting for %s: %s", try.command[0], strerror(errno));
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	framing_init(&try.lines, FRAMING_LINE, ENTRY_MAX);
+	return modes[try.mode](&try);
 }

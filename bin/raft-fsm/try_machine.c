@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * --try of mode machine: ready, restore, entries, queries, snapshot; each answer is printed, and the first breach of
+ * the contract ends it, with what was said and what was expected.
+ *
+ * Requests are pipelined as by the real one, so a program that holds its answers back is found out.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../lib/unix/exit.h"
+#include "../../lib/unix/loop.h"
+#include "pending.h"
+#include "reply.h"
+#include "try_run.h"
+
+enum { READ_SIZE = 64 << 10, OUT_HIGH = 1 << 20, HOW_SIZE = 64, SAID_MAX = 60, TEXT_SIZE = 512 };
+
+/* What comes next; each begins when the one before has been put, or answered. */
+enum step { STEP_HELLO, STEP_RESTORE, STEP_ENTRIES, STEP_QUERIES, STEP_SNAPSHOT, STEP_END };
+
+struct times {
+	uint64_t timeout_ms, snapshot_timeout_ms, stop_timeout_ms;
+	uint64_t reply_max;
+};
+
+struct trial {
+	struct try *try;
+	struct times times;
+	enum step step;
+	int output; /* from the program */
+	int gone;   /* readable when it has ended */
+	bool input_ended; /* there are no more lines */
+	bool deaf;        /* it reads no more */
+	bool ended;       /* its stdout is */
+	struct wire_buf out;
+	size_t out_at;
+	struct reply_reader in;
+	struct pending pending;
+	struct mono_ms moved; /* when the oldest request became the oldest, or its input was closed */
+};
+
+/* ------- what is wrong ------------------------------------------------------ */
+
+/* What the program ought to say now. */
+static const char *
+expected(struct trial *t)
+{
+	static char text[TEXT_SIZE];
+	struct pending_one *one = pending_first(&t->pending);
+	if (t->step == STEP_HELLO)
+		snprintf(text, sizeof text, "\"ready N\", N the last index that it holds on its own disk, or 0");
+	else if (one == NULL)
+		snprintf(text, sizeof text, "nothing, or \"durable N\": each request has one answer, and all have theirs");
+	else if (one->kind == REQUEST_ENTRY)
+		snprintf(text, sizeof text, "\"ok\" or \"refused\", in answer to entry %" PRIu64, one->index);
+	else if (one->kind == REQUEST_QUERY)
+		snprintf(text, sizeof text, "\"ok\" or \"refused\", in answer to query %.100s", t->try->queries[one->index]);
+	else
+		snprintf(text, sizeof text, "\"ok\" or \"refused\", in answer to %s", request_name(one->kind));
+	return text;
+}
+
+/* The beginning of what it said, as far as it can be shown. */
+static const char *
+shown(struct wire_bytes said)
+{
+	static char text[SAID_MAX * 4 + 8];
+	size_t at = 0;
+	for (size_t i = 0; i < said.size && i < SAID_MAX; i++)
+		at += (size_t)snprintf(text + at, sizeof text - at,
+		    said.bytes[i] >= ' ' && said.bytes[i] < 127 && said.bytes[i] != '\\' ? "%c" : "\\x%02x", said.bytes[i]);
+	snprintf(text + at, sizeof text - at, "%s", said.size > SAID_MAX ? "..." : "");
+	return text;
+}
+
+_Noreturn static void breach(struct trial *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void
+breach(struct trial *t, const char *format, ...)
+{
+	char what[TEXT_SIZE];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(what, sizeof what, format, args);
+	va_end(args);
+	fflush(stdout);
+	if (t->try->pid)
+		kill(t->try->pid, SIGKILL);
+	errx(EXIT_DATA, "the program %s; expected: %s", what, expected(t));
+}
+
+/* ------- out ------------------------------------------------------------------ */
+
+static void
+put(struct trial *t, enum request_kind kind, uint64_t index, const void *data, size_t size)
+{
+	if (t->pending.count == 0)
+		t->moved = mono_now();
+	pending_put(&t->pending, kind, size)->index = index;
+	request_put(&t->out, t->try->framing == FRAMING_NETSTRING, kind, index, data, size);
+}
+
+static bool
+room(const struct trial *t)
+{
+	return pending_room(&t->pending) && t->out.size < OUT_HIGH && !t->deaf;
+}
+
+static void
+put_lines(struct trial *t)
+{
+	struct wire_bytes line;
+	while (room(t) && try_line(t->try, &line))
+		put(t, REQUEST_ENTRY, ++t->try->index, line.bytes, line.size);
+}
+
+/* Puts what can be put now. */
+static void
+fill(struct trial *t)
+{
+	struct try *try = t->try;
+	if (t->step == STEP_ENTRIES) {
+		put_lines(t);
+		if (t->input_ended && room(t))
+			t->step = STEP_QUERIES;
+	}
+	if (t->step == STEP_QUERIES) {
+		for (size_t i = 0; i < try->queries_count; i++)
+			put(t, REQUEST_QUERY, i, try->queries[i], strlen(try->queries[i]));
+		t->step = STEP_SNAPSHOT;
+		if (try->snapshot)
+			put(t, REQUEST_SNAPSHOT, 0, try->snapshot, strlen(try->snapshot));
+	}
+	if (t->step == STEP_SNAPSHOT && t->pending.count == 0 && t->out.size == 0) {
+		t->step = STEP_END;
+		t->moved = mono_now();
+		close(try->pipe);
+		try->pipe = -1;
+	}
+}
+
+static void
+flush(struct trial *t)
+{
+	while (t->out_at < t->out.size && !t->deaf) {
+		ssize_t wrote = write(t->try->pipe, t->out.bytes + t->out_at, t->out.size - t->out_at);
+		if (wrote > 0)
+			t->out_at += (size_t)wrote;
+		else if (errno == EAGAIN)
+			return;
+		else if (errno != EINTR)
+			t->deaf = true;
+	}
+	t->out.size = t->out_at = 0;
+}
+
+/* ------- in ------------------------------------------------------------------- */
+
+static void
+print(const struct trial *t, const struct reply *reply)
+{
+	const char *word = reply->kind == REPLY_OK ? "ok" : "refused";
+	size_t size = strlen(word) + (reply->data.size ? 1 + reply->data.size : 0);
+	bool netstring = t->try->framing == FRAMING_NETSTRING;
+	if (netstring)
+		printf("%zu:", size);
+	printf("%s%s", word, reply->data.size ? " " : "");
+	if (reply->data.size)
+		fwrite(reply->data.bytes, 1, reply->data.size, stdout);
+	putchar(netstring ? ',' : '\n');
+}
+
+static void
+on_ready(struct trial *t, uint64_t index)
+{
+	struct try *try = t->try;
+	if (t->step != STEP_HELLO)
+		breach(t, "says ready twice");
+	try->index = try->from ? try->from - 1 : index;
+	t->step = try->restore ? STEP_RESTORE : STEP_ENTRIES;
+	if (try->restore)
+		put(t, REQUEST_RESTORE, 0, try->restore, strlen(try->restore));
+}
+
+static void
+check_snapshot(struct trial *t)
+{
+	struct stat st;
+	if (stat(t->try->snapshot, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+		breach(t, "says ok to snapshot and has written no file, or an empty one: %.300s", t->try->snapshot);
+}
+
+static void
+on_answer(struct trial *t, const struct reply *reply)
+{
+	struct pending_one *first = pending_first(&t->pending);
+	if (first == NULL)
+		breach(t, "answers what it was not asked, or twice");
+	enum request_kind kind = first->kind;
+	print(t, reply);
+	if (kind == REQUEST_RESTORE && reply->kind == REPLY_REFUSED)
+		breach(t, "refuses to restore %.300s", t->try->restore);
+	pending_drop_first(&t->pending);
+	t->moved = mono_now();
+	if (kind == REQUEST_RESTORE)
+		t->step = STEP_ENTRIES;
+	if (kind == REQUEST_SNAPSHOT && reply->kind == REPLY_OK)
+		check_snapshot(t);
+}
+
+static void
+on_saying(struct trial *t, const struct reply *reply)
+{
+	if (reply->kind == REPLY_WRONG)
+		breach(t, "breaks the contract: %s: \"%s\"", reply->why, shown(reply->data));
+	else if (reply->kind == REPLY_READY)
+		on_ready(t, reply->index);
+	else if (t->step == STEP_HELLO)
+		breach(t, "does not say ready first");
+	else if (reply->kind == REPLY_DURABLE && reply->index > t->try->index)
+		breach(t, "says durable %" PRIu64 ", an entry that it was not given", reply->index);
+	else if (reply->kind != REPLY_DURABLE)
+		on_answer(t, reply);
+}
+
+/* False: nothing is there now, or ever. */
+static bool
+hear(struct trial *t)
+{
+	uint8_t *space = reply_room(&t->in, READ_SIZE);
+	ssize_t got = read(t->output, space, READ_SIZE);
+	reply_added(&t->in, READ_SIZE, got > 0 ? (size_t)got : 0);
+	t->ended = got == 0;
+	for (struct reply reply; (reply = reply_next(&t->in)).kind != REPLY_MORE;)
+		on_saying(t, &reply);
+	return got > 0;
+}
+
+/* ------- the end ---------------------------------------------------------------- */
+
+/* It has ended; what it said before counts. */
+static int
+over(struct trial *t)
+{
+	char how[HOW_SIZE];
+	while (hear(t))
+		;
+	int status = try_wait(t->try, how, sizeof how);
+	t->try->pid = 0;
+	bool early = t->step != STEP_END;
+	if (early && t->pending.count == 0 && t->step != STEP_HELLO)
+		breach(t, "%s before its input ended", how);
+	if (early || t->pending.count > 0)
+		breach(t, "%s%s", how, reply_begun(&t->in) ? " in the middle of an answer" : "");
+	if (reply_begun(&t->in))
+		breach(t, "%s in the middle of what nobody asked for", how);
+	fflush(stdout);
+	return status;
+}
+
+/* How long it may still take; what it takes too long for ends it. */
+static int
+patience(struct trial *t)
+{
+	struct pending_one *first = pending_first(&t->pending);
+	bool slow = first && (first->kind == REQUEST_RESTORE || first->kind == REQUEST_SNAPSHOT);
+	uint64_t limit = slow ? t->times.snapshot_timeout_ms : t->times.timeout_ms;
+	uint64_t gone = mono_now().ms - t->moved.ms;
+	if (t->step == STEP_END || t->ended || t->deaf)
+		limit = t->times.stop_timeout_ms;
+	else if (first == NULL && t->step != STEP_HELLO)
+		return -1; /* it waits for us */
+	if (gone < limit)
+		return (int)(limit - gone < INT32_MAX ? limit - gone : INT32_MAX);
+	if (t->ended)
+		breach(t, "closed its standard output and goes on");
+	if (t->step == STEP_END)
+		breach(t, "does not end after its input ended, for %" PRIu64 " ms", limit);
+	if (t->deaf)
+		breach(t, "closed its standard input and goes on");
+	breach(t, "has said nothing for %" PRIu64 " ms: is its output buffered?", limit);
+}
+
+static bool
+is_over(struct trial *t)
+{
+	bool wants_line = t->step == STEP_ENTRIES && !t->input_ended && room(t);
+	struct pollfd fds[] = {
+	    {.fd = t->gone, .events = POLLIN},
+	    {.fd = t->ended ? -1 : t->output, .events = POLLIN},
+	    {.fd = t->out.size && !t->deaf ? t->try->pipe : -1, .events = POLLOUT},
+	    {.fd = wants_line ? STDIN_FILENO : -1, .events = POLLIN},
+	};
+	enum { FDS = sizeof fds / sizeof fds[0] };
+	fflush(stdout);
+	if (poll(fds, FDS, patience(t)) < 0 && errno != EINTR)
+		errx(EXIT_OS, "poll: %s", strerror(errno));
+	if (fds[1].revents && !hear(t) && t->ended)
+		t->moved = mono_now();
+	if (fds[3].revents && !try_read(t->try))
+		t->input_ended = true;
+	return fds[0].revents != 0;
+}
+
+static struct times
+times_of(const struct try *try)
+{
+	/* As in raft.yaml(5). */
+	if (try->conf == NULL)
+		return (struct times){30000, 600000, 5000, 1 << 20};
+	return (struct times){try->conf->fsm.timeout_ms, try->conf->fsm.snapshot_timeout_ms, try->conf->fsm.stop_timeout_ms,
+	    try->conf->fsm.reply_max};
+}
+
+int
+try_machine(struct try *try)
+{
+	static struct trial t;
+	t.try = try;
+	t.times = times_of(try);
+	reply_init(&t.in, try->framing == FRAMING_NETSTRING, t.times.reply_max);
+	try_start(try, &t.output);
+	fcntl(try->pipe, F_SETFL, O_NONBLOCK);
+	fcntl(t.output, F_SETFL, O_NONBLOCK);
+	if ((t.gone = pidfd_open(try->pid, 0)) < 0)
+		errx(EXIT_OS, "the command's end cannot be watched: %s", strerror(errno));
+	t.moved = mono_now();
+	while (!is_over(&t)) {
+		fill(&t);
+		flush(&t);
+		fill(&t); /* all may be out */
+	}
+	return over(&t);
+}
