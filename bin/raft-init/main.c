@@ -23,9 +23,10 @@
 #include "restore.h"
 
 static const char usage[] = "raft-init [--cluster NAME] [--restore FILE] [-N COUNT] [-p BASE_PORT] DIR, or "
-			    "raft-init [--cluster NAME] [--restore FILE | --join] [--system] -i ID -l ADDRESS DIR";
+			    "raft-init [--cluster NAME] [--restore FILE | --join] [--system] -i ID -l ADDRESS DIR, or "
+			    "raft-init --new-key | --public-key FILE";
 
-enum { OPT_CLUSTER = 0x100, OPT_JOIN, OPT_RESTORE, OPT_SYSTEM, PORT_MAX = 65535 };
+enum { OPT_CLUSTER = 0x100, OPT_JOIN, OPT_NEW_KEY, OPT_PUBLIC_KEY, OPT_RESTORE, OPT_SYSTEM, PORT_MAX = 65535 };
 
 static const struct option options[] = {
     {"count", required_argument, NULL, 'N'},
@@ -34,6 +35,8 @@ static const struct option options[] = {
     {"listen", required_argument, NULL, 'l'},
     {"cluster", required_argument, NULL, OPT_CLUSTER},
     {"join", no_argument, NULL, OPT_JOIN},
+    {"new-key", no_argument, NULL, OPT_NEW_KEY},
+    {"public-key", no_argument, NULL, OPT_PUBLIC_KEY},
     {"restore", required_argument, NULL, OPT_RESTORE},
     {"system", no_argument, NULL, OPT_SYSTEM},
     {"help", no_argument, NULL, 'h'},
@@ -48,6 +51,7 @@ struct wanted {
 	bool system;
 	bool join;
 	const char *restore; /* a file */
+	int key; /* one of the two options that are about a key alone; 0: none */
 	const char *folder;
 };
 
@@ -103,6 +107,12 @@ take_option(struct wanted *wanted, int option, char **argv)
 	case OPT_JOIN:
 		wanted->join = true;
 		break;
+	case OPT_NEW_KEY:
+	case OPT_PUBLIC_KEY:
+		if (wanted->key != 0 && wanted->key != option)
+			die(EXIT_USAGE, "--new-key makes a key, --public-key shows one: one of them");
+		wanted->key = option;
+		break;
 	case 'h':
 		printf("usage: %s\n", usage);
 		exit(EXIT_OK);
@@ -138,15 +148,27 @@ check_form(const struct wanted *wanted)
 		    wanted->cluster, CONF_NAME_SIZE_MAX);
 }
 
+/* It is of no node yet, so nothing else is of use. */
+static void
+check_key(const struct wanted *wanted, int options_count)
+{
+	if (options_count > 1)
+		die(EXIT_USAGE, "%s takes a file and no other option: usage: %s",
+		    wanted->key == OPT_NEW_KEY ? "--new-key" : "--public-key", usage);
+}
+
 static struct wanted
 read_options(int argc, char **argv)
 {
 	struct wanted wanted = {.cluster = "demo"};
+	int count = 0;
 	opterr = 0;
-	for (int option; (option = getopt_long(argc, argv, ":N:p:i:l:hV", options, NULL)) != -1;)
+	for (int option; (option = getopt_long(argc, argv, ":N:p:i:l:hV", options, NULL)) != -1; count++)
 		take_option(&wanted, option, argv);
 	if (argc - optind != 1 || argv[optind][0] == '\0')
-		die(EXIT_USAGE, "one folder is needed: usage: %s", usage);
+		die(EXIT_USAGE, "one %s is needed: usage: %s", wanted.key ? "file" : "folder", usage);
+	if (wanted.key)
+		check_key(&wanted, count);
 	check_form(&wanted);
 	char *folder = path_absolute(argv[optind]);
 	if (folder == NULL)
@@ -272,6 +294,30 @@ init_node(const struct wanted *wanted)
 	node_free(&node);
 }
 
+/* A pair alone, for a node that is to change its key. */
+static void
+do_key(const struct wanted *wanted)
+{
+	char why[SEAL_WHY_SIZE], key[SEAL_KEY_TEXT_SIZE];
+	struct seal_pair pair;
+	struct stat st;
+	if (wanted->key == OPT_PUBLIC_KEY) {
+		if (!seal_pair_read(&pair, wanted->folder, why))
+			die(EXIT_CONFIG, "%s", why);
+	} else {
+		if (lstat(wanted->folder, &st) == 0)
+			die(EXIT_CONFIG, "%s exists: nothing is written over, choose another name", wanted->folder);
+		seal_pair_new(&pair);
+		if (!seal_pair_write(&pair, wanted->folder, why))
+			die(EXIT_IO, "%s", why);
+		files_made(wanted->folder);
+	}
+	seal_key_text(key, pair.public);
+	seal_wipe(&pair, sizeof pair);
+	if (puts(key) == EOF || fflush(stdout) != 0)
+		give_up(EXIT_IO, "the public key could not be written to standard output");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -279,7 +325,9 @@ main(int argc, char **argv)
 	umask(umask(0) & 077);
 	seal_init();
 	struct wanted wanted = read_options(argc, argv);
-	if (wanted.id != NULL)
+	if (wanted.key)
+		do_key(&wanted);
+	else if (wanted.id != NULL)
 		init_node(&wanted);
 	else
 		init_cluster(&wanted);

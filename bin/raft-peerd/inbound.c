@@ -148,28 +148,51 @@ hello_allowed(struct pipe *pipe, struct mono_ms now)
 	return true;
 }
 
-static void
-on_hello(struct arrival *a)
+/* With whichever key the peer has; NULL: with none of them, or not for ours. */
+static const uint8_t *
+answer(struct arrival *a, const struct channel_reply *reply, uint8_t *message, struct channel_rx *rx)
 {
-	struct mono_ms now = mono_now();
-	if (!hello_allowed(a->pipe, now) || !is_for_us(a))
-		return;
 	struct channel_names names = {
 	    .initiator = a->envelope.sender,
 	    .responder = a->peerd->self,
 	    .class = a->envelope.class,
 	};
 	memcpy(names.cluster, a->peerd->cluster.b, sizeof names.cluster);
+	for (unsigned i = 0; i < peer_keys_count(a->peer); i++) {
+		const uint8_t *key = peer_key(a->peer, i);
+		if (channel_answer(&names, &a->peerd->pair, key, a->bytes + a->head, reply, message, rx))
+			return key;
+	}
+	return NULL;
+}
+
+static void
+refuse_key(struct arrival *a)
+{
+	/* Of our two keys it took the one that is not here: it tries the other next. */
+	if (!a->peerd->two_keys)
+		refuse(a, "its handshake is not made with the key that the members list has for it, or not for ours");
+}
+
+static void
+on_hello(struct arrival *a)
+{
+	struct mono_ms now = mono_now();
+	if (!hello_allowed(a->pipe, now) || !is_for_us(a))
+		return;
 	struct channel_reply reply = {.session = seal_random_u64(), .start = a->peerd->start};
 	struct channel_rx rx;
 	uint8_t message[CHANNEL_REPLY_SIZE];
-	if (!channel_answer(&names, &a->peerd->pair, a->peer->member.key, a->bytes + a->head, &reply, message, &rx)) {
-		refuse(a, "its handshake is not made with the key that the members list has for it, or not for ours");
+	const uint8_t *key = answer(a, &reply, message, &rx);
+	if (key == NULL) {
+		refuse_key(a);
 		return;
 	}
 	struct incoming *waiting = peer_waiting(a->peer, (enum wire_class)a->envelope.class);
 	*waiting = (struct incoming){.valid = true, .born = now, .session = reply.session, .rx = rx};
+	memcpy(waiting->key, key, sizeof waiting->key);
 	seal_wipe(&rx, sizeof rx);
+	peer_showed(a->peer, key);
 	send_reply(a, message);
 	look_for_twin(a);
 }

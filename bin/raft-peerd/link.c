@@ -138,11 +138,12 @@ send_hello(struct link *link, struct mono_ms now)
 	uint8_t bytes[ENVELOPE_HELLO_SIZE];
 	memcpy(envelope.cluster, link->peerd->cluster.b, sizeof envelope.cluster);
 	size_t head = envelope_put(bytes, &envelope);
+	memcpy(link->greeted_key, peer_key(link->peer, link->hellos++), sizeof link->greeted_key);
 	link->greeted = now;
 	link->hello_next.ms = now.ms + link->hello_delay_ms;
 	link->hello_delay_ms = link->hello_delay_ms * 2 > HELLO_LAST_MS ? HELLO_LAST_MS : link->hello_delay_ms * 2;
 	link->pending_valid =
-	    channel_hello(&link->pending, &names, &link->peerd->pair, link->peer->member.key, bytes + head);
+	    channel_hello(&link->pending, &names, &link->peerd->pair, link->greeted_key, bytes + head);
 	link->handshake = envelope.handshake;
 	if (link->pending_valid)
 		link_notice(link, bytes, sizeof bytes);
@@ -156,6 +157,7 @@ link_greet(struct link *link)
 	if (link->push == NULL || link->state == LINK_DOWN || just_now)
 		return;
 	link->hello_delay_ms = HELLO_FIRST_MS;
+	link->hellos = 0;
 	send_hello(link, now);
 	peerd_hurry(link->peerd);
 }
@@ -169,6 +171,8 @@ link_reply(struct link *link, uint64_t handshake, const uint8_t *message, uint64
 		return false;
 	link->pending_valid = false;
 	link->session = reply.session;
+	memcpy(link->key, link->greeted_key, sizeof link->key);
+	peer_showed(link->peer, link->key);
 	link->opened = mono_now();
 	link->fresh = true;
 	link->unanswered_told = false;
@@ -306,6 +310,15 @@ link_give_up(struct link *link, const char *why)
 		return;
 	push_hang_up(link->push);
 	go_down(link, why);
+}
+
+void
+link_check_key(struct link *link)
+{
+	bool greeted = link->pending_valid && !peer_has_key(link->peer, link->greeted_key);
+	bool open = link->state == LINK_OPEN && !peer_has_key(link->peer, link->key);
+	if (greeted || open)
+		link_give_up(link, "the peer no longer has that key");
 }
 
 /* ------- frames ------------------------------------------------------------------- */
@@ -448,6 +461,7 @@ tick_session(struct link *link, struct mono_ms now)
 	bool old = now.ms - link->opened.ms > RENEW_MS || channel_counter(&link->tx) > link->peerd->renew;
 	if (old && !link->pending_valid) {
 		link->hello_delay_ms = HELLO_FIRST_MS;
+		link->hellos = 0;
 		send_hello(link, now);
 	} else if (link->pending_valid && now.ms >= link->hello_next.ms) {
 		send_hello(link, now);

@@ -44,6 +44,8 @@ struct link {
 	bool pending_valid;
 	struct channel_pending pending;
 	uint64_t handshake;
+	unsigned hellos; /* sent in a row: of the keys that a peer has each gets its turn */
+	uint8_t greeted_key[SEAL_KEY_SIZE]; /* the peer's */
 	struct mono_ms greeted; /* when it began */
 	struct mono_ms hello_next;
 	uint64_t hello_delay_ms;
@@ -51,6 +53,7 @@ struct link {
 	/* The session. */
 	struct channel_tx tx;
 	uint64_t session;
+	uint8_t key[SEAL_KEY_SIZE]; /* the peer's */
 	struct mono_ms opened;
 	bool fresh; /* nothing has been sent in it: our start number goes first */
 	struct queue queue;
@@ -82,6 +85,8 @@ bool link_reply(struct link *link, uint64_t handshake, const uint8_t *message, u
 void link_hint(struct link *link, uint64_t session);
 /* Connects now instead of at the end of a back-off. */
 void link_hasten(struct link *link);
+/* The peer's keys have changed: what was made with one that it no longer has is given up. */
+void link_check_key(struct link *link);
 /* Nothing comes back: the connection is given up. */
 void link_give_up(struct link *link, const char *why);
 /* The end of a turn: sends what can be sent. */

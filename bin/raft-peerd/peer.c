@@ -57,22 +57,77 @@ peer_move(struct peer *peer, const char *address)
 }
 
 void
-peer_rekey(struct peer *peer, const uint8_t key[SEAL_KEY_SIZE])
-{
-	log_info("key", "peer=%s why=%s", peer->member.id.s, log_q("the members list has another key for it"));
-	memcpy(peer->member.key, key, SEAL_KEY_SIZE);
-	wipe_incoming(peer);
-	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-		link_give_up(&peer->links[c], "another key");
-}
-
-void
 peer_lost(struct peer *peer)
 {
 	if (peer->lost_turn == peer->peerd->turn)
 		return;
 	peer->lost_turn = peer->peerd->turn;
 	door_lost(peer->peerd->door, &peer->member.id);
+}
+
+/* ------- keys -------------------------------------------------------------------- */
+
+unsigned
+peer_keys_count(const struct peer *peer)
+{
+	return raft_member_two_keys(&peer->member) ? 2 : 1;
+}
+
+const uint8_t *
+peer_key(const struct peer *peer, unsigned number)
+{
+	bool next = peer_keys_count(peer) == 2 && peer->has_next != (number % 2 == 1);
+	return next ? peer->member.key_next : peer->member.key;
+}
+
+void
+peer_showed(struct peer *peer, const uint8_t key[SEAL_KEY_SIZE])
+{
+	peer->has_next = peer_keys_count(peer) == 2 && memcmp(key, peer->member.key_next, SEAL_KEY_SIZE) == 0;
+}
+
+bool
+peer_has_key(const struct peer *peer, const uint8_t key[SEAL_KEY_SIZE])
+{
+	for (unsigned i = 0; i < peer_keys_count(peer); i++)
+		if (memcmp(peer_key(peer, i), key, SEAL_KEY_SIZE) == 0)
+			return true;
+	return false;
+}
+
+static void
+check_incoming(const struct peer *peer, struct incoming *incoming)
+{
+	if (incoming->valid && !peer_has_key(peer, incoming->key))
+		seal_wipe(incoming, sizeof *incoming);
+}
+
+static void
+log_keys(const struct peer *peer)
+{
+	char first[FINGERPRINT_SIZE], second[FINGERPRINT_SIZE] = "none";
+	peerd_fingerprint(first, peer->member.key);
+	if (peer_keys_count(peer) == 2)
+		peerd_fingerprint(second, peer->member.key_next);
+	log_info("key", "peer=%s fingerprint=%s next=%s why=%s", peer->member.id.s, first, second,
+	    log_q("the members list has other keys for it"));
+}
+
+void
+peer_rekey(struct peer *peer, const struct raft_member *member)
+{
+	uint8_t shown[SEAL_KEY_SIZE];
+	memcpy(shown, peer_key(peer, 0), sizeof shown);
+	memcpy(peer->member.key, member->key, sizeof member->key);
+	memcpy(peer->member.key_next, member->key_next, sizeof member->key_next);
+	peer_showed(peer, shown);
+	log_keys(peer);
+	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++) {
+		check_incoming(peer, &peer->incoming[c].live);
+		for (size_t i = 0; i < PEER_WAITING_MAX; i++)
+			check_incoming(peer, &peer->incoming[c].waiting[i]);
+		link_check_key(&peer->links[c]);
+	}
 }
 
 /* ------- start numbers --------------------------------------------------------- */

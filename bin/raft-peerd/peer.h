@@ -16,12 +16,14 @@ struct incoming {
 	bool valid;
 	struct mono_ms born;
 	uint64_t session;
+	uint8_t key[SEAL_KEY_SIZE]; /* of the peer, with which it was made */
 	struct channel_rx rx;
 };
 
 struct peer {
 	struct peerd *peerd;
 	struct raft_member member; /* with the address that is dialled */
+	bool has_next;             /* of its two keys it showed the second one last */
 	struct link links[WIRE_CLASSES_COUNT];
 	struct {
 		struct incoming live;
@@ -49,8 +51,14 @@ struct peer *peer_new(struct peerd *peerd, const struct raft_member *member);
 void peer_free(struct peer *peer);
 /* Another address: connected anew. */
 void peer_move(struct peer *peer, const char *address);
-/* Another key: all sessions end. */
-void peer_rekey(struct peer *peer, const uint8_t key[SEAL_KEY_SIZE]);
+/* Other keys: the sessions that were made with one it no longer has end. */
+void peer_rekey(struct peer *peer, const struct raft_member *member);
+/* Its keys, one or two while it is being replaced; the first is the one it showed last. */
+const uint8_t *peer_key(const struct peer *peer, unsigned number);
+unsigned peer_keys_count(const struct peer *peer);
+bool peer_has_key(const struct peer *peer, const uint8_t key[SEAL_KEY_SIZE]);
+/* It has proved that it holds this key. */
+void peer_showed(struct peer *peer, const uint8_t key[SEAL_KEY_SIZE]);
 /* What was sent to the peer may be lost: raft-elect is told, once a turn. */
 void peer_lost(struct peer *peer);
 /*

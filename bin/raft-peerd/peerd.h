@@ -47,6 +47,7 @@ struct peerd {
 	const struct conf *conf;
 	struct raft_id self;
 	struct seal_pair pair;
+	bool two_keys; /* that of this node is being replaced: the pair is one of the two */
 	uint64_t start; /* number of this process, random */
 	uint64_t renew; /* a session is renewed after so many messages */
 	struct mono_ms since;

@@ -56,8 +56,9 @@ find_address(const struct peerd *peerd, struct raft_member *member)
 static void
 update(struct peer *peer, const struct raft_member *member)
 {
-	if (memcmp(peer->member.key, member->key, sizeof member->key) != 0)
-		peer_rekey(peer, member->key);
+	if (memcmp(peer->member.key, member->key, sizeof member->key) != 0 ||
+	    memcmp(peer->member.key_next, member->key_next, sizeof member->key_next) != 0)
+		peer_rekey(peer, member);
 	if (strcmp(peer->member.address, member->address) != 0)
 		peer_move(peer, member->address);
 	peer->member.role = member->role;
@@ -84,10 +85,12 @@ drop(struct peerd *peerd, size_t at)
 }
 
 static void
-check_self(const struct peerd *peerd, const struct raft_member *self)
+check_self(struct peerd *peerd, const struct raft_member *self)
 {
 	char ours[FINGERPRINT_SIZE], theirs[FINGERPRINT_SIZE];
-	if (memcmp(self->key, peerd->pair.public, SEAL_KEY_SIZE) == 0)
+	peerd->two_keys = raft_member_two_keys(self);
+	if (memcmp(self->key, peerd->pair.public, SEAL_KEY_SIZE) == 0 ||
+	    (peerd->two_keys && memcmp(self->key_next, peerd->pair.public, SEAL_KEY_SIZE) == 0))
 		return;
 	peerd_fingerprint(ours, peerd->pair.public);
 	peerd_fingerprint(theirs, self->key);

@@ -61,7 +61,7 @@ put_peer(const struct peer *peer, struct wire_buf *out)
 		dropped += peer->links[c].dropped;
 		queue += queue_size(&peer->links[c].queue);
 	}
-	peerd_fingerprint(fingerprint, peer->member.key);
+	peerd_fingerprint(fingerprint, peer_key(peer, 0));
 	put_line(out,
 	    "part=peer id=%s address=%s connected=%s state=%s since_ms=%" PRIu64 " heard_ms=%s round_trip_us=%" PRIu64
 	    " sent_bytes=%" PRIu64 " received_bytes=%" PRIu64 " queue_bytes=%" PRIu64 " dropped=%" PRIu64
