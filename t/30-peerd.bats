@@ -180,6 +180,20 @@ logged() { grep -qE "$2" "$C/$1/log"; }
 	run ! grep out-of-order "$C/n2/events"
 }
 
+@test "peerd: a vote goes before the appends that wait, a heartbeat behind them" {
+	both
+	kill -STOP "$(pid n2)"
+	say n1 'burst n2 1 300 100000'
+	say n1 'beat n2 5'
+	say n1 'vote n2 6'
+	waits() { [ "$(field n1 queue_bytes n2)" -gt 1000000 ]; }
+	wait_until 10 waits
+	kill -CONT "$(pid n2)"
+	wait_until 20 saw n2 '^recv n1 beat 5'
+	wait_until 20 last n2 n1 300
+	[ "$(grep -E '^recv n1 (beat 5|raft_vote 6)' "$C/n2/events" | head -n 1)" = 'recv n1 raft_vote 6' ]
+}
+
 @test "peerd: a raft-elect that does not read stops the senders, and memory stays bounded" {
 	sed -i 's/^peerd:/peerd:\n  queue: 8MiB/' "$C/n1/raft.yaml"
 	both
@@ -340,7 +354,8 @@ tell() {
 	relay_between
 	n=10
 	for at in 1 2 10 40 45 51 60 -1 -16; do
-		tell "flip $at"
+		# Not a ping, which may come at any time.
+		tell "flip $at 100"
 		say n1 "vote n2 $n"
 		n=$((n + 1))
 		sleep 0.2

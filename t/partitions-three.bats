@@ -133,11 +133,20 @@ fast() {
 	in_node "$1" tc qdisc del dev eth0 root
 }
 
-@test "10 Mbit/s and a stream that wants more: heartbeats are in time, the leader stays" {
+# megabytes WORD NODE COUNT: lines of a kilobyte, in the background.
+megabytes() {
+	python3 -c 'import sys
+for i in range(int(sys.argv[2])): print(sys.argv[1], i, "x" * 1000)' "$1" "$3" >"$CLUSTER/account/$1.sent"
+	timeout 100 raft-append -c "$CLUSTER/$2/raft.yaml" -t 20s "$CLUSTER/account/$1.sent" 3>&- 4>&- &
+	APPENDS+=("$!")
+	echo 0 >"$CLUSTER/account/$1.status"
+}
+
+@test "10 Mbit/s and streams that want more, through the leader and a follower: heartbeats are in time, the leader stays" {
 	for n in $(nodes); do slow "$n"; done
-	python3 -c 'for i in range(6000): print("slow", i, "x" * 1000)' >"$CLUSTER/account/slow.sent"
-	timeout 100 raft-append -c "$CLUSTER/$F/raft.yaml" -t 20s "$CLUSTER/account/slow.sent"
-	echo 0 >"$CLUSTER/account/slow.status"
+	megabytes slow-follower "$F" 4000
+	megabytes slow-leader "$L" 4000
+	for p in "${APPENDS[@]}"; do wait "$p"; done
 	within 40 settled || settled
 	for n in $(nodes); do fast "$n"; done
 	now=$(term)

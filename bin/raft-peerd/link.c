@@ -25,6 +25,10 @@ enum {
 	WAITING_BYTES_MAX = 256 << 10,
 	WAITING_MS = 1000,
 	UNANSWERED_MS = 5000,
+	/* A message that is being written can't be overtaken: it should not take longer. */
+	BATCH_MS = 50,
+	BATCH_LEAST = 16 << 10,
+	BATCH_FIRST = 256 << 10,
 	/* A session is renewed, by a new handshake, after so long; and after peerd->renew messages. */
 	RENEW_MS = 15 * 60 * 1000
 };
@@ -77,7 +81,9 @@ set_state(struct link *link, enum link_state state, const char *why)
 void
 link_init(struct link *link, struct peerd *peerd, struct peer *peer, enum wire_class class)
 {
-	*link = (struct link){.peerd = peerd, .peer = peer, .class = class, .since = mono_now()};
+	*link = (struct link){
+	    .peerd = peerd, .peer = peer, .class = class, .since = mono_now(), .batch_max = BATCH_FIRST};
+	queue_init(&link->quick);
 	queue_init(&link->queue);
 }
 
@@ -203,6 +209,18 @@ count_dropped(struct link *link, size_t frames)
 		peer_lost(link->peer);
 }
 
+size_t
+link_queue_size(const struct link *link)
+{
+	return queue_size(&link->quick) + queue_size(&link->queue);
+}
+
+static size_t
+drop_all(struct link *link)
+{
+	return queue_clear(&link->quick) + queue_clear(&link->queue);
+}
+
 static void
 on_opened(void *arg)
 {
@@ -221,7 +239,7 @@ go_down(struct link *link, const char *why)
 	link->waiting = false;
 	link->dialed = mono_now();
 	link->overflow = false;
-	count_dropped(link, queue_clear(&link->queue));
+	count_dropped(link, drop_all(link));
 	if (was_open)
 		peer_lost(link->peer);
 }
@@ -243,7 +261,12 @@ static void
 on_ready(void *arg)
 {
 	struct link *link = arg;
+	uint64_t took_ms = mono_now().ms - link->sent.ms;
 	link->waiting = false;
+	if (took_ms > BATCH_MS && link->batch > 0) {
+		size_t less = link->batch * BATCH_MS / took_ms;
+		link->batch_max = less > BATCH_LEAST ? less : BATCH_LEAST;
+	}
 	/* The end of the turn sends. */
 }
 
@@ -289,6 +312,7 @@ link_free(struct link *link)
 {
 	push_free(link->push);
 	forget_session(link);
+	queue_free(&link->quick);
 	queue_free(&link->queue);
 }
 
@@ -328,14 +352,30 @@ static uint64_t
 waiting_limit(struct link *link)
 {
 	struct mono_ms now = mono_now();
-	if (queue_size(&link->queue) == 0)
+	if (link_queue_size(link) == 0)
 		link->queued = now;
-	if (now.ms - link->queued.ms > WAITING_MS || queue_size(&link->queue) > WAITING_BYTES_MAX / 2) {
-		count_dropped(link, queue_clear(&link->queue));
+	if (now.ms - link->queued.ms > WAITING_MS || link_queue_size(link) > WAITING_BYTES_MAX / 2) {
+		count_dropped(link, drop_all(link));
 		link->queued = now;
 	}
 	/* One frame of any size, or several small ones. */
-	return queue_size(&link->queue) == 0 ? PEER_FRAME_MAX : WAITING_BYTES_MAX;
+	return link_queue_size(link) == 0 ? PEER_FRAME_MAX : WAITING_BYTES_MAX;
+}
+
+/* What says nothing of the frames before it: elections and the peer's acknowledgements live on it. */
+static bool
+is_quick(const uint8_t *frame)
+{
+	switch (wire_get_u16(frame + 4)) {
+	case MSG_RAFT_VOTE:
+	case MSG_RAFT_VOTE_REPLY:
+	case MSG_RAFT_APPEND_REPLY:
+	case MSG_PEER_PING:
+	case MSG_PEER_PONG:
+		return true;
+	default:
+		return false;
+	}
 }
 
 void
@@ -344,7 +384,7 @@ link_send(struct link *link, const uint8_t *frame, size_t size)
 	link_use(link);
 	uint64_t limit = link->state == LINK_OPEN ? link->peerd->conf->peerd.queue : waiting_limit(link);
 	bool first = !link->overflow;
-	if (queue_put(&link->queue, frame, size, limit))
+	if (queue_put(is_quick(frame) ? &link->quick : &link->queue, frame, size, limit))
 		return;
 	link->dropped++;
 	link->overflow = true;
@@ -353,7 +393,7 @@ link_send(struct link *link, const uint8_t *frame, size_t size)
 		peer_lost(link->peer);
 	if (first && link->state == LINK_OPEN)
 		log_warn("queue", "peer=%s class=%s bytes=%zu why=%s", link->peer->member.id.s, class_name(link->class),
-		    queue_size(&link->queue), log_q("the peer takes less than is sent: newest appends are dropped"));
+		    link_queue_size(link), log_q("the peer takes less than is sent: newest appends are dropped"));
 }
 
 static bool
@@ -394,10 +434,14 @@ enum { START_FRAME_SIZE = FRAME_HEADER_SIZE + 8 };
 static void
 send_frames(struct link *link)
 {
-	const uint8_t *frames;
-	size_t count;
-	size_t size = queue_peek(&link->queue, PEER_BATCH_MAX, &frames, &count);
-	size_t plain = size + (link->fresh ? START_FRAME_SIZE : 0);
+	const uint8_t *quick, *frames = NULL;
+	size_t quick_count, count = 0, size = 0;
+	size_t quick_size = queue_peek(&link->quick, link->batch_max, &quick, &quick_count);
+	if (quick_size < link->batch_max)
+		size = queue_peek(&link->queue, link->batch_max - quick_size, &frames, &count);
+	if (quick_size > 0 && quick_size + size > PEER_FRAME_MAX)
+		size = count = 0;
+	size_t plain = quick_size + size + (link->fresh ? START_FRAME_SIZE : 0);
 	size_t whole = ENVELOPE_HEAD_SIZE + plain + CHANNEL_TAG_SIZE;
 	struct envelope envelope = {
 	    .kind = ENVELOPE_TRANSPORT,
@@ -411,28 +455,43 @@ send_frames(struct link *link)
 	must(at == bytes + ENVELOPE_HEAD_SIZE);
 	if (link->fresh)
 		at += put_start(link, at);
+	if (quick_size > 0)
+		memcpy(at, quick, quick_size);
 	if (size > 0)
-		memcpy(at, frames, size);
+		memcpy(at + quick_size, frames, size);
 	channel_seal(&link->tx, bytes, ENVELOPE_HEAD_SIZE, bytes + ENVELOPE_HEAD_SIZE, plain);
 	link->fresh = false;
 	bool sent = send_bytes(link, whole);
+	queue_drop(&link->quick, quick_size, quick_count);
 	queue_drop(&link->queue, size, count);
 	if (!sent)
-		count_dropped(link, count);
-	if (queue_size(&link->queue) < link->peerd->conf->peerd.queue / 2)
+		count_dropped(link, quick_count + count);
+	link->batch = whole;
+	link->sent = mono_now();
+	if (link_queue_size(link) < link->peerd->conf->peerd.queue / 2)
 		link->overflow = false;
 }
 
 static bool
 has_frames(const struct link *link)
 {
-	return link->state == LINK_OPEN && (link->fresh || queue_size(&link->queue) > 0);
+	return link->state == LINK_OPEN && (link->fresh || link_queue_size(link) > 0);
 }
 
 bool
 link_idle(const struct link *link)
 {
 	return link->push == NULL || link->state != LINK_OPEN || (!has_frames(link) && push_ready(link->push));
+}
+
+/* The last message went at once, and was a large one: the next may be larger. */
+static void
+batch_grow(struct link *link)
+{
+	if (link->batch < link->batch_max / 2 || mono_now().ms - link->sent.ms > BATCH_MS / 2)
+		return;
+	link->batch = 0;
+	link->batch_max = link->batch_max * 2 > PEER_BATCH_MAX ? PEER_BATCH_MAX : link->batch_max * 2;
 }
 
 void
@@ -446,6 +505,7 @@ link_flush(struct link *link)
 			push_wait(link->push);
 			return;
 		}
+		batch_grow(link);
 		if (link->notices_count > 0)
 			send_notice(link);
 		else
@@ -505,6 +565,6 @@ link_tick(struct link *link, struct mono_ms now)
 		tick_session(link, now);
 		break;
 	}
-	if (link->state != LINK_OPEN && queue_size(&link->queue) > 0 && now.ms - link->queued.ms > WAITING_MS)
-		count_dropped(link, queue_clear(&link->queue));
+	if (link->state != LINK_OPEN && link_queue_size(link) > 0 && now.ms - link->queued.ms > WAITING_MS)
+		count_dropped(link, drop_all(link));
 }

@@ -56,10 +56,15 @@ struct link {
 	uint8_t key[SEAL_KEY_SIZE]; /* the peer's */
 	struct mono_ms opened;
 	bool fresh; /* nothing has been sent in it: our start number goes first */
+	struct queue quick; /* votes and replies: they go before the rest, and change nothing by it */
 	struct queue queue;
 	struct mono_ms queued; /* since when frames wait for a session */
 	bool overflow; /* the queue has dropped something and is not below half again */
 	bool waiting;  /* for the connection to take a message */
+	/* A message is as large as the connection takes at once. */
+	size_t batch_max;
+	size_t batch;        /* the one under way */
+	struct mono_ms sent; /* when it was given */
 	struct link_notice notices[LINK_NOTICES_MAX];
 	size_t notices_count;
 	uint64_t sent_bytes;
@@ -93,6 +98,8 @@ void link_give_up(struct link *link, const char *why);
 void link_flush(struct link *link);
 /* Time has passed. */
 void link_tick(struct link *link, struct mono_ms now);
+/* Bytes that wait. */
+size_t link_queue_size(const struct link *link);
 bool link_idle(const struct link *link);
 
 #endif

@@ -16,6 +16,7 @@
 
 /* In one turn, so that the elector's frames get their turn too. */
 enum { MESSAGES_A_TURN = 64, BYTES_A_TURN = 8 << 20 };
+
 /* Above any descriptor: the least are taken first, and connections are few. */
 enum { FDS_MAX = 1024 };
 
@@ -176,6 +177,20 @@ is_descriptor_of(int fd, const nng_sockaddr *local, const nng_sockaddr *remote)
 	    getsockname(fd, (struct sockaddr *)&here, &here_size) == 0 && same_end(local, &here);
 }
 
+int
+pull_fd(uint32_t id)
+{
+	nng_pipe pipe = {.id = id};
+	nng_sockaddr local, remote;
+	if (nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &local) != 0 ||
+	    nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote) != 0)
+		return -1;
+	for (int fd = 0; fd < FDS_MAX; fd++)
+		if (is_descriptor_of(fd, &local, &remote))
+			return fd;
+	return -1;
+}
+
 /*
  * Ours: not nng_pipe_close.  NNG up to 1.6 never finishes a pipe that it is told to close between the two reads of a
  * message, size and body, and its one reaper then waits for that pipe for ever (its issue 1543): anybody who
@@ -185,17 +200,10 @@ is_descriptor_of(int fd, const nng_sockaddr *local, const nng_sockaddr *remote)
 void
 pull_close(uint32_t id)
 {
-	nng_pipe pipe = {.id = id};
 	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-	nng_sockaddr local, remote;
-	if (nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &local) != 0 ||
-	    nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote) != 0)
-		return;
-	for (int fd = 0; fd < FDS_MAX; fd++)
-		if (is_descriptor_of(fd, &local, &remote)) {
-			connect(fd, &nowhere, sizeof nowhere);
-			return;
-		}
+	int fd = pull_fd(id);
+	if (fd >= 0)
+		connect(fd, &nowhere, sizeof nowhere);
 }
 
 void

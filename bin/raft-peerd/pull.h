@@ -23,6 +23,8 @@ struct pull_calls {
 struct pull *pull_new(struct loop *loop, struct notes *notes, const char *url, size_t size_max,
     unsigned pipes_max, const struct pull_calls *calls, void *arg, char *why);
 void pull_pause(struct pull *pull, bool pause);
+/* The kernel's descriptor beneath a connection, also of a push; -1: it is gone.  NNG owns it. */
+int pull_fd(uint32_t id);
 /* What it has said already may still come. */
 void pull_close(uint32_t pipe);
 /* Where the connection comes from, as text. */

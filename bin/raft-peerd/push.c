@@ -11,6 +11,8 @@
  */
 #include "push.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <nng/nng.h>
 #include <nng/protocol/pipeline0/push.h>
 #include <poll.h>
@@ -18,12 +20,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "../../lib/unix/log.h"
 #include "../../lib/unix/sock.h"
+#include "pull.h"
 
 /* NNG waits a random time below the back-off, which doubles from the first to the second. */
 enum { RECONNECT_MIN_MS = 50, RECONNECT_MAX_MS = 1000 };
+
+/* What waits in the kernel can't be overtaken: not much more than the network takes. */
+enum { UNSENT_MAX = 128 << 10 };
 
 struct push {
 	uv_poll_t poll;
@@ -55,6 +62,14 @@ static struct {
 } kept;
 
 static void
+limit_unsent(uint32_t pipe)
+{
+	int fd = pull_fd(pipe), size = UNSENT_MAX;
+	if (fd >= 0)
+		setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &size, sizeof size);
+}
+
+static void
 on_note(uint32_t pipe, bool come, void *arg)
 {
 	struct push *push = arg;
@@ -62,6 +77,7 @@ on_note(uint32_t pipe, bool come, void *arg)
 		return;
 	if (come) {
 		push->pipe = pipe;
+		limit_unsent(pipe);
 		push->calls->opened(push->arg);
 	} else if (push->pipe == 0 || pipe == push->pipe) {
 		/* Also one that ended before it was open: it was the only one. */

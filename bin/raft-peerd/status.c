@@ -59,7 +59,7 @@ put_peer(const struct peer *peer, struct wire_buf *out)
 	for (int c = 0; c < WIRE_CLASSES_COUNT; c++) {
 		sent += peer->links[c].sent_bytes;
 		dropped += peer->links[c].dropped;
-		queue += queue_size(&peer->links[c].queue);
+		queue += link_queue_size(&peer->links[c]);
 	}
 	peerd_fingerprint(fingerprint, peer_key(peer, 0));
 	put_line(out,

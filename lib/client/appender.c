@@ -17,7 +17,9 @@
 enum {
 	IN_FLIGHT_SIZE = 8 << 20, /* bytes of records that wait for an answer */
 	REQUEST_COUNT = 1024,     /* entries in one request */
-	REQUEST_SIZE = 256 << 10, /* bytes in one request */
+	REQUEST_SIZE = 128 << 10, /* bytes in one request */
+	REQUEST_LEAST = 32 << 10, /* and at first */
+	UNDER_WAY_FIRST = 2 * REQUEST_LEAST,
 	STOP_MS = 1000            /* how long appender_stop waits for answers */
 };
 
@@ -52,6 +54,7 @@ struct appender {
 	uint64_t node_seen;  /* as raft-elect last said */
 	uint64_t index_last; /* highest place of a committed entry of ours */
 	uint64_t pause_ms;
+	size_t under_way_max; /* bytes of records that may be sent and not answered, as far as is known of the way */
 	struct mono_ms progress_at;
 	bool was_up;
 	enum exit_status stop_status;
@@ -238,6 +241,24 @@ on_open_done(const struct msg_answer *answer, bool doubt, void *arg)
 
 /* -------------------------------------------------------- the answers */
 
+/*
+ * Ours: on a slow way what is sent at once waits for itself, is given up, sent again, and makes the way slower.  So
+ * a little goes first, and with each answer more.
+ */
+static void
+under_way_more(struct appender *appender)
+{
+	if (appender->under_way_max < IN_FLIGHT_SIZE)
+		appender->under_way_max += REQUEST_LEAST;
+}
+
+static void
+under_way_less(struct appender *appender)
+{
+	if (appender->under_way_max > UNDER_WAY_FIRST)
+		appender->under_way_max /= 2;
+}
+
 static void
 on_pause_over(uv_timer_t *timer)
 {
@@ -326,6 +347,7 @@ on_answer(struct appender *appender, const struct msg_answer *answer)
 		return;
 	bool unknown = answer->verdict != RAFT_REFUSED;
 	if (answer->verdict == RAFT_COMMITTED) {
+		under_way_more(appender);
 		on_committed(appender, from, to, answer);
 	} else if (window_not_committed(&appender->window, answer->request, from, to, unknown, &slot)) {
 		if (!unknown) {
@@ -333,6 +355,7 @@ on_answer(struct appender *appender, const struct msg_answer *answer)
 		} else {
 			if (appender->state < APPENDER_STOPPING)
 				trouble(appender, (enum raft_reason)answer->reason);
+			under_way_less(appender);
 			again_from(appender, slot);
 		}
 	}
@@ -359,6 +382,7 @@ on_down(struct link *link, bool was_up, const char *why, void *arg)
 {
 	struct appender *appender = arg;
 	(void)link;
+	appender->under_way_max = UNDER_WAY_FIRST;
 	window_lost(&appender->window);
 	if (appender->opening)
 		once_down(appender->opening);
@@ -424,6 +448,7 @@ appender_new(struct loop *loop, const struct appender_settings *settings,
 	appender->calls = calls;
 	appender->arg = arg;
 	appender->in_flight_max = settings->in_flight_max;
+	appender->under_way_max = UNDER_WAY_FIRST;
 	appender->give_up_ms = settings->give_up_ms;
 	appender->fence = settings->fence;
 	appender->stop_status = EXIT_UNAVAILABLE;
@@ -491,6 +516,19 @@ appender_take(struct appender *appender, const void *data, size_t size)
 	window_take(&appender->window, data, size);
 }
 
+static size_t
+under_way(const struct window *window)
+{
+	return window->unsent_at - window->records_at;
+}
+
+static size_t
+request_size(const struct appender *appender)
+{
+	size_t size = appender->under_way_max / 4;
+	return size < REQUEST_LEAST ? REQUEST_LEAST : size < REQUEST_SIZE ? size : REQUEST_SIZE;
+}
+
 static void
 send_request(struct appender *appender, size_t count, size_t size)
 {
@@ -513,8 +551,8 @@ appender_send(struct appender *appender)
 	    uv_is_active((uv_handle_t *)&appender->pause))
 		return;
 	size_t count, size;
-	while (!link_choked(appender->link) &&
-	    (count = window_next(&appender->window, REQUEST_COUNT, REQUEST_SIZE, &size)) > 0)
+	while (!link_choked(appender->link) && under_way(&appender->window) < appender->under_way_max &&
+	    (count = window_next(&appender->window, REQUEST_COUNT, request_size(appender), &size)) > 0)
 		send_request(appender, count, size);
 }
 

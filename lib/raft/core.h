@@ -204,6 +204,8 @@ enum progress_state { PROGRESS_PROBE, PROGRESS_PIPELINE, PROGRESS_SNAPSHOT };
 struct flight {
 	uint64_t last;
 	uint64_t size;
+	uint64_t before; /* bytes in flight before it */
+	struct mono_ms sent_at;
 };
 
 /* Of a peer that is no member any more. */
@@ -230,6 +232,10 @@ struct peer {
 	size_t flights_head;
 	size_t flights_count;
 	uint64_t flights_size; /* bytes */
+	/* How much may be in flight is found out, up to the setting. */
+	uint64_t window_size;
+	uint64_t quickest_ms;      /* of a small message that went alone, or any quicker one */
+	struct mono_ms slowed_at;  /* what was sent before it says nothing of the present window */
 	/* Loss is found by a round: what was sent before the round and is not accepted after it. */
 	uint64_t check_round; /* 0: none under way */
 	uint64_t check_last;
@@ -275,6 +281,8 @@ void progress_pause(struct raft *raft, struct peer *peer);
 void progress_check(struct raft *raft, struct peer *peer);
 void progress_sent(struct raft *raft, struct peer *peer, uint64_t last, uint64_t size);
 bool progress_window_open(const struct raft *raft, const struct peer *peer);
+/* Records in one message: a quarter of what may be in flight, at most the setting. */
+uint64_t progress_message_max(const struct raft *raft, const struct peer *peer);
 void progress_accepted(
     struct raft *raft, struct peer *peer, uint64_t match, uint64_t accepted, uint64_t round);
 void progress_refused(struct raft *raft, struct peer *peer, uint64_t refused, struct raft_pos hint);
@@ -386,11 +394,15 @@ struct forwards {
 	struct forward *at; /* [head, head + count), request rises */
 	size_t head, count, size;
 	uint64_t bytes;
+	uint64_t answered; /* the newest request of which something is committed */
+	struct mono_ms answered_at;
 };
 void forward_propose(struct raft *raft, const struct raft_proposal *proposal);
 void forward_answer(struct raft *raft, const struct raft_message *message);
 void forward_fail(struct raft *raft, enum raft_reason reason);
 void forward_tick(struct raft *raft);
+/* When it has to be called next; there must be some. */
+uint64_t forward_deadline(const struct raft *raft);
 
 void forward_transfer(struct raft *raft, uint64_t ticket, const struct raft_id *target);
 

@@ -168,6 +168,10 @@ forward_answer(struct raft *raft, const struct raft_message *message)
 		    answer->count > forward->count - (answer->serial - forward->serial))
 			continue;
 		out_answer(raft, forward->ticket, answer);
+		if (answer->verdict == RAFT_COMMITTED && answer->request >= forwards->answered) {
+			forwards->answered = answer->request;
+			forwards->answered_at = raft->now;
+		}
 		forwards_answered(forwards, place, answer->serial, answer->count);
 		return;
 	}
@@ -196,10 +200,25 @@ forward_fail(struct raft *raft, enum raft_reason reason)
 	must(raft->forwards.bytes == 0);
 }
 
+/*
+ * Ours: an election timeout, and as long as what was sent before it is being committed: then it is on its slow way,
+ * and to send it again would make the way slower.  What was overtaken by the answer to a later one is lost, or refused.
+ */
+uint64_t
+forward_deadline(const struct raft *raft)
+{
+	const struct forwards *forwards = &raft->forwards;
+	const struct forward *first = forwards_first(forwards);
+	uint64_t silent = forwards->answered_at.ms + raft->settings.election_timeout_ms;
+
+	if (first->request < forwards->answered || silent < first->deadline.ms)
+		return first->deadline.ms;
+	return silent;
+}
+
 void
 forward_tick(struct raft *raft)
 {
-	while (raft->forwards.count > 0 &&
-	       forwards_first(&raft->forwards)->deadline.ms <= raft->now.ms)
+	while (raft->forwards.count > 0 && forward_deadline(raft) <= raft->now.ms)
 		forward_give_up(raft, 0, RAFT_NO_ANSWER_REASON);
 }

@@ -6,6 +6,9 @@
  * pipeline:  next runs ahead of what is accepted, as far as the window is open.
  * snapshot:  what the peer needs next is compacted away: it gets a snapshot first.
  *
+ * The window follows what the peer acknowledges in time, so that a heartbeat, which goes in order
+ * with the entries, never stands behind more than a part of an election timeout's worth of them.
+ *
  * A refusal, a loss or an unreachable peer leads back to probe.  A loss is seen
  * by rounds: what was sent before a round began must be accepted in the reply to
  * that round, since a peer's messages arrive in order or not at all.
@@ -17,6 +20,14 @@
 
 /* In election timeouts. */
 enum { LEAVING_MAX = 10 };
+
+enum {
+	WINDOW_FIRST = 256 << 10,
+	WINDOW_LEAST = 64 << 10,
+	MESSAGE_LEAST = 16 << 10,
+	/* What entries may wait on their way: such a part of an election timeout. */
+	WAIT_PART = 4
+};
 
 struct peer *
 peer_find(struct raft *raft, const struct raft_id *id)
@@ -226,26 +237,54 @@ progress_check(struct raft *raft, struct peer *peer)
 	peer->check_last = last;
 }
 
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t
+most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Of a way that has just been found, or found again, nothing is known. */
 static void
-progress_pipeline(struct peer *peer)
+window_begin(const struct raft *raft, struct peer *peer)
+{
+	uint64_t known = peer->window_size == 0 ? WINDOW_FIRST : least(peer->window_size, WINDOW_FIRST);
+
+	peer->window_size = least(known, raft->settings.window_size_max);
+}
+
+static void
+progress_pipeline(const struct raft *raft, struct peer *peer)
 {
 	peer->state = PROGRESS_PIPELINE;
 	peer->next = peer->accepted + 1;
+	window_begin(raft, peer);
 	peer->paused = false;
 	peer->check_round = 0;
 }
 
 /* ------------------------------------------------------------ window */
 
+uint64_t
+progress_message_max(const struct raft *raft, const struct peer *peer)
+{
+	uint64_t window = peer->window_size == 0 ? WINDOW_FIRST : peer->window_size;
+
+	return least(raft->settings.message_size_max, most(window / 4, MESSAGE_LEAST));
+}
+
 bool
 progress_window_open(const struct raft *raft, const struct peer *peer)
 {
-	const struct raft_settings *settings = &raft->settings;
-
 	if (peer->flights_count == 0)
 		return true;
-	return peer->flights_count < settings->window_messages_max &&
-	       peer->flights_size + settings->message_size_max <= settings->window_size_max;
+	return peer->flights_count < raft->settings.window_messages_max &&
+	       peer->flights_size + progress_message_max(raft, peer) <= peer->window_size;
 }
 
 void
@@ -261,9 +300,33 @@ progress_sent(struct raft *raft, struct peer *peer, uint64_t last, uint64_t size
 	}
 	must(peer->flights_count < ring);
 	peer->flights[(peer->flights_head + peer->flights_count++) % ring] =
-	    (struct flight){last, size};
+	    (struct flight){last, size, peer->flights_size, raft->now};
 	peer->flights_size += size;
 	peer->next = last + 1;
+}
+
+/*
+ * Ours: the window by delay.  A full one that is acknowledged in time grows, doubling every round
+ * trip; one that took too long shrinks to what would have come in time, once a round trip.
+ * In time: as quick as the way itself, and a part of an election timeout more.
+ */
+static void
+window_follow(struct raft *raft, struct peer *peer, const struct flight *flight)
+{
+	uint64_t took = raft->now.ms - flight->sent_at.ms, whole = flight->before + flight->size;
+	uint64_t in_time;
+
+	if ((flight->before == 0 && flight->size <= MESSAGE_LEAST) || took < peer->quickest_ms)
+		peer->quickest_ms = took;
+	in_time = peer->quickest_ms + raft->settings.election_timeout_ms / WAIT_PART;
+	if (took > in_time) {
+		if (flight->sent_at.ms < peer->slowed_at.ms)
+			return;
+		peer->window_size = least(peer->window_size, most(whole * in_time / took, WINDOW_LEAST));
+		peer->slowed_at = raft->now;
+	} else if (whole + progress_message_max(raft, peer) > peer->window_size / 2) {
+		peer->window_size = least(peer->window_size + flight->size, raft->settings.window_size_max);
+	}
 }
 
 static void
@@ -272,10 +335,13 @@ flights_landed(struct raft *raft, struct peer *peer)
 	size_t ring = raft->settings.window_messages_max;
 
 	while (peer->flights_count > 0 && peer->flights[peer->flights_head].last <= peer->match) {
-		must(peer->flights_size >= peer->flights[peer->flights_head].size);
-		peer->flights_size -= peer->flights[peer->flights_head].size;
+		struct flight flight = peer->flights[peer->flights_head];
+
+		must(peer->flights_size >= flight.size);
+		peer->flights_size -= flight.size;
 		peer->flights_head = (peer->flights_head + 1) % ring;
 		peer->flights_count--;
+		window_follow(raft, peer, &flight);
 	}
 }
 
@@ -313,7 +379,7 @@ progress_accepted(
 	flights_landed(raft, peer);
 	lost = check_lost(peer, round);
 	if (peer->state == PROGRESS_PROBE && peer->paused && peer->accepted >= peer->probe_last)
-		progress_pipeline(peer);
+		progress_pipeline(raft, peer);
 	else if (lost && peer->state == PROGRESS_PROBE)
 		peer->paused = false;
 	else if (lost)

@@ -43,12 +43,12 @@ send_heartbeat(struct raft *raft, struct peer *peer)
 
 /* How many of the entries fit into one message, at least one, and their bytes. */
 static size_t
-slice_count(const struct raft *raft, const struct raft_entry *entries, size_t count, uint64_t *size)
+slice_count(const struct raft_entry *entries, size_t count, uint64_t size_max, uint64_t *size)
 {
 	size_t taken = 1;
 
 	*size = entries[0].size;
-	while (taken < count && *size + entries[taken].size <= raft->settings.message_size_max)
+	while (taken < count && *size + entries[taken].size <= size_max)
 		*size += entries[taken++].size;
 	return taken;
 }
@@ -71,7 +71,8 @@ send_from_tail(struct raft *raft, struct peer *peer)
 {
 	uint64_t size = 0;
 	const struct raft_entry *entries = rlog_entry(&raft->log, peer->next);
-	size_t count = slice_count(raft, entries, (size_t)(raft->log.last - peer->next + 1), &size);
+	size_t count = slice_count(entries, (size_t)(raft->log.last - peer->next + 1),
+	    progress_message_max(raft, peer), &size);
 
 	send_entries(raft, peer, entries, count, size);
 }
@@ -96,7 +97,7 @@ fetch_start(struct raft *raft, struct peer *peer)
 		return;
 	fetch.request = peer->fetch_request = ++raft->request;
 	fetch.first_index = peer->next;
-	fetch.size_max = raft->settings.message_size_max;
+	fetch.size_max = progress_message_max(raft, peer);
 	out_fetch(raft, &fetch);
 }
 

@@ -188,7 +188,7 @@ wake_at(const struct raft *raft)
 	uint64_t at = raft->role == RAFT_LEADER ? wake_leader(raft) : raft->election_at.ms;
 
 	if (raft->forwards.count > 0)
-		sooner(&at, raft->forwards.at[raft->forwards.head].deadline.ms);
+		sooner(&at, forward_deadline(raft));
 	if (raft->reads.forwards_count > 0)
 		sooner(&at, raft->reads.forwards[0].deadline.ms);
 	return (struct mono_ms){at};

@@ -5,7 +5,7 @@
  *
  * With a seed, DROP, TWICE and SWAP of a thousand messages are dropped, sent twice, or sent after the next one.
  * Commands on stdin, for the next message from the one who connects:
- *   flip BYTE   alter one bit of that byte (from the end when negative)
+ *   flip BYTE LEAST   alter one bit of that byte (from the end when negative), of one that has LEAST bytes
  *   twice | drop | swap
  *   again       send the last message of a session once more, now
  *   hello       send the last first message of a handshake once more, now
@@ -43,6 +43,7 @@ static struct pair pairs[PAIRS_MAX];
 static struct {
 	bool flip, twice, drop, swap, stalled;
 	long flip_at;
+	size_t flip_least;
 	unsigned long messages;
 	struct wire_buf last, hello;
 	struct pair *last_pair;
@@ -110,7 +111,7 @@ on_message(struct pair *p, uint8_t *bytes, size_t size)
 	}
 	if (sealed && state.record && fwrite(bytes, 1, size, state.record) != size)
 		err(74, "record");
-	if (sealed && take(&state.flip)) {
+	if (sealed && size >= state.flip_least && take(&state.flip)) {
 		size_t at = state.flip_at < 0 ? size - (size_t)-state.flip_at : 8 + (size_t)state.flip_at;
 		bytes[at < size ? at : size - 1] ^= 1;
 	}
@@ -214,7 +215,9 @@ run_command(char *line)
 	line[strcspn(line, "\n")] = '\0';
 	if (strncmp(line, "flip ", 5) == 0) {
 		state.flip = true;
-		state.flip_at = atol(line + 5);
+		char *end;
+		state.flip_at = strtol(line + 5, &end, 10);
+		state.flip_least = strtoul(end, NULL, 10);
 	} else if (strcmp(line, "twice") == 0) {
 		state.twice = true;
 	} else if (strcmp(line, "drop") == 0) {

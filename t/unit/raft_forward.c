@@ -104,6 +104,45 @@ test_forwarded(void)
 	rig_free(&rig);
 }
 
+/* Time passes while the leader is heard. */
+static void
+later(struct rig *rig, uint64_t ms)
+{
+	rig_time(rig, ms);
+	rig_append(rig, 2, 1, (struct raft_pos){1, 1}, 0, 0, 1);
+}
+
+/* Three of them, and the leader's answers come slowly: each is waited for while those before it are committed. */
+static void
+test_slow_way(void)
+{
+	struct rig rig;
+	struct raft_sid sid = rig_sid(1, false);
+	struct raft_propose first;
+
+	follower(&rig);
+	rig_propose_serials(&rig, 5, &sid, 1, 2, plain);
+	first = rig_find(&rig, RAFT_MSG_PROPOSE, 2)->propose;
+	rig_propose_serials(&rig, 6, &sid, 3, 2, plain);
+	rig_propose_serials(&rig, 7, &sid, 5, 2, plain);
+	later(&rig, RIG_E - 1);
+	answer_message(&rig, first.start_number, first.request, RAFT_COMMITTED, 1, 2, 10);
+	CHECK(rig.answers_count == 1);
+	later(&rig, RIG_E - 1);
+	CHECK(rig.answers_count == 1);
+	answer_message(&rig, first.start_number, first.request + 2, RAFT_COMMITTED, 5, 2, 14);
+	/* The second was overtaken: its time has long been over. */
+	CHECK(rig.answers_count == 3 && answer_at(&rig, 2)->verdict == RAFT_UNKNOWN);
+	CHECK(answer_at(&rig, 2)->serial == 3 && answer_at(&rig, 2)->reason == RAFT_NO_ANSWER_REASON);
+	/* Nothing more is committed: that ends, too. */
+	rig_propose_serials(&rig, 8, &sid, 7, 2, plain);
+	later(&rig, RIG_E - 1);
+	CHECK(rig.answers_count == 3);
+	later(&rig, 1);
+	CHECK(rig.answers_count == 4 && answer_at(&rig, 3)->serial == 7);
+	rig_free(&rig);
+}
+
 static void
 test_forward_ends(void)
 {
@@ -272,6 +311,7 @@ main(void)
 	check_run("a forwarded proposal's serials are each answered once", test_forwarded);
 	check_run("a forwarded proposal is in doubt when leader, term or link changes, or in time",
 	    test_forward_ends);
+	check_run("on a slow way a forwarded proposal is waited for while those before it are committed", test_slow_way);
 	check_run("what is forwarded is bounded", test_forward_bounded);
 	check_run(
 	    "a leader takes forwarded proposals that name it and its term", test_forward_received);
