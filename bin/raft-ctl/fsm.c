@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* raft-ctl fsm restart: an order to this node's raft-fsm. */
+/* raft-ctl fsm restart, and snapshot: orders to this node's raft-fsm. */
 #include <stdio.h>
 #include <string.h>
 
@@ -70,8 +70,8 @@ on_timeout(uv_timer_t *timer)
 	tool_die(EXIT_UNAVAILABLE, "%s: %s", order->what, order->why[0] ? order->why : "raft-fsm does not answer");
 }
 
-static enum exit_status
-give(struct ctl *ctl, const char *what)
+enum exit_status
+ctl_fsm_order(struct ctl *ctl, const char *what)
 {
 	static struct order order;
 	static uv_timer_t timer;
@@ -91,5 +91,5 @@ ctl_fsm(struct ctl *ctl)
 {
 	if (ctl->argc != 1 || strcmp(ctl->argv[0], "restart") != 0)
 		tool_die(EXIT_USAGE, "fsm: restart is expected");
-	return give(ctl, "restart");
+	return ctl_fsm_order(ctl, "restart");
 }

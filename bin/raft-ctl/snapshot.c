@@ -137,10 +137,7 @@ on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 {
 	(void)hello;
 	(void)arg;
-	if (self.ctl->output)
-		msg_snap_open_put(link_out(link), &(struct msg_snap_open){1});
-	else
-		msg_fsm_command_put(link_out(link), &(struct msg_fsm_command){1, wire_text("snapshot")});
+	msg_snap_open_put(link_out(link), &(struct msg_snap_open){1});
 }
 
 static void
@@ -157,8 +154,6 @@ on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, v
 		on_opened(&opened);
 	else if (number == MSG_SNAP_DATA && msg_snap_data_get(&data, body, size) && data.offset == self.got)
 		on_data(data.data);
-	else if (number == MSG_TEXT_REPLY && self.ctl->output == NULL)
-		loop_stop(self.ctl->tool.loop);
 	else
 		link_break(link, "it sends what cannot be read");
 }
@@ -193,11 +188,13 @@ enum exit_status
 ctl_snapshot(struct ctl *ctl)
 {
 	static const struct link_calls calls = {on_up, on_frame, on_down, on_hopeless, NULL};
+	if (ctl->output == NULL)
+		return ctl_fsm_order(ctl, "snapshot");
 	self = (struct fetching){.ctl = ctl, .fd = -1};
 	uv_timer_init(loop_uv(ctl->tool.loop), &self.patience);
 	uv_timer_start(&self.patience, on_patience_over, ctl->give_up_ms, ctl->give_up_ms);
-	self.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, ctl->output ? "log" : "fsm").text, WIRE_CLIENT,
-	    ctl->tool.prog, &calls, NULL);
+	self.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "log").text, WIRE_CLIENT, ctl->tool.prog,
+	    &calls, NULL);
 	loop_run(ctl->tool.loop);
 	link_free(self.link);
 	return EXIT_OK;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../lib/conf/text.h"
 #include "../../lib/seal/seal.h"
 #include "../../lib/unix/exit.h"
 #include "../../lib/unix/log.h"
@@ -487,15 +488,7 @@ static bool
 get_hex(struct db *db, const char *key, uint8_t *out, size_t size)
 {
 	char text[2 * DB_HASH_SIZE + 1];
-	if (!db_text_get(db, key, text, sizeof text) || strlen(text) != 2 * size)
-		return false;
-	for (size_t i = 0; i < size; i++) {
-		unsigned byte;
-		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
-			return false;
-		out[i] = (uint8_t)byte;
-	}
-	return true;
+	return db_text_get(db, key, text, sizeof text) && text_hex_parse(out, size, text);
 }
 
 enum db_result

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../lib/conf/text.h"
 #include "../../lib/seal/seal.h"
 #include "db_private.h"
 
@@ -210,18 +211,6 @@ db_before_put(struct db *db, const struct db_before *before)
 	return db_text_put(db, "before", text);
 }
 
-static bool
-hex_read(uint8_t *out, const char *text)
-{
-	for (size_t i = 0; i < DB_HASH_SIZE; i++) {
-		unsigned byte;
-		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
-			return false;
-		out[i] = (uint8_t)byte;
-	}
-	return true;
-}
-
 enum db_result
 db_before_get(struct db *db, struct db_before *before)
 {
@@ -230,8 +219,9 @@ db_before_get(struct db *db, struct db_before *before)
 	memset(before, 0, sizeof *before);
 	if (!db_text_get(db, "before", text, sizeof text))
 		return DB_END;
-	if (sscanf(text, "%llu %llu %64s %64s", &index, &term, chain, config) != 4 || strlen(chain) != 64 ||
-	    strlen(config) != 64 || !hex_read(before->chain, chain) || !hex_read(before->config, config))
+	if (sscanf(text, "%llu %llu %64s %64s", &index, &term, chain, config) != 4 ||
+	    !text_hex_parse(before->chain, sizeof before->chain, chain) ||
+	    !text_hex_parse(before->config, sizeof before->config, config))
 		return DB_DAMAGED;
 	before->pos = (struct raft_pos){index, term};
 	/* Only the written form counts, its sum with it. */

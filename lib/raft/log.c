@@ -195,22 +195,6 @@ rlog_trim(struct rlog *log, uint64_t keep_after, uint64_t bytes_max)
 		log->tail_head = 0;
 }
 
-static void
-tail_drop_to(struct rlog *log, uint64_t index)
-{
-	while (log->tail_count > 0 && log->tail_first <= index) {
-		struct raft_entry *entry = &log->tail[log->tail_head];
-
-		log->tail_bytes -= entry->size;
-		raft_chunk_unref(entry->chunk);
-		log->tail_head++;
-		log->tail_count--;
-		log->tail_first++;
-	}
-	if (log->tail_count == 0)
-		log->tail_head = 0;
-}
-
 void
 rlog_compact(struct rlog *log, struct raft_pos before)
 {
@@ -221,14 +205,14 @@ rlog_compact(struct rlog *log, struct raft_pos before)
 		old++;
 	log->runs_count -= old;
 	memmove(log->runs, log->runs + old, log->runs_count * sizeof *log->runs);
-	tail_drop_to(log, before.index);
+	rlog_trim(log, before.index, 0);
 	log->before = before;
 }
 
 void
 rlog_reset(struct rlog *log, struct raft_pos before, const struct raft_config *config)
 {
-	tail_drop_to(log, log->last);
+	rlog_trim(log, log->last, 0);
 	must(log->tail_bytes == 0);
 	log->runs_count = 0;
 	log->before = before;

@@ -114,9 +114,11 @@ snapshot_sent(struct raft *raft, const struct raft_id *id, bool ok, uint64_t ind
 	if (raft->role != RAFT_LEADER || peer == NULL || peer->state != PROGRESS_SNAPSHOT)
 		return;
 	peer->snapshot_asked = false;
-	if (index > raft->log.last || index < raft->log.before.index)
-		ok = false; /* by now another one is needed */
-	if (!ok) {
+	if (ok && index < raft->log.before.index) { /* by now another one is needed */
+		peer->snapshot_at = raft->now;
+		return;
+	}
+	if (!ok || index > raft->log.last) {
 		peer->snapshot_at.ms = raft->now.ms + raft->settings.election_timeout_ms;
 		return;
 	}
