@@ -224,6 +224,33 @@ misbehaves() {
 	query_is count 3
 }
 
+@test "machine: replies to entries whose place is not known are waited for as far as the client says" {
+	seq 1 20 >"$IN"
+	logd
+	fsm
+	wait_until 20 applied 20
+	cat >"$N/ask.py" <<'PY'
+import sys
+sys.path.insert(0, sys.argv[1])
+import wire
+conn = wire.Conn(sys.argv[2], timeout=60)
+conn.hello()
+for request, serial, until in (1, 3, 21), (2, 31, 31):
+    conn.send("fsm_reply_get", request=request, session=b"", serial=serial, count=1, index=0, until=until)
+    m = conn.expect("fsm_reply")
+    print(request, m["state"], m["serial"], flush=True)
+PY
+	timeout 60 python3 "$N/ask.py" "$ROOT/t/tools" "$N/run/fsm" >"$N/said" 2>&1 3>&- &
+	local pid=$!
+	wait_until 10 grep -q . "$N/said"
+	seq 21 29 >>"$IN"
+	wait_until 20 applied 29
+	[ "$(wc -l <"$N/said")" -eq 1 ]
+	echo 30 >>"$IN"
+	wait "$pid" || { cat "$N/said"; false; }
+	cat "$N/said"
+}
+
 @test "machine: poison stops it at that entry, nothing is skipped, and fsm restart goes on" {
 	seq 1 50 >"$IN"
 	echo always:exit >>"$IN"

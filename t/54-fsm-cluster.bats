@@ -35,6 +35,10 @@ program() {
 		        index, _, data = rest.partition(" ")
 		        if first: note("entry " + index)
 		        first = False
+		        if data == "large":
+		            state.append(data)
+		            say("ok " + 1000000 * "x")
+		            continue
 		        if data == "poison" and not os.path.exists("mended"): sys.exit(3)
 		        state.append(data)
 		        say("ok %d" % len(state))
@@ -270,4 +274,51 @@ requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
 	wait_until 20 query_is n2 300
 	requests_are n2 restore
 	query_is n1 300
+}
+
+# ---------------------------------------------------------------- replies
+
+@test "replies: of a session that another node appended come on a node that has just come back, too" {
+	begin
+	seq 10 | append n1 -r -S again >"$BATS_TEST_TMPDIR/one"
+	node_kill n2
+	seq 20 | append n1 -r -S again >"$BATS_TEST_TMPDIR/two"
+	node_start n2
+	seq 20 | append n2 -r -S again | cmp "$BATS_TEST_TMPDIR/two" -
+	seq 20 | append n3 -r -S again | cmp "$BATS_TEST_TMPDIR/two" -
+	[ "$(tail_all n1 | wc -l)" -eq 20 ]
+}
+
+@test "replies: one that is no longer at hand is said to be lost, 76, and its entry counts once" {
+	begin
+	seq 3 | append n1 -r -S old >/dev/null
+	# The newest 32 MiB are kept.
+	yes large | head -n 40 | append n2
+	wait_until 30 query_is n1 43
+	[ "$(status n1 fsm replies)" -lt 40 ]
+	seq 4 | append n1 -r -S old >"$BATS_TEST_TMPDIR/out" 2>"$ERR" || status=$?
+	[ "$status" -eq 76 ]
+	diff "$BATS_TEST_TMPDIR/out" - <<<$'\n\n\n44'
+	diff "$ERR" - <<-'END'
+		raft-append: line 1: committed and applied, and its reply is lost
+		raft-append: line 2: committed and applied, and its reply is lost
+		raft-append: line 3: committed and applied, and its reply is lost
+	END
+	for n in $(nodes); do query_is "$n" 44; done
+}
+
+@test "replies: an entry that holds a newline is refused on every node, without the program" {
+	begin
+	printf '1:a,3:b\nc,1:d,' | append n1 -r -F netstring >"$BATS_TEST_TMPDIR/out" 2>"$ERR" || status=$?
+	[ "$status" -eq 65 ]
+	[ "$(cat "$BATS_TEST_TMPDIR/out")" = '4:ok 1,' ] || [ "$(cat "$BATS_TEST_TMPDIR/out")" = '1:1,0:,1:2,' ]
+	[ "$(cat "$ERR")" = 'raft-append: entry 2: refused: the entry holds a newline, which framing: line cannot give to the program' ]
+	for n in $(nodes); do
+		fsm_is "$n" restarts 0
+		# The same on each: the session's replies again, from this node.
+		printf '1:a,3:b\nc,1:d,' | append "$n" -r -F netstring -S "s$n" >"$BATS_TEST_TMPDIR/$n" 2>"$ERR" || status=$?
+		[ "$status" -eq 65 ]
+		grep -q 'entry 2: refused: the entry holds a newline' "$ERR"
+	done
+	for n in $(nodes); do query_is "$n" 8; done
 }

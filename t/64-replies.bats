@@ -252,6 +252,10 @@ to b' ]
 	seq 12 | append -r -S again >"$BATS_TEST_TMPDIR/two"
 	seq -f 'reply %.0f' 10 | cmp - "$BATS_TEST_TMPDIR/one"
 	seq -f 'reply %.0f' 12 | cmp - "$BATS_TEST_TMPDIR/two"
+	# Their places are not at hand: they are waited for up to what is committed, as this node may lag.
+	read -r _ serial count index until < <(asked | grep '^replies 1 10 0 ')
+	echo "$serial $count $index $until"
+	[ "$until" -ge "$before" ]
 	[ "$(tail_all n1 | tail -n 12 | tail -n 2)" = $'11\n12' ]
 }
 

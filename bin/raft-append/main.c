@@ -439,9 +439,13 @@ set_up(void)
 	self.input = input_new(self.tool.loop, self.framing, self.tool.conf->elect.entry_max, self.tool.argv);
 	self.progress = progress_new(self.tool.loop, self.tool.prog, is_typed(self.tool.argv));
 	self.appender = appender_new(self.tool.loop, &settings, &appender_calls, NULL);
-	if (self.wants_replies)
-		self.replies = replies_new(self.tool.loop, tool_socket(&self.tool, "fsm").text, self.tool.prog,
-		    self.give_up_ms, &replies_calls, NULL);
+	if (self.wants_replies) {
+		struct replies_paths paths;
+		strcpy(paths.elect, path.text);
+		strcpy(paths.fsm, tool_socket(&self.tool, "fsm").text);
+		self.replies = replies_new(
+		    self.tool.loop, &paths, self.tool.prog, self.give_up_ms, &replies_calls, NULL);
+	}
 	loop_on_turn(self.tool.loop, turn, NULL);
 }
 

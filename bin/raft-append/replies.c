@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../lib/client/machine.h"
+#include "place.h"
 
 enum { WANTED_MAX = 65536, RUN_MAX = 4096, HURRY_MS = 1000, WHY_SIZE = 1024 };
 
@@ -17,6 +18,7 @@ struct run {
 	struct raft_sid session;
 	uint64_t serial;
 	struct raft_pos pos;
+	uint64_t until; /* where pos is not known: none of them lies behind this; 0: not known either */
 };
 
 struct replies {
@@ -27,6 +29,11 @@ struct replies {
 	uint64_t wanted;
 	uint64_t requests;
 	bool asked; /* for the first run */
+	bool placing; /* its until is being asked for */
+	struct loop *loop;
+	struct place *place; /* NULL: was never needed */
+	struct replies_paths paths;
+	const char *program;
 	bool ready;
 	bool over;
 	uv_timer_t give_up;
@@ -85,7 +92,7 @@ add_run(struct replies *replies, struct run run)
 {
 	struct run *last = replies->last;
 	/* What has been asked for stays as it is. */
-	bool open = last != NULL && !(replies->asked && last == replies->first);
+	bool open = last != NULL && !((replies->asked || replies->placing) && last == replies->first);
 	if (open && last->count + run.count <= RUN_MAX && follows_on(last, &run)) {
 		last->count += run.count;
 		return;
@@ -173,16 +180,40 @@ replies_ready(const struct replies *replies)
 
 /* --------------------------------------------------------- at raft-fsm */
 
+static void
+on_place(uint64_t index, void *arg)
+{
+	struct replies *replies = arg;
+	replies->placing = false;
+	replies->first->until = index;
+}
+
+/* An answer that the place is not known says that it is committed: so it is within what is committed now. */
+static void
+find_place(struct replies *replies)
+{
+	if (replies->placing)
+		return;
+	if (replies->place == NULL)
+		replies->place = place_new(replies->loop, replies->paths.elect, replies->program, on_place, replies);
+	replies->placing = true;
+	place_ask(replies->place);
+}
+
 void
 replies_send(struct replies *replies)
 {
 	const struct run *run = replies->first;
 	if (replies->over || run == NULL || replies->asked || !machine_up(replies->machine))
 		return;
+	if (run->pos.index == 0 && run->until == 0) {
+		find_place(replies);
+		return;
+	}
 	replies->asked = true;
 	msg_fsm_reply_get_put(machine_out(replies->machine),
 	    &(struct msg_fsm_reply_get){.request = ++replies->requests, .session = run->session,
-		.serial = run->serial, .count = run->count, .index = run->pos.index});
+		.serial = run->serial, .count = run->count, .index = run->pos.index, .until = run->until});
 }
 
 static void
@@ -229,7 +260,7 @@ on_machine_failed(enum exit_status status, const char *why, void *arg)
 static const struct machine_calls machine_calls = {on_machine_up, on_reply, on_machine_down, on_machine_failed};
 
 struct replies *
-replies_new(struct loop *loop, const char *path, const char *program, uint64_t give_up_ms,
+replies_new(struct loop *loop, const struct replies_paths *paths, const char *program, uint64_t give_up_ms,
     const struct replies_calls *calls, void *arg)
 {
 	struct replies *replies = calloc(1, sizeof *replies);
@@ -240,7 +271,10 @@ replies_new(struct loop *loop, const char *path, const char *program, uint64_t g
 	snprintf(replies->why, sizeof replies->why, "no answer from raft-fsm");
 	uv_timer_init(loop_uv(loop), &replies->give_up);
 	replies->give_up.data = replies;
-	replies->machine = machine_new(loop, path, program, &machine_calls, replies);
+	replies->loop = loop;
+	replies->paths = *paths;
+	replies->program = program;
+	replies->machine = machine_new(loop, paths->fsm, program, &machine_calls, replies);
 	watch_progress(replies);
 	return replies;
 }

@@ -11,6 +11,7 @@
 
 #include "../../lib/unix/exit.h"
 #include "../../lib/unix/loop.h"
+#include "../../lib/unix/sock.h"
 #include "../../lib/wire/message.h"
 
 struct replies;
@@ -32,8 +33,12 @@ struct replies_calls {
 	void (*failed)(enum exit_status status, const char *why, void *arg);
 };
 
-/* path: of raft-fsm's socket. */
-struct replies *replies_new(struct loop *loop, const char *path, const char *program, uint64_t give_up_ms,
+/* Sockets of raft-fsm and raft-elect. */
+struct replies_paths {
+	char fsm[SOCK_PATH_MAX], elect[SOCK_PATH_MAX];
+};
+
+struct replies *replies_new(struct loop *loop, const struct replies_paths *paths, const char *program, uint64_t give_up_ms,
     const struct replies_calls *calls, void *arg);
 /* Whether raft-fsm has been reached and runs a state machine: before, nothing should be appended. */
 bool replies_ready(const struct replies *replies);

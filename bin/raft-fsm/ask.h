@@ -20,9 +20,10 @@ struct ask {
 	enum ask_kind kind;
 	uint64_t request;
 	uint64_t index; /* answered once all up to here is */
-	/* Of ASK_REPLIES: serials [serial, serial + count); first: the index of the first one, 0: not known. */
+	/* Of ASK_REPLIES: serials [serial, serial + count); first: the index of the first one; 0: not known, and
+	 * then none of them lies behind until. */
 	struct raft_sid session;
-	uint64_t serial, count, first;
+	uint64_t serial, count, first, until;
 	/* A query, or a command as text (NUL behind it). */
 	uint8_t *data;
 	size_t size;

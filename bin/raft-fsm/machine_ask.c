@@ -30,7 +30,9 @@ machine_ask(struct fsm *fsm, struct ask *ask)
 	} else if (ask->kind == ASK_COMMAND) {
 		machine_snap_order(m, ask);
 	} else if (ask->kind == ASK_REPLIES) {
-		ask->index = ask->first ? ask->first + (ask->count ? ask->count - 1 : 0) : reader_commit(fsm->reader);
+		uint64_t last = ask->first + (ask->count ? ask->count - 1 : 0);
+		uint64_t until = ask->until ? ask->until : reader_commit(fsm->reader);
+		ask->index = ask->first ? last : until;
 		asks_put(&m->waits, ask);
 		machine_serve(m);
 	} else if (!request_fits(m->netstring, ask->data, ask->size)) {

@@ -158,6 +158,7 @@ take_ask(struct client *client, uint16_t number, const uint8_t *body, size_t siz
 		ask->serial = get.serial;
 		ask->count = get.count;
 		ask->first = get.index;
+		ask->until = get.until;
 		give(ask);
 	} else {
 		return false;

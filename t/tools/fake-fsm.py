@@ -56,7 +56,7 @@ def serve(conn):
             if not reply(conn, m["request"], 0, queries, m["index"], f"to {m['data'].decode()}"):
                 return
         elif name == "fsm_reply_get":
-            asked.write(f"replies {m['serial']} {m['count']} {m['index']}\n")
+            asked.write(f"replies {m['serial']} {m['count']} {m['index']} {m['until']}\n")
             for i in range(m["count"]):
                 serial = m["serial"] + i
                 if not reply(conn, m["request"], serial, serial, m["index"] and m["index"] + i, f"reply {serial}"):
