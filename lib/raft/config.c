@@ -306,7 +306,7 @@ bool
 raft_change_decode(struct raft_change *change, const uint8_t *bytes, size_t size)
 {
 	memset(change, 0, sizeof *change);
-	if (size < 1 || bytes[0] < RAFT_CHANGE_ADD || bytes[0] > RAFT_CHANGE_KEY_DROP)
+	if (size < 2 || bytes[0] < RAFT_CHANGE_ADD || bytes[0] > RAFT_CHANGE_KEY_DROP)
 		return false;
 	change->op = (enum raft_change_op)bytes[0];
 	return member_decode(&change->member, true, bytes + 1, size - 1) == size - 1;
