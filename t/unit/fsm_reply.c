@@ -27,8 +27,9 @@ hear(char *out, size_t size, bool netstring, const char *text, size_t step)
 			used += (size_t)snprintf(out + used, size - used, "%s:", names[reply.kind]);
 			if (numbered)
 				used += (size_t)snprintf(out + used, size - used, "%d ", (int)reply.index);
-			else
-				used += (size_t)snprintf(out + used, size - used, "%.*s ", (int)reply.data.size,
+			else /* what was wrong is as much of it as had come */
+				used += (size_t)snprintf(out + used, size - used, "%.*s ",
+				    reply.kind == REPLY_WRONG ? 0 : (int)reply.data.size,
 				    reply.data.size ? (const char *)reply.data.bytes : "");
 			if (reply.kind == REPLY_WRONG)
 				break;
