@@ -36,6 +36,12 @@ etcd_of(struct sim *sim, const struct node *node)
 	return &sim->trace.etcd->nodes[node->number];
 }
 
+uint64_t
+etcd_commit(const struct etcd_node *self, const struct raft_status *status)
+{
+	return status->commit.index > self->now.commit ? status->commit.index : self->now.commit;
+}
+
 void
 etcd_beyond(struct sim *sim, const struct node *node, const char *why)
 {
@@ -99,7 +105,9 @@ etcd_start(struct sim *sim, struct node *node)
 	self->now.term = status.term;
 	self->now.vote = sim_number(&status.vote);
 	self->now.last = status.last.index;
-	self->now.commit = status.commit.index;
+	self->now.commit = etcd_commit(self, &status);
+	if (self->now.commit > status.last.index)
+		self->now.commit = status.last.index;
 	self->durable = status.durable;
 	self->tell_self = false;
 	if (self->begun && !starts_as_stored(self))
@@ -328,7 +336,7 @@ changed_unsaid(
     const struct etcd_state *now, const struct raft_event *event, const struct raft_status *status)
 {
 	return event->type == RAFT_EVENT_MESSAGE && status->role == RAFT_FOLLOWER &&
-	       (status->last.index != now->last || status->commit.index != now->commit ||
+	       (status->last.index != now->last || status->commit.index > now->commit ||
 		   (status->term == now->term && sim_number(&status->vote) != now->vote));
 }
 

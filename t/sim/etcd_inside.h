@@ -29,6 +29,11 @@ struct etcd {
 };
 
 struct etcd_node *etcd_of(struct sim *sim, const struct node *node);
+/*
+ * What a node has ever known to be committed.  The specification stores that with all else; a raft-logd
+ * in its own time, so that a core that was started again may know less for a while.
+ */
+uint64_t etcd_commit(const struct etcd_node *self, const struct raft_status *status);
 /* From here on the specification can't follow. */
 void etcd_beyond(struct sim *sim, const struct node *node, const char *why);
 

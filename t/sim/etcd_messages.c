@@ -130,7 +130,7 @@ static bool
 unchanged(const struct etcd_node *self, const struct raft_status *status)
 {
 	return status->term == self->now.term && status->last.index == self->now.last &&
-	       status->commit.index == self->now.commit &&
+	       status->commit.index <= self->now.commit &&
 	       sim_number(&status->vote) == self->now.vote;
 }
 
@@ -152,8 +152,8 @@ taken_otherwise(const struct etcd_node *self, const struct raft_status *status, 
 	uint64_t commit = app->commit > self->now.commit ? app->commit : self->now.commit;
 
 	if (app->index < self->now.commit)
-		return status->last.index != self->now.last || status->commit.index != self->now.commit;
-	return status->last.index < end || status->commit.index != commit;
+		return status->last.index != self->now.last || status->commit.index > self->now.commit;
+	return status->last.index < end || etcd_commit(self, status) != commit;
 }
 
 static void
@@ -367,6 +367,8 @@ sent_app(struct sim *sim, struct node *node, struct etcd_message *app)
 		etcd_beyond(sim, node, "a peer that was started again is asked from the beginning");
 	if ((self->now.voters >> app->to & 1) == 0)
 		etcd_beyond(sim, node, "entries go to a learner, or to one that is no member yet");
+	if (app->commit < self->now.commit && app->commit < app->index + app->entries)
+		etcd_beyond(sim, node, "a leader that was started again knows less to be committed");
 	etcd_put(sim->trace.etcd, app);
 	etcd_line_sent(&sim->trace.etcd->line, sim->world.now_us, &self->now, app, match, next);
 	self->dirty = true;
