@@ -178,7 +178,7 @@ sent_check(struct world *w, const struct raft_message *message)
 		must(disk->term > message->term || raft_id_equal(&disk->vote, &message->to));
 	}
 	if (message->type == RAFT_MSG_APPEND_REPLY && message->append_reply.ok)
-		must(message->append_reply.match <= disk->count);
+		must(message->append_reply.match <= rig_disk_last(&w->rig));
 	if (message->type == RAFT_MSG_PROPOSE)
 		w->seen_request = message->propose.request;
 	if (message->type == RAFT_MSG_READ)
@@ -224,8 +224,10 @@ check(struct world *w)
 	must(now.durable <= now.last.index);
 	/* What the log was said to hold for ever, it holds. */
 	uint64_t term = 0;
-	must(raft_term_at(rig->raft, w->status.commit.index, &term));
-	must(term == w->status.commit.term);
+	if (w->status.commit.index >= now.before.index) {
+		must(raft_term_at(rig->raft, w->status.commit.index, &term));
+		must(term == w->status.commit.term);
+	}
 	must(now.term > w->status.term || raft_id_none(&w->status.vote) || raft_id_equal(&now.vote, &w->status.vote));
 	writes_check(w);
 	for (size_t i = 0; i < rig->sent_count; i++)
@@ -235,6 +237,8 @@ check(struct world *w)
 	rig->reads_count = 0;
 	if (rig->fetches_count > 64)
 		rig->fetches_count = 0;
+	if (rig->snapshots_count > 64)
+		rig->snapshots_count = 0;
 	if (rig->writes_count == 0)
 		w->commit_safe = rig->commit;
 	w->status = now;
@@ -501,10 +505,12 @@ op_fetched(struct world *w)
 	struct raft_fetch fetch = w->rig.fetches[--w->rig.fetches_count];
 	event.fetched.request = fetch.request;
 	event.fetched.first_index = fetch.first_index;
-	if (fetch.first_index > 0 && fetch.first_index <= w->rig.disk.count) {
-		uint64_t there = w->rig.disk.count - fetch.first_index + 1;
+	uint64_t before = w->rig.disk.before.index;
 
-		event.fetched.entries = w->rig.disk.entries + fetch.first_index - 1;
+	if (fetch.first_index > before && fetch.first_index <= rig_disk_last(&w->rig)) {
+		uint64_t there = rig_disk_last(&w->rig) - fetch.first_index + 1;
+
+		event.fetched.entries = w->rig.disk.entries + (fetch.first_index - before - 1);
 		event.fetched.entries_count = count < there ? count : there;
 	}
 	step(w, &event);
@@ -580,8 +586,10 @@ op_restart(struct world *w)
 		rig->mark_valid = lost & 2;
 		rig->mark_term = rig->mark_valid ? rig->disk.term : 0;
 	}
-	if (commit > rig->disk.count || lost & 4)
-		commit = commit > rig->disk.count ? rig->disk.count : commit / 2;
+	if (commit > rig_disk_last(rig) || lost & 4)
+		commit = commit > rig_disk_last(rig) ? rig_disk_last(rig) : commit / 2;
+	if (commit < rig->disk.before.index)
+		commit = rig->disk.before.index;
 	rig_clear(rig);
 	rig_start_commit(rig, commit);
 	w->commit_safe = commit;
@@ -590,10 +598,154 @@ op_restart(struct world *w)
 	w->status = rig_status(rig);
 }
 
+/* ---------------------------------------- leadership, members, snapshots */
+
+static void
+op_timeout_now(struct world *w)
+{
+	struct raft_message m = message_make(w, RAFT_MSG_TIMEOUT_NOW);
+
+	/* Mostly one of the leader that this node knows. */
+	if (fuzz_u8(&w->in) & 3 && !raft_id_none(&w->status.leader)) {
+		m.from = w->status.leader;
+		m.term = w->status.term;
+	}
+	deliver(w, &m);
+}
+
+static struct raft_id
+pick_id(struct world *w)
+{
+	static const struct raft_id nobody;
+	uint8_t number = fuzz_u8(&w->in) % (NODES + 2);
+
+	return number > NODES ? nobody : rig_id(number);
+}
+
+static void
+op_transfer_asked(struct world *w)
+{
+	struct raft_message m = message_make(w, RAFT_MSG_TRANSFER);
+
+	m.transfer = (struct raft_transfer){ pick(w), pick(w), pick_id(w) };
+	deliver(w, &m);
+}
+
+static void
+op_transfer(struct world *w)
+{
+	struct raft_event event = { .type = RAFT_EVENT_TRANSFER };
+
+	event.transfer.ticket = pick(w);
+	event.transfer.target = pick_id(w);
+	step(w, &event);
+}
+
+static struct raft_entry
+pick_change(struct world *w)
+{
+	struct raft_change change = { .op = (enum raft_change_op)(1 + fuzz_u8(&w->in) % 7), .member.id = pick_id(w) };
+	uint8_t data[RAFT_CHANGE_SIZE_MAX], like = fuzz_u8(&w->in);
+
+	change.member.key[0] = like % 8;
+	if (like & 8)
+		memcpy(change.member.address, "tcp://h:1", 10);
+	if (like & 16)
+		change.member.address[6] = (char)('0' + like / 32);
+	if (like & 32)
+		change.member.key_next[0] = like / 64;
+	return rig_entry(0, RAFT_CONFIG, NULL, 0, data, raft_change_encode(&change, data));
+}
+
+static void
+op_change(struct world *w)
+{
+	struct raft_entry entry = pick_change(w);
+	struct raft_proposal proposal = { .ticket = pick(w), .entries = &entry, .entries_count = 1 };
+	struct raft_event event = { .type = RAFT_EVENT_PROPOSE, .proposal = &proposal };
+
+	step(w, &event);
+	raft_chunk_unref(entry.chunk);
+}
+
+static void
+op_change_asked(struct world *w)
+{
+	struct raft_message m = message_make(w, RAFT_MSG_PROPOSE);
+	struct raft_entry entry = pick_change(w);
+
+	m.term = w->status.term;
+	m.propose.start_number = pick(w);
+	m.propose.request = pick(w);
+	m.propose.entries = &entry;
+	m.propose.entries_count = 1;
+	deliver(w, &m);
+	raft_chunk_unref(entry.chunk);
+}
+
+/* raft-logd cuts the beginning, as far as it knows that it is committed. */
+static void
+op_compact(struct world *w)
+{
+	struct rig *rig = &w->rig;
+	uint64_t before = rig->disk.before.index, last = rig_disk_last(rig);
+	uint64_t safe = w->commit_safe < last ? w->commit_safe : last;
+	uint64_t keep = fuzz_u8(&w->in) % 4;
+	struct raft_event event = { .type = RAFT_EVENT_COMPACTED };
+
+	for (size_t i = 0; i < rig->writes_count; i++)
+		if (rig->writes[i].w.install || rig->writes[i].w.truncate)
+			return;
+	if (safe < before + keep + 1)
+		return;
+	rig_disk_compact(rig, safe - keep);
+	event.compacted = rig->disk.before;
+	step(w, &event);
+}
+
+/* A whole one, as its head says; what it says may be a lie. */
+static void
+op_snapshot_ready(struct world *w)
+{
+	struct raft_pos pos = pick_pos(w);
+	uint8_t bytes[RAFT_CONFIG_SIZE_MAX], flags = fuzz_u8(&w->in);
+	struct raft_config config;
+	size_t size = pick_config(w, bytes);
+	struct raft_sessions *sessions;
+
+	if (pos.index == 0 || pos.index > INT64_MAX || pos.term == 0 || pos.term > INT64_MAX ||
+	    !raft_config_decode(&config, bytes, size))
+		return;
+	sessions = raft_sessions_new();
+	must(sessions != NULL);
+	if (flags & 1) {
+		struct raft_session session = { .sid = pick_sid(w), .serial = pick(w), .last_index = pos.index };
+
+		raft_sessions_restore(sessions, &session);
+	}
+	rig_snapshot_ready(&w->rig, pos, &config, sessions);
+	check(w);
+}
+
+static void
+op_snapshot_sent(struct world *w)
+{
+	struct raft_event event = { .type = RAFT_EVENT_SNAPSHOT_SENT };
+	uint8_t how = fuzz_u8(&w->in);
+
+	event.sent.peer = pick_id(w);
+	if (how & 4 && w->rig.snapshots_count > 0)
+		event.sent.peer = w->rig.snapshots[--w->rig.snapshots_count].peer;
+	event.sent.ok = how & 1;
+	event.sent.index = how & 2 ? w->rig.disk.before.index : pick(w);
+	step(w, &event);
+}
+
 #define OPS(O)                                                                                     \
 	O(vote) O(vote_reply) O(append) O(append_right) O(append_reply) O(accept) O(propose) O(answer) O(read) \
 	O(read_reply) O(time) O(elect) O(stored) O(stored_wrong) O(disk) O(fetched) O(fetched_wrong) \
-	O(client) O(client_read) O(unreachable) O(restart)
+	O(client) O(client_read) O(unreachable) O(restart) O(timeout_now) O(transfer_asked) O(transfer) O(change) \
+	O(change_asked) O(compact) O(snapshot_ready) O(snapshot_sent)
 static void (*const ops[])(struct world *w) = {
 #define O(name) op_##name,
 	OPS(O)
@@ -668,7 +820,19 @@ seeds(void)
 		OP_stored, 9, OP_accept, 4, 5, 0, OP_time, 11, 0, OP_accept, 8, 4, 0, OP_accept, 1, 0, 0, OP_stored, 9,
 		OP_accept, 1, 0, 0, OP_time, 11, 0, OP_accept, 8, 0, 0, OP_accept, 1, 0, 0, OP_time, 11, 0 };
 
+	/* A leader adds a member, makes it a voter, cuts its log, and hands over. */
+	static const uint8_t leads_on[] = { 2, 0, OP_elect, 0, 0, 0, 0, 0, 0, OP_stored, 9, OP_elect, 0, 0, 0, 0, 0, 0, 0,
+		OP_stored, 9, OP_accept, 0, 0, 0, OP_change, 0, 5, 8 | 5, 9, 0, OP_stored, 9, OP_accept, 0, 0, 0, OP_accept, 3, 0, 0,
+		OP_change, 1, 5, 0, 9, 0, OP_stored, 9, OP_accept, 0, 0, 0, OP_compact, 0, 0, OP_time, 11, 0,
+		OP_snapshot_sent, 7, 0, 0, OP_transfer, 9, 2, 0, OP_time, 11, 0, OP_vote, 1, 41, 2, 72, 0, 0, OP_stored, 9 };
+	/* A follower takes a snapshot, dies, stands when it is told to. */
+	static const uint8_t takes[] = { 2, 96, OP_append_right, 3, 0, 0, 8, 0, 0, 0, OP_stored, 9, OP_snapshot_ready, 72 + 5,
+		1, 40, 1, 14, 0, 0, 2, 9, OP_stored, 9, OP_append_right, 1, 0, 0, 8, 0, 0, 0, OP_restart, 1, 0,
+		OP_append_right, 1, 0, 0, 8, 0, 0, 0, OP_stored, 9, OP_timeout_now, 1, 40, 1, 0, OP_stored, 9 };
+
 	fuzz_seed(leads, sizeof leads);
+	fuzz_seed(leads_on, sizeof leads_on);
+	fuzz_seed(takes, sizeof takes);
 	fuzz_seed(helps, sizeof helps);
 	fuzz_seed(follows, sizeof follows);
 }
