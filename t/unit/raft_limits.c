@@ -38,6 +38,7 @@ leader_with_room(struct rig *rig)
 {
 	rig_init(rig, 1, 3);
 	rig->settings.uncommitted_size_max = 1 << 30;
+	rig->settings.tail_size_max = 1 << 30;
 	rig_start(rig);
 	rig_elect(rig);
 }
@@ -84,6 +85,39 @@ test_reads_full(void)
 	rig_time(&rig, RIG_HEARTBEAT);
 	rig_accept(&rig, 2, 1);
 	CHECK(reads_of(&rig, true, RAFT_NONE_REASON) == QUEUE_MAX);
+	rig_free(&rig);
+}
+
+/* It is looked for from the session's last entry on, as far as the queue is long. */
+static void
+test_duplicate_far_back(void)
+{
+	struct rig rig;
+	struct raft_sid sid = rig_sid(1, false);
+
+	leader_with_room(&rig);
+	rig_accept(&rig, 2, 1);
+	rig_propose_serials(&rig, 1, &sid, 1, 1, plain);
+	for (uint64_t i = 0; i < QUEUE_MAX - 2; i++) {
+		rig_propose_one(&rig, i, RAFT_NOOP, NULL, NULL, 0);
+		rig_sent_clear(&rig);
+	}
+	rig_propose_serials(&rig, 1, &sid, 2, 1, plain);
+	rig_accept(&rig, 2, 1 + QUEUE_MAX);
+	rig_clear(&rig);
+	rig_propose_serials(&rig, 2, &sid, 1, 2, plain);
+	CHECK(rig.answers_count == 2 && rig.answers[0].answer.pos.index == 1 + QUEUE_MAX &&
+	      rig.answers[1].answer.pos.index == 2);
+	/* One more lies between. */
+	rig_propose_one(&rig, 3, RAFT_NOOP, NULL, NULL, 0);
+	rig_propose_serials(&rig, 3, &sid, 3, 1, plain);
+	rig_accept(&rig, 2, 3 + QUEUE_MAX);
+	rig_clear(&rig);
+	rig_propose_serials(&rig, 4, &sid, 1, 3, plain);
+	CHECK(rig.answers_count == 3 && rig.answers[0].answer.pos.index == 3 + QUEUE_MAX &&
+	      rig.answers[1].answer.pos.index == 1 + QUEUE_MAX);
+	CHECK(rig.answers[2].answer.serial == 1 && rig.answers[2].answer.count == 1 &&
+	      rig.answers[2].answer.verdict == RAFT_COMMITTED && rig.answers[2].answer.pos.index == 0);
 	rig_free(&rig);
 }
 
@@ -448,6 +482,8 @@ main(void)
 	    test_answers_full);
 	check_run("so does a full queue of reads", test_reads_full);
 	check_run("so do a follower's queues, and none of what is in them is lost", test_forwards_full);
+	check_run("a duplicate that lies too far back is committed, its index not at hand",
+	    test_duplicate_far_back);
 	check_run("A14: in the last term nobody stands", test_last_term);
 	check_run("C34: messages without a type or a sender are dropped and counted", test_bad_envelopes);
 	check_run("C15: so are appends with entries that can't be", test_bad_entries);

@@ -272,6 +272,44 @@ test_write_before(void)
 	rig_free(&rig);
 }
 
+/* As `ready`, but more follows before there is an update. */
+static void
+ready_gather(struct rig *rig, struct raft_pos at, bool kept)
+{
+	struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_READY, .now.ms = rig->now};
+	struct raft_snapshot snapshot = {at, &rig->config, raft_sessions_new()};
+
+	if (kept) {
+		raft_sessions_free(rig->ready.sessions);
+		rig->ready = (struct rig_snapshot){at, rig->config, raft_sessions_new()};
+	}
+	event.snapshot = &snapshot;
+	raft_step(rig->raft, &event, NULL);
+}
+
+static void
+test_one_turn(void)
+{
+	struct rig rig;
+
+	follower_new(&rig, 10, 1);
+	rig.hold_writes = true;
+	rig_append(&rig, 2, 1, pos(10, 1), 1, 2, 0);
+	ready_gather(&rig, pos(50, 1), true);
+	ready_gather(&rig, pos(60, 1), false); /* a second one */
+	CHECK(rig_status(&rig).last.index == 50 && rig_status(&rig).commit.index == 50);
+	/* The report of the write before it: of what is gone. */
+	rig_store(&rig, 1);
+	CHECK(rig_status(&rig).durable == 0);
+	CHECK(last_reply(&rig) == NULL || last_reply(&rig)->match <= 12);
+	CHECK(rig.writes_count == 1 && rig.writes[0].w.install &&
+	      rig.writes[0].w.install_pos.index == 50);
+	rig_store_all(&rig);
+	CHECK(log_is(&rig, pos(50, 1), pos(50, 1), 50) && rig_status(&rig).durable == 50);
+	CHECK(last_reply(&rig)->match == 50);
+	rig_free(&rig);
+}
+
 static void
 test_term_stays(void)
 {
@@ -718,6 +756,7 @@ main(void)
 	check_run("E6: a cut of the own log does not cross an installation", test_compacted_meanwhile);
 	check_run("E11: only a durable snapshot is acknowledged", test_acknowledged_when_durable);
 	check_run("E11: writes from before an installation confirm nothing of it", test_write_before);
+	check_run("E6, E11: the same when all comes in one turn", test_one_turn);
 	check_run("A13: a snapshot never lowers the term", test_term_stays);
 	check_run("E16: a snapshot of a former leader mixes with nothing", test_of_former_leader);
 	check_run("E10: the place before the first entry is known, what is before it is not", test_boundary);
