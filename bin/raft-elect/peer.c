@@ -134,7 +134,11 @@ peer_tell_config(struct peer *peer)
 	leavers_all(&peer->leavers, &all);
 	size_t size = raft_config_encode(&all, bytes);
 	msg_peer_config_put(conn_out(peer->link.conn),
-	    &(struct msg_peer_config){.cluster = peer->node->cluster, .config = {bytes, size}});
+	    &(struct msg_peer_config){
+		.cluster = peer->node->cluster,
+		.index = raft_config_index(peer->node->raft),
+		.config = {bytes, size},
+	    });
 }
 
 void

@@ -249,6 +249,7 @@ take_frame(struct arrival *a, uint16_t number, const uint8_t *body, size_t body_
 	struct msg_peer_start start;
 	struct msg_peer_ping ping;
 	struct msg_peer_pong pong;
+	struct msg_peer_members members;
 	switch (number) {
 	case MSG_PEER_START:
 		/* Of use only in the first message of a session. */
@@ -263,6 +264,8 @@ take_frame(struct arrival *a, uint16_t number, const uint8_t *body, size_t body_
 			return false;
 		peer_pong(a->peer, pong.number);
 		return true;
+	case MSG_PEER_MEMBERS:
+		return msg_peer_members_get(&members, body, body_size) && roster_learn(a->peerd, &members);
 	default:
 		if (!door_is_raft(number))
 			return false;

@@ -10,6 +10,7 @@
 
 #include "door.h"
 #include "peer.h"
+#include "roster.h"
 
 enum {
 	HELLO_FIRST_MS = 200, /* then doubled, up to */
@@ -168,6 +169,16 @@ link_greet(struct link *link)
 	peerd_hurry(link->peerd);
 }
 
+/* A peer that was away may know of older addresses only. */
+static void
+tell_members(struct link *link)
+{
+	struct wire_buf buf = {0};
+	roster_tell(link->peerd, &buf);
+	link_send(link, buf.bytes, buf.size);
+	wire_buf_free(&buf);
+}
+
 bool
 link_reply(struct link *link, uint64_t handshake, const uint8_t *message, uint64_t *start)
 {
@@ -184,6 +195,8 @@ link_reply(struct link *link, uint64_t handshake, const uint8_t *message, uint64
 	link->unanswered_told = false;
 	*start = reply.start;
 	set_state(link, LINK_OPEN, "authenticated");
+	if (link->class == WIRE_CONSENSUS)
+		tell_members(link);
 	return true;
 }
 

@@ -53,7 +53,10 @@ struct peerd {
 	struct mono_ms since;
 	bool have_cluster; /* raft-elect has said who is who */
 	struct wire_hash cluster;
-	struct raft_config members;
+	struct raft_config members; /* of this node's log, at members_index */
+	uint64_t members_index;
+	struct raft_config learned; /* of a peer's log that is ahead, at learned_index; 0: of none */
+	uint64_t learned_index;
 	struct peer *peers[RAFT_MEMBERS_MAX];
 	size_t peers_count;
 	struct notes *notes;

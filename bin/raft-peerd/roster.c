@@ -98,22 +98,33 @@ check_self(struct peerd *peerd, const struct raft_member *self)
 	    log_q("the members list has another key for this node: no peer will talk to it"));
 }
 
-bool
-roster_take(struct peerd *peerd, const struct msg_peer_config *message)
+/* Both lists; what the newer one says of a member counts. */
+static void
+merge(const struct peerd *peerd, struct raft_config *all)
 {
-	struct raft_config config;
-	if (!raft_config_decode(&config, message->config.bytes, message->config.size))
-		return false;
-	bool other = memcmp(&peerd->cluster, &message->cluster, sizeof peerd->cluster) != 0;
-	/* A new cluster id makes every session void; it only ever comes once. */
+	*all = peerd->members;
+	if (peerd->learned_index <= peerd->members_index)
+		return;
+	for (size_t i = 0; i < all->count; i++) {
+		const struct raft_member *newer = raft_config_find(&peerd->learned, &all->members[i].id);
+		if (newer)
+			all->members[i] = *newer;
+	}
+	for (size_t i = 0; i < peerd->learned.count && all->count < RAFT_MEMBERS_MAX; i++)
+		if (raft_config_find(&peerd->members, &peerd->learned.members[i].id) == NULL)
+			all->members[all->count++] = peerd->learned.members[i];
+}
+
+static void
+apply(struct peerd *peerd)
+{
+	struct raft_config all;
+	merge(peerd, &all);
 	for (size_t i = peerd->peers_count; i-- > 0;)
-		if (other || raft_config_find(&config, &peerd->peers[i]->member.id) == NULL)
+		if (raft_config_find(&all, &peerd->peers[i]->member.id) == NULL)
 			drop(peerd, i);
-	peerd->cluster = message->cluster;
-	peerd->have_cluster = true;
-	peerd->members = config;
-	for (size_t i = 0; i < config.count; i++) {
-		struct raft_member member = config.members[i];
+	for (size_t i = 0; i < all.count; i++) {
+		struct raft_member member = all.members[i];
 		if (raft_id_equal(&member.id, &peerd->self)) {
 			check_self(peerd, &member);
 			continue;
@@ -125,5 +136,48 @@ roster_take(struct peerd *peerd, const struct msg_peer_config *message)
 		else
 			add(peerd, &member);
 	}
+}
+
+bool
+roster_take(struct peerd *peerd, const struct msg_peer_config *message)
+{
+	struct raft_config config;
+	if (!raft_config_decode(&config, message->config.bytes, message->config.size))
+		return false;
+	/* A new cluster id makes every session void; it only ever comes once. */
+	if (memcmp(&peerd->cluster, &message->cluster, sizeof peerd->cluster) != 0) {
+		while (peerd->peers_count > 0)
+			drop(peerd, peerd->peers_count - 1);
+		peerd->learned_index = 0;
+	}
+	peerd->cluster = message->cluster;
+	peerd->have_cluster = true;
+	peerd->members = config;
+	peerd->members_index = message->index;
+	apply(peerd);
 	return true;
+}
+
+bool
+roster_learn(struct peerd *peerd, const struct msg_peer_members *message)
+{
+	struct raft_config config;
+	if (!raft_config_decode(&config, message->config.bytes, message->config.size))
+		return false;
+	if (message->index <= peerd->members_index || message->index <= peerd->learned_index)
+		return true;
+	log_info("learned", "index=%" PRIu64 " own=%" PRIu64 " why=%s", message->index, peerd->members_index,
+	    log_q("a peer goes by a newer members list than this node's log has yet"));
+	peerd->learned = config;
+	peerd->learned_index = message->index;
+	apply(peerd);
+	return true;
+}
+
+void
+roster_tell(const struct peerd *peerd, struct wire_buf *out)
+{
+	uint8_t bytes[RAFT_CONFIG_SIZE_MAX];
+	msg_peer_members_put(out,
+	    &(struct msg_peer_members){peerd->members_index, {bytes, raft_config_encode(&peerd->members, bytes)}});
 }

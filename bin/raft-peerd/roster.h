@@ -7,6 +7,14 @@
 
 /* From raft-elect: peers come, go, move.  False: the bytes are no configuration. */
 bool roster_take(struct peerd *peerd, const struct msg_peer_config *message);
+/*
+ * From a member: the configuration that it goes by.  Where that is newer than this node's own, it says
+ * whom to talk to and where, until the own log is there: a node that was away finds the others again.
+ * False: the bytes are no configuration.
+ */
+bool roster_learn(struct peerd *peerd, const struct msg_peer_members *message);
+/* What a peer is told of that, as a frame. */
+void roster_tell(const struct peerd *peerd, struct wire_buf *out);
 /* NULL when the id is no peer. */
 struct peer *roster_find(const struct peerd *peerd, const struct raft_id *id);
 /* A build without cipher: ends the process unless the address is loopback's. */

@@ -426,6 +426,8 @@ struct raft_status {
 };
 void raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *status);
 const struct raft_config *raft_config_now(const struct raft *raft);
+/* The index of its entry; 0: that of the beginning. */
+uint64_t raft_config_index(const struct raft *raft);
 /* The term of the entry at index; false when it is not in [before.index, last.index]. */
 bool raft_term_at(const struct raft *raft, uint64_t index, uint64_t *term);
 /* NULL when the entry is not in memory.  Valid until the next step. */

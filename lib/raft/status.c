@@ -73,6 +73,12 @@ raft_config_now(const struct raft *raft)
 	return core_config(raft);
 }
 
+uint64_t
+raft_config_index(const struct raft *raft)
+{
+	return rlog_config(&raft->log)->index;
+}
+
 bool
 raft_term_at(const struct raft *raft, uint64_t index, uint64_t *term)
 {

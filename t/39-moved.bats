@@ -1,0 +1,64 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# Nodes that move, and one that was away meanwhile.
+
+load helper
+
+setup() {
+	cluster_init "$BATS_TEST_TMPDIR/c" 3
+	for n in $(nodes); do
+		sed -i 's/election_timeout: .*/election_timeout: 500ms/; s/heartbeat: .*/heartbeat: 50ms/' "$CLUSTER/$n/raft.yaml"
+	done
+	cluster_start
+	wait_leader
+}
+teardown() { cluster_stop; }
+
+stop_node() { for d in elect peerd logd; do kill_9 "$1" "$d"; done; }
+commit_is() { [ "$(status "$1" log commit)" = "$2" ]; } # NODE INDEX
+leads() { [ "$(status "$1" elect role)" = leader ]; }
+
+# move NODE: to another port; n2 is told first, and that is committed once it is there.
+move() {
+	local to teller
+	to=tcp://127.0.0.1:$(free_ports 1)
+	ctl n2 member address "$1" "$to" 3>&- &
+	teller=$!
+	wait_until 20 grep -q "ev=address peer=$1 .*$to" "$CLUSTER/n2/peerd.log"
+	sed -i "s#listen: .*#listen: $to#" "$CLUSTER/$1/raft.yaml"
+	kill_9 "$1" peerd
+	daemon_start "$1" peerd
+	wait "$teller"
+}
+
+@test "moved: a node that was down while the leader moved is told by another where it is now" {
+	stop_node n3
+	move n1
+	wait_until 20 ctl n2 transfer n1
+	wait_until 20 leads n1
+	seq 100 | timeout 30 raft-append -c "$CLUSTER/n2/raft.yaml"
+	last=$(status n1 log commit)
+	node_start n3
+	wait_until 30 commit_is n3 "$last"
+	leads n1
+	grep -q 'ev=learned' "$CLUSTER/n3/peerd.log"
+	# Its own log says the same now; what was learned is no longer needed.
+	ctl n3 members | grep -q "$(sed -n 's/.*listen: //p' "$CLUSTER/n1/raft.yaml")"
+}
+
+@test "moved: a node that was down while a member came, which leads now, lets it in" {
+	raft-init --join -i n4 -l "tcp://127.0.0.1:$(free_ports 1)" "$CLUSTER/n4" >"$CLUSTER/n4.line"
+	sed -i 's/election_timeout: .*/election_timeout: 500ms/; s/heartbeat: .*/heartbeat: 50ms/' "$CLUSTER/n4/raft.yaml"
+	stop_node n3
+	ctl n1 member add --learner "$CLUSTER/n4.line"
+	ctl n1 members -y >"$CLUSTER/n4/members.yaml"
+	node_start n4
+	wait_until 30 ctl n1 member promote n4
+	wait_until 20 ctl n1 transfer n4
+	wait_until 20 leads n4
+	seq 100 | timeout 30 raft-append -c "$CLUSTER/n1/raft.yaml"
+	last=$(status n4 log commit)
+	node_start n3
+	wait_until 30 commit_is n3 "$last"
+	leads n4
+}
