@@ -32,6 +32,11 @@ teardown_file() { cluster_stop; }
 	for part in elect log peer fsm; do grep -q "^$part  " "$BATS_TEST_TMPDIR/out"; done
 	grep -qE '^n2 +voter ' "$BATS_TEST_TMPDIR/out"
 	[ "$(sed '/^members/,$d' "$BATS_TEST_TMPDIR/out" | awk 'length > 80' | wc -l)" -eq 0 ]
+	for word in state since_ms heard_ms round_trip_us sent_bytes received_bytes queue_bytes refusals fingerprint; do
+		sed -n '/^peers/{n;p;}' "$BATS_TEST_TMPDIR/out" | grep -qw "$word"
+	done
+	fingerprint=$(ctl n2 -j status | jq -r .peer.fingerprint)
+	grep -qE "^n2 .* open .* $fingerprint\$" "$BATS_TEST_TMPDIR/out"
 }
 
 @test "ctl: a daemon that is not there is shown as down, the others as they are" {

@@ -22,8 +22,8 @@ enum {
 };
 
 static const char *const no_part[] = {"part", NULL};
-/* Too wide for a table; `members` and -j show them. */
-static const char *const not_in_table[] = {"part", "key", "fingerprint", NULL};
+/* Too wide for a table, or said by another column; `members` and -j show them. */
+static const char *const not_in_table[] = {"part", "key", "connected", NULL};
 
 /* The line that a daemon says of itself: the first. */
 static const struct text_line *

@@ -7,6 +7,7 @@
 #include "door.h"
 #include "peer.h"
 #include "pipes.h"
+#include "roster.h"
 
 enum { LINE_MAX_SIZE = 2048 };
 
@@ -75,8 +76,13 @@ void
 peerd_status(struct peerd *peerd, struct wire_buf *out)
 {
 	put_peerd(peerd, out);
-	for (size_t i = 0; i < peerd->members.count; i++)
-		for (size_t p = 0; p < peerd->peers_count; p++)
-			if (raft_id_equal(&peerd->members.members[i].id, &peerd->peers[p]->member.id))
-				put_peer(peerd->peers[p], out);
+	for (size_t i = 0; i < peerd->members.count; i++) {
+		const struct peer *peer = roster_find(peerd, &peerd->members.members[i].id);
+		if (peer)
+			put_peer(peer, out);
+	}
+	/* Those that only a peer's newer list has. */
+	for (size_t p = 0; p < peerd->peers_count; p++)
+		if (raft_config_find(&peerd->members, &peerd->peers[p]->member.id) == NULL)
+			put_peer(peerd->peers[p], out);
 }
