@@ -83,6 +83,7 @@ tell_received(struct sim *sim, struct etcd_node *self, const struct etcd_message
 
 /* ------------------------------------------------------------ requests */
 
+/* Of the others nothing but who and when. */
 static struct etcd_message
 from_raft(const struct raft_message *message)
 {
@@ -105,7 +106,7 @@ from_raft(const struct raft_message *message)
 		out.type = ETCD_MSG_VOTE;
 		out.index = message->vote.last.index;
 		out.log_term = message->vote.last.term;
-	} else {
+	} else if (message->type == RAFT_MSG_VOTE_REPLY) {
 		out.type = ETCD_MSG_VOTE_RESP;
 		out.reject = !message->vote_reply.granted;
 	}
