@@ -121,6 +121,35 @@ test_duplicate_far_back(void)
 	rig_free(&rig);
 }
 
+/* The run of a named session asks again, when the entry that opened it is cut away. */
+static void
+test_opened_far_back(void)
+{
+	struct rig rig;
+	struct raft_sid sid = rig_sid(1, true);
+	struct raft_session_open open = {.run = {7}, .name = "x"};
+	struct raft_proposal of_epoch = {.epoch = 2};
+	uint8_t bytes[RAFT_SESSION_OPEN_SIZE_MAX];
+	size_t size = raft_session_open_encode(&open, bytes);
+
+	leader_with_room(&rig);
+	rig_accept(&rig, 2, 1);
+	rig_propose_one(&rig, 1, RAFT_SESSION_OPEN, &sid, bytes, size);
+	rig_propose_serials(&rig, 2, &sid, 1, 3, of_epoch);
+	rig_accept(&rig, 2, 5);
+	CHECK(answers_of(&rig, RAFT_COMMITTED, RAFT_NONE_REASON) == 2);
+	for (int cut = 0; cut < 2; cut++) {
+		if (cut == 1)
+			rig_compact(&rig, 4);
+		rig_clear(&rig);
+		rig_propose_one(&rig, 3, RAFT_SESSION_OPEN, &sid, bytes, size);
+		CHECK(rig.answers_count == 1 && rig.answers[0].answer.verdict == RAFT_COMMITTED);
+		CHECK(rig.answers[0].answer.epoch == 2 && rig.answers[0].answer.last_serial == 3);
+		CHECK(rig.answers[0].answer.pos.index == (cut == 0 ? 2 : 0));
+	}
+	rig_free(&rig);
+}
+
 /* A follower of n2 in term 1. */
 static void
 follower(struct rig *rig)
@@ -484,6 +513,7 @@ main(void)
 	check_run("so do a follower's queues, and none of what is in them is lost", test_forwards_full);
 	check_run("a duplicate that lies too far back is committed, its index not at hand",
 	    test_duplicate_far_back);
+	check_run("so is the opening of a session that is asked for again", test_opened_far_back);
 	check_run("A14: in the last term nobody stands", test_last_term);
 	check_run("C34: messages without a type or a sender are dropped and counted", test_bad_envelopes);
 	check_run("C15: so are appends with entries that can't be", test_bad_entries);

@@ -336,6 +336,35 @@ test_reasons(void)
 	CHECK(strcmp(raft_message_name(RAFT_MSG_APPEND_REPLY), "append_reply") == 0);
 }
 
+static bool
+until_third(const struct raft_session *session, void *arg)
+{
+	(void)session;
+	return ++*(size_t *)arg < 3;
+}
+
+static void
+test_named_bound(void)
+{
+	struct raft_sessions *table = raft_sessions_new();
+	struct raft_session stored = {.last_index = RAFT_SESSIONS_NAMED_MAX + 9, .name = "late"};
+	size_t seen = 0;
+
+	for (int i = 1; i <= RAFT_SESSIONS_NAMED_MAX; i++) {
+		struct raft_sid sid = rig_sid(i, true);
+
+		CHECK(apply_open(table, (uint64_t)i, &sid, 1, 0).touched != NULL);
+	}
+	stored.sid = rig_sid(RAFT_SESSIONS_NAMED_MAX + 1, true);
+	CHECK(apply_open(table, RAFT_SESSIONS_NAMED_MAX + 1, &stored.sid, 1, 0).touched == NULL);
+	CHECK(!raft_sessions_restore(table, &stored));
+	CHECK(raft_sessions_count(table, true) == RAFT_SESSIONS_NAMED_MAX);
+	CHECK(raft_sessions_find(table, &stored.sid) == NULL);
+	raft_sessions_each(table, until_third, &seen);
+	CHECK(seen == 3);
+	raft_sessions_free(table);
+}
+
 int
 main(void)
 {
@@ -347,6 +376,7 @@ main(void)
 	check_run("the session table takes what fits, and nothing else", test_table);
 	check_run("F4: the table is a function of the log alone", test_pure_function);
 	check_run("F4: the anonymous session with the oldest entry is evicted", test_eviction);
+	check_run("no named session beyond the bound, from the log or from a disk", test_named_bound);
 	check_run("a stored row that can't be is refused", test_restore_refuses);
 	check_run("every number has its text", test_reasons);
 	return check_done();
