@@ -123,6 +123,36 @@ requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
 	done
 }
 
+@test "faults: whatever the program of one node does, its daemons and the other nodes go on" {
+	begin 'timeout: 1s'
+	mv "$CLUSTER/n1/machine.py" "$CLUSTER/n1/good.py"
+	leads=$(leader)
+	sent=0
+	while read -r script; do
+		printf 'import os, sys, time\nos.write(1, b"ready 0\\n")\n%s\n' "$script" >"$CLUSTER/n1/new.py"
+		mv "$CLUSTER/n1/new.py" "$CLUSTER/n1/machine.py"
+		program_kill n1
+		for via in n1 n2 n3; do seq 100 | append "$via" -t 20s; done
+		sent=$((sent + 300))
+		query_is n2 "$sent"
+		query_is n3 "$sent"
+		for d in logd peerd elect fsm; do alive "$(daemon_pid n1 "$d")"; done
+	done <<-'END'
+		time.sleep(1000)
+		while True: os.write(1, b"garbage" * 1000)
+		while True: os.write(2, b"a diagnostic\n" * 10) and time.sleep(0.001)
+		for line in sys.stdin: pass
+		os.close(1); time.sleep(1000)
+		os.fork(); os.setsid() if os.fork() == 0 else None; time.sleep(1000)
+	END
+	[ "$(leader)" = "$leads" ]
+	fsm_is n2 restarts 0
+	fsm_is n3 restarts 0
+	mv "$CLUSTER/n1/good.py" "$CLUSTER/n1/machine.py"
+	ctl n1 fsm restart
+	wait_until 60 query_is n1 "$sent"
+}
+
 @test "snapshot: by policy on each node by itself, and at one index the states of all are equal" {
 	begin 'snapshot: { entries: 700 }'
 	for _ in $(seq 10); do

@@ -102,6 +102,7 @@ struct machine {
 	struct mono_ms started;
 	uint64_t restarts;
 	char fault[MACHINE_WHY_SIZE]; /* of this incarnation; "" */
+	const char *closed; /* which end of its own it closed first; NULL: none */
 	bool restart; /* at the end of this incarnation, at once */
 	bool stopping, held; /* held: stopped until fsm restart */
 

@@ -206,6 +206,8 @@ read_some(struct machine *m)
 		/* Its end is near, or is brought about. */
 		if (m->phase != PHASE_ENDING) {
 			m->phase = PHASE_ENDING;
+			if (m->closed == NULL)
+				m->closed = "standard output";
 			feed_free(m->feed);
 			m->feed = NULL;
 			child_deaf(m->child);

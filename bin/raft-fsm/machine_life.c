@@ -30,8 +30,10 @@ on_gone(int error, void *arg)
 	struct machine *m = arg;
 	log_debug("program", "why=%s", log_q(strerror(error)));
 	machine_hear(m);
-	if (!m->fault[0] && m->phase != PHASE_ENDING)
+	if (!m->fault[0] && m->phase != PHASE_ENDING) {
+		m->closed = "standard input";
 		child_deaf(m->child);
+	}
 }
 
 static const struct feed_calls feed_calls = {.room = on_room, .gone = on_gone};
@@ -42,6 +44,7 @@ on_started(int fd, void *arg)
 	struct machine *m = arg;
 	m->feed = feed_new(m->fsm->loop, fd, 0, false, &feed_calls, m);
 	m->fault[0] = '\0';
+	m->closed = NULL;
 	m->sent = m->base = 0;
 	m->phase = PHASE_HELLO;
 	m->started = m->moved = mono_now();
@@ -205,8 +208,8 @@ on_over(const char *how, bool clean, void *arg)
 		machine_hear(m);
 	if (m->fault[0])
 		snprintf(what, sizeof what, "%s", m->fault);
-	else if (m->output == NULL && child_ended(m->child))
-		snprintf(what, sizeof what, "the program closed its standard output and went on: %s", how);
+	else if (m->closed && child_ended(m->child))
+		snprintf(what, sizeof what, "the program closed its %s and went on: %s", m->closed, how);
 	else
 		snprintf(what, sizeof what, "the program %s%s", how,
 		    reply_begun(&m->in) ? " in the middle of an answer" : "");
