@@ -143,6 +143,7 @@ FUZZ_codec = bin/raft-elect/codec
 FUZZ_core = bin/raft-elect/codec
 FUZZ_load = bin/raft-elect/load
 FUZZ_mark = bin/raft-logd/mark
+FUZZ_reply = bin/raft-fsm/reply bin/raft-fsm/replies
 define fuzzer
 $(B)/t/fuzz/$(1): $(B)/obj/t/fuzz/$(1).o $(FUZZ_$(1):%=$(B)/obj/%.o) $(LIB_FILES)
 	@mkdir -p $$(@D)
