@@ -334,6 +334,8 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	with 'peerd: {}'
 	replaced '10s/$/\n  queue: 1MiB/'
 	refused 11:10 'peerd.queue 1MiB is too small'
+	replaced '10s/$/\n  bulk_rate: 63KiB/'
+	refused 11:14 'peerd.bulk_rate 63KiB is too little for a snapshot to arrive: at least 64KiB a second, or 0B'
 }
 
 @test "conf: a run directory too long for a socket is refused" {

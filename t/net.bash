@@ -141,6 +141,16 @@ half_open() {
 # mend: the network is whole again.
 mend() { printf 'flush %s\n' 'set ip net cut' 'set ip net refuse' 'set ip net dead' 'chain ip net loss' | in_hub nft -f -; }
 
+# slow NODE: what goes to it and comes from it is limited to 10 Mbit/s.
+slow() {
+	in_hub tc qdisc add dev "$1" root tbf rate 10mbit burst 32k latency 400ms
+	in_node "$1" tc qdisc add dev eth0 root tbf rate 10mbit burst 32k latency 400ms
+}
+fast() {
+	in_hub tc qdisc del dev "$1" root
+	in_node "$1" tc qdisc del dev eth0 root
+}
+
 # heal: the same, and fails when the fault has met no packet.
 heal() {
 	mend

@@ -123,16 +123,6 @@ flapping() {
 	recovered half-lost "$T" 20
 }
 
-# slow NODE: what goes to it and comes from it is limited to 10 Mbit/s.
-slow() {
-	in_hub tc qdisc add dev "$1" root tbf rate 10mbit burst 32k latency 400ms
-	in_node "$1" tc qdisc add dev eth0 root tbf rate 10mbit burst 32k latency 400ms
-}
-fast() {
-	in_hub tc qdisc del dev "$1" root
-	in_node "$1" tc qdisc del dev eth0 root
-}
-
 # megabytes WORD NODE COUNT: lines of a kilobyte, in the background.
 megabytes() {
 	python3 -c 'import sys

@@ -137,6 +137,7 @@ on_more(struct courier *courier, struct transfer *transfer, uint64_t offset)
 		transfer->asked_at = now;
 	} else if (offset > transfer->acked) {
 		transfer->acked = offset;
+		transfer->pace_ms = now.ms - transfer->moved_at.ms;
 		transfer->moved_at = transfer->asked_at = now;
 		if (transfer->sent < offset)
 			transfer->sent = offset;
@@ -180,6 +181,7 @@ run(struct courier *courier, struct transfer *transfer)
 	transfer->running = true;
 	transfer->began_at = transfer->moved_at = now;
 	transfer->acked = transfer->sent = 0;
+	transfer->pace_ms = ASK_AGAIN_MS;
 	log_info("snapshot", "peer=%s index=%" PRIu64 " size=%" PRIu64 " why=%s", transfer->peer.s, courier->pos.index,
 	    courier->size, log_q("the peer needs entries that are compacted away"));
 	ask(courier, transfer, now);
@@ -236,12 +238,20 @@ courier_opened(struct courier *courier, const struct msg_snap_opened *opened)
 			finish(courier, &courier->transfers[i], false, "raft-logd has no snapshot");
 }
 
+/* What is on a slow way, a window of pieces, is not to be asked for. */
+static uint64_t
+patience_ms(const struct transfer *transfer)
+{
+	uint64_t window_ms = COURIER_WINDOW * transfer->pace_ms;
+	return transfer->asked || window_ms < ASK_AGAIN_MS ? ASK_AGAIN_MS : window_ms;
+}
+
 static void
 look(struct courier *courier, struct transfer *transfer, struct mono_ms now)
 {
 	if (now.ms - transfer->moved_at.ms >= GIVE_UP_MS)
 		finish(courier, transfer, false, "nothing has moved for 20 seconds");
-	else if (transfer->running && now.ms - transfer->asked_at.ms >= ASK_AGAIN_MS)
+	else if (transfer->running && now.ms - transfer->asked_at.ms >= patience_ms(transfer))
 		ask(courier, transfer, now);
 }
 

@@ -25,6 +25,7 @@ struct transfer {
 	uint64_t sent;    /* so much was sent, or is being read */
 	bool asked;       /* what the peer wants has been asked, and not yet been answered */
 	uint64_t reading; /* number of the read under way; 0: none */
+	uint64_t pace_ms;        /* between the last two moves */
 	struct mono_ms moved_at; /* when the peer's answer last moved it on */
 	struct mono_ms asked_at;
 	struct mono_ms began_at;

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "bulk.h"
 #include "door.h"
 #include "peer.h"
 #include "roster.h"
@@ -297,7 +298,9 @@ link_use(struct link *link)
 	    push_new(link->peerd->loop, link->peerd->notes, link->peer->member.address, &calls, link, why);
 	link->dialed = now;
 	link->retry_ms = REDIAL_MS;
-	if (link->push == NULL)
+	if (link->push && link->class == WIRE_BULK)
+		push_pace(link->push, bulk_rate(link->peerd->bulk));
+	else if (link->push == NULL)
 		log_warn("dial", "peer=%s why=%s", link->peer->member.id.s, log_q(why));
 }
 
@@ -444,14 +447,23 @@ put_start(struct link *link, uint8_t *out)
 
 enum { START_FRAME_SIZE = FRAME_HEADER_SIZE + 8 };
 
+/* What has to be paid for goes frame by frame. */
+static size_t
+batch_limit(const struct link *link)
+{
+	bool limited = link->class == WIRE_BULK && bulk_rate(link->peerd->bulk) > 0;
+	return limited ? 1 : link->batch_max;
+}
+
 static void
 send_frames(struct link *link)
 {
 	const uint8_t *quick, *frames = NULL;
 	size_t quick_count, count = 0, size = 0;
-	size_t quick_size = queue_peek(&link->quick, link->batch_max, &quick, &quick_count);
-	if (quick_size < link->batch_max)
-		size = queue_peek(&link->queue, link->batch_max - quick_size, &frames, &count);
+	size_t batch_max = batch_limit(link);
+	size_t quick_size = queue_peek(&link->quick, batch_max, &quick, &quick_count);
+	if (quick_size < batch_max)
+		size = queue_peek(&link->queue, batch_max - quick_size, &frames, &count);
 	if (quick_size > 0 && quick_size + size > PEER_FRAME_MAX)
 		size = count = 0;
 	size_t plain = quick_size + size + (link->fresh ? START_FRAME_SIZE : 0);
@@ -475,6 +487,8 @@ send_frames(struct link *link)
 	channel_seal(&link->tx, bytes, ENVELOPE_HEAD_SIZE, bytes + ENVELOPE_HEAD_SIZE, plain);
 	link->fresh = false;
 	bool sent = send_bytes(link, whole);
+	if (link->class == WIRE_BULK)
+		bulk_sent(link->peerd->bulk, whole);
 	queue_drop(&link->quick, quick_size, quick_count);
 	queue_drop(&link->queue, size, count);
 	if (!sent)
@@ -521,6 +535,8 @@ link_flush(struct link *link)
 		batch_grow(link);
 		if (link->notices_count > 0)
 			send_notice(link);
+		else if (link->class == WIRE_BULK && !bulk_may(link->peerd->bulk))
+			return;
 		else
 			send_frames(link);
 	}

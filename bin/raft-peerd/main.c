@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bulk.h"
 #include "door.h"
 #include "inbound.h"
 #include "peer.h"
@@ -81,9 +82,10 @@ on_turn(void *arg)
 {
 	struct peerd *peerd = arg;
 	peerd->turn++;
+	/* Each of them gets to be the first, where there is not enough for all. */
 	for (size_t i = 0; i < peerd->peers_count; i++)
 		for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-			link_flush(&peerd->peers[i]->links[c]);
+			link_flush(&peerd->peers[(i + peerd->turn) % peerd->peers_count]->links[c]);
 	if (peerd->stopping && (all_idle(peerd) || mono_now().ms >= peerd->stop_by.ms))
 		loop_stop(peerd->loop);
 }
@@ -167,6 +169,7 @@ start(struct peerd *peerd, int argc, char **argv)
 	read_secret(peerd);
 	peerd->notes = notes_new(peerd->loop);
 	peerd->pipes = pipes_new();
+	peerd->bulk = bulk_new(peerd->loop, peerd->conf->peerd.bulk_rate);
 	open_sockets(peerd);
 	must(uv_timer_init(loop_uv(peerd->loop), &peerd->tick) == 0);
 	peerd->tick.data = peerd;

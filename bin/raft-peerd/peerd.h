@@ -6,6 +6,7 @@
  * roster.c   who the peers are
  * peer.c     one peer: its start numbers, what is heard of it, the sessions it sends in
  * link.c     one outgoing direction: connection, handshake, queue, session
+ * bulk.c     how much bulk traffic may be sent
  * inbound.c  what comes from the network, message by message
  * pipes.c    the incoming connections
  * push.c, pull.c, notes.c  NNG, and nowhere else
@@ -37,6 +38,7 @@ enum {
 	ELECTOR_OUT_HIGH = 8 << 20
 };
 
+struct bulk;
 struct peer;
 struct pipes;
 struct door;
@@ -63,6 +65,7 @@ struct peerd {
 	struct pull *pull;
 	struct pipes *pipes;
 	struct door *door;
+	struct bulk *bulk;
 	uv_timer_t tick;
 	uint64_t tick_ms;
 	struct mono_ms ticked;

@@ -44,6 +44,7 @@ struct push {
 	int fd;           /* readable when a message can be sent */
 	uint32_t pipe;    /* the connection; 0: none */
 	char *url;
+	uint64_t rate; /* bytes a second; 0: no limit */
 	bool closed;
 	atomic_bool had_pipe;
 	uv_mutex_t mutex; /* held while NNG sends */
@@ -62,11 +63,14 @@ static struct {
 } kept;
 
 static void
-limit_unsent(uint32_t pipe)
+limit_kernel(const struct push *push)
 {
-	int fd = pull_fd(pipe), size = UNSENT_MAX;
-	if (fd >= 0)
-		setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &size, sizeof size);
+	int fd = pull_fd(push->pipe), size = UNSENT_MAX;
+	if (fd < 0)
+		return;
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &size, sizeof size);
+	if (push->rate > 0)
+		setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &push->rate, sizeof push->rate);
 }
 
 static void
@@ -77,7 +81,7 @@ on_note(uint32_t pipe, bool come, void *arg)
 		return;
 	if (come) {
 		push->pipe = pipe;
-		limit_unsent(pipe);
+		limit_kernel(push);
 		push->calls->opened(push->arg);
 	} else if (push->pipe == 0 || pipe == push->pipe) {
 		/* Also one that ended before it was open: it was the only one. */
@@ -169,6 +173,12 @@ push_new(struct loop *loop, struct notes *notes, const char *url, const struct p
 	must(uv_poll_init(loop_uv(loop), &push->poll, push->fd) == 0);
 	push->poll.data = push;
 	return push;
+}
+
+void
+push_pace(struct push *push, uint64_t rate)
+{
+	push->rate = rate;
 }
 
 static void

@@ -26,6 +26,8 @@ struct push *push_new(struct loop *loop, struct notes *notes, const char *url,
     const struct push_calls *calls, void *arg, char *why);
 /* Takes NULL.  Nothing is called any more. */
 void push_free(struct push *push);
+/* Before it is connected: the kernel sends no more than so many bytes a second, evenly; 0: no limit. */
+void push_pace(struct push *push, uint64_t rate);
 /* Whether a message can be sent at once. */
 bool push_ready(const struct push *push);
 void push_wait(struct push *push);

@@ -9,6 +9,8 @@
 #include "unit.h"
 #include "value.h"
 
+enum { BULK_RATE_LEAST = 64 << 10 };
+
 struct checking {
 	const struct conf *conf;
 	const struct tree *tree;
@@ -59,6 +61,17 @@ check_size(const struct checking *c, const char *section, const char *name, uint
 }
 
 static bool
+check_bulk_rate(const struct checking *c, uint64_t rate)
+{
+	char have[UNIT_TEXT_SIZE];
+	if (rate == 0 || rate >= BULK_RATE_LEAST)
+		return true;
+	unit_print_size(have, rate);
+	return wrong(c, "peerd", "bulk_rate",
+	    "peerd.bulk_rate %s is too little for a snapshot to arrive: at least 64KiB a second, or 0B for no limit", have);
+}
+
+static bool
 check_sizes(const struct checking *c)
 {
 	const struct conf *conf = c->conf;
@@ -69,7 +82,8 @@ check_sizes(const struct checking *c)
 	       check_size(c, "elect", "uncommitted", conf->elect.uncommitted, record,
 		   "an entry of elect.entry_max and its header") &&
 	       check_size(c, "peerd", "queue", conf->peerd.queue, 2 * message,
-		   "two of the largest messages");
+		   "two of the largest messages") &&
+	       check_bulk_rate(c, conf->peerd.bulk_rate);
 }
 
 /* "elect" is the longest name of a socket. */

@@ -70,6 +70,7 @@ struct conf {
 		char *listen;  /* NNG URL */
 		char *secret;  /* path */
 		uint64_t queue; /* bytes waiting for one peer; default 64MiB */
+		uint64_t bulk_rate; /* bytes a second, to all peers together; 0: as fast as it goes */
 	} peerd;
 	struct {
 		uint64_t election_timeout_ms; /* 1s */
