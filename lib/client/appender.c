@@ -241,6 +241,13 @@ on_open_done(const struct msg_answer *answer, bool doubt, void *arg)
 
 /* -------------------------------------------------------- the answers */
 
+static size_t
+request_size(const struct appender *appender)
+{
+	size_t size = appender->under_way_max / 4;
+	return size < REQUEST_LEAST ? REQUEST_LEAST : size < REQUEST_SIZE ? size : REQUEST_SIZE;
+}
+
 /*
  * Ours: on a slow way what is sent at once waits for itself, is given up, sent again, and makes the way slower.  So
  * a little goes first, and with each answer more.
@@ -249,7 +256,7 @@ static void
 under_way_more(struct appender *appender)
 {
 	if (appender->under_way_max < IN_FLIGHT_SIZE)
-		appender->under_way_max += REQUEST_LEAST;
+		appender->under_way_max += request_size(appender);
 }
 
 static void
@@ -520,13 +527,6 @@ static size_t
 under_way(const struct window *window)
 {
 	return window->unsent_at - window->records_at;
-}
-
-static size_t
-request_size(const struct appender *appender)
-{
-	size_t size = appender->under_way_max / 4;
-	return size < REQUEST_LEAST ? REQUEST_LEAST : size < REQUEST_SIZE ? size : REQUEST_SIZE;
 }
 
 static void
