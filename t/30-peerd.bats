@@ -493,6 +493,38 @@ copy_n2() {
 	wait_until 10 logged n1 'ev=twins peer=n2 .*came back'
 }
 
+@test "peerd: a reconnect whose answers are late is not taken for a second process" {
+	relay_between
+	# The way back gets a relay, too.
+	mkfifo "$C/back.in"
+	# shellcheck disable=SC2016
+	spawn "$C/back" bash -c 'exec <"$0" "$@"' "$C/back.in" "$TBIN/peer-relay" $((PORT + 4)) "$(port n1)"
+	exec {BACK}>"$C/back.in"
+	wait_until 10 grep -q listening "$C/back"
+	sed "s/:$(port n1)/:$((PORT + 4))/" "$C/n2/members.yaml" >"$C/n2/relayed.yaml"
+	say n2 "config demo $C/n2/relayed.yaml"
+	wait_until 10 logged n2 "ev=address peer=n1"
+	wait_until 10 connected n2 n1
+	say n2 'vote n1 4'
+	wait_until 10 saw n1 '^recv n2 raft_vote 4'
+	# n1 calls anew, again and again, and what n2 knew of it seems to be there.
+	echo stall >&"$BACK"
+	tell leave
+	before=$(messages)
+	called() { [ "$(messages)" -ge $((before + 6)) ]; }
+	wait_until 20 called
+	echo go >&"$BACK"
+	wait_until 20 connected n1 n2
+	beaten() { say n1 'beat n2 9' && saw n2 '^recv n1 beat 9'; }
+	wait_until 20 beaten
+	run ! logged n2 'ev=twins'
+}
+# messages: that the relay has seen.
+messages() {
+	tell count >/dev/null
+	grep '^messages' "$C/relay" | tail -n 1 | cut -d' ' -f2
+}
+
 @test "peerd: a member that moved is dialled at its new address, one that went is left" {
 	both
 	there=$((PORT + 5))

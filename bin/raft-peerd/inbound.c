@@ -113,26 +113,23 @@ send_reply(struct arrival *a, const uint8_t *message)
 }
 
 /*
- * Good hellos that come to nothing, while the node of that name is at its address and gets the replies:
- * somebody else has its key.  (A hello that is replayed comes with the same number.)
+ * Good hellos that come to nothing, while the node of that name is at its address and gets the replies: either
+ * the replies are late, or somebody else has its key.  (A hello that is replayed comes with the same number.)
  */
 static void
 look_for_twin(struct arrival *a)
 {
 	struct pipe *pipe = a->pipe;
-	if (pipe->peer || a->envelope.handshake == pipe->handshake)
+	const struct pipe *own = pipes_of(a->peerd->pipes, a->peer, WIRE_CONSENSUS);
+	if (pipe->peer || a->envelope.class != WIRE_CONSENSUS || a->envelope.handshake == pipe->handshake)
 		return;
 	pipe->handshake = a->envelope.handshake;
 	pipe->hellos++;
-	if (pipe->hellos < TWIN_HELLOS || a->peer->links[WIRE_CONSENSUS].state != LINK_OPEN ||
-	    !pipes_owned(a->peerd->pipes, a->peer))
+	if (pipe->hellos < TWIN_HELLOS || a->peer->links[WIRE_CONSENSUS].state != LINK_OPEN || own == NULL)
 		return;
-	char address[PULL_ADDRESS_SIZE], why[256];
+	char address[PULL_ADDRESS_SIZE];
 	pull_address(pipe->id, address);
-	snprintf(why, sizeof why,
-	    "another process, from %s, calls with its key: two processes run with this node's key, "
-	    "a copied data directory or secret; stop one of them now", address);
-	peer_twins(a->peer, why);
+	peer_doubt(a->peer, own->id, address);
 }
 
 /* A stranger's hellos are looked at more and more rarely; a raft-peerd sends them so. */
@@ -262,7 +259,7 @@ take_frame(struct arrival *a, uint16_t number, const uint8_t *body, size_t body_
 	case MSG_PEER_PONG:
 		if (!msg_peer_pong_get(&pong, body, body_size))
 			return false;
-		peer_pong(a->peer, pong.number);
+		peer_pong(a->peer, pong.number, a->pipe->id);
 		return true;
 	case MSG_PEER_MEMBERS:
 		return msg_peer_members_get(&members, body, body_size) && roster_learn(a->peerd, &members);

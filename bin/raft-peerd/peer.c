@@ -220,24 +220,60 @@ peer_heard(struct peer *peer)
 	peer->heard = mono_now();
 }
 
-void
-peer_pong(struct peer *peer, uint64_t number)
+/*
+ * One process has one connection of a class at a time: it does not answer on the old one what was asked after it
+ * began to call on a new one, however late all of that comes.
+ */
+static void
+end_doubt(struct peer *peer, uint32_t pipe)
 {
+	char why[256];
+	peer->doubt.ping = 0;
+	if (pipe != peer->doubt.pipe)
+		return;
+	snprintf(why, sizeof why,
+	    "another process, from %s, calls with its key: two processes run with this node's key, "
+	    "a copied data directory or secret; stop one of them now", peer->doubt.address);
+	peer_twins(peer, why);
+}
+
+void
+peer_pong(struct peer *peer, uint64_t number, uint32_t pipe)
+{
+	if (peer->doubt.ping != 0 && number == peer->doubt.ping)
+		end_doubt(peer, pipe);
 	if (peer->ping == 0 || number != peer->ping)
 		return;
 	peer->round_trip_us = uv_hrtime() / 1000 - peer->pinged_us;
 	peer->ping = 0;
 }
 
-static void
-send_ping(struct peer *peer, struct mono_ms now)
+/* Its number. */
+static uint64_t
+put_ping(struct peer *peer)
 {
 	struct wire_buf buf = {0};
 	struct msg_peer_ping ping = {.number = seal_random_u64()};
 	msg_peer_ping_put(&buf, &ping);
 	link_send(&peer->links[WIRE_CONSENSUS], buf.bytes, buf.size);
 	wire_buf_free(&buf);
-	peer->ping = ping.number;
+	return ping.number;
+}
+
+void
+peer_doubt(struct peer *peer, uint32_t pipe, const char *address)
+{
+	if (peer->doubt.ping != 0 && peer->doubt.pipe == pipe)
+		return;
+	peer->doubt.ping = put_ping(peer);
+	peer->doubt.pipe = pipe;
+	snprintf(peer->doubt.address, sizeof peer->doubt.address, "%s", address);
+}
+
+static void
+send_ping(struct peer *peer, struct mono_ms now)
+{
+	peer->ping = put_ping(peer);
 	peer->pinged = now;
 	peer->pinged_us = uv_hrtime() / 1000;
 }

@@ -40,6 +40,12 @@ struct peer {
 	struct mono_ms pinged;  /* when the last ping was sent */
 	uint64_t pinged_us;
 	uint64_t round_trip_us; /* of the last ping that came back; 0: none has */
+	/* Somebody calls with its key: if this ping comes back on the connection that was there before, there are two. */
+	struct {
+		uint64_t ping; /* 0: none */
+		uint32_t pipe;
+		char address[PULL_ADDRESS_SIZE]; /* of the other */
+	} doubt;
 	uint64_t lost_turn;     /* raft-elect has been told in this turn */
 	uint64_t received_bytes;
 	uint64_t refusals;
@@ -75,7 +81,10 @@ struct incoming *peer_waiting(struct peer *peer, enum wire_class class);
 struct incoming *peer_incoming(struct peer *peer, enum wire_class class, uint64_t session);
 /* The waiting session has proved itself: it replaces the live one. */
 void peer_promote(struct peer *peer, enum wire_class class, struct incoming *waiting);
-void peer_pong(struct peer *peer, uint64_t number);
+/* It came on that pipe. */
+void peer_pong(struct peer *peer, uint64_t number, uint32_t pipe);
+/* A process calls from that address, while the peer's own connection is `pipe`. */
+void peer_doubt(struct peer *peer, uint32_t pipe, const char *address);
 /* This process was stopped for a while: nobody is to be blamed for the silence. */
 void peer_excuse(struct peer *peer);
 void peer_tick(struct peer *peer, struct mono_ms now);

@@ -82,13 +82,13 @@ pipes_own(struct pipes *pipes, struct pipe *pipe, struct peer *peer, enum wire_c
 	pipe->hello_delay_ms = 0;
 }
 
-bool
-pipes_owned(const struct pipes *pipes, const struct peer *peer)
+const struct pipe *
+pipes_of(const struct pipes *pipes, const struct peer *peer, enum wire_class class)
 {
 	for (size_t i = 0; i < pipes->count; i++)
-		if (pipes->list[i].peer == peer)
-			return true;
-	return false;
+		if (pipes->list[i].peer == peer && pipes->list[i].class == class)
+			return &pipes->list[i];
+	return NULL;
 }
 
 void

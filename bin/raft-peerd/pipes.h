@@ -29,8 +29,8 @@ void pipes_drop(struct pipes *pipes, uint32_t id);
 void pipe_close(struct pipe *pipe);
 /* The peer is behind this pipe; an older one of the same class is closed. */
 void pipes_own(struct pipes *pipes, struct pipe *pipe, struct peer *peer, enum wire_class class);
-/* Whether the peer is behind some pipe. */
-bool pipes_owned(const struct pipes *pipes, const struct peer *peer);
+/* The pipe that the peer is behind; NULL: none. */
+const struct pipe *pipes_of(const struct pipes *pipes, const struct peer *peer, enum wire_class class);
 /* The peer is no longer a member: its pipes are closed. */
 void pipes_forget(struct pipes *pipes, const struct peer *peer);
 /* Closes strangers that are too many, or have been there for too long while they could prove who they are. */

@@ -12,6 +12,7 @@
  *   record FILE from now on write the messages of sessions to the file
  *   target PORT for the connections to come
  *   cut         close all connections, now
+ *   leave       those who connected are left alone: what stands towards the target stays open
  *   stall | go  stop reading, go on
  *   count       print "messages N"
  */
@@ -65,6 +66,15 @@ pair_close(struct pair *p)
 	p->greeted = false;
 	if (state.last_pair == p)
 		state.last_pair = NULL;
+}
+
+static void
+pair_leave(struct pair *p)
+{
+	int left = p->server >= 0 ? dup(p->server) : -1;
+	pair_close(p);
+	if (left >= 0 && fcntl(left, F_SETFD, FD_CLOEXEC) < 0)
+		err(71, "fcntl");
 }
 
 static void
@@ -237,6 +247,9 @@ run_command(char *line)
 	} else if (strcmp(line, "cut") == 0) {
 		for (size_t i = 0; i < PAIRS_MAX; i++)
 			pair_close(&pairs[i]);
+	} else if (strcmp(line, "leave") == 0) {
+		for (size_t i = 0; i < PAIRS_MAX; i++)
+			pair_leave(&pairs[i]);
 	} else if (strcmp(line, "stall") == 0 || strcmp(line, "go") == 0) {
 		state.stalled = line[0] == 's';
 	} else if (strcmp(line, "count") == 0) {
