@@ -30,9 +30,7 @@ enum {
 	/* A message that is being written can't be overtaken: it should not take longer. */
 	BATCH_MS = 50,
 	BATCH_LEAST = 16 << 10,
-	BATCH_FIRST = 256 << 10,
-	/* A session is renewed, by a new handshake, after so long; and after peerd->renew messages. */
-	RENEW_MS = 15 * 60 * 1000
+	BATCH_FIRST = 256 << 10
 };
 
 static const char *const state_names[] = {
@@ -547,7 +545,7 @@ link_flush(struct link *link)
 static void
 tick_session(struct link *link, struct mono_ms now)
 {
-	bool old = now.ms - link->opened.ms > RENEW_MS || channel_counter(&link->tx) > link->peerd->renew;
+	bool old = now.ms - link->opened.ms > link->peerd->renew_ms || channel_counter(&link->tx) > link->peerd->renew;
 	if (old && !link->pending_valid) {
 		link->hello_delay_ms = HELLO_FIRST_MS;
 		link->hellos = 0;

@@ -15,8 +15,9 @@
 #include "pipes.h"
 #include "roster.h"
 
-enum { TICK_MS = 1000, TICK_HURRY_MS = 100, LATE_MS = 2000, STOP_MS = 300, OPT_RENEW = 0x100 };
+enum { TICK_MS = 1000, TICK_HURRY_MS = 100, LATE_MS = 2000, STOP_MS = 300, OPT_RENEW = 0x100, OPT_RENEW_AFTER };
 #define RENEW_MESSAGES (UINT64_C(1) << 32)
+enum { RENEW_MS = 15 * 60 * 1000 };
 
 static struct peerd self;
 
@@ -134,12 +135,21 @@ open_sockets(struct peerd *peerd)
 	}
 }
 
-static const struct option options[] = {{"renew", required_argument, NULL, OPT_RENEW}, {0}};
+static const struct option options[] = {
+    {"renew", required_argument, NULL, OPT_RENEW},
+    {"renew-after", required_argument, NULL, OPT_RENEW_AFTER},
+    {0},
+};
 
 static void
 on_option(int opt, const char *value)
 {
 	char *end;
+	if (opt == OPT_RENEW_AFTER) {
+		if (!conf_parse_duration(&self.renew_ms, value) || self.renew_ms == 0)
+			daemon_die(EXIT_USAGE, "--renew-after %s: not a time, such as 15m", value);
+		return;
+	}
 	must(opt == OPT_RENEW);
 	errno = 0;
 	self.renew = strtoull(value, &end, 10);
@@ -152,13 +162,14 @@ start(struct peerd *peerd, int argc, char **argv)
 {
 	peerd->daemon = (struct daemon){
 	    .prog = "raft-peerd",
-	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [--renew MESSAGES]",
+	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [--renew MESSAGES] [--renew-after TIME]",
 	    .options = options,
 	    .found = on_option,
 	    .stop = on_stop,
 	    .arg = peerd,
 	};
 	peerd->renew = RENEW_MESSAGES;
+	peerd->renew_ms = RENEW_MS;
 	seal_init();
 	daemon_start(&peerd->daemon, argc, argv);
 	peerd->loop = peerd->daemon.loop;

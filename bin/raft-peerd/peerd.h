@@ -51,7 +51,8 @@ struct peerd {
 	struct seal_pair pair;
 	bool two_keys; /* that of this node is being replaced: the pair is one of the two */
 	uint64_t start; /* number of this process, random */
-	uint64_t renew; /* a session is renewed after so many messages */
+	uint64_t renew;    /* a session is renewed after so many messages, */
+	uint64_t renew_ms; /* and after so long */
 	struct mono_ms since;
 	bool have_cluster; /* raft-elect has said who is who */
 	struct wire_hash cluster;
