@@ -110,6 +110,7 @@ help:
 	@echo 'coverage   branches of the core that its tests take, a line a file'
 	@echo 'mutants    planted bugs in the core: each must be found'
 	@echo 'fuzz       every decoder, SECONDS=n each'
+	@echo 'bench      throughput and latency of three nodes, and of raft-fsm: figures, no verdict'
 	@echo 'partitions longer network faults, in namespaces and through a relay'
 	@echo 'clean      remove $(B)'
 
@@ -165,3 +166,9 @@ fuzz-short: fuzz-build
 .PHONY: partitions
 partitions: $(B)/deps-check all tools
 	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t timeout -k 30 1200 bats t/partitions-*.bats
+
+# Figures, a logfmt line each.
+.PHONY: bench
+bench: all
+	@t/bench/run
+	@t/bench/fsm

@@ -80,14 +80,3 @@ fsm() { # fsm LINES OF fsm:...
 	touch "$N/go"
 	wait_until 20 arrived
 }
-
-@test "fsm and logd: 200,000 entries/s of 100 bytes and more reach a program that counts them" {
-	if nm -D "$BIN/raft-fsm" 2>/dev/null | grep -q __asan; then skip 'speed is not that of a sanitizer build'; fi
-	seq -f "%08.0f $(printf '%091d' 0)" 1 400000 | append
-	begun=$(date +%s%N)
-	fsm 'command: [ sh, -c, "head -n 400000 >/dev/null; touch done; cat >/dev/null" ]'
-	wait_until 60 test -e "$N/done"
-	took=$((($(date +%s%N) - begun) / 1000000))
-	echo "# 400000 entries of 100 bytes in $took ms" >&3
-	[ "$took" -lt 4000 ]
-}

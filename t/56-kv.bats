@@ -279,13 +279,3 @@ ok 2
 ok 2' ]
 	grep -qF "printf 'entry 1 incr n\\enentry 2 incr n\\enquery get n\\en' | raft-kv" "$ROOT/man/raft-kv.1"
 }
-
-@test "kv: 100,000 entries a second and more, in memory" {
-	if nm -D "$BIN/raft-kv" 2>/dev/null | grep -q __asan; then return 0; fi
-	seq 400000 | sed "s/.*/entry & put key& $(printf '%080d' 0)/" >"$BATS_TEST_TMPDIR/in"
-	begun=$(date +%s%N)
-	kv memory <"$BATS_TEST_TMPDIR/in" >/dev/null
-	took=$((($(date +%s%N) - begun) / 1000000))
-	echo "# 400000 entries in $took ms" >&3
-	[ "$took" -lt 4000 ]
-}
