@@ -240,3 +240,12 @@ PY
 	timeout 30 raft-fsm -c "$CLUSTER/n2/bare.yaml" -- head -n "$count" 2>/dev/null 3>&- |
 		head -n "$count" | cmp - "$BATS_TEST_TMPDIR/all"
 }
+
+@test "examples: each that is there is run by a test of this suite" {
+	for f in "$EX"/*; do
+		grep -q "EX\"*/${f##*/}" "$BATS_TEST_FILENAME" || {
+			echo "${f##*/} is run by none"
+			false
+		}
+	done
+}
