@@ -132,7 +132,8 @@ main(int argc, char **argv)
 	fsm.daemon = (struct daemon){
 	    .prog = "raft-fsm",
 	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [-- COMMAND [ARG ...]], or "
-		     "raft-fsm --try [-c FILE] [-F FRAMING | -0] [--] COMMAND [ARG ...]",
+		     "raft-fsm --try [-c FILE] [-F FRAMING | -0] [--mode MODE] [--restore FILE] [--snapshot FILE] "
+		     "[--query QUERY] [--from INDEX] [--] COMMAND [ARG ...]",
 	    .operands = true,
 	    .options = options,
 	    .found = on_option,
