@@ -47,6 +47,7 @@
 	C(FULLS, "disks_full", 1)                                                                  \
 	C(TAILS_LOST, "tails_lost_mark_valid", 1)                                                  \
 	C(TAILS_LOST_NO_MARK, "tails_lost_mark_missing", 1)                                        \
+	C(WIPES, "disks_wiped", 1)                                                                 \
 	C(PLOTS, "amnesia_plots", 1)                                                               \
 	C(DAMAGES, "entries_damaged", 1)                                                           \
 	C(RECOVERIES_CLEARED, "recoveries_cleared", 1)                                             \

@@ -486,6 +486,25 @@ disk_lose_to(struct sim *sim, struct node *node, uint64_t index, bool mark_valid
 }
 
 void
+disk_wipe(struct sim *sim, struct node *node)
+{
+	struct disk *disk = &node->disk;
+	struct disk_past nothing = {0, DISK_NOBODY, NULL, 0};
+	struct tnode *before = disk_tail(disk);
+
+	raft_sessions_free(disk->snap.sessions);
+	raft_sessions_free(disk->base);
+	disk->snap = (struct snap){NULL, NULL};
+	disk->base = NULL;
+	disk->partial = NULL;
+	disk->cut = 0;
+	snap_forget_ready(disk);
+	past_restore(sim, node, &nothing, false);
+	disk->before = nothing;
+	disk->lost_tail = before;
+}
+
+void
 disk_damage(struct sim *sim, struct node *node, uint64_t index)
 {
 	struct disk *disk = &node->disk;

@@ -101,6 +101,8 @@ void disk_lose_term(struct sim *sim, struct node *node, bool mark_valid);
 /* After a crash: the state of the last transaction that ended at index comes back, or what is now
  * up to there. */
 void disk_lose_to(struct sim *sim, struct node *node, uint64_t index, bool mark_valid);
+/* After a crash: nothing is left, the snapshot and the mark neither; only who it is. */
+void disk_wipe(struct sim *sim, struct node *node);
 /* After a crash: the entry at index and all above it can't be read. */
 void disk_damage(struct sim *sim, struct node *node, uint64_t index);
 void disk_set_full(struct sim *sim, struct node *node, bool full);

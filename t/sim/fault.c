@@ -189,6 +189,11 @@ fault_loss(struct sim *sim, struct node *node, enum fault fault)
 		    sim, node, rng_range(&sim->rng, node->disk.cut + 1, node->disk.rows.last));
 		return;
 	}
+	if (fault == FAULT_WIPE) {
+		sim->counters[COUNT_WIPES]++;
+		disk_wipe(sim, node);
+		return;
+	}
 	sim->counters[fault == FAULT_LOSE_TAIL ? COUNT_TAILS_LOST : COUNT_TAILS_LOST_NO_MARK]++;
 	disk_lose(sim, node, fault == FAULT_LOSE_TAIL);
 }

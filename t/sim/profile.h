@@ -30,6 +30,7 @@
 	F(FULL, "full")           /* a disk takes no entries for a while */                        \
 	F(LOSE_TAIL, "lose_tail") /* crash; an older state is on disk, the mark tells */           \
 	F(LOSE_MARK, "lose_mark") /* crash; an older state is on disk, the mark is gone */         \
+	F(WIPE, "wipe")           /* crash; nothing is on disk but who the node is */              \
 	F(AMNESIA, "amnesia")     /* a plot, see plot.c */                                         \
 	F(LATE_VOTE, "late_vote") /* a plot, see plot_vote.c */                                    \
 	F(DAMAGE, "damage")       /* crash; a stored entry is unreadable */
