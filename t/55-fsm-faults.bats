@@ -118,6 +118,16 @@ filled() { yes "$(printf 'x%.0s' $(seq 999))" | head -c "$1" >"$IN"; }
 	run -126 timeout 10 raft-fsm -c "$N/raft.yaml" -- ./program
 }
 
+@test "faults: poison ends raft-fsm with 65 when the command is that of the command line" {
+	yaml machine
+	printf '%s\n' 1 poison 3 >"$IN"
+	logd
+	program <<<'echo ready 0; while read -r word index data; do [ "$data" != poison ] || exit 3; echo ok; done'
+	run -65 timeout 30 raft-fsm -c "$N/raft.yaml" -- ./program
+	[[ $output == *'to=poison why="entry 3: the program exited with 3, each time'* ]]
+	alive "$LOGD"
+}
+
 @test "faults: what it says before ready, or in its place, is an error" {
 	yaml machine
 	seq 5 >"$IN"

@@ -233,15 +233,12 @@ kill_9() {
 	wait_until 10 gone "$p"
 }
 
-has_program() { [ "$(status "$1" fsm pid)" -gt 1 ]; } # NODE
-
 # program_kill NODE: kill -9 of the program behind its raft-fsm.  When none runs its pid is 0, which would be all of us.
-program_kill() {
+program_kill() { wait_until 30 program_killed "$1"; }
+program_killed() {
 	local pid
-	wait_until 30 has_program "$1"
 	pid=$(status "$1" fsm pid)
-	[ "$pid" -gt 1 ]
-	kill -KILL "$pid"
+	[ "$pid" -gt 1 ] && kill -KILL "$pid"
 }
 
 has_role() { [ "$(status "$1" elect role)" = "$2" ]; } # NODE ROLE
