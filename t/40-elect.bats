@@ -328,8 +328,8 @@ said() { grep -cE "$1" "$LOG"; }
 		while not any(w["count"] for w in logd.writes):
 		    logd.store_next()
 		wait_until(lambda: logfmt(c.query("status"))["role"] == "leader")
-		frame = lambda i: put("propose", request=i, count=64,
-		                      entries=b"".join(entry(64 * i + k + 1, "x" * 100, b"s") for k in range(64)))
+		frame = lambda i: put("propose", request=i, count=512,
+		                      entries=b"".join(entry(512 * i + k + 1, "x" * 20, b"s") for k in range(512)))
 		c.sock.settimeout(1)
 		sent = 0
 		try:
@@ -338,15 +338,15 @@ said() { grep -cE "$1" "$LOG"; }
 		        sent += 1
 		except TimeoutError:
 		    pass
-		assert 8192 // 64 <= sent < 1000, sent
+		assert 65536 // 512 <= sent < 1000, sent
 		other = Conn(sock)                    # others are served
 		other.hello()
 		assert int(logfmt(other.query("status"))["outstanding"]) == 128
 		answered = 0
 		c.sock.settimeout(10)
-		while answered < 64 * 128:
+		while answered < 512 * 128:
 		    logd.store_next()
-		    while answered < 64 * (len(logd.entries) - 1) // 64 and answered < 64 * 128:
+		    while answered < 512 * (len(logd.entries) - 1) // 512 and answered < 512 * 128:
 		        a = c.expect("answer")
 		        assert a["verdict"] == 0, a
 		        answered += a["count"]

@@ -16,7 +16,7 @@
 
 enum {
 	CLIENTS_MAX = 1024,
-	CLIENT_ENTRIES_MAX = 8192,   /* outstanding of one client; a read counts as one */
+	CLIENT_ENTRIES_MAX = 65536,  /* outstanding of one client; a read counts as one */
 	CLIENT_SIZE_MAX = 8 << 20
 };
 
