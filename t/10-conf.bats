@@ -291,6 +291,25 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	refused 6:7 'a member needs a map'
 }
 
+@test "conf: the cluster of a members list has an id, and perhaps an index" {
+	local id
+	id=$(printf '0%.0s' $(seq 64))
+	replaced "6i\\    - { cluster: \"$id\", index: 18446744073709551615 }"
+	print | grep -qxF "    - { cluster: \"$id\", index: 18446744073709551615 }"
+	replaced "6i\\    - { cluster: \"$id\" }"
+	print | grep -qxF "    - { cluster: \"$id\" }"
+	replaced "6i\\    - { cluster: \"${id#0}\" }"
+	refused 6:9 'cluster needs a line of its own and an id of 64 hexadecimal digits'
+	for index in 0 -1 x 1x 18446744073709551616 '' '[ 1 ]'; do
+		replaced "6i\\    - { cluster: \"$id\", index: $index }"
+		refused 6:86 'beside the cluster there can only be index, a number from 1 on'
+	done
+	replaced "6i\\    - { cluster: \"$id\", id: n1 }"
+	refused 6:86 'beside the cluster there can only be index'
+	replaced "6i\\    - { cluster: \"$id\", index: 1, id: n1 }"
+	refused 6:86 'beside the cluster there can only be index'
+}
+
 @test "conf: members must differ in id, key and address" {
 	replaced '7s/id: n2/id: n1/'
 	refused 7:13 'two members have the id n1'

@@ -18,13 +18,14 @@ stop_node() { for d in elect peerd logd; do kill_9 "$1" "$d"; done; }
 commit_is() { [ "$(status "$1" log commit)" = "$2" ]; } # NODE INDEX
 leads() { [ "$(status "$1" elect role)" = leader ]; }
 
-# move NODE: to another port; n2 is told first, and that is committed once it is there.
+# move NODE: to another port; another node is told first, and that is committed once it is there.
 move() {
-	local to teller
+	local to teller other=n2
+	[ "$1" != n2 ] || other=n1
 	to=tcp://127.0.0.1:$(free_ports 1)
-	ctl n2 member address "$1" "$to" 3>&- &
+	ctl "$other" member address "$1" "$to" 3>&- &
 	teller=$!
-	wait_until 20 grep -q "ev=address peer=$1 .*$to" "$CLUSTER/n2/peerd.log"
+	wait_until 20 grep -q "ev=address peer=$1 .*$to" "$CLUSTER/$other/peerd.log"
 	sed -i "s#listen: .*#listen: $to#" "$CLUSTER/$1/raft.yaml"
 	kill_9 "$1" peerd
 	daemon_start "$1" peerd
@@ -44,6 +45,26 @@ move() {
 	grep -q 'ev=learned' "$CLUSTER/n3/peerd.log"
 	# Its own log says the same now; what was learned is no longer needed.
 	ctl n3 members | grep -q "$(sed -n 's/.*listen: //p' "$CLUSTER/n1/raft.yaml")"
+}
+
+@test "moved: a node that was down while all others moved is given their list" {
+	stop_node n3
+	move n1
+	move n2
+	seq 100 | timeout 30 raft-append -c "$CLUSTER/n1/raft.yaml"
+	wait_leader
+	l=$(leader_of n1)
+	last=$(status "$l" log commit)
+	ctl n1 members -y >"$CLUSTER/n3/members.yaml"
+	grep -qE '^- \{ cluster: "[0-9a-f]{64}", index: [1-9][0-9]* \}$' "$CLUSTER/n3/members.yaml"
+	node_start n3
+	wait_until 30 commit_is n3 "$last"
+	[ "$(leader_of n1)" = "$l" ]
+	# Its own log is as new now; at the next start the list is of no use, and of no harm.
+	stop_node n3
+	node_start n3
+	seq 10 | timeout 30 raft-append -c "$CLUSTER/n1/raft.yaml"
+	wait_until 30 commit_is n3 "$(status "$l" log commit)"
 }
 
 @test "moved: a node that was down while a member came, which leads now, lets it in" {

@@ -9,7 +9,7 @@
 
 static const char *const no_part[] = {"part", NULL};
 
-/* Which cluster it is: for a node that is to join. */
+/* Which cluster it is, and since when it has these members. */
 static struct conf_cluster_id
 cluster_id(struct ctl *ctl)
 {
@@ -17,12 +17,14 @@ cluster_id(struct ctl *ctl)
 	struct conf_cluster_id id = {0};
 	ask_one(&ctl->tool, &ask, ctl->give_up_ms);
 	const char *text = ask.text.count > 0 ? text_get(&ask.text.lines[0], "cluster") : NULL;
+	const char *index = ask.text.count > 0 ? text_get(&ask.text.lines[0], "config") : NULL;
 	id.known = text != NULL && text_hex_parse(id.bytes, sizeof id.bytes, text);
+	id.index = index != NULL ? strtoull(index, NULL, 10) : 0;
 	text_free(&ask.text);
 	return id;
 }
 
-/* The members list of raft.yaml, for a node that is to join. */
+/* The members list of raft.yaml, for a node that is to join or has been away. */
 static void
 show_yaml(struct ctl *ctl, struct wire_buf *out)
 {

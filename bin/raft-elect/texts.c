@@ -41,13 +41,13 @@ yes_no(bool yes)
 }
 
 static void
-add_core(struct wire_buf *text, const struct raft_status *s)
+add_core(struct wire_buf *text, const struct raft_status *s, uint64_t config)
 {
 	add(text, " commit=%" PRIu64 " last=%" PRIu64 " durable=%" PRIu64 " uncommitted_bytes=%" PRIu64
 	          " tail_bytes=%" PRIu64 " elections=%" PRIu64 " dropped=%" PRIu64
-	          " recovering=%s full=%s stalled=%s transfer=%s",
+	          " recovering=%s full=%s stalled=%s transfer=%s config=%" PRIu64,
 	    s->commit.index, s->last.index, s->durable, s->uncommitted_size, s->tail_size, s->elections,
-	    s->dropped, yes_no(s->recovering), yes_no(s->full), yes_no(s->stalled), s->transfer.s);
+	    s->dropped, yes_no(s->recovering), yes_no(s->full), yes_no(s->stalled), s->transfer.s, config);
 }
 
 static void
@@ -58,7 +58,7 @@ add_own(struct wire_buf *text, const struct node *node, const struct raft_status
 	add(text, "part=elect node=%s cluster=%s role=%s term=%" PRIu64 " leader=%s", node->conf->node.id.s,
 	    cluster, node_role_name(node), node->term, node->leader.s);
 	if (node->raft)
-		add_core(text, s);
+		add_core(text, s, raft_config_index(node->raft));
 	add(text, " clients=%zu outstanding=%zu malformed=%" PRIu64 " log=%s peer=%s start=%016" PRIx64 "\n",
 	    node->clients.count, node->tickets.used, node->peer.malformed, updown(node->rlog.ready),
 	    updown(link_is_up(&node->peer.link)), node->start_number);

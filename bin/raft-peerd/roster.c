@@ -138,6 +138,18 @@ apply(struct peerd *peerd)
 	}
 }
 
+/* The configuration file's own list, where an operator has put a newer one for a node that was away. */
+static void
+learn_from_file(struct peerd *peerd)
+{
+	const struct conf_cluster_id *id = &peerd->conf->cluster.id;
+	if (!peerd->conf->cluster.have_members || !id->known || id->index <= peerd->learned_index ||
+	    memcmp(id->bytes, peerd->cluster.b, sizeof id->bytes) != 0)
+		return;
+	peerd->learned = peerd->conf->cluster.members;
+	peerd->learned_index = id->index;
+}
+
 bool
 roster_take(struct peerd *peerd, const struct msg_peer_config *message)
 {
@@ -154,6 +166,7 @@ roster_take(struct peerd *peerd, const struct msg_peer_config *message)
 	peerd->have_cluster = true;
 	peerd->members = config;
 	peerd->members_index = message->index;
+	learn_from_file(peerd);
 	apply(peerd);
 	return true;
 }

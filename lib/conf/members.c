@@ -2,6 +2,8 @@
 /* Members: id, address, public key, role; in a file of their own or in raft.yaml. */
 #include "members.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,19 +112,34 @@ read_member(
 
 /* ------------------------------------------------------------ all of them */
 
-/* - { cluster: ID }: which cluster they are of, for a node that joins it. */
+static bool
+read_index(const struct members_reading *r, struct conf_cluster_id *id, const struct tree_node *node)
+{
+	char *end;
+	bool good = strcmp(node->key, "index") == 0 && node->kind == TREE_TEXT && node->next == NULL &&
+		    node->text[0] >= '1' && node->text[0] <= '9';
+	errno = 0;
+	if (good)
+		id->index = strtoull(node->text, &end, 10);
+	if (!good || *end != '\0' || errno != 0)
+		return wrong(r, node->key_at,
+		    "beside the cluster there can only be index, a number from 1 on, as raft-ctl members -y prints it");
+	return true;
+}
+
+/* - { cluster: ID, index: NUMBER }: which cluster they are of, and since which entry of its log. */
 static bool
 read_cluster(const struct members_reading *r, struct conf_cluster_id *id, const struct tree_node *node)
 {
 	if (id->known)
 		return wrong(r, node->key_at, "the cluster stands twice: once is enough");
-	if (node->next != NULL || node->kind != TREE_TEXT ||
+	if (node->kind != TREE_TEXT ||
 	    !text_hex_parse(id->bytes, sizeof(id->bytes), node->text))
 		return wrong(r, node->key_at,
 		    "cluster needs a line of its own and an id of %d hexadecimal digits, as raft-ctl members -y prints it",
 		    2 * CONF_CLUSTER_ID_SIZE);
 	id->known = true;
-	return true;
+	return node->next == NULL || read_index(r, id, node->next);
 }
 
 static bool
@@ -206,7 +223,10 @@ members_print(
 	char hex[2 * CONF_CLUSTER_ID_SIZE + 1];
 	if (id != NULL && id->known) {
 		seal_hex(hex, id->bytes, sizeof(id->bytes));
-		fprintf(out, "%s- { cluster: \"%s\" }\n", indent, hex);
+		fprintf(out, "%s- { cluster: \"%s\"", indent, hex);
+		if (id->index > 0)
+			fprintf(out, ", index: %" PRIu64, id->index);
+		fputs(" }\n", out);
 	}
 	for (size_t i = 0; i < members->count; i++) {
 		const struct raft_member *member = &members->members[i];

@@ -36,7 +36,7 @@ seeds(void)
 	    "- { id: n2, address: tcp://127.0.0.1:7001, key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= }\n"
 	    "- id: n1\n  address: \"tcp://[::1]:7002\"\n  key: BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
 	    "  role: learner\n"
-	    "- { cluster: \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\" }\n";
+	    "- { cluster: \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\", index: 18446744073709551615 }\n";
 
 	fuzz_seed(text, sizeof text - 1);
 }
