@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 # shellcheck disable=SC2030,SC2031,SC2317
 # raft-logd: snapshots taken, sent, installed; the log's beginning cut; the ways a disk can fail meanwhile.
+# sanitize
 
 load helper
 load logd

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 # raft-peerd between itself and a client that plays raft-elect.
 # shellcheck disable=SC2030,SC2031,SC2317 # each test is a subshell
+# sanitize
 
 load helper
 load peer

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 # shellcheck disable=SC2030,SC2031,SC2317
 # Keys that are replaced while the cluster runs, by the recipe of raft-peerd(8).
+# sanitize
 
 load helper
 load net

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # Nodes that move, and one that was away meanwhile.
+# sanitize
 
 load helper
 

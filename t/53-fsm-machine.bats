@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 # shellcheck disable=SC2030,SC2031
 # raft-fsm, mode machine, against a stand-in for raft-logd: the contract, and each way to break it.
+# sanitize
 
 bats_require_minimum_version 1.5.0
 

@@ -94,7 +94,6 @@ requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
 	poison=$(timeout 30 raft-tail -F json -c "$CLUSTER/n1/raft.yaml" | jq 'select(.data == "poison").index')
 	for n in $(nodes); do
 		fsm_is "$n" poison "$poison"
-		# The whole text, which a person reads.
 		# As text, which a person reads.
 		ctl "$n" status >"$BATS_TEST_TMPDIR/status"
 		grep -q "^fsm  *state=poison  mode=machine" "$BATS_TEST_TMPDIR/status"
@@ -107,7 +106,7 @@ requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
 	[ "$(tail_all n3 | wc -l)" -eq 301 ]
 	run -76 append n1 -r -t 10s <<<'more'
 	[[ $output == *"entry $poison: the program exited with 3"* ]]
-	run -69 timeout 30 raft-query -t 1s -c "$CLUSTER/n2/raft.yaml" count
+	run -69 timeout 30 raft-query -t 5s -c "$CLUSTER/n2/raft.yaml" count
 	[[ $output == *"entry $poison: the program exited with 3"* ]]
 	# Restarted without being mended it stops there again.
 	ctl n1 fsm restart

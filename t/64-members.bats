@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 # A cluster that grows from one node to five, shrinks, and replaces every node it began with.
 # The tests follow one another: each begins with the cluster that the one before has left.
+# sanitize
 
 load helper
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # Leadership goes from node to node: because it is wanted, or because the leader is stopped.
+# sanitize
 
 load helper
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 # shellcheck disable=SC2317
 # Snapshots between nodes (chapter 5): who was down past compaction comes back, whatever dies meanwhile.
+# sanitize
 
 load helper
 
