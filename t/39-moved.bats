@@ -19,6 +19,15 @@ stop_node() { for d in elect peerd logd; do kill_9 "$1" "$d"; done; }
 commit_is() { [ "$(status "$1" log commit)" = "$2" ]; } # NODE INDEX
 leads() { [ "$(status "$1" elect role)" = leader ]; }
 
+# comes_back LEADER: n3 starts, and soon has what that one has committed, which leads on.
+comes_back() {
+	local last
+	last=$(status "$1" log commit)
+	node_start n3
+	wait_until 30 commit_is n3 "$last"
+	leads "$1"
+}
+
 # move NODE: to another port; another node is told first, and that is committed once it is there.
 move() {
 	local to teller other=n2
@@ -39,10 +48,7 @@ move() {
 	wait_until 20 ctl n2 transfer n1
 	wait_until 20 leads n1
 	seq 100 | timeout 30 raft-append -c "$CLUSTER/n2/raft.yaml"
-	last=$(status n1 log commit)
-	node_start n3
-	wait_until 30 commit_is n3 "$last"
-	leads n1
+	comes_back n1
 	grep -q 'ev=learned' "$CLUSTER/n3/peerd.log"
 	# Its own log says the same now; what was learned is no longer needed.
 	ctl n3 members | grep -q "$(sed -n 's/.*listen: //p' "$CLUSTER/n1/raft.yaml")"
@@ -55,12 +61,9 @@ move() {
 	seq 100 | timeout 30 raft-append -c "$CLUSTER/n1/raft.yaml"
 	wait_leader
 	l=$(leader_of n1)
-	last=$(status "$l" log commit)
 	ctl n1 members -y >"$CLUSTER/n3/members.yaml"
 	grep -qE '^- \{ cluster: "[0-9a-f]{64}", index: [1-9][0-9]* \}$' "$CLUSTER/n3/members.yaml"
-	node_start n3
-	wait_until 30 commit_is n3 "$last"
-	[ "$(leader_of n1)" = "$l" ]
+	comes_back "$l"
 	# Its own log is as new now; at the next start the list is of no use, and of no harm.
 	stop_node n3
 	node_start n3
@@ -79,8 +82,5 @@ move() {
 	wait_until 20 ctl n1 transfer n4
 	wait_until 20 leads n4
 	seq 100 | timeout 30 raft-append -c "$CLUSTER/n1/raft.yaml"
-	last=$(status n4 log commit)
-	node_start n3
-	wait_until 30 commit_is n3 "$last"
-	leads n4
+	comes_back n4
 }

@@ -131,12 +131,13 @@ peer_tell_config(struct peer *peer)
 	struct raft_config all;
 	if (!link_is_up(&peer->link) || peer->node->raft == NULL)
 		return;
+	peer->told_index = raft_config_index(peer->node->raft);
 	leavers_all(&peer->leavers, &all);
 	size_t size = raft_config_encode(&all, bytes);
 	msg_peer_config_put(conn_out(peer->link.conn),
 	    &(struct msg_peer_config){
 		.cluster = peer->node->cluster,
-		.index = raft_config_index(peer->node->raft),
+		.index = peer->told_index,
 		.config = {bytes, size},
 	    });
 }
@@ -148,6 +149,13 @@ peer_new_config(struct peer *peer)
 	leavers_take(&peer->leavers, raft_config_now(peer->node->raft),
 	    (struct mono_ms){mono_now().ms + (linger_ms > LINGER_MIN_MS ? linger_ms : LINGER_MIN_MS)});
 	peer_tell_config(peer);
+}
+
+void
+peer_committed(struct peer *peer)
+{
+	if (raft_config_index(peer->node->raft) != peer->told_index)
+		peer_tell_config(peer);
 }
 
 uint64_t

@@ -13,6 +13,7 @@ struct peer {
 	struct link link;
 	struct node *node;
 	struct leavers leavers;
+	uint64_t told_index; /* of the last committed configuration */
 	struct wire_buf scratch; /* a frame up to its entries */
 	bool lossy;              /* too much waits for raft-peerd: messages are dropped */
 	uint64_t malformed;      /* frames that were */
@@ -26,6 +27,8 @@ bool peer_open(struct peer *peer, struct node *node, char *why);
 void peer_tell_config(struct peer *peer);
 /* Another configuration is in force. */
 void peer_new_config(struct peer *peer);
+/* The core has advanced: what raft-peerd knows as uncommitted may be committed. */
+void peer_committed(struct peer *peer);
 /* At the end of a turn; when it wants the next one, UINT64_MAX: never. */
 uint64_t peer_turn(struct peer *peer, struct mono_ms now);
 /* Without raft-peerd, and while too much waits for it, the message is lost. */

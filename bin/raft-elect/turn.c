@@ -31,6 +31,8 @@ perform_peers(struct node *node, const struct raft_update *update)
 {
 	if (update->config_changed)
 		peer_new_config(&node->peer);
+	else if (update->commit_changed)
+		peer_committed(&node->peer);
 	for (size_t i = 0; i < update->snapshots_count; i++)
 		courier_begin(&node->courier, &update->snapshots[i].peer);
 	for (size_t i = 0; i < update->messages_count; i++)

@@ -56,8 +56,8 @@ struct peerd {
 	struct mono_ms since;
 	bool have_cluster; /* raft-elect has said who is who */
 	struct wire_hash cluster;
-	struct raft_config members; /* of this node's log, at members_index */
-	uint64_t members_index;
+	struct raft_config members; /* in force by this node's log */
+	uint64_t members_index;     /* of the last committed one, which is that or one before it */
 	struct raft_config learned; /* of a peer's log that is ahead, at learned_index; 0: of none */
 	uint64_t learned_index;
 	struct peer *peers[RAFT_MEMBERS_MAX];

@@ -426,7 +426,7 @@ struct raft_status {
 };
 void raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *status);
 const struct raft_config *raft_config_now(const struct raft *raft);
-/* The index of its entry; 0: that of the beginning. */
+/* The index of the last configuration that is known committed; 0: the beginning.  That in force may be newer. */
 uint64_t raft_config_index(const struct raft *raft);
 /* The term of the entry at index; false when it is not in [before.index, last.index]. */
 bool raft_term_at(const struct raft *raft, uint64_t index, uint64_t *term);

@@ -76,7 +76,7 @@ raft_config_now(const struct raft *raft)
 uint64_t
 raft_config_index(const struct raft *raft)
 {
-	return rlog_config(&raft->log)->index;
+	return raft->log.configs[0].index;
 }
 
 bool

@@ -498,6 +498,24 @@ test_joiner_is_silent(void)
 	rig_free(&rig);
 }
 
+/* What other nodes are told must be an index that every log comes to. */
+static void
+test_committed_index(void)
+{
+	struct rig rig;
+	uint64_t before, last;
+
+	leader_new(&rig, 3);
+	before = raft_config_index(rig.raft);
+	ask(&rig, RAFT_CHANGE_ADDRESS, 2, 7);
+	last = rig_status(&rig).last.index;
+	CHECK(last > before && answered(&rig) == RAFT_REASONS_COUNT);
+	CHECK(raft_config_index(rig.raft) == before);
+	rig_accept(&rig, 2, last);
+	CHECK(raft_config_index(rig.raft) == last);
+	rig_free(&rig);
+}
+
 /* ---------------------------------------------- who is left must be well */
 
 static void
@@ -656,6 +674,7 @@ main(void)
 	check_run("D11: who is no member by its own log votes and appends", test_outsider_votes);
 	check_run("A11: a learner votes when asked, and does not stand", test_learner_votes);
 	check_run("D9: who replays old configurations does not stand", test_joiner_is_silent);
+	check_run("others are told of the last committed configuration's index", test_committed_index);
 	check_run("a voter goes only when a majority of the others is whole", test_majority_stays);
 	check_run("a voter goes only when a majority of the others is heard", test_majority_is_heard);
 	check_run("D10: a learner is promoted once it has caught up (§4.2.1)", test_catch_up);
