@@ -63,7 +63,7 @@ refused() {
 @test "init: the public key in the list is that of the secret" {
 	init -N 1 one
 	node_check one/n1/raft.yaml
-	printed=$(sed -n -E 's/.*key: ([^ ]*) .*/\1/p' one/n1/members.yaml)
+	printed=$(sed -n -E 's/.*key: ([^ ]*) .*/\1/p' one/n1/members.yaml | tr -d '"')
 	derived=$(python3 - one/n1/n1.key <<-'PY'
 		# The Montgomery ladder of RFC 7748, section 5.
 		import base64, sys
