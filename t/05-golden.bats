@@ -1,0 +1,165 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# Bytes and files as they were fixed once (t/golden/README): the programs must write exactly these, and accept them.
+
+load helper
+bats_require_minimum_version 1.5.0
+
+G=$ROOT/t/golden
+
+setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
+teardown() { stop_all; }
+
+golden() { timeout 60 python3 "$G/golden.py" "$@"; }
+database() { timeout 60 python3 "$G/database.py" "$@"; }
+
+# logd DIR: raft-logd of that node; golden play waits for its socket.
+logd() {
+	mkdir -p "$1/run"
+	spawn "$1/log" raft-logd -c "$1/raft.yaml"
+}
+
+# fresh DIR NODE DIRECTORY: a node of the golden cluster that was never started.
+fresh() {
+	mkdir -p "$1/data"
+	sed "s/id: n1, data/id: $2, data/" "$G/database-2/raft.yaml" >"$1/raft.yaml"
+	printf 'node %s\ndirectory %s\nfresh yes\n' "$2" "$3" >"$1/data/identity"
+}
+
+# used DIR: a copy of the golden data directory.
+used() { cp -R "$G/database-2" "$1"; }
+
+# ------------------------------------------------------------- the files
+
+@test "golden: each line of a golden file is what its type and value say" {
+	golden check "$G"/*.txt
+}
+
+@test "golden: raft-protocol(7) has the messages, numbers and fields of the golden file, in their order" {
+	awk '
+		/^\.Sh / { messages = $2 == "MESSAGES" }
+		messages && /^\.It Em / { n = $5; gsub(/[()]/, "", n); print $3, n }
+		messages && /^\.It Va / { print "  " $3, $5 }' "$ROOT/man/raft-protocol.7" >page
+	golden fields "$G/messages-1.txt" >golden
+	sort_messages() { awk '/^[^ ]/ { n = $2 } { printf "%d\t%d\t%s\n", n, NR, $0 }' "$1" | sort -k1,1n -k2,2n | cut -f3; }
+	diff -u <(sort_messages golden) <(sort_messages page)
+}
+
+# ---------------------------------------------------------- the messages
+
+@test "golden: every message is encoded into its golden bytes" {
+	golden cases "$G/messages-1.txt" >cases
+	golden frames "$G/messages-1.txt" >frames
+	"$TBIN/golden" encode <cases >encoded
+	[ "$(wc -l <frames)" -gt 100 ]
+	cmp encoded frames
+}
+
+@test "golden: the golden bytes of every message are decoded into its fields" {
+	golden cases "$G/messages-1.txt" >cases
+	golden frames "$G/messages-1.txt" | "$TBIN/golden" decode >decoded
+	cmp decoded cases
+}
+
+# -------------------------------------------------------------- raft-logd
+
+@test "golden: raft-logd answers byte by byte, and leaves the golden database, mark and snapshot on disk" {
+	fresh n1 n1 000102030405060708090a0b0c0d0e0f
+	logd n1
+	golden play n1/run "$G/talk-logd-1.txt"
+	reap TERM "$SPAWNED"
+	database check n1
+	diff -u <(database dump n1) <(sed '/^--/d' "$G/database-2.sql")
+}
+
+@test "golden: the database, mark and snapshot that are kept are those of the dialogue" {
+	database check "$G/database-2"
+	diff -u <(database dump "$G/database-2") <(sed '/^--/d' "$G/database-2.sql")
+	golden bytes "$G/mark-1.txt" | cmp - "$G/database-2/data/mark"
+	golden bytes "$G/kv-snapshot-1.txt" file | cmp - "$G/database-2/data/snapshots/00000000000000000005-1.snapshot"
+}
+
+@test "golden: raft-logd starts on the golden data directory, and what it serves is what was stored" {
+	used n1
+	logd n1
+	golden play n1/run "$G/talk-logd-restart-1.txt"
+	reap TERM "$SPAWNED"
+	database check n1
+}
+
+@test "golden: raft-logd recovers on the golden data directory when the mark is missing or both of its slots are damaged" {
+	for way in missing damaged; do
+		used "$way"
+		if [ "$way" = missing ]; then
+			rm "$way/data/mark"
+		else
+			flip "$way/data/mark" 100
+			flip "$way/data/mark" $((4096 + 100))
+		fi
+		logd "$way"
+		golden play "$way/run" "$G/talk-logd-recover-1.txt"
+		reap TERM "$SPAWNED"
+	done
+}
+
+@test "golden: raft-logd takes either slot of the golden mark" {
+	for at in 0 4096; do
+		used "n$at"
+		flip "n$at/data/mark" $((at + 100))
+		logd "n$at"
+		golden play "n$at/run" "$G/talk-logd-restart-1.txt"
+		reap TERM "$SPAWNED"
+	done
+}
+
+@test "golden: raft-logd receives and installs the golden snapshot" {
+	fresh n2 n2 101112131415161718191a1b1c1d1e1f
+	logd n2
+	golden play n2/run "$G/talk-logd-install-1.txt"
+}
+
+# ---------------------------------------------------------------- raft-kv
+
+# kv REQUESTS [OPTION...]: raft-kv in netstrings.
+kv() {
+	local requests=$1
+	shift
+	timeout 20 raft-kv -F netstring "$@" <"$requests"
+}
+
+@test "golden: raft-kv writes the golden snapshot, in memory and from its database, which is the golden one" {
+	{
+		golden bytes "$G/kv-snapshot-1.txt" requests
+		printf '13:snapshot file,'
+	} >requests
+	golden bytes "$G/kv-snapshot-1.txt" file >expected
+	for database in '' kv.db; do
+		rm -f file
+		kv requests ${database:+-D "$database"}
+		cmp file expected
+	done
+	[ "$(sqlite3 kv.db 'PRAGMA application_id')" = $((0x726b7631)) ]
+	diff -u <(sqlite3 kv.db .dump | grep -v ^PRAGMA) <(grep -vE '^(--|PRAGMA)' "$G/kv-database-1.sql")
+}
+
+@test "golden: raft-kv restores the golden snapshot, in memory and into a database" {
+	golden bytes "$G/kv-snapshot-1.txt" file >file
+	printf '12:restore file,13:query 4:list,,16:query 3:get,1:n,,14:snapshot again,' >requests
+	for database in '' kv.db; do
+		rm -f again
+		kv requests ${database:+-D "$database"} >replies
+		cmp again file
+		grep -aq '5:ok 41,' replies
+		grep -aq '6:colour,11:light  blue,5:empty,0:,' replies
+	done
+	diff -u <(sqlite3 kv.db .dump | grep -v ^PRAGMA) <(grep -vE '^(--|PRAGMA)' "$G/kv-database-1.sql")
+}
+
+@test "golden: raft-kv starts on the golden database" {
+	sqlite3 kv.db <"$G/kv-database-1.sql"
+	golden bytes "$G/kv-snapshot-1.txt" file >expected
+	printf '13:snapshot file,' >requests
+	run kv requests -D kv.db
+	[ "$output" = '7:ready 5,2:ok,' ]
+	cmp file expected
+}

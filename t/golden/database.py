@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: ISC
+"""What a data directory of format 2 must hold after the dialogue talk-logd-1.txt, computed from that dialogue alone.
+
+check DIR       the directory DIR/data: database, mark, identity, snapshot; DIR/raft.yaml names the members
+dump DIR        the database as text, without what may differ: the count of transactions, and the sum over it
+"""
+import base64
+import hashlib
+import os
+import re
+import sqlite3
+import struct
+import sys
+
+import golden
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+STATE = ["transactions", "truncations", "term", "commit_index", "commit_term", "sessions_index", "recovering",
+         "mark_valid", "mark_term"]
+
+
+def blake(*parts, size=32):
+    return hashlib.blake2b(b"".join(parts), digest_size=size).digest()
+
+
+def u64(*numbers):
+    return struct.pack(f">{len(numbers)}Q", *numbers)
+
+
+def cluster_id(yaml):
+    """Of the members in raft.yaml: id, key and role of each, in rising order of id."""
+    name = re.search(r"^  name: (.*)$", yaml, re.M)[1].encode()
+    members = re.findall(r"- \{ id: (\S+), .*key: (\S+?)(?:, role: (learner))? \}", yaml)
+    out = [b"raft-tools cluster\0", struct.pack(">I", len(name)), name]
+    for node, key, learner in sorted(members):
+        out += [node.encode().ljust(32, b"\0"), base64.b64decode(key), bytes([2 if learner else 1])]
+    return blake(*out)
+
+
+class Entry:
+    def __init__(self, record):
+        self.record = record
+        self.term, self.kind, self.sid, self.serial, size = struct.unpack(">QB16sQI", record[:37])
+        self.data = record[37 : 37 + size]
+
+
+def split(run):
+    while run:
+        size = 37 + struct.unpack(">I", run[33:37])[0]
+        yield Entry(run[:size])
+        run = run[size:]
+
+
+class Model:
+    """The log, and what follows from it."""
+
+    def __init__(self, talk, cluster):
+        self.entries, self.commit, self.cursors, self.truncations = [None], (0, 0), {}, 0
+        self.chains = [cluster]
+        for case in golden.read(talk):
+            fields = {f.name: (f, data) for f, data in case.top()} if case.words[0].endswith(">") else {}
+            if case.words[-1] == "log_write":
+                self.write(*(self.number(fields, n) for n in ("flags", "truncate_after")), fields["entries"][1])
+                self.term, self.vote = self.number(fields, "term"), fields["vote"][0].data
+            elif case.words[-1] == "log_commit":
+                self.commit = struct.unpack(">QQ", fields["commit"][0].data)
+            elif case.words[-1] == "cursor_set":
+                self.cursors[fields["name"][0].data[2:].decode()] = self.number(fields, "index")
+            elif case.words[-1] == "snap_add" and "snapshot" not in self.__dict__:
+                self.snapshot = self.number(fields, "index")
+
+    @staticmethod
+    def number(fields, name):
+        return int(golden.value_of(fields[name][0].value))
+
+    def write(self, flags, after, run):
+        if flags & 1:
+            del self.entries[after + 1 :], self.chains[after + 1 :]
+            self.truncations += 1
+        for entry in split(run):
+            self.chains.append(blake(self.chains[-1], u64(len(self.entries)), entry.record))
+            self.entries.append(entry)
+
+    def sessions(self, upto):
+        """sid: [name, serial, last_index, epoch, run, digest]"""
+        table = {}
+        for index in range(1, upto + 1):
+            entry = self.entries[index]
+            if entry.kind == 3:
+                old = table.get(entry.sid)
+                last, serial, digest = (old[2], old[1], old[5]) if old and old[1] else (index, 0, bytes(32))
+                table[entry.sid] = [entry.data[24:].decode(), serial, last, index, entry.data[:16], digest]
+            elif entry.kind == 4:
+                del table[entry.sid]
+            elif entry.kind == 2:
+                row = table.setdefault(entry.sid, [None, 0, 0, 0, bytes(16), bytes(32)])
+                row[1:3] = entry.serial, index
+                if row[0]:
+                    row[5] = blake(row[5], struct.pack(">I", len(entry.data)), entry.data)
+        return table
+
+    def config_at(self, index):
+        at = max(i for i in range(1, index + 1) if self.entries[i].kind == 1)
+        return at, self.entries[at].data
+
+    def before(self):
+        index = self.snapshot
+        numbers = u64(index, self.entries[index].term) + self.chains[index] + blake(self.config_at(index)[1])
+        return f"{index} {self.entries[index].term} {numbers[16:48].hex()} {numbers[48:].hex()} {blake(numbers).hex()}"
+
+
+def session_records(table):
+    """As in a snapshot's head."""
+    out = b""
+    for sid, (name, serial, last, epoch, run, digest) in sorted(table.items(), key=lambda item: item[1][2]):
+        text = (name or "").encode()
+        out += sid + u64(serial, last, epoch) + run + digest + bytes([len(text)]) + text
+    return out
+
+
+def snapshot_head(model, cluster, state):
+    index = model.snapshot
+    config, sessions = model.config_at(index)[1], session_records(model.sessions(index))
+    tail = u64(index, model.entries[index].term) + model.chains[index] + cluster
+    tail += b"\0\6golden" + b"\0\4kv-1" + u64(len(state)) + blake(state)
+    tail += struct.pack(">I", len(config)) + config + struct.pack(">I", len(sessions)) + sessions
+    return b"raftsnap" + struct.pack(">II", 1, 16 + len(tail)) + tail
+
+
+def tables(model, cluster, directory, state, transactions):
+    """Each table's rows, in order of its key."""
+    first, last, commit = model.snapshot + 1, len(model.entries) - 1, model.commit
+    meta = {
+        "before": model.before(), "cluster": cluster.hex(), "commit_index": commit[0], "commit_term": commit[1],
+        "directory": directory, "format": 2, "mark_term": 0, "mark_valid": 1, "name": "golden", "node": "n1",
+        "recovering": 0, "sessions_index": commit[0], "term": model.term, "transactions": transactions,
+        "truncations": model.truncations, "vote": model.vote.rstrip(b"\0").decode(),
+    }
+    meta["sum"] = blake(u64(*(meta[key] for key in STATE)), model.vote).hex()
+    log = [(i, e.term, e.kind, e.sid if any(e.sid) else None, e.serial, e.data, model.chains[i])
+           for i, e in enumerate(model.entries) if i >= first]
+    sessions = []
+    for sid, (name, *numbers, run, digest) in sorted(model.sessions(commit[0]).items()):
+        sessions.append((sid, name, *numbers, run, digest, blake(sid, u64(*numbers), run, digest, (name or "").encode())))
+    name = f"{model.snapshot:020}-{model.entries[model.snapshot].term}.snapshot"
+    head = snapshot_head(model, cluster, state)
+    return {
+        "meta": sorted(meta.items()),
+        "log": log,
+        "terms": [(i, e[0]) for i, *e in log if i == first or model.entries[i - 1].term != e[0]],
+        "configs": [model.config_at(model.snapshot)] + [(i, e[4]) for i, *e in log if e[1] == 1],
+        "sessions": sessions,
+        "cursors": sorted(model.cursors.items()),
+        "snapshot": [(1, model.snapshot, model.entries[model.snapshot].term, "kv-1", name, len(state), head,
+                      blake(head, name.encode()))],
+    }
+
+
+def slot(model, directory, transactions):
+    body = b"raftmrk1" + bytes.fromhex(directory) + u64(transactions, model.truncations, model.term) + model.vote
+    body += u64(len(model.entries) - 1, model.entries[-1].term, *model.commit) + model.chains[-1]
+    return body + blake(body)
+
+
+def same(what, found, expected):
+    if found != expected:
+        raise golden.Wrong(f"{what} is\n{found}\nnot\n{expected}")
+
+
+def check(folder):
+    data = os.path.join(folder, "data")
+    cluster = cluster_id(open(os.path.join(folder, "raft.yaml")).read())
+    model = Model(os.path.join(HERE, "talk-logd-1.txt"), cluster)
+    state = golden.find(os.path.join(HERE, "kv-snapshot-1.txt"), "file").data()
+    directory = bytes(range(16)).hex()
+    same("identity", open(os.path.join(data, "identity")).read(),
+         f"node n1\ndirectory {directory}\ncluster {cluster.hex()}\n")
+    db = sqlite3.connect(f"file:{data}/log.db?mode=ro&immutable=1", uri=True)
+    transactions = db.execute("SELECT value FROM meta WHERE key = 'transactions'").fetchone()[0]
+    expected = tables(model, cluster, directory, state, transactions)
+    for table, rows in expected.items():
+        found = db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
+        same(f"the number of rows in {table}", len(found), len(rows))
+        for one, other in zip(found, rows):
+            same(f"a row of {table}", one, other)
+    name, head = expected["snapshot"][0][4], expected["snapshot"][0][6]
+    same("the snapshot's file", open(os.path.join(data, "snapshots", name), "rb").read(), state)
+    same("the backup", golden.find(os.path.join(HERE, "snapshot-1.txt"), "head").data(), head)
+    mark = open(os.path.join(data, "mark"), "rb").read()
+    slots = [mark[at : at + 176] for at in (0, 4096)]
+    newest = max(slots, key=lambda one: struct.unpack(">Q", one[24:32]))
+    same("the newest slot of the mark", newest.hex(), slot(model, directory, transactions).hex())
+    for one in slots:
+        same("the sum of a slot of the mark", one[144:].hex(), blake(one[:144]).hex())
+    same("what is between the slots of the mark", mark[176:4096], bytes(4096 - 176))
+
+
+def dump(folder):
+    db = sqlite3.connect(f"file:{folder}/data/log.db?mode=ro&immutable=1", uri=True)
+    for text in db.iterdump():
+        if not re.match(r"INSERT INTO \"?meta\"? VALUES\('(transactions|sum)'", text):
+            print(text)
+
+
+if __name__ == "__main__":
+    try:
+        {"check": check, "dump": dump}[sys.argv[1]](sys.argv[2])
+    except golden.Wrong as wrong:
+        sys.exit(f"golden: {wrong}")
