@@ -118,6 +118,80 @@ used() { cp -R "$G/database-2" "$1"; }
 	golden play n2/run "$G/talk-logd-install-1.txt"
 }
 
+# ------------------------------------------------------------- whole nodes
+
+# key FILE: the secret key of node n1.
+key() {
+	echo EBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywtLi8= >"$1"
+	chmod 600 "$1"
+}
+
+# listening DIR PORT: its raft-peerd will listen there.
+listening() { sed -i "s|listen: \"[^\"]*\"|listen: \"tcp://127.0.0.1:$2\"|" "$1/raft.yaml"; }
+
+@test "golden: a node starts on the golden data directory, and its members list, entries and backup are the golden ones" {
+	used n1
+	key n1/n1.key
+	listening n1 "$(free_ports 1)"
+	logd n1
+	for daemon in peerd elect; do spawn "n1/$daemon.log" "raft-$daemon" -c n1/raft.yaml; done
+	wait_until 30 raft-ctl -c n1/raft.yaml members
+	raft-ctl -c n1/raft.yaml members -y | diff -u "$G/members-1.yaml" -
+	raft-ctl -c n1/raft.yaml snapshot -o backup
+	golden bytes "$G/snapshot-1.txt" | cmp - backup
+	# Its new term also commits entry 13.
+	{
+		printf '0:,256:'
+		python3 -c 'import sys; sys.stdout.buffer.write(bytes(range(256)))'
+		printf ',13:not committed,'
+	} >expected
+	timeout 20 raft-tail -c n1/raft.yaml --from 6 -F netstring | cmp - expected
+}
+
+@test "golden: raft-init --restore takes the golden backup, and raft-logd begins its log with it" {
+	golden bytes "$G/snapshot-1.txt" >backup
+	raft-init -N 1 -p "$(free_ports 1)" --restore backup new >/dev/null
+	golden bytes "$G/snapshot-1.txt" head | cmp - new/n1/data/snapshots/restore.head
+	golden bytes "$G/snapshot-1.txt" state | cmp - new/n1/data/snapshots/00000000000000000005-1.snapshot
+	fresh n1 n1 000102030405060708090a0b0c0d0e0f
+	mv new/n1/data/snapshots n1/data
+	logd n1
+	golden play n1/run "$G/talk-logd-restored-1.txt"
+}
+
+@test "golden: a node joins with the golden members list" {
+	fresh n4 n4 202122232425262728292a2b2c2d2e2f
+	echo 'join yes' >>n4/data/identity
+	cp "$G/members-1.yaml" n4/members.yaml
+	sed -i '/members:/,/^peerd/ { s/members:/members: members.yaml/; /- {/d }' n4/raft.yaml
+	logd n4
+	wait_until 30 grep -q ev=start n4/log
+	reap TERM "$SPAWNED"
+	diff -u - n4/data/identity <<-'EOF'
+		node n4
+		directory 202122232425262728292a2b2c2d2e2f
+		cluster 94746b808d32f021bdbda2c548bae46bef630dcc069393fefc05c861644cc51c
+	EOF
+	[ "$(sqlite3 n4/data/log.db "SELECT value FROM meta WHERE key = 'joined'")" = 1 ]
+}
+
+@test "golden: raft-init writes identities, members and keys in the golden form" {
+	key n1.key
+	[ "$(raft-init --public-key n1.key)" = '2J47rXlDfb7Z+ENBgwT0YP8Fx/6B/kqVd6gEy5Nn/2Y=' ]
+	raft-init --join -i n4 -l tcp://127.0.0.1:7104 new >line
+	printf 'node n4\ndirectory \nfresh yes\njoin yes\n' | diff -u - <(sed 's/^\(directory \)[0-9a-f]\{32\}$/\1/' new/data/identity)
+	public=$(raft-init --public-key new/n4.key)
+	echo "- { id: n4, address: tcp://127.0.0.1:7104, key: $public }" | diff -u - line
+	[ "$(stat -c '%a %s' new/n4.key)" = '600 45' ]
+	# The secret is 32 bytes, and the public key is the point that belongs to it.
+	PYTHONPATH=$G python3 - new/n4.key "$public" <<-'EOF'
+		import base64, noise, sys
+		secret = base64.b64decode(open(sys.argv[1]).read(), validate=False)
+		assert len(secret) == 32
+		assert base64.b64encode(noise.x25519(secret)).decode() == sys.argv[2]
+	EOF
+}
+
 # ---------------------------------------------------------------- raft-kv
 
 # kv REQUESTS [OPTION...]: raft-kv in netstrings.
@@ -162,4 +236,17 @@ kv() {
 	run kv requests -D kv.db
 	[ "$output" = '7:ready 5,2:ok,' ]
 	cmp file expected
+}
+
+# ------------------------------------------------------------ raft-peerd
+
+@test "golden: two raft-peerd: handshakes, replies and transport messages have their golden bytes" {
+	port=$(free_ports 2)
+	fresh n1 n1 000102030405060708090a0b0c0d0e0f
+	mkdir n1/run
+	listening n1 "$port"
+	key n1/n1.key
+	cc -std=c11 -shared -fPIC -o fixed.so "$G/fixed.c"
+	spawn n1/log env LD_PRELOAD="$PWD/fixed.so" "$BIN/raft-peerd" -c n1/raft.yaml
+	timeout 60 python3 "$G/peer.py" n1/run $((port + 1)) "$port"
 }

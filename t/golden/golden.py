@@ -159,14 +159,15 @@ def below(fields, at):
 
 
 def check_sizes(case):
-    """frame_size counts all that comes after it at its depth or deeper, X_size the field X and what stands below it."""
+    """frame_size counts all up to the next frame, X_size the field X and what stands below it."""
     fields = case.fields
     for i, field in enumerate(fields[:-1]):
         word, following = field.name.lstrip("."), fields[i + 1]
         if field.variable:
             continue
         if word == "frame_size":
-            end = next((k for k in range(i, len(fields)) if fields[k].depth < field.depth), len(fields))
+            ends = lambda f: f.depth < field.depth or f.name == field.name
+            end = next((k for k in range(i + 1, len(fields)) if ends(fields[k])), len(fields))
             size = sum(f.size() for f in fields[i + 1 : end])
         elif word == following.name.lstrip(".") + "_size":
             size = following.size() + below(fields, i + 1)

@@ -15,6 +15,15 @@
 #include "../../lib/seal/seal.h"
 #include "../../lib/wire/message.h"
 
+static uint8_t
+parse_digit(const char *text)
+{
+	const char *digits = "0123456789abcdef", *at = memchr(digits, *text, 16);
+	if (at == NULL)
+		errx(EX_DATAERR, "%.80s: not hexadecimal", text);
+	return (uint8_t)(at - digits);
+}
+
 /* The new bytes that the hexadecimal text stands for; they live to the end of the program. */
 static struct wire_bytes
 parse_hex(const char *text)
@@ -23,8 +32,7 @@ parse_hex(const char *text)
 	uint8_t *bytes = malloc(size + 1);
 	must(bytes != NULL);
 	for (size_t i = 0; i < size; i++)
-		if (sscanf(text + 2 * i, "%2" SCNx8, &bytes[i]) != 1)
-			errx(EX_DATAERR, "%s: not hexadecimal", text);
+		bytes[i] = (uint8_t)(parse_digit(text + 2 * i) << 4 | parse_digit(text + 2 * i + 1));
 	return (struct wire_bytes){bytes, size};
 }
 
