@@ -383,6 +383,7 @@ void
 client_act(struct sim *sim, size_t number)
 {
 	struct client *client = &sim->clients.at[number];
+	uint64_t pause_us;
 
 	if (sim->clients.stopping)
 		return;
@@ -391,9 +392,9 @@ client_act(struct sim *sim, size_t number)
 		admin_act(sim, client);
 		return;
 	}
-	client_post(sim, client,
-	    rng_range(&sim->rng, 1, 2 * sim->profile.client_pause_us) +
-		client->rests * rng_below(&sim->rng, 500 * sim->profile.election_timeout_ms));
+	pause_us = rng_range(&sim->rng, 1, 2 * sim->profile.client_pause_us);
+	pause_us += client->rests * rng_below(&sim->rng, 500 * sim->profile.election_timeout_ms);
+	client_post(sim, client, pause_us);
 	if (!node_serves(&sim->nodes[client->node]) ||
 	    rng_chance(&sim->rng, members_is(sim, client->node) ? 20000 : 300000))
 		client_move(sim, client);

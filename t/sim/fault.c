@@ -198,6 +198,15 @@ fault_loss(struct sim *sim, struct node *node, enum fault fault)
 	disk_lose(sim, node, fault == FAULT_LOSE_TAIL);
 }
 
+/* One draw per statement: the order of a call's arguments is the compiler's choice. */
+static void
+fault_flap(struct sim *sim, const struct node *node)
+{
+	unsigned times = (unsigned)rng_range(&sim->rng, 2, 12);
+
+	net_flap(sim, node->number, some_time_us(sim) / 2, times);
+}
+
 static void
 fault_node(struct sim *sim, enum fault fault)
 {
@@ -206,8 +215,7 @@ fault_node(struct sim *sim, enum fault fault)
 	if (fault == FAULT_ISOLATE)
 		fault_isolate(sim, node->number);
 	else if (fault == FAULT_FLAP)
-		net_flap(sim, node->number, some_time_us(sim) / 2,
-		    (unsigned)rng_range(&sim->rng, 2, 12));
+		fault_flap(sim, node);
 	else if (fault == FAULT_CRASH)
 		fault_crash(sim, node, some_time_us(sim));
 	else if (fault == FAULT_ELECTOR)
