@@ -71,7 +71,7 @@ $(B)/obj/%.o: %.c | $(B)/deps-build
 tools: $(TOOLS:%=$(B)/t/%)
 units: $(UNITS:%=$(B)/t/%)
 unit: $(UNITS:%=$(B)/t/%)
-	@for u in $^; do echo "# $$u"; timeout 300 $$u || exit 1; done
+	@t/unit/run $^
 
 .PHONY: check lint demo
 check: $(B)/deps-check

@@ -21,15 +21,22 @@ static int check_tests_failed;
 		}                                                                                  \
 	} while (0)
 
+/* A test that is one condition. */
+static inline void
+check_is(bool ok, const char *sentence)
+{
+	check_tests++;
+	check_tests_failed += !ok;
+	printf("%s %d - %s\n", ok ? "ok" : "not ok", check_tests, sentence);
+	fflush(stdout);
+}
+
 static inline void
 check_run(const char *sentence, void (*test)(void))
 {
 	check_failures = 0;
-	check_tests++;
 	test();
-	printf("%s %d - %s\n", check_failures == 0 ? "ok" : "not ok", check_tests, sentence);
-	fflush(stdout);
-	check_tests_failed += check_failures > 0;
+	check_is(check_failures == 0, sentence);
 }
 
 /* The exit status of a test program. */

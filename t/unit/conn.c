@@ -7,21 +7,13 @@
 #include <unistd.h>
 
 #include "../../lib/unix/conn.h"
+#include "check.h"
 
 enum { OUT_HIGH = 1000 };
 
 static int drained_count, closed_count, frame_count;
 static char closed_why[128];
 static bool malformed;
-
-static void
-is(bool ok, const char *sentence)
-{
-	static int n;
-	printf("%s %d - %s\n", ok ? "ok" : "not ok", ++n, sentence);
-	if (!ok)
-		exit(1);
-}
 
 static void
 on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
@@ -64,23 +56,23 @@ test_drained(struct loop *loop)
 	int other;
 	struct conn *conn = make(loop, &other);
 	wire_buf_add(conn_out(conn), 2 * OUT_HIGH);
-	is(conn_choked(conn), "above its limit a conn is choked");
+	check_is(conn_choked(conn), "above its limit a conn is choked");
 	conn_flush(conn);
-	is(!conn_choked(conn) && drained_count == 1,
+	check_is(!conn_choked(conn) && drained_count == 1,
 	    "one that was choked says when it has drained, though all was written at once");
 	wire_buf_add(conn_out(conn), OUT_HIGH);
 	conn_flush(conn);
-	is(drained_count == 1, "one that was not says nothing");
+	check_is(drained_count == 1, "one that was not says nothing");
 	wire_buf_add(conn_out(conn), 8 << 20);
 	conn_flush(conn);
-	is(conn_choked(conn) && drained_count == 1, "while the socket is full it stays choked");
+	check_is(conn_choked(conn) && drained_count == 1, "while the socket is full it stays choked");
 	char bytes[65536];
 	while (conn_choked(conn)) {
 		while (read(other, bytes, sizeof bytes) > 0)
 			;
 		loop_once(loop, false);
 	}
-	is(drained_count == 2, "and says once when it has drained");
+	check_is(drained_count == 2, "and says once when it has drained");
 	conn_free(conn);
 	close(other);
 }
@@ -93,12 +85,12 @@ test_ends(struct loop *loop)
 	close(other);
 	while (closed_count < 1)
 		loop_once(loop, true);
-	is(!malformed, "an end is no malformed frame");
+	check_is(!malformed, "an end is no malformed frame");
 	make(loop, &other);
 	must(write(other, "\0\0\0\0\0\0", 6) == 6);
 	while (closed_count < 2)
 		loop_once(loop, true);
-	is(malformed, "a frame of size 0 is");
+	check_is(malformed, "a frame of size 0 is");
 	close(other);
 }
 
@@ -117,8 +109,8 @@ test_last_words(struct loop *loop)
 	close(other);
 	while (closed_count == closed_before)
 		loop_once(loop, true);
-	is(frame_count == 1, "a frame in front of a broken connection is handed over");
-	is(strcmp(closed_why, "Connection reset by peer") == 0, "and the end is called by its name");
+	check_is(frame_count == 1, "a frame in front of a broken connection is handed over");
+	check_is(strcmp(closed_why, "Connection reset by peer") == 0, "and the end is called by its name");
 	wire_buf_free(&words);
 }
 
@@ -131,5 +123,5 @@ main(void)
 	test_last_words(loop);
 	loop_once(loop, false);
 	loop_free(loop);
-	return 0;
+	return check_done();
 }

@@ -7,15 +7,7 @@
 #include "../../bin/raft-elect/codec.c"
 #include "../../bin/raft-elect/load.c"
 #include "../../bin/raft-elect/tickets.c"
-
-static void
-is(bool ok, const char *sentence)
-{
-	static int n;
-	printf("%s %d - %s\n", ok ? "ok" : "not ok", ++n, sentence);
-	if (!ok)
-		exit(1);
-}
+#include "check.h"
 
 /* ------------------------------------------------------------- tickets */
 
@@ -29,18 +21,18 @@ test_tickets(void)
 	bool found = true;
 	for (size_t i = 0; i < 1000; i++)
 		found = found && tickets_find(&tickets, numbers[i])->number == numbers[i];
-	is(found && tickets.used == 1000, "a thousand tickets are found by their numbers");
+	check_is(found && tickets.used == 1000, "a thousand tickets are found by their numbers");
 	tickets_drop(&tickets, tickets_find(&tickets, numbers[7]));
-	is(tickets_find(&tickets, numbers[7]) == NULL, "one that was dropped is not found");
+	check_is(tickets_find(&tickets, numbers[7]) == NULL, "one that was dropped is not found");
 	uint64_t again = tickets_take(&tickets)->number;
-	is(again != numbers[7] && tickets_find(&tickets, numbers[7]) == NULL,
+	check_is(again != numbers[7] && tickets_find(&tickets, numbers[7]) == NULL,
 	    "nor is it when its slot is taken again");
-	is(tickets_find(&tickets, 0) == NULL && tickets_find(&tickets, UINT64_MAX) == NULL,
+	check_is(tickets_find(&tickets, 0) == NULL && tickets_find(&tickets, UINT64_MAX) == NULL,
 	    "numbers that were never given find nothing");
 	size_t count = 0;
 	for (struct ticket *t = NULL; (t = tickets_next(&tickets, t)); count++)
 		tickets_drop(&tickets, t);
-	is(count == 1000 && tickets.used == 0, "each is visited once, and may be dropped meanwhile");
+	check_is(count == 1000 && tickets.used == 0, "each is visited once, and may be dropped meanwhile");
 	free(tickets.slots);
 }
 
@@ -48,11 +40,12 @@ static void
 test_ranges(void)
 {
 	struct ticket ticket = {.serial = 5, .count = 10};
-	is(ticket_answered(&ticket, 5, 3) == 3 && ticket.serial == 8 && ticket.count == 7,
+	check_is(ticket_answered(&ticket, 5, 3) == 3 && ticket.serial == 8 && ticket.count == 7,
 	    "an answer to the first serials leaves the rest");
-	is(ticket_answered(&ticket, 13, 2) == 2 && ticket.serial == 8 && ticket.count == 5,
+	check_is(ticket_answered(&ticket, 13, 2) == 2 && ticket.serial == 8 && ticket.count == 5,
 	    "an answer to the last ones leaves those before");
-	is(ticket_answered(&ticket, 8, 100) == 5 && ticket.count == 0, "no answer takes more than there is");
+	check_is(ticket_answered(&ticket, 8, 100) == 5 && ticket.count == 0,
+	    "no answer takes more than there is");
 }
 
 /* --------------------------------------------------------------- codec */
@@ -96,12 +89,12 @@ round_trip(const struct raft_message *m, const char *sentence)
 	} else if (ok && m->type == RAFT_MSG_PROPOSE)
 		in.message.propose.entries = m->propose.entries;
 	struct wire_buf again = ok ? encode(&in.message) : (struct wire_buf){0};
-	is(ok && again.size == out.size && memcmp(again.bytes, out.bytes, out.size) == 0, sentence);
+	check_is(ok && again.size == out.size && memcmp(again.bytes, out.bytes, out.size) == 0, sentence);
 	codec_drop(&in);
 	size_t wrong = 0;
 	for (size_t size = 0; size < out.size; size++)
 		wrong += codec_get(&in, (struct wire_bytes){out.bytes, size});
-	is(wrong == 0, "and no part of it is one");
+	check_is(wrong == 0, "and no part of it is one");
 	wire_buf_free(&out);
 	wire_buf_free(&again);
 }
@@ -142,7 +135,8 @@ test_codec_bad(void)
 	    &(struct raft_message){.type = RAFT_MSG_ANSWER, .answer = {.verdict = RAFT_UNKNOWN}});
 	/* After the header: term, start_number and request, eight bytes each. */
 	out.bytes[FRAME_HEADER_SIZE + 24] = RAFT_VERDICTS_COUNT;
-	is(!codec_get(&in, (struct wire_bytes){out.bytes, out.size}), "a verdict that is none is malformed");
+	check_is(!codec_get(&in, (struct wire_bytes){out.bytes, out.size}),
+	    "a verdict that is none is malformed");
 	wire_buf_free(&out);
 }
 
@@ -195,7 +189,7 @@ test_load(void)
 	struct wire_buf entries = {0};
 	struct raft_start start;
 	struct load *load = told(&entries);
-	is(part(load, WIRE_ENTRIES, 4, &entries) == NULL && load_end(load, &start) == NULL &&
+	check_is(part(load, WIRE_ENTRIES, 4, &entries) == NULL && load_end(load, &start) == NULL &&
 	        start.last.index == 6 && start.entries_count == 3 && start.entries[2].serial == 3 &&
 	        start.terms_count == 2 && start.configs_count == 1 && start.mark_valid && !start.recovering,
 	    "a log that is told whole is what the core starts from");
@@ -204,14 +198,14 @@ test_load(void)
 
 	entries.size = 0;
 	load = told(&entries);
-	is(load_end(load, &start) != NULL, "one without its entries is not");
-	is(part(load, WIRE_ENTRIES, 5, &entries) != NULL, "nor is one with a gap");
+	check_is(load_end(load, &start) != NULL, "one without its entries is not");
+	check_is(part(load, WIRE_ENTRIES, 5, &entries) != NULL, "nor is one with a gap");
 	entries.size--;
-	is(part(load, WIRE_ENTRIES, 4, &entries) != NULL, "nor is one with a part of an entry");
+	check_is(part(load, WIRE_ENTRIES, 4, &entries) != NULL, "nor is one with a part of an entry");
 	load_free(load);
 
 	load = load_new();
-	is(load_end(load, &start) != NULL && part(load, WIRE_ENTRIES, 4, &entries) != NULL,
+	check_is(load_end(load, &start) != NULL && part(load, WIRE_ENTRIES, 4, &entries) != NULL,
 	    "nor is one without a state");
 	load_free(load);
 
@@ -219,14 +213,15 @@ test_load(void)
 	struct wire_buf sessions = {0};
 	wire_session_put(&sessions, &ahead);
 	load = told(&entries);
-	is(part(load, WIRE_SESSIONS, 0, &sessions) != NULL, "nor is one with a session that is ahead of the commit index");
+	check_is(part(load, WIRE_SESSIONS, 0, &sessions) != NULL,
+	    "nor is one with a session that is ahead of the commit index");
 	load_free(load);
 	wire_buf_free(&sessions);
 
 	entries.size = 0;
 	load = told(&entries);
 	wire_put_u64(entries.bytes, 1);
-	is(part(load, WIRE_ENTRIES, 4, &entries) == NULL && load_end(load, &start) != NULL,
+	check_is(part(load, WIRE_ENTRIES, 4, &entries) == NULL && load_end(load, &start) != NULL,
 	    "nor is one whose entries have other terms than it lists");
 	load_free(load);
 
@@ -239,7 +234,7 @@ test_load(void)
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		load = load_new();
-		is(load_state(load, &bad[i]) != NULL, "nor is one whose places and terms are out of order");
+		check_is(load_state(load, &bad[i]) != NULL, "nor is one whose places and terms are out of order");
 		load_free(load);
 	}
 	wire_buf_free(&entries);
@@ -253,5 +248,5 @@ main(void)
 	test_codec();
 	test_codec_bad();
 	test_load();
-	return 0;
+	return check_done();
 }
