@@ -58,11 +58,11 @@ to ' ]
 	kill -STOP "$(daemon_pid n1 elect)"
 	[ "$(query --stale two)" = 'to two' ]
 	[ "$(tail -n 1 "$N/run/asked")" = 'query 0 two' ]
-	run query -t 500ms three
+	run query -t 3s three
 	echo "$output"
 	kill -CONT "$(daemon_pid n1 elect)"
 	[ "$status" -eq 69 ]
-	[ "$output" = 'raft-query: no answer from raft-elect (given up after 500 ms)' ]
+	[ "$output" = 'raft-query: no answer from raft-elect (given up after 3000 ms)' ]
 	[ "$(query four)" = 'to four' ]
 }
 
@@ -126,17 +126,34 @@ to b' ]
 
 @test "query and append -r: a program that does not answer is waited for as long as -t says" {
 	fsm silent:1
-	run query -t 300ms a
+	run query -t 3s a
 	[ "$status" -eq 69 ]
-	[ "$output" = 'raft-query: the program of this node has not answered (given up after 300 ms)' ]
+	[ "$output" = 'raft-query: the program of this node has not answered (given up after 3000 ms)' ]
 	stop_all
 	fsm silent:2
-	run append -r -t 500ms <<<$'a\nb\nc'
+	run append -r -t 3s <<<$'a\nb\nc'
 	echo "$output"
 	[ "$status" -eq 76 ]
 	[[ ${lines[0]} == 'reply 1' ]]
-	[[ $output == *'has not replied (given up after 500 ms): committed 3'* ]]
+	[[ $output == *'has not replied (given up after 3000 ms): committed 3'* ]]
 	[[ $output == *'raft-append: the replies to what is committed are lost'* ]]
+}
+
+@test "query and append -r: the reason of a refusal is not lost when the next connection is up, and ends with an answer" {
+	fsm not-now:1 silent:1
+	run query -t 3s a
+	[ "$status" -eq 69 ]
+	[ "$output" = 'raft-query: entry 52: it is to blame (given up after 3000 ms)' ]
+	stop_all
+	fsm not-now:2 silent:2
+	run append -r -t 3s <<<$'a\nb'
+	[ "$status" -eq 76 ]
+	[[ $output == *'entry 52: it is to blame (given up after 3000 ms): committed 2'* ]]
+	stop_all
+	fsm not-now:1 silent:2
+	run query -t 3s a b
+	[ "$output" = "to a
+raft-query: the program of this node has not answered (given up after 3000 ms)" ]
 }
 
 @test "query and append -r: no state machine is one sentence, and nothing is appended" {

@@ -216,6 +216,15 @@ replies_send(struct replies *replies)
 		.serial = run->serial, .count = run->count, .index = run->pos.index, .until = run->until});
 }
 
+/* While the program is waited for, the last refusal is the reason. */
+static void
+set_why(struct replies *replies)
+{
+	const char *refused = machine_refused(replies->machine);
+	snprintf(replies->why, sizeof replies->why, "%s",
+	    refused ? refused : "the program of this node has not replied");
+}
+
 static void
 on_reply(const struct msg_fsm_reply *reply, void *arg)
 {
@@ -231,6 +240,7 @@ on_reply(const struct msg_fsm_reply *reply, void *arg)
 	if (found.pos.index == 0)
 		found.pos.index = reply->index;
 	watch_progress(replies);
+	set_why(replies);
 	drop_one(replies);
 	replies->calls->reply(&found, replies->arg);
 }
@@ -239,7 +249,7 @@ static void
 on_machine_up(void *arg)
 {
 	struct replies *replies = arg;
-	snprintf(replies->why, sizeof replies->why, "the program of this node has not replied");
+	set_why(replies);
 	replies->ready = true;
 }
 

@@ -270,6 +270,14 @@ ask_the_program(struct asker *asker)
 	}
 }
 
+/* While the program is waited for, the last refusal is the reason. */
+static void
+set_at_fsm(struct asker *asker)
+{
+	const char *refused = machine_refused(asker->machine);
+	set(&asker->at_fsm, EXIT_UNAVAILABLE, refused ? refused : "the program of this node has not answered");
+}
+
 static void
 on_reply(const struct msg_fsm_reply *reply, void *arg)
 {
@@ -280,6 +288,7 @@ on_reply(const struct msg_fsm_reply *reply, void *arg)
 		return;
 	}
 	watch_progress(asker);
+	set_at_fsm(asker);
 	asker->calls->answered(question->number, reply->state == 1, reply->data, asker->arg);
 	drop_first(asker);
 }
@@ -287,7 +296,7 @@ on_reply(const struct msg_fsm_reply *reply, void *arg)
 static void
 on_machine_up(void *arg)
 {
-	set(&((struct asker *)arg)->at_fsm, EXIT_UNAVAILABLE, "the program of this node has not answered");
+	set_at_fsm(arg);
 }
 
 static void

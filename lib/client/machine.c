@@ -14,6 +14,7 @@ struct machine {
 	void *arg;
 	bool up;
 	bool failed;
+	char refused[WHY_SIZE];
 };
 
 static void
@@ -74,10 +75,12 @@ on_refusal(struct machine *machine, const struct msg_refusal *refusal)
 	char why[WHY_SIZE];
 	enum exit_status status = (enum exit_status)refusal->exit_status;
 	snprintf(why, sizeof why, "%.*s", (int)refusal->sentence.size, (const char *)refusal->sentence.bytes);
-	if (status == EXIT_UNAVAILABLE || status == EXIT_RETRY)
-		link_break(machine->link, why);
-	else
+	if (status != EXIT_UNAVAILABLE && status != EXIT_RETRY) {
 		fail(machine, status, why);
+		return;
+	}
+	link_break(machine->link, why);
+	memcpy(machine->refused, why, sizeof why);
 }
 
 static void
@@ -89,14 +92,16 @@ on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, v
 	struct msg_refusal refusal;
 	if (machine->failed)
 		return;
-	if (number == MSG_FSM_REPLY && machine->up && msg_fsm_reply_get(&reply, body, size))
+	if (number == MSG_FSM_REPLY && machine->up && msg_fsm_reply_get(&reply, body, size)) {
+		machine->refused[0] = '\0';
 		machine->calls->reply(&reply, machine->arg);
-	else if (number == MSG_TEXT_REPLY && !machine->up && msg_text_reply_get(&text, body, size))
+	} else if (number == MSG_TEXT_REPLY && !machine->up && msg_text_reply_get(&text, body, size)) {
 		on_status(machine, text.lines);
-	else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
+	} else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size)) {
 		on_refusal(machine, &refusal);
-	else
+	} else {
 		link_break(link, "raft-fsm sends what cannot be read");
+	}
 }
 
 static void
@@ -106,6 +111,7 @@ on_down(struct link *link, bool was_up, const char *why, void *arg)
 	(void)link;
 	(void)was_up;
 	machine->up = false;
+	machine->refused[0] = '\0';
 	if (!machine->failed)
 		machine->calls->down(why, machine->arg);
 }
@@ -143,6 +149,12 @@ bool
 machine_up(const struct machine *machine)
 {
 	return machine->up;
+}
+
+const char *
+machine_refused(const struct machine *machine)
+{
+	return machine->refused[0] ? machine->refused : NULL;
 }
 
 struct wire_buf *

@@ -31,6 +31,11 @@ struct machine *machine_new(struct loop *loop, const char *path, const char *pro
 /* Takes NULL. */
 void machine_free(struct machine *machine);
 bool machine_up(const struct machine *machine);
+/*
+ * Why raft-fsm refused the last question.  NULL: it answered it, or the link failed.  The reason outlasts the
+ * end of the connection that a refusal brings, until the next answer or failure.
+ */
+const char *machine_refused(const struct machine *machine);
 /* Before: machine_up. */
 struct wire_buf *machine_out(struct machine *machine);
 bool machine_choked(const struct machine *machine);

@@ -7,6 +7,7 @@ refuse:N lost:N    the state of serial N (a query: the Nth)
 die:N              the connection ends instead of that reply, once
 silent:N           that reply never comes, nor any behind it
 nonsense:N         a reply to another request, once
+not-now:N          a refusal of the request instead of that reply, once
 late               it listens only once RUN/go is there
 What it was asked is in RUN/asked.
 """
@@ -31,6 +32,10 @@ def reply(conn, request, serial, number, index, data):
     if f"die:{number}" in plan:
         plan.remove(f"die:{number}")
         return False
+    if f"not-now:{number}" in plan:
+        plan.remove(f"not-now:{number}")
+        conn.send("refusal", request=request, exit_status=69, sentence=b"entry 52: it is to blame")
+        return True
     if any(word == f"silent:{n}" for word in plan for n in range(number + 1)):
         return True
     if f"nonsense:{number}" in plan:
