@@ -27,9 +27,9 @@ yaml() {
 		for line in "${@:2}"; do echo "  $line"; done
 	} >"$N/raft.yaml"
 }
-program() { # program [INTERPRETER] <SCRIPT: executable at once, for it may be started at any time
+program() { # program [INTERPRETER] <SCRIPT: complete and with its mode at once, for it may be started at any time
 	{ echo "#!${1:-/bin/bash}" && cat; } >"$N/program.new"
-	chmod +x "$N/program.new"
+	chmod "${MODE:-+x}" "$N/program.new"
 	mv "$N/program.new" "$N/program"
 }
 # What goes well: it counts entries, and a query gives the count.
@@ -105,8 +105,7 @@ filled() { yes "$(printf 'x%.0s' $(seq 999))" | head -c "$1" >"$IN"; }
 	seq 5 >"$IN"
 	start
 	wait_until 20 said 'why="./program: cannot run in .*no such file or directory; started again'
-	good
-	chmod -x "$N/program"
+	MODE=-x good
 	wait_until 20 said 'why="./program: cannot run in .*permission denied; started again'
 	program /nowhere/interpreter <<<''
 	wait_until 20 said 'why="./program: cannot run: its interpreter is missing; started again'
@@ -229,13 +228,13 @@ filled() { yes "$(printf 'x%.0s' $(seq 999))" | head -c "$1" >"$IN"; }
 }
 
 @test "faults: an answer without a newline is none" {
-	yaml machine 'timeout: 1s'
+	yaml machine 'timeout: 3s'
 	seq 5 >"$IN"
 	program <<<'echo ready 0; read -r l; printf "ok 1"; exec sleep 1000'
 	start
-	wait_until 20 said 'why="the program has not answered to entry for 1000 ms'
+	wait_until 20 said 'why="the program has not answered to entry for 3000 ms'
 	program <<<'printf "ready 0"; exec sleep 1000'
-	wait_until 20 said 'why="the program has not answered to ready for 1000 ms'
+	wait_until 20 said 'why="the program has not answered to ready for 3000 ms'
 	well 5
 }
 
@@ -292,7 +291,7 @@ filled() { yes "$(printf 'x%.0s' $(seq 999))" | head -c "$1" >"$IN"; }
 	wait_until 20 said 'why="the program exited with 3; started again in 200 ms'
 	well 5
 	[ "$(wc -l <"$N/left")" -ge 2 ]
-	while read -r pid; do gone "$pid"; done <"$N/left"
+	while read -r pid; do wait_until 5 gone "$pid"; done <"$N/left"
 	run ! said 'going on without waiting'
 }
 
@@ -304,11 +303,13 @@ filled() { yes "$(printf 'x%.0s' $(seq 999))" | head -c "$1" >"$IN"; }
 		setsid bash -c 'echo $$ >left; while [ ! -e heard ]; do sleep 0.05; done; echo "ok 1000"; touch told' &
 		while [ ! -s left ]; do sleep 0.05; done
 		read -r l
+		while [ ! -e go ]; do sleep 0.05; done
 		exit 3
 	END
 	start
 	wait_until 20 test -s "$N/left"
 	good
+	touch "$N/go"
 	wait_until 20 said 'a process that left the program.s group still runs; going on without waiting for it'
 	wait_until 20 counted 5
 	touch "$N/heard"
