@@ -123,7 +123,13 @@ requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
 }
 
 @test "faults: whatever the program of one node does, its daemons and the other nodes go on" {
-	begin 'timeout: 1s'
+	# A leader that waits for its turn of a busy processor stays the leader, and only the programs here are in a hurry.
+	for n in $(nodes); do sed -i 's/election_timeout: .*/election_timeout: 5s/' "$CLUSTER/$n/bare.yaml"; done
+	begin
+	configure n1 'timeout: 2s'
+	reap TERM "$(daemon_pid n1 fsm)"
+	daemon_start n1 fsm
+	wait_until 30 fsm_is n1 state running
 	mv "$CLUSTER/n1/machine.py" "$CLUSTER/n1/good.py"
 	leads=$(leader)
 	sent=0
@@ -233,7 +239,7 @@ requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
 }
 
 @test "snapshot: one that is refused, hangs or dies leaves the old one and the log, says why, and consensus goes on" {
-	begin 'snapshot_timeout: 3s'
+	begin 'snapshot_timeout: 10s'
 	seq 100 | append n1
 	wait_until 30 query_is n1 100
 	ctl n1 snapshot >/dev/null
@@ -272,7 +278,7 @@ requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
 	status=0
 	wait "$asked" || status=$?
 	[ "$status" -eq 75 ]
-	grep -q 'has not answered to snapshot for 3000 ms' "$ERR"
+	grep -q 'has not answered to snapshot for 10000 ms' "$ERR"
 	unchanged 250
 	# And then it works, and the old one is gone.
 	ctl n1 snapshot >/dev/null
