@@ -91,6 +91,7 @@ silence(void)
 	begin(5);
 	fake_listen();
 	fake.plan = plan_silence;
+	settings.in_flight_max = 7; /* more than two requests, however many turns the connection takes */
 	settings.give_up_ms = 300;
 	run(50);
 	CHECK(seen.status == EXIT_UNKNOWN);
