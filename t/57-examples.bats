@@ -115,6 +115,7 @@ for round in range(3):
     kv.stdin.flush()
     assert kv.stdout.readline() == b"ok %d\n" % again
     kv.kill()
+    kv.wait()
 PY
 	{
 		all_kv | grep "$BATS_TEST_TMPDIR"
