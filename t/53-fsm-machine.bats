@@ -226,6 +226,77 @@ misbehaves() {
 	query_is count 3
 }
 
+@test "machine: among good queries one with a newline is refused in its turn, for each of several clients" {
+	seq 1 3 >"$IN"
+	logd
+	fsm
+	wait_until 20 applied 3
+	for i in {1..300}; do
+		printf '%s\0' count $'a\nb' last
+	done >"$N/queries"
+	local asking=()
+	for client in {1..12}; do
+		timeout 60 raft-query -c "$N/raft.yaml" --stale -0 <"$N/queries" >"$N/out$client" 2>"$N/err$client" 3>&- &
+		asking+=($!)
+	done
+	for i in "${asking[@]}"; do
+		local status=0
+		wait "$i" || status=$?
+		[ "$status" -eq 65 ]
+	done
+	for i in {1..300}; do printf '%s\0' 3 '' 1,2,3; done >"$N/expected"
+	for client in {1..12}; do
+		cmp "$N/expected" "$N/out$client"
+		[ "$(wc -l <"$N/err$client")" -eq 300 ]
+		[ "$(head -n 1 "$N/err$client")" = \
+			'raft-query: query 2: refused: the query holds a newline, which framing: line cannot give to the program' ]
+	done
+}
+
+@test "machine: a request that is refused or not known ends no other question of its connection" {
+	seq 1 3 >"$IN"
+	logd
+	fsm
+	wait_until 20 applied 3
+	cat >"$N/ask.py" <<'PY'
+import struct, sys
+sys.path.insert(0, sys.argv[1])
+import wire
+conn = wire.Conn(sys.argv[2], timeout=60)
+conn.hello()
+ask = lambda name, request, **fields: wire.put(name, request=request, **fields)
+conn.raw(
+    ask("fsm_query", 1, data=b"count")
+    + ask("fsm_query", 2, data=b"a\nb")
+    + ask("fsm_reply_get", 3, session=b"", serial=2, count=2, index=2)
+    + ask("query_text", 4, what="weather")
+    + struct.pack(">IHQ", 10, 999, 5)
+    + ask("fsm_command", 6, what="dance")
+    + ask("query_text", 7, what="status")
+    + ask("fsm_query", 8, data=b"last"))
+got = {}
+while len(got) < 8 or any(len(each) < 2 for request, each in got.items() if request == 3):
+    name, m = conn.recv()
+    got.setdefault(m["request"], []).append((name, m.get("state"), m.get("serial"), m.get("data", b"")[:4]))
+for request in sorted(got):
+    print(request, *got[request])
+# those of the program come in the order of their questions
+print([request for request in got if request in (1, 2, 8)])
+PY
+	timeout 60 python3 "$N/ask.py" "$ROOT/t/tools" "$N/run/fsm" >"$N/said"
+	diff - "$N/said" <<-'EOF'
+		1 ('fsm_reply', 0, 0, b'3')
+		2 ('fsm_reply', 1, 0, b'the ')
+		3 ('fsm_reply', 0, 2, b'1') ('fsm_reply', 0, 3, b'2')
+		4 ('refusal', None, None, b'')
+		5 ('refusal', None, None, b'')
+		6 ('refusal', None, None, b'')
+		7 ('text_reply', None, None, b'')
+		8 ('fsm_reply', 0, 0, b'1,2,')
+		[1, 2, 8]
+	EOF
+}
+
 @test "machine: replies to entries whose place is not known are waited for as far as the client says" {
 	seq 1 20 >"$IN"
 	logd

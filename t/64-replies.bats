@@ -95,6 +95,23 @@ to c' ]
 ' ] || [ "${lines[0]}" = 'raft-query: get x: refused: not to get x' ]
 }
 
+@test "query: answers that come out of turn are printed in turn, each once, also when raft-fsm goes away meanwhile" {
+	fsm hold:2 hold:4 hold:5 hold:50 hold:59 die:60
+	seq 1 100 >"$BATS_TEST_TMPDIR/in"
+	query <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out"
+	sed 's/^/to /' "$BATS_TEST_TMPDIR/in" | cmp - "$BATS_TEST_TMPDIR/out"
+}
+
+@test "query: an operand that is larger than elect.entry_max is one sentence, and none is asked" {
+	fsm
+	cp "$N/raft.yaml" "$N/small.yaml"
+	sed -i 's/^elect:/&\n  entry_max: 1KiB/' "$N/small.yaml"
+	RAFT_CONFIG=$N/small.yaml run timeout 30 raft-query a "$(printf '%100000s' x)" b
+	[ "$status" -eq 65 ]
+	[ "$output" = 'raft-query: query 2 is larger than 1024 bytes, the limit elect.entry_max' ]
+	[ ! -s "$N/run/asked" ]
+}
+
 @test "query: is asked again when raft-fsm goes away, or raft-elect, or one of them talks nonsense" {
 	fsm die:30 nonsense:60
 	seq 100 >"$BATS_TEST_TMPDIR/in"

@@ -258,7 +258,7 @@ on_request(struct client *client, uint16_t number, const uint8_t *body, size_t s
 		on_watch(client, body, size);
 		break;
 	default:
-		refuse(client, 0, EXIT_USAGE, "raft-elect does not serve this request");
+		refuse(client, frame_request(body, size), EXIT_USAGE, "raft-elect does not know this request");
 	}
 }
 

@@ -141,7 +141,7 @@ void machine_hear(struct machine *m);
 void machine_deaf(struct machine *m);
 /* Watches the oldest request. */
 void machine_watch(struct machine *m);
-/* Puts a request whose data fits; returns it. */
+/* Puts a query, or a request whose data fits; returns it. */
 struct pending_one *machine_put(struct machine *m, enum request_kind kind, const void *data, size_t size);
 
 /* machine_restore.c */

@@ -7,8 +7,6 @@
 
 enum { ASKS_MAX = 8192 };
 
-static const char query_newline[] = "the query holds a newline, which framing: line cannot give to the program";
-
 /* Whether the program is there, or soon will be. */
 static bool
 hopeless(struct machine *m, struct ask *ask)
@@ -35,9 +33,6 @@ machine_ask(struct fsm *fsm, struct ask *ask)
 		ask->index = ask->first ? last : until;
 		asks_put(&m->waits, ask);
 		machine_serve(m);
-	} else if (!request_fits(m->netstring, ask->data, ask->size)) {
-		ask_reply(ask, 0, 0, REPLY_STATE_REFUSED, wire_text(query_newline));
-		ask_end(ask);
 	} else {
 		asks_put(&m->queries, ask);
 		machine_pump(m);

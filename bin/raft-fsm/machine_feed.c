@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Requests out, replies in. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,21 +18,24 @@ machine_answered(const struct machine *m)
 
 /* ------- out --------------------------------------------------------------- */
 
+/* What the framing cannot hold has its place among the requests, too: it is refused in its turn. */
 static struct pending_one *
-note(struct machine *m, enum request_kind kind, size_t size)
+put(struct machine *m, enum request_kind kind, uint64_t index, const void *data, size_t size)
 {
 	if (m->pending.count == 0)
 		m->moved = mono_now();
 	struct pending_one *one = pending_put(&m->pending, kind, size);
-	one->before = m->sent;
+	one->local = !request_fits(m->netstring, data, size);
+	if (!one->local)
+		request_put(feed_buf(m->feed), m->netstring, kind, index, data, size);
 	return one;
 }
 
 struct pending_one *
 machine_put(struct machine *m, enum request_kind kind, const void *data, size_t size)
 {
-	struct pending_one *one = note(m, kind, size);
-	request_put(feed_buf(m->feed), m->netstring, kind, 0, data, size);
+	struct pending_one *one = put(m, kind, 0, data, size);
+	one->before = m->sent;
 	feed_mark(m->feed, m->sent);
 	return one;
 }
@@ -51,16 +55,12 @@ static void
 put_entry(struct machine *m, uint64_t index, const struct raft_entry *entry)
 {
 	if (entry->kind == RAFT_CLIENT) {
-		const uint8_t *data = raft_entry_data(entry);
 		uint32_t size = raft_entry_data_size(entry);
-		struct pending_one *one = note(m, REQUEST_ENTRY, size);
+		struct pending_one *one = put(m, REQUEST_ENTRY, index, raft_entry_data(entry), size);
 		one->before = index - 1;
 		one->index = index;
 		one->serial = entry->serial;
 		one->session = entry->session;
-		one->local = !request_fits(m->netstring, data, size);
-		if (!one->local)
-			request_put(feed_buf(m->feed), m->netstring, REQUEST_ENTRY, index, data, size);
 		m->last_client = index;
 		m->snap.since.entries++;
 		m->snap.since.bytes += size;
@@ -112,9 +112,6 @@ machine_pump(struct machine *m)
 
 /* ------- in ---------------------------------------------------------------- */
 
-static const char newline_refused[] =
-    "the entry holds a newline, which framing: line cannot give to the program";
-
 static void
 keep(struct machine *m, const struct pending_one *one, bool ok, struct wire_bytes data)
 {
@@ -130,12 +127,25 @@ keep(struct machine *m, const struct pending_one *one, bool ok, struct wire_byte
 	}
 }
 
+static void
+answer_query(const struct pending_one *one, bool ok, struct wire_bytes data)
+{
+	ask_reply(one->ask, 0, one->before, ok ? REPLY_STATE_OK : REPLY_STATE_REFUSED, data);
+	ask_end(one->ask);
+}
+
 /* Those that are ours to answer, as soon as they are the oldest. */
 static void
 settle_local(struct machine *m)
 {
+	char why[128];
 	for (struct pending_one *one; (one = pending_first(&m->pending)) && one->local;) {
-		keep(m, one, false, wire_text(newline_refused));
+		snprintf(why, sizeof why, "the %s holds a newline, which framing: line cannot give to the program",
+		    request_name(one->kind));
+		if (one->kind == REQUEST_ENTRY)
+			keep(m, one, false, wire_text(why));
+		else
+			answer_query(one, false, wire_text(why));
 		pending_drop_first(&m->pending);
 	}
 }
@@ -158,8 +168,7 @@ take_answer(struct machine *m, const struct reply *reply)
 	if (one.kind == REQUEST_ENTRY) {
 		keep(m, &one, ok, reply->data);
 	} else if (one.kind == REQUEST_QUERY) {
-		ask_reply(one.ask, 0, one.before, ok ? REPLY_STATE_OK : REPLY_STATE_REFUSED, reply->data);
-		ask_end(one.ask);
+		answer_query(&one, ok, reply->data);
 	} else if (one.kind == REQUEST_RESTORE) {
 		machine_restored(m, ok, reply->data);
 	} else {

@@ -190,12 +190,12 @@ on_patience(uv_timer_t *timer)
 	answer(timer->data);
 }
 
+/* The connection stays: other questions of this client may wait for their answers. */
 static void
 refuse(struct client *client, uint64_t request, const char *sentence)
 {
 	struct msg_refusal refusal = {request, EXIT_USAGE, wire_text(sentence)};
 	msg_refusal_put(conn_out(client->conn), &refusal);
-	conn_close_when_flushed(client->conn);
 }
 
 static void
@@ -247,17 +247,21 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 {
 	struct client *client = arg;
 	(void)conn;
-	if (!client->greeted && number == MSG_HELLO)
+	if (!client->greeted && number == MSG_HELLO) {
 		take_hello(client, body, size);
-	else if (client->greeted && number == MSG_QUERY_TEXT)
+	} else if (client->greeted && number == MSG_QUERY_TEXT) {
 		take_query(client, body, size);
-	else if (client->greeted && number >= MSG_FSM_COMMAND && number <= MSG_FSM_REPLY_GET) {
+	} else if (client->greeted && number >= MSG_FSM_COMMAND && number <= MSG_FSM_REPLY_GET) {
 		if (!take_ask(client, number, body, size)) {
 			log_warn("client", "why=%s", log_q("a malformed question"));
 			client_free(client);
 		}
-	} else
-		refuse(client, 0, client->greeted ? "raft-fsm answers no such request" : "a hello comes first");
+	} else if (client->greeted) {
+		refuse(client, frame_request(body, size), "raft-fsm does not know this request");
+	} else {
+		refuse(client, 0, "the first frame must be a hello");
+		conn_close_when_flushed(client->conn);
+	}
 }
 
 static void

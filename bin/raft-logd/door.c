@@ -140,13 +140,6 @@ permitted(const struct peer *peer, enum permission permission)
 	return true;
 }
 
-/* Every request but the elector's writes begins with its number. */
-static uint64_t
-request_number(const uint8_t *body, size_t size)
-{
-	return size >= 8 ? wire_get_u64(body) : 0;
-}
-
 static void
 dispatch(struct peer *peer, uint16_t number, const uint8_t *body, size_t size)
 {
@@ -154,12 +147,12 @@ dispatch(struct peer *peer, uint16_t number, const uint8_t *body, size_t size)
 		if (requests[i].number != number)
 			continue;
 		if (!permitted(peer, requests[i].permission))
-			peer_refuse(peer, request_number(body, size), EXIT_FENCED, "this is for a daemon of the node to ask");
+			peer_refuse(peer, frame_request(body, size), EXIT_FENCED, "this is for a daemon of the node to ask");
 		else if (!requests[i].take(peer->logd, peer, body, size))
 			peer_reject(peer, "it sent a malformed frame");
 		return;
 	}
-	peer_refuse(peer, request_number(body, size), EXIT_DATA, "raft-logd does not know this request");
+	peer_refuse(peer, frame_request(body, size), EXIT_DATA, "raft-logd does not know this request");
 }
 
 static void

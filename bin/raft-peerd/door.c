@@ -221,7 +221,7 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 	else if (number == MSG_QUERY_TEXT)
 		on_query(client, body, size);
 	else
-		refuse(client, 0, EXIT_USAGE, "raft-peerd does not know this request");
+		refuse(client, frame_request(body, size), EXIT_USAGE, "raft-peerd does not know this request");
 }
 
 static void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Questions on their way: without an index, with one, sent. */
+/* Questions on their way: without an index, with one, sent, answered before their turn. */
 #include "asker.h"
 
 #include <stdio.h>
@@ -13,11 +13,12 @@ enum { COUNT_MAX = 1024, SIZE_MAX_ALL = 4 << 20, WHY_SIZE = 1024 };
 
 static const char no_index[] = "no answer from raft-elect";
 
-/* They go through these in their order: the queue is sent ones, then ready ones, and so on. */
+/* They go through these upwards.  In the queue answered and sent ones come first, then ready ones, and so on. */
 enum question_state {
-	SENT,  /* to raft-fsm */
-	READY, /* it has its index */
-	ROUND, /* the index has been asked for */
+	ANSWERED, /* while an earlier one has no answer */
+	SENT,     /* to raft-fsm */
+	READY,    /* it has its index */
+	ROUND,    /* the index has been asked for */
 	NEW
 };
 
@@ -26,6 +27,8 @@ struct question {
 	enum question_state state;
 	uint64_t number;
 	uint64_t index;
+	bool refused; /* the answer */
+	struct wire_buf answer;
 	size_t size;
 	uint8_t data[];
 };
@@ -120,6 +123,7 @@ drop_first(struct asker *asker)
 		asker->end = &asker->first;
 	asker->count--;
 	asker->size -= question->size;
+	wire_buf_free(&question->answer);
 	free(question);
 }
 
@@ -261,7 +265,7 @@ ask_the_program(struct asker *asker)
 	for (struct question *question = asker->first; question; question = question->next) {
 		if (!machine_up(asker->machine) || machine_choked(asker->machine) || question->state > READY)
 			return;
-		if (question->state == SENT)
+		if (question->state <= SENT)
 			continue;
 		question->state = SENT;
 		msg_fsm_query_put(machine_out(asker->machine),
@@ -279,18 +283,31 @@ set_at_fsm(struct asker *asker)
 }
 
 static void
+give_answers(struct asker *asker)
+{
+	for (struct question *first; (first = asker->first) != NULL && first->state == ANSWERED; drop_first(asker))
+		asker->calls->answered(first->number, first->refused,
+		    (struct wire_bytes){first->answer.bytes, first->answer.size}, asker->arg);
+}
+
+/* An answer belongs to its question by number: raft-fsm may give a later one first. */
+static void
 on_reply(const struct msg_fsm_reply *reply, void *arg)
 {
 	struct asker *asker = arg;
 	struct question *question = asker->first;
-	if (question == NULL || question->state != SENT || reply->request != question->number || reply->state > 1) {
+	while (question != NULL && question->number != reply->request)
+		question = question->next;
+	if (question == NULL || question->state != SENT || reply->state > 1) {
 		machine_break(asker->machine, "raft-fsm answers what was not asked");
 		return;
 	}
 	watch_progress(asker);
 	set_at_fsm(asker);
-	asker->calls->answered(question->number, reply->state == 1, reply->data, asker->arg);
-	drop_first(asker);
+	question->state = ANSWERED;
+	question->refused = reply->state == 1;
+	wire_buf_put(&question->answer, reply->data.bytes, reply->data.size);
+	give_answers(asker);
 }
 
 static void

@@ -144,6 +144,16 @@ turn(void *arg)
 	end(self.status);
 }
 
+/* Before any is asked, as it is never taken by raft-fsm. */
+static void
+check_operands(void)
+{
+	size_t size_max = self.tool.conf->elect.entry_max;
+	for (int i = 0; i < self.tool.argc; i++)
+		if (strlen(self.tool.argv[i]) > size_max)
+			tool_die(EXIT_DATA, "query %d is larger than %zu bytes, the limit elect.entry_max", i + 1, size_max);
+}
+
 static void
 set_up(void)
 {
@@ -151,6 +161,7 @@ set_up(void)
 	static char *standard_input[] = {NULL};
 	if (!self.tool.conf->fsm.present)
 		tool_die(EXIT_CONFIG, "this node runs no state machine: %s has no section fsm", self.tool.conf->path);
+	check_operands();
 	if (self.tool.argc == 0)
 		self.input = input_new(
 		    self.tool.loop, self.framing, self.tool.conf->elect.entry_max, standard_input);

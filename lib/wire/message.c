@@ -247,6 +247,12 @@ frame_get(const uint8_t *bytes, size_t size, size_t size_max, uint16_t *number,
 	return 1;
 }
 
+uint64_t
+frame_request(const uint8_t *body, size_t size)
+{
+	return size >= 8 ? wire_get_u64(body) : 0;
+}
+
 bool
 wire_entries_get(struct wire_bytes run, uint32_t count, struct raft_entry **entries,
     struct raft_chunk **chunk)

@@ -105,6 +105,8 @@ const char *msg_name(uint16_t number);
  */
 int frame_get(const uint8_t *bytes, size_t size, size_t size_max, uint16_t *number,
     const uint8_t **body, size_t *body_size, size_t *frame_size);
+/* The number with which the body of each request begins, for a refusal of one that is not known; 0: there is none. */
+uint64_t frame_request(const uint8_t *body, size_t size);
 
 /*
  * Entries as a gapless run of records.  Decodes `count` records, which must fill

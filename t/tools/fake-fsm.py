@@ -8,6 +8,7 @@ die:N              the connection ends instead of that reply, once
 silent:N           that reply never comes, nor any behind it
 nonsense:N         a reply to another request, once
 not-now:N          a refusal of the request instead of that reply, once
+hold:N             the reply to the Nth query comes after the next one's
 late               it listens only once RUN/go is there
 What it was asked is in RUN/asked.
 """
@@ -24,6 +25,7 @@ if plan and ":" not in plan[0] and plan[0] != "late":
 if "late" in plan:
     while not os.path.exists(os.path.join(run, "go")):
         time.sleep(0.02)
+held = []
 asked = open(os.path.join(run, "asked"), "a", buffering=1)
 
 
@@ -43,7 +45,13 @@ def reply(conn, request, serial, number, index, data):
         request += 1000
     state = 1 if f"refuse:{number}" in plan else 2 if f"lost:{number}" in plan else 0
     data = ["%s", "not %s", ""][state].replace("%s", data)
-    conn.send("fsm_reply", request=request, serial=serial, index=index, state=state, data=data.encode())
+    fields = dict(request=request, serial=serial, index=index, state=state, data=data.encode())
+    if f"hold:{number}" in plan:
+        held.append(fields)
+        return True
+    conn.send("fsm_reply", **fields)
+    while held:
+        conn.send("fsm_reply", **held.pop())
     return True
 
 
@@ -72,6 +80,7 @@ listener = wire.listen(os.path.join(run, "fsm"))
 while True:
     connection = wire.accept(listener, timeout=3600)
     connection.sock.settimeout(3600)
+    held.clear()
     try:
         serve(connection)
     except OSError:
