@@ -40,25 +40,25 @@ used() { cp -R "$G/database-2" "$1"; }
 		/^\.Sh / { messages = $2 == "MESSAGES" }
 		messages && /^\.It Em / { n = $5; gsub(/[()]/, "", n); print $3, n }
 		messages && /^\.It Va / { print "  " $3, $5 }' "$ROOT/man/raft-protocol.7" >page
-	golden fields "$G/messages-1.txt" >golden
+	golden fields "$G/messages-1.txt" >list
 	sort_messages() { awk '/^[^ ]/ { n = $2 } { printf "%d\t%d\t%s\n", n, NR, $0 }' "$1" | sort -k1,1n -k2,2n | cut -f3; }
-	diff -u <(sort_messages golden) <(sort_messages page)
+	diff -u <(sort_messages list) <(sort_messages page)
 }
 
 # ---------------------------------------------------------- the messages
 
 @test "golden: every message is encoded into its golden bytes" {
-	golden cases "$G/messages-1.txt" >cases
-	golden frames "$G/messages-1.txt" >frames
-	"$TBIN/golden" encode <cases >encoded
-	[ "$(wc -l <frames)" -gt 100 ]
-	cmp encoded frames
+	golden cases "$G/messages-1.txt" >given
+	golden frames "$G/messages-1.txt" >expected
+	"$TBIN/golden" encode <given >encoded
+	[ "$(wc -l <expected)" -gt 100 ]
+	cmp encoded expected
 }
 
 @test "golden: the golden bytes of every message are decoded into its fields" {
-	golden cases "$G/messages-1.txt" >cases
+	golden cases "$G/messages-1.txt" >given
 	golden frames "$G/messages-1.txt" | "$TBIN/golden" decode >decoded
-	cmp decoded cases
+	cmp decoded given
 }
 
 # -------------------------------------------------------------- raft-logd
@@ -116,6 +116,44 @@ used() { cp -R "$G/database-2" "$1"; }
 	fresh n2 n2 101112131415161718191a1b1c1d1e1f
 	logd n2
 	golden play n2/run "$G/talk-logd-install-1.txt"
+}
+
+# ------------------------------------------------------------- raft-elect
+
+@test "golden: raft-elect follows, forwards, votes and leads in golden messages" {
+	fresh n1 n1 000102030405060708090a0b0c0d0e0f
+	mkdir n1/run
+	# No timer of it runs out in this test.
+	echo 'elect: { election_timeout: 10m, heartbeat: 2m }' >>n1/raft.yaml
+	spawn n1/log raft-elect -c n1/raft.yaml
+	golden play n1/run "$G/talk-elect-1.txt"
+}
+
+@test "golden: raft-append proposes in golden messages, in an anonymous and in a named session" {
+	fresh n1 n1 000102030405060708090a0b0c0d0e0f
+	mkdir n1/run
+	printf 'first\nsecond  line\n\n' >lines
+	for talk in talk-append-1.txt: 'talk-append-session-1.txt:-S orders'; do
+		rm -f n1/run/elect
+		golden play n1/run "$G/${talk%%:*}" 3>&- &
+		player=$!
+		wait_until 20 test -S n1/run/elect
+		# shellcheck disable=SC2086
+		timeout 60 raft-append -c n1/raft.yaml ${talk#*:} <lines
+		wait "$player"
+	done
+}
+
+# --------------------------------------------------------------- raft-fsm
+
+@test "golden: raft-fsm restores, applies, answers and takes a snapshot in golden messages" {
+	fresh n1 n1 000102030405060708090a0b0c0d0e0f
+	mkdir n1/run
+	echo 'fsm: { command: [raft-kv], mode: machine, framing: line, format: kv-1 }' >>n1/raft.yaml
+	golden bytes "$G/kv-snapshot-1.txt" file >snapshot
+	spawn n1/log raft-fsm -c n1/raft.yaml
+	golden play n1/run "$G/talk-fsm-1.txt" "snapshot=$PWD/snapshot" "new=$PWD/new"
+	[ "$(head -n 1 new)" = 'raft-kv 1 7' ]
 }
 
 # ------------------------------------------------------------- whole nodes
@@ -205,11 +243,11 @@ kv() {
 	{
 		golden bytes "$G/kv-snapshot-1.txt" requests
 		printf '13:snapshot file,'
-	} >requests
+	} >with-snapshot
 	golden bytes "$G/kv-snapshot-1.txt" file >expected
 	for database in '' kv.db; do
 		rm -f file
-		kv requests ${database:+-D "$database"}
+		kv with-snapshot ${database:+-D "$database"}
 		cmp file expected
 	done
 	[ "$(sqlite3 kv.db 'PRAGMA application_id')" = $((0x726b7631)) ]
@@ -217,12 +255,12 @@ kv() {
 }
 
 @test "golden: raft-kv restores the golden snapshot, in memory and into a database" {
-	golden bytes "$G/kv-snapshot-1.txt" file >file
-	printf '12:restore file,13:query 4:list,,16:query 3:get,1:n,,14:snapshot again,' >requests
+	golden bytes "$G/kv-snapshot-1.txt" file >snapshot
+	printf '16:restore snapshot,13:query 4:list,,16:query 3:get,1:n,,14:snapshot again,' >requests
 	for database in '' kv.db; do
 		rm -f again
 		kv requests ${database:+-D "$database"} >replies
-		cmp again file
+		cmp again snapshot
 		grep -aq '5:ok 41,' replies
 		grep -aq '6:colour,11:light  blue,5:empty,0:,' replies
 	done

@@ -6,7 +6,7 @@ cases FILE                "name field=value ..." of each message, for build/t/go
 frames FILE               the bytes of each case, one line of hexadecimal each
 fields FILE               name, number and fields of each message
 bytes FILE [CASE]         the bytes of the case of that name; of all, one after the other
-play RUN FILE             plays a dialogue with the sockets in the run directory
+play RUN FILE [NAME=TEXT] plays a dialogue with the sockets in the run directory; the text is a variable of that name
 """
 import errno
 import json
@@ -295,8 +295,10 @@ class Talk:
             raise Wrong(f"{case.place}: {word} is no step")
 
 
-def play(run, path):
+def play(run, path, *given):
     talk = Talk(run)
+    for name, text in (one.split("=", 1) for one in given):
+        talk.variables[name] = struct.pack(">H", len(text)) + text.encode()
     for case in check(path):
         talk.play(case)
 
