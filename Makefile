@@ -108,7 +108,7 @@ help:
 	@echo 'install    DESTDIR= PREFIX=; uninstall takes it away again'
 	@echo 'sim soak   the simulator: a thousand seeds; for SECONDS=n'
 	@echo 'coverage   branches of the core that its tests take, a line a file'
-	@echo 'mutants    planted bugs in the core: each must be found'
+	@echo 'mutants    planted bugs in the core: each must be found by its test; mutants-tenth: those of the day'
 	@echo 'fuzz       every decoder, SECONDS=n each'
 	@echo 'bench      throughput and latency of three nodes, and of raft-fsm: figures, no verdict'
 	@echo 'partitions longer network faults, in namespaces and through a relay'
@@ -122,7 +122,7 @@ $(B)/t/sim: $(SIM_OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(SIM_OBJECTS)
 
-.PHONY: sim-program sim sim-short soak mutants
+.PHONY: sim-program sim sim-short soak mutants mutants-tenth
 sim-program: $(B)/t/sim
 sim: sim-program
 	@t/sim/run $(B)/t/sim full $(SIM_JOBS)
@@ -130,8 +130,11 @@ sim-short: sim-program
 	@t/sim/run $(B)/t/sim short $(SIM_JOBS)
 soak: sim-program
 	@$(B)/t/sim --jobs $(SIM_JOBS) --seed $$(date +%s) --seconds $(SECONDS)
-mutants:
-	@t/mutants/run
+MUTANT_TESTS := sim-program $(patsubst t/unit/%.c,$(B)/t/%,$(wildcard t/unit/raft_*.c))
+mutants: $(MUTANT_TESTS)
+	@CC='$(CC)' SAN='$(SAN)' SIM_JOBS=$(SIM_JOBS) t/mutants/run $(B)
+mutants-tenth: $(MUTANT_TESTS)
+	@CC='$(CC)' SAN='$(SAN)' SIM_JOBS=$(SIM_JOBS) t/mutants/run --tenth $(B)
 .PHONY: coverage
 coverage:
 	@mkdir -p $(B)
