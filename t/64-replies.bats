@@ -173,6 +173,47 @@ to b' ]
 raft-query: the program of this node has not answered (given up after 3000 ms)" ]
 }
 
+# unread PID: it has received what it has not read yet, on a Unix socket.
+unread() { ss -xpH state established | grep "pid=$1," | awk '$2 > 0 { found = 1 } END { exit !found }'; }
+
+# asleep CLIENT DAEMON: a stopped daemon has been asked; it answers while the client is stopped, for longer than -t 1s.
+asleep() {
+	wait_until 10 unread "$2"
+	kill -STOP "$1"
+	kill -CONT "$2"
+	wait_until 10 unread "$1"
+	sleep 1.5 # the length of the stop
+	kill -CONT "$1"
+}
+
+# client COMMAND...: reads what is written to descriptor 8; its output goes to the file out, and "first" is asked.
+client() {
+	rm -f "$BATS_TEST_TMPDIR/pipe"
+	mkfifo "$BATS_TEST_TMPDIR/pipe"
+	"$BIN/$1" -c "$N/raft.yaml" -t 1s "${@:2}" <"$BATS_TEST_TMPDIR/pipe" >"$BATS_TEST_TMPDIR/out" 2>"$ERR" 3>&- &
+	CLIENT=$!
+	PIDS+=("$CLIENT")
+	exec 8>"$BATS_TEST_TMPDIR/pipe"
+	echo first >&8
+	wait_until 10 test -s "$BATS_TEST_TMPDIR/out"
+}
+
+@test "query and append: an answer that came while the client was stopped counts" {
+	fsm
+	for daemon in "$SPAWNED raft-query --stale" "$SPAWNED raft-append -r" "$(daemon_pid n1 elect) raft-append -v"; do
+		echo "$daemon"
+		read -r pid command <<<"$daemon"
+		# shellcheck disable=SC2086
+		client $command
+		kill -STOP "$pid"
+		echo second >&8
+		exec 8>&-
+		asleep "$CLIENT" "$pid"
+		wait "$CLIENT"
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 2 ]
+	done
+}
+
 @test "query and append -r: no state machine is one sentence, and nothing is appended" {
 	fsm sink
 	before=$(commit)

@@ -56,8 +56,12 @@ static void
 on_give_up(uv_timer_t *timer)
 {
 	struct replies *replies = timer->data;
-	uint64_t silent = mono_now().ms - replies->progress_at.ms;
 	char why[WHY_SIZE + 64];
+	/* This process may have been stopped: what was answered meanwhile counts. */
+	machine_read_now(replies->machine);
+	uint64_t silent = mono_now().ms - replies->progress_at.ms;
+	if (replies->over)
+		return;
 	if (replies->ready && replies->wanted == 0)
 		return; /* taken up again with the next entry */
 	if (silent < replies->give_up_ms) {

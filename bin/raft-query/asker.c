@@ -91,9 +91,13 @@ static void
 on_give_up(uv_timer_t *timer)
 {
 	struct asker *asker = timer->data;
-	uint64_t silent = mono_now().ms - asker->progress_at.ms;
 	char why[WHY_SIZE + 64];
-	if (asker->count == 0)
+	/* This process may have been stopped: what was answered meanwhile counts. */
+	if (asker->elect)
+		link_read_now(asker->elect);
+	machine_read_now(asker->machine);
+	uint64_t silent = mono_now().ms - asker->progress_at.ms;
+	if (asker->over || asker->count == 0)
 		return; /* taken up again with the next question */
 	if (silent < asker->give_up_ms) {
 		uv_timer_start(timer, on_give_up, asker->give_up_ms - silent, 0);

@@ -136,6 +136,10 @@ static void
 on_give_up(uv_timer_t *timer)
 {
 	struct appender *appender = timer->data;
+	/* This process may have been stopped: what was answered meanwhile counts. */
+	link_read_now(appender->link);
+	if (appender->state == APPENDER_FAILED)
+		return;
 	uint64_t silent = mono_now().ms - appender->progress_at.ms;
 	if (appender->state != APPENDER_STOPPING && !waiting(appender))
 		return; /* taken up again with the next entry */

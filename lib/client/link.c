@@ -212,6 +212,13 @@ link_flush(struct link *link)
 	conn_flush(link->conn);
 }
 
+void
+link_read_now(struct link *link)
+{
+	if (link->conn)
+		conn_read_now(link->conn);
+}
+
 bool
 link_choked(const struct link *link)
 {

@@ -40,6 +40,8 @@ bool link_up(const struct link *link);
 struct wire_buf *link_out(struct link *link);
 /* Writes now instead of at the end of the turn.  Before: link_up. */
 void link_flush(struct link *link);
+/* As conn_read_now, when there is a connection. */
+void link_read_now(struct link *link);
 bool link_choked(const struct link *link);
 /* Ends the connection, as if the other end had, and tries anew: for one that talks nonsense. */
 void link_break(struct link *link, const char *why);

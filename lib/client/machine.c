@@ -171,6 +171,12 @@ machine_choked(const struct machine *machine)
 }
 
 void
+machine_read_now(struct machine *machine)
+{
+	link_read_now(machine->link);
+}
+
+void
 machine_break(struct machine *machine, const char *why)
 {
 	link_break(machine->link, why);

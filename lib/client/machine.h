@@ -39,6 +39,8 @@ const char *machine_refused(const struct machine *machine);
 /* Before: machine_up. */
 struct wire_buf *machine_out(struct machine *machine);
 bool machine_choked(const struct machine *machine);
+/* As conn_read_now. */
+void machine_read_now(struct machine *machine);
 /* Ends the link and tries anew: for one that talks nonsense. */
 void machine_break(struct machine *machine, const char *why);
 
