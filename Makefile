@@ -73,9 +73,11 @@ units: $(UNITS:%=$(B)/t/%)
 unit: $(UNITS:%=$(B)/t/%)
 	@t/unit/run $^
 
-.PHONY: check lint demo
+.PHONY: check check-debian13 lint demo
 check: $(B)/deps-check
 	@t/check $(B)
+check-debian13:
+	@t/debian trixie $(B)/debian13
 lint: $(B)/deps-check
 	@t/lint
 demo: all
@@ -103,6 +105,7 @@ help:
 	@echo 'all        build the programs into $(B)/bin'
 	@echo 'demo       three nodes, real text, one killed on the way: shows that nothing is lost'
 	@echo 'check      all tests (installs what they need)'
+	@echo 'check-debian13  the same on Debian 13, in $(B)/debian13 (needs root)'
 	@echo 'lint       shellcheck, mandoc, house style'
 	@echo 'unit       unit tests alone'
 	@echo 'install    DESTDIR= PREFIX=; uninstall takes it away again'
