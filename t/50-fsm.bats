@@ -239,10 +239,13 @@ delivered_some() { [ "$(key delivered || echo 0)" -gt 0 ]; }
 @test "fsm: a program that is stopped in the middle gets whole entries only" {
 	yes "$(printf '%0100000d' 7)" | head -n 200 >"$IN"
 	logd
-	fsm -- sh -c "sleep 2; cat >'$OUT'"
+	fsm -- sh -c "while [ ! -e '$N/go' ]; do sleep 0.1; done; cat >'$OUT'"
 	wait_until 5 key_is state running
 	wait_until 5 delivered_some
-	reap TERM "$FSM"
+	kill -TERM "$FSM"
+	wait_until 5 said to=stopping
+	touch "$N/go"
+	wait_until 20 gone "$FSM"
 	[ -s "$OUT" ]
 	[ "$(tail -c 1 "$OUT" | od -An -tx1 | tr -d ' ')" = 0a ]
 	[ "$(awk '{ print length }' "$OUT" | sort -u)" = 100000 ]
@@ -278,7 +281,8 @@ delivered_some() { [ "$(key delivered || echo 0)" -gt 0 ]; }
 @test "fsm: what a program that died has left of its group is killed before the next one starts" {
 	numbered 1 10 >"$IN"
 	logd
-	fsm -- sh -c "echo \$\$ >>'$N/starts'; (sleep 1000 & echo \$! >>'$N/left'; wait) & sleep 0.1; exit 1"
+	fsm -- bash -c "echo \$\$ >>'$N/starts'; (sleep 1000 & echo \$! >>'$N/left'; wait) &
+		until cmp -s <(wc -l <'$N/starts') <(wc -l <'$N/left'); do sleep 0.05; done; exit 1"
 	wait_until 10 at_least "$N/starts" 3
 	wait_until 2 ended "$(head -n 1 "$N/left")"
 	wait_until 2 ended "$(sed -n 2p "$N/left")"
@@ -292,6 +296,7 @@ delivered_some() { [ "$(key delivered || echo 0)" -gt 0 ]; }
 	wait_until 10 at_least "$N/starts" 2
 }
 
+lived() { [ "$(tr '\n' ' ' <"$N/life")" = "$1" ]; }
 @test "fsm: after kill -9 of raft-fsm the next one waits until the old program has read to its end" {
 	numbered 1 1000 >"$IN"
 	logd
@@ -300,7 +305,7 @@ delivered_some() { [ "$(key delivered || echo 0)" -gt 0 ]; }
 	reap KILL "$FSM"
 	fsm -- sh -c "echo start >>'$N/life'; cat >/dev/null; sleep 1; echo end >>'$N/life'"
 	wait_until 10 key_is lag 0
-	[ "$(tr '\n' ' ' <"$N/life")" = 'start end start ' ]
+	wait_until 5 lived 'start end start '
 }
 
 @test "fsm: after kill -9 of raft-fsm an old program that never reads is ended" {

@@ -75,13 +75,12 @@ breaks() {
 }
 
 @test "try, machine: each breach of the contract is one line that says what was expected" {
-	conf 'timeout: 300ms' 'snapshot_timeout: 300ms' 'stop_timeout: 300ms' 'reply_max: 1KiB'
+	conf 'reply_max: 1KiB'
 	ready='echo ready 0; read -r a;'
 	breaks 'echo hello; exec sleep 20' 'breaks the contract: it says what is neither .*: "hello"; expected: "ready N"'
 	breaks 'echo ok; exec sleep 20' 'does not say ready first; expected: "ready N"'
 	breaks 'echo ready; exec sleep 20' 'breaks the contract: it says ready or durable without a number .*: "ready"; expected: "ready N"'
 	breaks 'exit 3' 'exited with 3; expected: "ready N"'
-	breaks 'exec sleep 20' 'has said nothing for 300 ms: is its output buffered?; expected: "ready N"'
 	breaks "$ready exit 3" 'exited with 3; expected: "ok" or "refused", in answer to entry 1'
 	breaks "$ready echo ok; exec kill -KILL \$\$" 'was killed by SIGKILL; expected: "ok" or "refused", in answer to entry 2'
 	breaks "$ready printf 'ok cut'" 'exited with 0 in the middle of an answer; expected: .* to entry 1'
@@ -90,12 +89,15 @@ breaks() {
 	breaks "$ready yes | tr -d '\\n'" 'breaks the contract: .*longer than fsm.reply_max, or has no newline.*: "y*\.\.\."; expected: .* to entry 1'
 	breaks "$ready echo ready 0; exec sleep 20" 'says ready twice; expected: .* to entry 1'
 	breaks "$ready echo durable 4; exec sleep 20" 'says durable 4, an entry that it was not given'
-	breaks "$ready exec sleep 20" 'has said nothing for 300 ms: is its output buffered?; expected: .* to entry 1'
-	breaks "$ready exec >&-; exec sleep 20" 'closed its standard output and goes on; expected: .* to entry 1'
 	breaks "$ready yes ok" 'answers what it was not asked, or twice; expected: nothing, or "durable N"'
 	breaks "$ready read -r b; read -r c; printf 'ok\\nok\\nok\\n'; exit 4" 'exited with 4 before its input ended' ||
 		[ "$status" -eq 4 ]
-	breaks "$ready read -r b; read -r c; printf 'ok\\nok\\nok\\n'; exec sleep 20" 'does not end after its input ended, for 300 ms'
+	# What is found out by its deadline alone.
+	conf 'timeout: 2s' 'stop_timeout: 2s'
+	breaks 'exec sleep 20' 'has said nothing for 2000 ms: is its output buffered?; expected: "ready N"'
+	breaks "$ready exec sleep 20" 'has said nothing for 2000 ms: is its output buffered?; expected: .* to entry 1'
+	breaks "$ready exec >&-; exec sleep 20" 'closed its standard output and goes on; expected: .* to entry 1'
+	breaks "$ready read -r b; read -r c; printf 'ok\\nok\\nok\\n'; exec sleep 20" 'does not end after its input ended, for 2000 ms'
 }
 
 @test "try, machine: what is wrong with restore and snapshot is said" {
