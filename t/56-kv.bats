@@ -176,6 +176,20 @@ refused the reply holds a newline: it needs netstrings' ]
 	[ "$(kv durable </dev/null)" = 'ready 3001' ]
 }
 
+@test "kv: a snapshot that cannot be written leaves the one before it, and a link is replaced, not followed" {
+	echo precious >"$BATS_TEST_TMPDIR/mine"
+	ln -s mine "$SNAP"
+	printf '%s\n' 'entry 7 put a 1' "snapshot $SNAP" | kv memory >/dev/null
+	[ "$(cat "$BATS_TEST_TMPDIR/mine")" = precious ]
+	cp "$SNAP" "$SNAP.first"
+	grep -q '^1:a,1:1,$' "$SNAP.first"
+	printf '%s\n' 'entry 7 put b 2' "snapshot $SNAP" |
+		timeout 20 strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:error=EIO raft-kv |
+		grep -qx 'refused the snapshot cannot be written: Input/output error'
+	cmp "$SNAP.first" "$SNAP"
+	[ "$(cd "$BATS_TEST_TMPDIR" && echo snap*)" = 'snap snap.first' ]
+}
+
 @test "kv: a snapshot that is cut, changed or missing is refused, and the state stays" {
 	printf '%s\n' 'entry 7 put a 1' 'entry 8 put b 2' "snapshot $SNAP" | kv durable >/dev/null
 	size=$(stat -c %s "$SNAP")

@@ -4,24 +4,25 @@
  * file: a backup, for raft-init --restore.
  */
 #include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "../../lib/client/link.h"
 #include "../../lib/seal/seal.h"
+#include "../../lib/unix/file.h"
 #include "../../lib/wire/snapshot.h"
 #include "ctl.h"
 
-enum { PIECE_SIZE = 512 << 10 };
+enum { PIECE_SIZE = 512 << 10, SIGNALS_COUNT = 3 };
 
 static struct fetching {
 	struct ctl *ctl;
 	struct link *link;
 	uv_timer_t patience;
-	int fd;
-	char part[4096]; /* the file while it is written */
+	uv_signal_t signals[SIGNALS_COUNT];
+	struct file_part part; /* the file while it is written */
 	uint64_t size, got;
 	struct wire_hash hash;  /* of the head */
 	struct wire_buf head;   /* what has come of it */
@@ -34,16 +35,16 @@ static struct fetching {
 _Noreturn static void
 die(enum exit_status status, const char *what)
 {
-	if (self.fd >= 0)
-		unlink(self.part);
+	file_part_drop(&self.part);
 	tool_die(status, "snapshot: %s", what);
 }
 
 _Noreturn static void
-die_file(const char *what)
+die_file(void)
 {
 	char text[4608];
-	snprintf(text, sizeof text, "%s: %s: %s", self.part, what, strerror(errno));
+	const char *why = errno == EEXIST ? "it exists: nothing is written over" : strerror(errno);
+	snprintf(text, sizeof text, "%s: cannot be written: %s", self.ctl->output, why);
 	die(EXIT_IO, text);
 }
 
@@ -78,16 +79,11 @@ static void
 finish(void)
 {
 	uint8_t hash[SEAL_HASH_SIZE];
-	const char *path = self.ctl->output;
 	seal_stream_end(&self.stream, hash);
 	if (self.parsed.pos.index == 0 || memcmp(hash, self.parsed.file_hash.b, sizeof hash) != 0)
 		die(EXIT_IO, "what raft-logd sent is damaged");
-	if (fsync(self.fd) < 0)
-		die_file("cannot be synced");
-	/* As rename, but never over a file that is there. */
-	if (link(self.part, path) < 0)
-		die_file(path);
-	unlink(self.part);
+	if (!file_part_end(&self.part, FILE_NEW))
+		die_file();
 	loop_stop(self.ctl->tool.loop);
 }
 
@@ -96,8 +92,8 @@ on_data(struct wire_bytes data)
 {
 	if (data.size == 0)
 		die(EXIT_IO, "raft-logd cannot read it: its status says more");
-	if (write(self.fd, data.bytes, data.size) != (ssize_t)data.size)
-		die_file("cannot be written");
+	if (!file_write(self.part.fd, data.bytes, data.size))
+		die_file();
 	self.got += data.size;
 	take_head(&data);
 	seal_stream_add(&self.stream, data.bytes, data.size);
@@ -115,14 +111,13 @@ on_opened(const struct msg_snap_opened *opened)
 		die(EXIT_UNAVAILABLE,
 		    "this node has none: a program in mode machine takes one by raft-ctl snapshot; "
 		    "without one, raft-tail -F netstring writes all entries");
-	if (access(self.ctl->output, F_OK) == 0) {
-		snprintf(self.why, sizeof self.why, "%.900s exists: nothing is written over", self.ctl->output);
-		die(EXIT_IO, self.why);
-	}
-	snprintf(self.part, sizeof self.part, "%s.part", self.ctl->output);
-	self.fd = open(self.part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (self.fd < 0)
-		die_file("cannot be made");
+	/* Known before all of it is fetched; what comes to be there meanwhile is found at the end. */
+	struct stat st;
+	bool exists = lstat(self.ctl->output, &st) == 0;
+	if (exists)
+		errno = EEXIST;
+	if (exists || !file_part_begin(&self.part, self.ctl->output, 0600))
+		die_file();
 	self.size = opened->size;
 	self.hash = opened->hash;
 	self.got = 0;
@@ -150,7 +145,7 @@ on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, v
 	if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
 		tool_die((enum exit_status)refusal.exit_status, "%.*s", (int)refusal.sentence.size,
 		    (const char *)refusal.sentence.bytes);
-	if (number == MSG_SNAP_OPENED && msg_snap_opened_get(&opened, body, size) && self.fd < 0)
+	if (number == MSG_SNAP_OPENED && msg_snap_opened_get(&opened, body, size) && self.part.fd < 0)
 		on_opened(&opened);
 	else if (number == MSG_SNAP_DATA && msg_snap_data_get(&data, body, size) && data.offset == self.got)
 		on_data(data.data);
@@ -165,7 +160,7 @@ on_down(struct link *link, bool was_up, const char *why, void *arg)
 	(void)arg;
 	snprintf(self.why, sizeof self.why, "%s", why);
 	/* What raft-logd keeps open for a connection ends with it. */
-	if (was_up && self.fd >= 0)
+	if (was_up && self.part.fd >= 0)
 		die(EXIT_UNAVAILABLE, why);
 }
 
@@ -184,13 +179,38 @@ on_patience_over(uv_timer_t *timer)
 	die(EXIT_UNAVAILABLE, self.why[0] ? self.why : "no answer in time");
 }
 
+/* Nothing is left of a file that is not complete; then the signal does what it would have done. */
+static void
+on_signal(uv_signal_t *handle, int number)
+{
+	(void)handle;
+	file_part_drop(&self.part);
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+/* One that is ignored stays so.  A file that becomes too large is an error of the write. */
+static void
+watch_signals(void)
+{
+	static const int numbers[SIGNALS_COUNT] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction old;
+	signal(SIGXFSZ, SIG_IGN);
+	for (size_t i = 0; i < SIGNALS_COUNT; i++) {
+		uv_signal_init(loop_uv(self.ctl->tool.loop), &self.signals[i]);
+		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			uv_signal_start(&self.signals[i], on_signal, numbers[i]);
+	}
+}
+
 enum exit_status
 ctl_snapshot(struct ctl *ctl)
 {
 	static const struct link_calls calls = {on_up, on_frame, on_down, on_hopeless, NULL};
 	if (ctl->output == NULL)
 		return ctl_fsm_order(ctl, "snapshot");
-	self = (struct fetching){.ctl = ctl, .fd = -1};
+	self = (struct fetching){.ctl = ctl, .part.fd = -1};
+	watch_signals();
 	uv_timer_init(loop_uv(ctl->tool.loop), &self.patience);
 	uv_timer_start(&self.patience, on_patience_over, ctl->give_up_ms, ctl->give_up_ms);
 	self.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "log").text, WIRE_CLIENT, ctl->tool.prog,

@@ -13,6 +13,7 @@
 
 #include "../../lib/conf/conf.h"
 #include "../../lib/conf/text.h"
+#include "../../lib/unix/file.h"
 
 /* Newest first. */
 struct made {
@@ -39,12 +40,7 @@ files_made(const char *path)
 bool
 files_sync_folder(const char *path, char *why)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return fail(path, "cannot be opened", why);
-	bool good = fsync(fd) == 0 || fail(path, "cannot be synced", why);
-	close(fd);
-	return good;
+	return file_sync_folder(path) || fail(path, "cannot be synced", why);
 }
 
 static bool
@@ -82,33 +78,13 @@ files_lock(const char *path, char *why)
 	return flock(fd, LOCK_EX) == 0 || fail(path, "cannot be locked", why);
 }
 
-static bool
-write_whole(int fd, const char *text)
-{
-	size_t size = strlen(text);
-	while (size > 0) {
-		ssize_t written = write(fd, text, size);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return false;
-		text += written;
-		size -= (size_t)written;
-	}
-	return fsync(fd) == 0;
-}
-
 bool
 files_text(const char *path, const char *text, char *why)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return fail(path, "cannot be made", why);
-	files_made(path);
-	bool good = write_whole(fd, text);
-	if (close(fd) != 0 || !good)
+	if (!file_write_whole(path, text, strlen(text), 0644, FILE_NEW))
 		return fail(path, "cannot be written", why);
-	return sync_parent(path, why);
+	files_made(path);
+	return true;
 }
 
 void

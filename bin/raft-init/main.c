@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -323,6 +324,8 @@ main(int argc, char **argv)
 {
 	/* Whatever the umask takes away, the owner must be able to use it. */
 	umask(umask(0) & 077);
+	/* A file that becomes too large is an error of the write. */
+	signal(SIGXFSZ, SIG_IGN);
 	seal_init();
 	struct wanted wanted = read_options(argc, argv);
 	if (wanted.key)

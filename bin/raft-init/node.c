@@ -156,14 +156,15 @@ make_secret(const struct init_node *node, char *why)
 	return true;
 }
 
-/* It may have been made even when this fails: its folder is synced last. */
 static bool
 make_identity(const struct init_node *node, char *why)
 {
+	if (!identity_create(node->data, &node->id, node->join, why))
+		return false;
 	char *path = path_resolve(node->data, "identity");
 	files_made(path);
 	free(path);
-	return identity_create(node->data, &node->id, node->join, why);
+	return true;
 }
 
 static bool

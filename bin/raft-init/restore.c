@@ -12,6 +12,7 @@
 #include "../../lib/conf/conf.h"
 #include "../../lib/conf/text.h"
 #include "../../lib/seal/seal.h"
+#include "../../lib/unix/file.h"
 #include "files.h"
 
 enum { PIECE_SIZE = 1 << 20 };
@@ -72,8 +73,8 @@ each_piece(const struct restore *restore, int fd)
 		if (!read_at(restore, at, piece, size))
 			return "it is cut short";
 		seal_stream_add(&stream, piece, size);
-		if (fd >= 0 && write(fd, piece, size) != (ssize_t)size)
-			return strerror(errno ? errno : ENOSPC);
+		if (fd >= 0 && !file_write(fd, piece, size))
+			return strerror(errno);
 		at += size;
 		left -= size;
 	}
@@ -105,27 +106,31 @@ restore_close(struct restore *restore)
 
 /* ------------------------------------------------------------- putting */
 
-/* bytes NULL: the file's pieces. */
 static bool
-put_file(const struct restore *restore, const char *path, const struct wire_buf *bytes, char *why)
+put_head(const struct restore *restore, const char *path, char *why)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	const char *what = NULL;
-	if (fd < 0)
-		return fail(path, "cannot be made", why);
+	if (!file_write_whole(path, restore->bytes.bytes, restore->bytes.size, 0600, FILE_NEW))
+		return fail(path, "cannot be written", why);
 	files_made(path);
-	errno = 0;
-	if (bytes && write(fd, bytes->bytes, bytes->size) != (ssize_t)bytes->size)
-		what = strerror(errno ? errno : ENOSPC);
-	if (bytes == NULL)
-		what = each_piece(restore, fd);
-	if (what == NULL && fsync(fd) < 0)
+	return true;
+}
+
+static bool
+put_file(const struct restore *restore, const char *path, char *why)
+{
+	struct file_part part;
+	if (!file_part_begin(&part, path, 0600))
+		return fail(path, "cannot be made", why);
+	const char *what = each_piece(restore, part.fd);
+	if (what == NULL && !file_part_end(&part, FILE_NEW))
 		what = strerror(errno);
-	if (close(fd) < 0 && what == NULL)
-		what = strerror(errno);
-	if (what)
+	file_part_drop(&part);
+	if (what) {
 		snprintf(why, CONF_WHY_SIZE, "%s: cannot be written: %s", path, what);
-	return what == NULL;
+		return false;
+	}
+	files_made(path);
+	return true;
 }
 
 bool
@@ -138,8 +143,7 @@ restore_put(const struct restore *restore, const char *data, char *why)
 	    (unsigned long long)restore->head.pos.term);
 	char *file = path_resolve(folder, name);
 	bool good = files_folder(folder, 0700, why) &&
-	    (restore->head.format.size == 0 || put_file(restore, file, NULL, why)) &&
-	    put_file(restore, head, &restore->bytes, why) && files_sync_folder(folder, why);
+	    (restore->head.format.size == 0 || put_file(restore, file, why)) && put_head(restore, head, why);
 	free(file);
 	free(head);
 	free(folder);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../../lib/unix/exit.h"
+#include "../../lib/unix/file.h"
 
 static bool
 fail(char *why, const char *what)
@@ -44,23 +45,35 @@ write_pair(struct wire_bytes key, struct wire_bytes value, void *arg)
 	return !ferror(writing->file);
 }
 
+/* False with errno. */
+static bool
+write_all(struct store *store, FILE *file)
+{
+	struct writing writing = {.file = file};
+	if (file == NULL)
+		return false;
+	fprintf(file, "raft-kv 1 %" PRIu64 "\n", store->applied);
+	store->calls->scan(store, (struct wire_bytes){(const uint8_t *)"", 0}, write_pair, &writing);
+	fprintf(file, "end %" PRIu64 "\n", writing.count);
+	bool good = fflush(file) == 0 && !ferror(file);
+	int saved = errno;
+	fclose(file);
+	errno = saved;
+	return good;
+}
+
 bool
 snapshot_write(struct store *store, const char *path, char *why)
 {
-	struct writing writing = {.file = fopen(path, "we")};
-	if (writing.file == NULL)
+	struct file_part part;
+	if (!file_part_begin(&part, path, 0666))
 		return fail(why, "the snapshot cannot be made");
-	fprintf(writing.file, "raft-kv 1 %" PRIu64 "\n", store->applied);
-	store->calls->scan(store, (struct wire_bytes){(const uint8_t *)"", 0}, write_pair, &writing);
-	fprintf(writing.file, "end %" PRIu64 "\n", writing.count);
-	bool good = fflush(writing.file) == 0 && !ferror(writing.file) && fsync(fileno(writing.file)) == 0;
-	int saved = errno;
-	fclose(writing.file);
-	if (good)
-		return true;
-	unlink(path);
-	errno = saved;
-	return fail(why, "the snapshot cannot be written");
+	/* The part has its own descriptor: it is synced when all has gone through the buffer. */
+	bool good = write_all(store, fdopen(dup(part.fd), "w")) && file_part_end(&part, FILE_REPLACE);
+	if (!good)
+		fail(why, "the snapshot cannot be written");
+	file_part_drop(&part);
+	return good;
 }
 
 /* ------------------------------------------------------------- reading */

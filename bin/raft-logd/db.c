@@ -15,6 +15,7 @@
 #include "../../lib/conf/text.h"
 #include "../../lib/seal/seal.h"
 #include "../../lib/unix/exit.h"
+#include "../../lib/unix/file.h"
 #include "../../lib/unix/log.h"
 #include "db_private.h"
 
@@ -240,11 +241,7 @@ is_empty(struct db *db)
 static void
 sync_folder(const struct db *db, const char *data)
 {
-	int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool good = fd >= 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		close(fd);
-	if (!good)
+	if (!file_sync_folder(data))
 		die_errno(db, "cannot sync the data directory");
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../lib/unix/file.h"
 #include "logd.h"
 
 /* What snap_taken says. */
@@ -99,16 +100,9 @@ sync_file(uv_work_t *work)
 
 /* Its own name, durably: a row may name it from now on. */
 static bool
-give_name(struct logd *logd, struct incoming *in)
+give_name(const struct incoming *in)
 {
-	struct snapshot *s = in->snapshot;
-	if (in->fd < 0)
-		return true;
-	int fd = open(logd->snapshots.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool good = fd >= 0 && rename(in->path, s->path) == 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		close(fd);
-	return good;
+	return in->fd < 0 || file_rename(in->path, in->snapshot->path);
 }
 
 static void
@@ -117,7 +111,7 @@ on_synced(uv_work_t *work, int status)
 	struct incoming *in = work->data;
 	struct logd *logd = in->logd;
 	in->syncing = false;
-	if (status != 0 || in->error != 0 || !give_name(logd, in)) {
+	if (status != 0 || in->error != 0 || !give_name(in)) {
 		give_up(logd, "its file cannot be made durable");
 		return;
 	}

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../lib/unix/file.h"
 #include "commit.h"
 #include "compact.h"
 #include "logd.h"
@@ -175,15 +176,9 @@ make(struct logd *logd, const struct local *local, const char *file)
 
 /* Its own name, durably, before any row says it. */
 static bool
-give_name(const struct logd *logd, const struct local *local, const struct snapshot *snapshot)
+give_name(const struct local *local, const struct snapshot *snapshot)
 {
-	if (local->cut)
-		return true;
-	int fd = open(logd->snapshots.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool good = fd >= 0 && rename(local->path, snapshot->path) == 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		close(fd);
-	return good;
+	return local->cut || file_rename(local->path, snapshot->path);
 }
 
 static enum db_result
@@ -209,7 +204,7 @@ store(struct logd *logd, const struct local *local)
 		snprintf(file, sizeof file, "%020llu-%llu.snapshot", (unsigned long long)local->index,
 		    (unsigned long long)rlog_term_at(&logd->rlog, local->index));
 	struct snapshot *snapshot = make(logd, local, file);
-	bool named = give_name(logd, local, snapshot);
+	bool named = give_name(local, snapshot);
 	if (!named || store_row(logd, snapshot) != DB_OK) {
 		snprintf(why, sizeof why, "%.300s: %s", snapshot->path, named ? "the disk is full" : strerror(errno));
 		snapshot->superseded = true;

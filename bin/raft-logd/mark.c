@@ -10,6 +10,7 @@
 
 #include "../../lib/seal/seal.h"
 #include "../../lib/unix/exit.h"
+#include "../../lib/unix/file.h"
 #include "../../lib/unix/log.h"
 #include "../../lib/wire/buf.h"
 
@@ -160,8 +161,6 @@ mark_settle(struct mark *mark, const char *data, const struct mark_note *note)
 	mark_write(mark, note);
 	mark_write(mark, note);
 	mark_sync(mark);
-	int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0)
+	if (!file_sync_folder(data))
 		die(mark, "cannot sync the data directory");
-	close(fd);
 }

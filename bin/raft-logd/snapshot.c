@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../lib/unix/file.h"
 #include "commit.h"
 #include "local.h"
 #include "logd.h"
@@ -172,10 +173,8 @@ make_folder(struct logd *logd)
 		daemon_die(EXIT_CONFIG, "%.128s...: the path of the data directory is too long", data);
 	if (mkdir(s->folder, 0700) < 0 && errno != EEXIST)
 		daemon_die(EXIT_IO, "%s: cannot make the folder: %s", s->folder, strerror(errno));
-	int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0)
+	if (!file_sync_folder(data))
 		daemon_die(EXIT_IO, "%s: cannot sync the folder: %s", data, strerror(errno));
-	close(fd);
 }
 
 /* The row, and whether its file is good.  Sets why when something is lost. */

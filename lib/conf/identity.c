@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../seal/seal.h"
+#include "../unix/file.h"
 #include "text.h"
 
 enum { TEXT_SIZE = 512, PATH_SIZE = 640 };
@@ -104,63 +105,13 @@ print(char *out, const struct identity *identity)
 }
 
 static bool
-write_file(const char *path, const char *text, char *why)
+put(const struct identity *identity, const char *data, enum file_place place, char *why)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return fail(why, path, "cannot create");
-	size_t size = strlen(text);
-	ssize_t put = write(fd, text, size);
-	if (put >= 0 && (size_t)put < size)
-		errno = ENOSPC;
-	bool good = put == (ssize_t)size && fsync(fd) == 0;
-	if (!good)
-		fail(why, path, "cannot write");
-	if (close(fd) < 0 && good)
-		good = fail(why, path, "cannot close");
-	return good;
-}
-
-static bool
-sync_folder(const char *data, char *why)
-{
-	int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return fail(why, data, "cannot open the folder");
-	bool good = fsync(fd) == 0;
-	if (!good)
-		fail(why, data, "cannot sync the folder");
-	close(fd);
-	return good;
-}
-
-/* Under a temporary name first; then `place` gives it its own. */
-static bool
-put(const struct identity *identity, const char *data, int (*place)(const char *from, const char *to), char *why)
-{
-	char path[PATH_SIZE], temporary[PATH_SIZE], text[TEXT_SIZE];
-	if (!name(path, data, "identity", why) || !name(temporary, data, "identity.new", why))
+	char path[PATH_SIZE], text[TEXT_SIZE];
+	if (!name(path, data, "identity", why))
 		return false;
 	print(text, identity);
-	if (!write_file(temporary, text, why)) {
-		unlink(temporary);
-		return false;
-	}
-	if (place(temporary, path) < 0) {
-		fail(why, path, "cannot create");
-		unlink(temporary);
-		return false;
-	}
-	return sync_folder(data, why);
-}
-
-/* As rename, but never over a file that is there. */
-static int
-place_new(const char *from, const char *to)
-{
-	if (link(from, to) < 0)
-		return -1;
-	return unlink(from);
+	return file_write_whole(path, text, strlen(text), 0600, place) || fail(why, path, "cannot be written");
 }
 
 bool
@@ -168,11 +119,11 @@ identity_create(const char *data, const struct raft_id *node, bool join, char *w
 {
 	struct identity identity = {.node = *node, .fresh = true, .join = join};
 	seal_random(identity.directory, sizeof identity.directory);
-	return put(&identity, data, place_new, why);
+	return put(&identity, data, FILE_NEW, why);
 }
 
 bool
 identity_replace(const struct identity *identity, const char *data, char *why)
 {
-	return put(identity, data, rename, why);
+	return put(identity, data, FILE_REPLACE, why);
 }

@@ -2,12 +2,12 @@
 /* The file that holds a secret: one line of base64 that nobody else may read. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../unix/file.h"
 #include "seal.h"
 
 static bool
@@ -17,36 +17,23 @@ fail(char *why, const char *path, const char *what)
 	return false;
 }
 
-static bool
-sync_folder_of(const char *path)
-{
-	char copy[4096];
-	snprintf(copy, sizeof copy, "%s", path);
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	bool ok = fsync(fd) == 0;
-	return close(fd) == 0 && ok;
-}
-
 bool
 seal_pair_write(const struct seal_pair *pair, const char *path, char *why)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
+	struct file_part part;
+	if (!file_part_begin(&part, path, 0600))
 		return fail(why, path, "cannot create the secret key");
 	char line[SEAL_KEY_TEXT_SIZE];
 	seal_key_text(line, pair->secret);
 	line[SEAL_KEY_TEXT_SIZE - 1] = '\n';
 	/* The umask may have taken bits away from 0600; the owner must be able to read it. */
-	bool ok = fchmod(fd, 0600) == 0 && write(fd, line, sizeof line) == sizeof line && fsync(fd) == 0;
+	bool ok = fchmod(part.fd, 0600) == 0 && file_write(part.fd, line, sizeof line) &&
+	    file_part_end(&part, FILE_NEW);
 	seal_wipe(line, sizeof line);
-	ok = close(fd) == 0 && ok;
-	if (ok && sync_folder_of(path))
-		return true;
-	fail(why, path, "cannot write the secret key");
-	unlink(path);
-	return false;
+	if (!ok)
+		fail(why, path, "cannot write the secret key");
+	file_part_drop(&part);
+	return ok;
 }
 
 /* As ssh: a secret that its group or everyone can get at is none. */

@@ -1,0 +1,163 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# Files that appear complete or not at all: backups (raft-ctl snapshot -o), and what raft-init makes.
+# shellcheck disable=SC2030,SC2031
+
+load helper
+
+setup_file() {
+	cluster_init "$BATS_FILE_TMPDIR/c" 1
+	for d in logd peerd elect; do daemon_start n1 "$d"; done
+	export CLUSTER CLUSTER_COUNT
+	wait_leader
+	seq 300 | timeout 60 raft-append -S job -c "$CLUSTER/n1/raft.yaml"
+	head -c 3000000 /dev/urandom >"$BATS_FILE_TMPDIR/state"
+	snapshot add "$CLUSTER/n1/run/log" 250 "$BATS_FILE_TMPDIR/state"
+	timeout 20 raft-ctl -c "$CLUSTER/n1/raft.yaml" snapshot -o "$BATS_FILE_TMPDIR/good"
+}
+teardown_file() { cluster_stop; }
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	GOOD=$BATS_FILE_TMPDIR/good
+	export RAFT_CONFIG=$CLUSTER/n1/raft.yaml
+}
+teardown() { stop_all; }
+
+snapshot() { PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 "$ROOT/t/tools/snapshot.py" "$@"; }
+# injected CALLS WHAT COMMAND...: under strace, which does WHAT at CALLS.
+injected() { timeout 60 strace -f -qq -o /dev/null -e trace="$1" -e "inject=$1:$2" "${@:3}"; }
+only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
+
+@test "backup: of two at once to one name the first has it and is good, the other one says so" {
+	spawn slow strace -f -qq -o trace -e trace=fsync -e inject=fsync:signal=SIGSTOP:when=1 \
+		raft-ctl snapshot -o backup
+	local slow=$SPAWNED stopped
+	wait_until 20 grep -q SIGSTOP trace
+	stopped=$(pgrep -P "$slow" -x raft-ctl)
+	timeout 20 raft-ctl snapshot -o backup
+	cmp "$GOOD" backup
+	kill -CONT "$stopped"
+	local status=0
+	wait "$slow" || status=$?
+	[ "$status" -eq 74 ]
+	[ "$(cat slow)" = 'raft-ctl: snapshot: backup: cannot be written: it exists: nothing is written over' ]
+	cmp "$GOOD" backup
+	rm slow trace
+	only backup
+}
+
+@test "backup: many at once to one name: one has it, and it is good" {
+	local pids=() good=0
+	for i in {1..12}; do
+		timeout 60 raft-ctl snapshot -o backup 2>/dev/null 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		local status=0
+		wait "$i" || status=$?
+		[ "$status" -eq 0 ] || [ "$status" -eq 74 ]
+		[ "$status" -ne 0 ] || good=$((good + 1))
+	done
+	[ "$good" -eq 1 ]
+	cmp "$GOOD" backup
+	only backup
+}
+
+@test "backup: links are not followed, and what is there is not written over" {
+	echo precious >mine
+	ln -s mine backup.part
+	timeout 20 raft-ctl snapshot -o backup
+	cmp "$GOOD" backup
+	ln -s nowhere link
+	for name in mine link backup; do
+		run timeout 20 raft-ctl snapshot -o "$name"
+		[ "$status" -eq 74 ]
+		[ "$output" = "raft-ctl: snapshot: $name: cannot be written: it exists: nothing is written over" ]
+	done
+	[ "$(cat mine)" = precious ]
+	[ ! -e nowhere ]
+	only $'backup\nbackup.part\nlink\nmine'
+}
+
+@test "backup: what fails is one sentence with the path and 74, and nothing is left" {
+	for fault in fsync:error=EIO:when=1 fsync:error=EIO:when=2 renameat2:error=ENOSPC; do
+		run injected "${fault%%:*}" "${fault#*:}" raft-ctl snapshot -o backup
+		echo "$fault: $status $output"
+		[ "$status" -eq 74 ]
+		[[ $output == 'raft-ctl: snapshot: backup: cannot be written: '* ]]
+		only ''
+	done
+	run bash -c 'ulimit -f 1000 && exec timeout 20 raft-ctl snapshot -o backup'
+	[ "$status" -eq 74 ]
+	[ "$output" = 'raft-ctl: snapshot: backup: cannot be written: File too large' ]
+	only ''
+	run bash -c 'ulimit -f 1000 && exec timeout 20 raft-init --restore "$1" -N 1 r' bash "$GOOD"
+	[ "$status" -eq 74 ]
+	[[ $output == *'.snapshot: cannot be written: File too large' ]]
+	only ''
+	run timeout 20 raft-ctl snapshot -o none/backup
+	[ "$status" -eq 74 ]
+	[ "$output" = 'raft-ctl: snapshot: none/backup: cannot be written: No such file or directory' ]
+}
+
+@test "backup: the file and its folder are synced before it is done" {
+	timeout 60 strace -f -qq -y -o trace -e trace=fsync raft-ctl snapshot -o backup
+	grep -qE "fsync\([0-9]+<$PWD/backup\.[0-9a-f]{16}>\) *= 0" trace
+	tail -n 1 trace | grep -qE "fsync\([0-9]+<$PWD>\) *= 0"
+}
+
+@test "backup: a signal in the middle leaves nothing, and one that is ignored is ignored" {
+	# In the background, as a shell ends itself when its command is interrupted.
+	interrupted() { # DISPOSITION SIGNAL STATUS
+		local status=0
+		spawn "$BATS_FILE_TMPDIR/log" env "--$1-signal=$2" strace -f -qq -o /dev/null -e trace=write \
+			-e "inject=write:signal=SIG$2:when=2" raft-ctl snapshot -o backup
+		wait "$SPAWNED" || status=$?
+		echo "$1 $2: $status"
+		[ "$status" -eq "$3" ]
+	}
+	for signal in INT TERM HUP; do
+		interrupted default "$signal" $((128 + $(kill -l "$signal")))
+		only ''
+		interrupted ignore "$signal" 0
+		cmp "$GOOD" backup
+		rm backup
+	done
+}
+
+@test "files: a file system without hard links, or without renameat2, is enough" {
+	for fault in link,linkat:error=EPERM renameat2:error=EINVAL; do
+		injected "${fault%%:*}" "${fault#*:}" raft-ctl snapshot -o backup
+		cmp "$GOOD" backup
+		run injected "${fault%%:*}" "${fault#*:}" raft-ctl snapshot -o backup
+		[ "$status" -eq 74 ]
+		[[ $output == *'nothing is written over' ]]
+		injected "${fault%%:*}" "${fault#*:}" raft-init --restore backup -N 1 r
+		cmp "$BATS_FILE_TMPDIR/state" r/n1/data/snapshots/*.snapshot
+		run injected "${fault%%:*}" "${fault#*:}" raft-init -N 1 r
+		[ "$status" -eq 78 ]
+		rm -r r backup
+		only ''
+	done
+}
+
+@test "init: kill -9 at any write, sync or rename leaves no half of a file under its name" {
+	timeout 20 raft-init --restore "$GOOD" -N 1 whole
+	local complete=0 call n
+	for call in write fsync renameat2; do
+		for n in {1..30}; do
+			local status=0
+			injected "$call" "signal=SIGKILL:when=$n" raft-init --restore "$GOOD" -N 1 r 2>/dev/null || status=$?
+			for file in n1.key raft.yaml members.yaml data/identity data/snapshots/restore.head; do
+				[ ! -e "r/n1/$file" ] || [ "$(stat -c %s "r/n1/$file")" -eq "$(stat -c %s "whole/n1/$file")" ]
+			done
+			for file in r/n1/data/snapshots/*.snapshot; do
+				[ ! -e "$file" ] || cmp "$BATS_FILE_TMPDIR/state" "$file"
+			done
+			rm -rf r
+			[ "$status" -ne 0 ] || break
+		done
+		[ "$n" -gt 3 ] && [ "$n" -lt 30 ]
+	done
+}
