@@ -158,6 +158,28 @@ first_is() { has_status "$1" first "$2"; } # DIR INDEX
 	[[ $output == *'state 3 0' ]]
 }
 
+@test "snapshot: a stream whose head is of version 1 is taken, kept as it is, and backed up as the present version" {
+	filled "$D" 300
+	snapshot add "$D/run/log" 200 "$S/state"
+	snapshot get "$D/run/log" "$S/stream"
+	snapshot version-1 "$S/stream" "$S/old"
+	logd_stop
+	logd_make "$E"
+	sed -i 's/id: n1, data/id: n2, data/' "$E/raft.yaml"
+	sed -i 's/node n1/node n2/' "$E/data/identity"
+	logd_start "$E"
+	run snapshot install "$E/run/log" "$S/old"
+	[[ $output == *'log_stored (200, 1)' ]]
+	logd_stop
+	logd_start "$E"
+	has_status "$E" snapshot 200
+	has_status "$E" recovering no
+	snapshot get "$E/run/log" "$S/again"
+	cmp "$S/old" "$S/again"
+	timeout 20 raft-ctl -c "$E/raft.yaml" snapshot -o "$S/backup"
+	cmp "$S/stream" "$S/backup"
+}
+
 @test "snapshot: a damaged stream is refused and thrown away, wherever the damage is (E14)" {
 	filled "$D" 100
 	snapshot add "$D/run/log" 100 "$S/state"

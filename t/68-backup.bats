@@ -11,6 +11,9 @@ setup_file() {
 	export CLUSTER CLUSTER_COUNT
 	wait_leader
 	seq 300 | timeout 60 raft-append -S job -c "$CLUSTER/n1/raft.yaml"
+	echo 'a small state' >"$BATS_FILE_TMPDIR/state.small"
+	snapshot add "$CLUSTER/n1/run/log" 200 "$BATS_FILE_TMPDIR/state.small"
+	timeout 20 raft-ctl -c "$CLUSTER/n1/raft.yaml" snapshot -o "$BATS_FILE_TMPDIR/small"
 	head -c 3000000 /dev/urandom >"$BATS_FILE_TMPDIR/state"
 	snapshot add "$CLUSTER/n1/run/log" 250 "$BATS_FILE_TMPDIR/state"
 	timeout 20 raft-ctl -c "$CLUSTER/n1/raft.yaml" snapshot -o "$BATS_FILE_TMPDIR/good"
@@ -159,5 +162,67 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 			[ "$status" -ne 0 ] || break
 		done
 		[ "$n" -gt 3 ] && [ "$n" -lt 30 ]
+	done
+}
+
+@test "backup: a bit flipped anywhere, bytes cut off or added, is one sentence and 65, and nothing is left" {
+	python3 - "$BATS_FILE_TMPDIR/small" <<-'PY'
+		import os, subprocess, sys
+		good = open(sys.argv[1], "rb").read()
+
+		def restore(data):
+		    with open("b", "wb") as out:
+		        out.write(data)
+		    done = subprocess.run(["raft-init", "--restore", "b", "-N", "1", "r"], capture_output=True, text=True, timeout=60)
+		    return done.returncode, done.stdout, done.stderr
+
+		def refused(what, data):
+		    status, out, err = restore(data)
+		    assert status == 65 and out == "" and err.startswith("raft-init: --restore b: ") and err.count("\n") == 1, (what, status, out, err)
+		    assert os.listdir() == ["b"], (what, os.listdir())
+
+		for at in range(len(good)):
+		    bad = bytearray(good)
+		    bad[at] ^= 1 << at % 8
+		    refused(f"bit {at % 8} of byte {at}", bad)
+		for size in range(len(good)):
+		    refused(f"the first {size} bytes", good[:size])
+		for more in b"\0", b"\n", good:
+		    refused(f"{len(more)} bytes more", good + more)
+		assert restore(good)[0] == 0
+	PY
+	cmp "$BATS_FILE_TMPDIR/state.small" r/n1/data/snapshots/*.snapshot
+}
+
+@test "backup: one whose head is of version 1 is restored" {
+	snapshot version-1 "$GOOD" backup
+	timeout 20 raft-init --restore backup -N 1 -p "$(free_ports 1)" r
+	cluster_of_one_is_restored() {
+		local CLUSTER=$PWD/r CLUSTER_COUNT=1
+		unset RAFT_CONFIG
+		for d in logd peerd elect; do daemon_start n1 "$d"; done
+		timeout 60 raft-ctl -t 30s -c r/n1/raft.yaml wait
+		[ "$(status n1 log snapshot)" = 250 ]
+		cmp "$BATS_FILE_TMPDIR/state" r/n1/data/snapshots/*.snapshot
+		[ ! -e r/n1/data/snapshots/restore.head ]
+		# What it took over is of the present version from then on.
+		timeout 20 raft-ctl -c r/n1/raft.yaml snapshot -o again
+	}
+	cluster_of_one_is_restored
+	[ "$(head -c 12 again | od -An -tx1 | tr -d ' ')" = 72616674736e617000000002 ]
+}
+
+@test "backup: what raft-init left for the first start is refused when it is damaged meanwhile" {
+	timeout 20 raft-init --restore "$BATS_FILE_TMPDIR/small" -N 1 -p "$(free_ports 1)" r
+	cp -r r good
+	size=$(stat -c %s r/n1/data/snapshots/restore.head)
+	for at in 20 30 40 90 150 $((size - 60)) $((size - 1)); do
+		rm -r r
+		cp -r good r
+		flip r/n1/data/snapshots/restore.head "$at"
+		run timeout 20 raft-logd -c r/n1/raft.yaml
+		echo "$at: $status $output"
+		[ "$status" -eq 74 ]
+		[[ $output == *'restore.head: it is damaged: make the node again by raft-init --restore'* ]]
 	done
 }

@@ -50,6 +50,17 @@ die_file(void)
 
 /* ------------------------------------------------------------- the stream */
 
+/* Of an older version it is written as the present one, which protects it. */
+static void
+write_head(void)
+{
+	struct wire_buf out = {0};
+	snapshot_head_put(&out, &self.parsed);
+	if (!file_write(self.part.fd, out.bytes, out.size))
+		die_file();
+	wire_buf_free(&out);
+}
+
 static void
 take_head(struct wire_bytes *data)
 {
@@ -72,6 +83,7 @@ take_head(struct wire_bytes *data)
 		if (memcmp(hash, self.hash.b, sizeof hash) != 0 ||
 		    !snapshot_head_get(&self.parsed, self.head.bytes, self.head.size))
 			die(EXIT_IO, "what raft-logd sends is damaged");
+		write_head();
 	}
 }
 
@@ -92,11 +104,11 @@ on_data(struct wire_bytes data)
 {
 	if (data.size == 0)
 		die(EXIT_IO, "raft-logd cannot read it: its status says more");
-	if (!file_write(self.part.fd, data.bytes, data.size))
-		die_file();
 	self.got += data.size;
 	take_head(&data);
 	seal_stream_add(&self.stream, data.bytes, data.size);
+	if (!file_write(self.part.fd, data.bytes, data.size))
+		die_file();
 	uv_timer_again(&self.patience);
 	if (self.got >= self.size)
 		finish();

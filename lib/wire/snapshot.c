@@ -4,16 +4,21 @@
  *
  *   "raftsnap", version u32, size of the head u32,
  *   index u64, term u64, chain 32, cluster 32, size u16 and name, size u16 and format,
- *   file size u64, file hash 32, size u32 and configuration, size u32 and sessions
+ *   file size u64, file hash 32, size u32 and configuration, size u32 and sessions,
+ *   size u32 and further fields, BLAKE2b-256 of all of the head before it
+ *
+ * No further field is defined: a head that has some needs a newer reader and is refused.
+ * Version 1 ends with the sessions.  It is read, and never written.
  */
 #include "snapshot.h"
 
 #include <string.h>
 
 #include "../raft/session.h"
+#include "../seal/seal.h"
 
 static const char magic[] = "raftsnap";
-enum { MAGIC_SIZE = 8 };
+enum { MAGIC_SIZE = 8, VERSION_1 = 1, MORE_IN_2 = 4 + SEAL_HASH_SIZE };
 
 static void
 put_u64(struct wire_buf *out, uint64_t value)
@@ -54,17 +59,23 @@ snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head)
 	wire_buf_put(out, head->file_hash.b, sizeof head->file_hash.b);
 	put_long(out, head->config);
 	put_long(out, head->sessions);
-	must(out->size - start <= SNAPSHOT_HEAD_MAX);
-	wire_put_u32(out->bytes + start + MAGIC_SIZE + 4, (uint32_t)(out->size - start));
+	put_long(out, (struct wire_bytes){NULL, 0});
+	size_t size = out->size - start;
+	must(size + SEAL_HASH_SIZE <= SNAPSHOT_HEAD_MAX);
+	wire_put_u32(out->bytes + start + MAGIC_SIZE + 4, (uint32_t)(size + SEAL_HASH_SIZE));
+	uint8_t *hash = wire_buf_add(out, SEAL_HASH_SIZE);
+	seal_hash(hash, &(struct seal_part){out->bytes + start, size}, 1);
 }
 
 size_t
 snapshot_head_size(const uint8_t prefix[SNAPSHOT_PREFIX_SIZE])
 {
 	size_t size = wire_get_u32(prefix + MAGIC_SIZE + 4);
-	bool good = memcmp(prefix, magic, MAGIC_SIZE) == 0 &&
-	    wire_get_u32(prefix + MAGIC_SIZE) == SNAPSHOT_VERSION && size > SNAPSHOT_PREFIX_SIZE &&
-	    size <= SNAPSHOT_HEAD_MAX;
+	uint32_t version = wire_get_u32(prefix + MAGIC_SIZE);
+	/* One of version 1 can be written again as the present version. */
+	size_t size_max = version == VERSION_1 ? SNAPSHOT_HEAD_MAX - MORE_IN_2 : SNAPSHOT_HEAD_MAX;
+	bool good = memcmp(prefix, magic, MAGIC_SIZE) == 0 && version >= VERSION_1 && version <= SNAPSHOT_VERSION &&
+	    size > SNAPSHOT_PREFIX_SIZE && size <= size_max;
 	return good ? size : 0;
 }
 
@@ -142,6 +153,16 @@ text_good(struct wire_bytes text)
 	return memchr(text.bytes, '\0', text.size) == NULL;
 }
 
+/* What version 2 has more: the hash is right, and nothing is there that this reader does not know. */
+static bool
+take_end(struct cut *cut, const uint8_t *bytes)
+{
+	uint8_t hash[SEAL_HASH_SIZE];
+	struct wire_bytes further = take_long(cut);
+	seal_hash(hash, &(struct seal_part){bytes, (size_t)(cut->at - bytes)}, 1);
+	return memcmp(hash, take(cut, sizeof hash), sizeof hash) == 0 && further.size == 0;
+}
+
 bool
 snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
 {
@@ -159,7 +180,8 @@ snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
 	memcpy(head->file_hash.b, take(&cut, sizeof head->file_hash.b), sizeof head->file_hash.b);
 	head->config = take_long(&cut);
 	head->sessions = take_long(&cut);
-	return cut.ok && cut.left == 0 && head->pos.index > 0 && head->pos.index <= INT64_MAX &&
+	bool whole = wire_get_u32(bytes + MAGIC_SIZE) == VERSION_1 || take_end(&cut, bytes);
+	return whole && cut.ok && cut.left == 0 && head->pos.index > 0 && head->pos.index <= INT64_MAX &&
 	    head->pos.term > 0 && head->pos.term <= INT64_MAX && head->file_size <= INT64_MAX &&
 	    text_good(head->name) && text_good(head->format) && config_good(head->config) &&
 	    sessions_good(head->sessions, head->pos.index);

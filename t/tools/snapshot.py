@@ -8,6 +8,7 @@ find SOCKET                      index, size, format and path of the newest one
 put SOCKET FILE [UPTO]           as raft-elect would: the stream in FILE, its first UPTO bytes; what raft-logd says in the end
 install SOCKET FILE              the same, and then the write that installs it
 install-bad SOCKET FILE GOOD     FILE is a damaged copy of GOOD
+version-1 FILE OLD               the stream in FILE as it was written when a head had no hash
 """
 import hashlib
 import shutil
@@ -105,6 +106,16 @@ def put(path, file, upto=None, install=False, good=None):
     return 0
 
 
+def version_1(file, old):
+    stream = open(file, "rb").read()
+    size = struct.unpack(">I", stream[12:16])[0]
+    end = size - 36  # no further fields, and the hash
+    assert stream[8:12] == bytes([0, 0, 0, 2]) and stream[end : end + 4] == bytes(4)
+    with open(old, "wb") as out:
+        out.write(stream[:8] + struct.pack(">II", 1, end) + stream[16:end] + stream[size:])
+    return 0
+
+
 command, args = sys.argv[1], sys.argv[2:]
 if command == "add":
     sys.exit(add(*args))
@@ -114,4 +125,4 @@ if command == "install-bad":
     sys.exit(put(args[0], args[1], install=True, good=args[2]))
 if command == "install":
     sys.exit(put(*args, install=True))
-sys.exit({"get": get, "find": find, "put": put}[command](*args))
+sys.exit({"get": get, "find": find, "put": put, "version-1": version_1}[command](*args))

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+/* The head of a snapshot: what protects it, and the version before. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lib/raft/session.h"
+#include "../../lib/seal/seal.h"
+#include "../../lib/wire/snapshot.h"
+#include "check.h"
+
+enum { END_SIZE = 4 + 32 }; /* of version 2: no further fields, and the hash */
+
+static uint8_t config_bytes[RAFT_CONFIG_SIZE_MAX];
+
+/* One with a member and a session. */
+static struct wire_buf
+make_head(void)
+{
+	struct raft_config config = {.count = 1, .members[0] = {.id = {"n1"}, .role = RAFT_VOTER, .address = "tcp://h:1"}};
+	struct raft_session session = {.sid = {{RAFT_SID_NAMED}}, .serial = 3, .last_index = 7, .epoch = 5, .name = "pay"};
+	struct wire_buf out = {0}, sessions = {0};
+	config.members[0].key[0] = 1;
+	wire_session_put(&sessions, &session);
+	struct snapshot_head head = {.pos = {7, 2}, .name = wire_text("demo"), .format = wire_text("text"), .file_size = 9,
+	    .config = {config_bytes, raft_config_encode(&config, config_bytes)},
+	    .sessions = {sessions.bytes, sessions.size}};
+	memset(head.chain.b, 0xc1, sizeof head.chain.b);
+	memset(head.cluster.b, 0xc2, sizeof head.cluster.b);
+	memset(head.file_hash.b, 0xf1, sizeof head.file_hash.b);
+	snapshot_head_put(&out, &head);
+	wire_buf_free(&sessions);
+	return out;
+}
+
+static bool
+is_text(struct wire_bytes bytes, const char *text)
+{
+	return bytes.size == strlen(text) && memcmp(bytes.bytes, text, bytes.size) == 0;
+}
+
+static bool
+is_made_head(const uint8_t *bytes, size_t size)
+{
+	struct snapshot_head head;
+	return snapshot_head_size(bytes) == size && snapshot_head_get(&head, bytes, size) && head.pos.index == 7 &&
+	    head.pos.term == 2 && head.chain.b[31] == 0xc1 && head.cluster.b[31] == 0xc2 && is_text(head.name, "demo") &&
+	    is_text(head.format, "text") && head.file_size == 9 && head.file_hash.b[31] == 0xf1 &&
+	    head.config.size > 0 && head.sessions.size > 0;
+}
+
+/* The hash over what a test has changed. */
+static void
+hash_again(struct wire_buf *head)
+{
+	seal_hash(head->bytes + head->size - 32, &(struct seal_part){head->bytes, head->size - 32}, 1);
+}
+
+static void
+test_each_byte(void)
+{
+	struct wire_buf good = make_head();
+	struct snapshot_head head;
+	CHECK(is_made_head(good.bytes, good.size));
+	for (size_t at = 0; at < good.size; at++) {
+		unsigned taken = 0;
+		uint8_t byte = good.bytes[at];
+		for (unsigned value = 0; value < 256; value++) {
+			good.bytes[at] = (uint8_t)value;
+			taken += value != byte && snapshot_head_get(&head, good.bytes, good.size);
+		}
+		good.bytes[at] = byte;
+		CHECK(taken == 0);
+	}
+	wire_buf_free(&good);
+}
+
+static void
+test_each_size(void)
+{
+	struct wire_buf good = make_head();
+	struct snapshot_head head;
+	size_t whole = good.size;
+	for (size_t size = 0; size < whole; size++) {
+		CHECK(!snapshot_head_get(&head, good.bytes, size));
+		/* Neither when its own size says so. */
+		wire_put_u32(good.bytes + 12, (uint32_t)size);
+		CHECK(!snapshot_head_get(&head, good.bytes, size));
+		wire_put_u32(good.bytes + 12, (uint32_t)whole);
+	}
+	wire_buf_put(&good, "", 1);
+	CHECK(!snapshot_head_get(&head, good.bytes, good.size));
+	wire_put_u32(good.bytes + 12, (uint32_t)good.size);
+	CHECK(!snapshot_head_get(&head, good.bytes, good.size));
+	wire_buf_free(&good);
+}
+
+static void
+test_further_fields(void)
+{
+	struct wire_buf head = make_head();
+	struct snapshot_head got;
+	size_t fields = head.size - END_SIZE;
+	wire_buf_put(&head, "abcd", 4);
+	memmove(head.bytes + fields + 8, head.bytes + fields + 4, 32);
+	wire_put_u32(head.bytes + fields, 4);
+	wire_put_u32(head.bytes + 12, (uint32_t)head.size);
+	hash_again(&head);
+	CHECK(!snapshot_head_get(&got, head.bytes, head.size));
+	wire_buf_free(&head);
+	/* It is not the hash that the test makes wrong. */
+	head = make_head();
+	memset(head.bytes + head.size - 32, 0, 32);
+	CHECK(!snapshot_head_get(&got, head.bytes, head.size));
+	hash_again(&head);
+	CHECK(is_made_head(head.bytes, head.size));
+	wire_buf_free(&head);
+}
+
+static void
+test_version_1(void)
+{
+	struct wire_buf old = make_head(), again = {0}, good = make_head();
+	struct snapshot_head head;
+	old.size -= END_SIZE;
+	wire_put_u32(old.bytes + 8, 1);
+	wire_put_u32(old.bytes + 12, (uint32_t)old.size);
+	CHECK(is_made_head(old.bytes, old.size));
+	CHECK(snapshot_head_get(&head, old.bytes, old.size));
+	snapshot_head_put(&again, &head);
+	CHECK(again.size == good.size && memcmp(again.bytes, good.bytes, good.size) == 0);
+	/* Versions that there are not, and one so large that it could not be written again. */
+	wire_put_u32(good.bytes + 8, 0);
+	CHECK(snapshot_head_size(good.bytes) == 0);
+	wire_put_u32(good.bytes + 8, SNAPSHOT_VERSION + 1);
+	CHECK(snapshot_head_size(good.bytes) == 0);
+	wire_put_u32(old.bytes + 12, SNAPSHOT_HEAD_MAX - END_SIZE);
+	CHECK(snapshot_head_size(old.bytes) == SNAPSHOT_HEAD_MAX - END_SIZE);
+	wire_put_u32(old.bytes + 12, SNAPSHOT_HEAD_MAX - END_SIZE + 1);
+	CHECK(snapshot_head_size(old.bytes) == 0);
+	wire_buf_free(&old);
+	wire_buf_free(&again);
+	wire_buf_free(&good);
+}
+
+int
+main(void)
+{
+	seal_init();
+	check_run("snapshot: a head with any byte changed to any other is refused", test_each_byte);
+	check_run("snapshot: a head that is shorter or longer is refused, whatever size it states", test_each_size);
+	check_run("snapshot: a head with fields that this version does not know is refused", test_further_fields);
+	check_run("snapshot: a head of version 1 is read, and written as the present version", test_version_1);
+	return check_done();
+}
