@@ -347,3 +347,42 @@ first_is() { has_status "$1" first "$2"; } # DIR INDEX
 	[ "$status" -eq 4 ]
 	[[ $output == *'first available index is 101'* ]]
 }
+
+@test "snapshot: ⚠ one whose file is gone is reported and stands for nothing: the log keeps its entries until it is back" {
+	filled "$D" 100 1MiB
+	[ "$(snapshot add "$D/run/log" 100 "$S/state")" = '1 100 ' ]
+	mv "$D"/data/snapshots/*100-1.snapshot "$S/away"
+	wait_until 10 said "$D" 'lvl=error .*ev=snapshot .*100-1.snapshot.*take a new snapshot'
+	run snapshot find "$D/run/log"
+	[[ $output == '0 '* ]]
+	entries "$D" 101 30000
+	# The timer that empties the write-ahead log of a quiet node has planned what to cut before that.
+	wait_until 20 has_status "$D" wal_bytes 0
+	log_status "$D"
+	[ "$(value first)" = 1 ]
+	[ "$(value log_bytes)" -gt 1100000 ]
+	mv "$S/away" "$D/data/snapshots/00000000000000000100-1.snapshot"
+	entries "$D" 30101 10
+	wait_until 10 first_is "$D" 101
+}
+
+@test "snapshot: ⚠ a lost folder of snapshots is an error for readers, not a crash, and a new snapshot makes it again" {
+	filled "$D" 2000 64KiB
+	first_past() { beyond "$D" first 400; }
+	[ "$(snapshot add "$D/run/log" 500 "$S/state")" = '1 500 ' ]
+	wait_until 10 first_past
+	rm -r "$D/data/snapshots"
+	wait_until 10 said "$D" 'lvl=error .*ev=snapshot .*take a new snapshot'
+	# Raft-fsm and the other nodes hear that there is none, and raft-logd goes on.
+	run snapshot find "$D/run/log"
+	[[ $output == '0 '* ]]
+	entries "$D" 2001 3000
+	log_status "$D"
+	[ "$(value first)" = 501 ]
+	[ "$(snapshot add "$D/run/log" 4000 "$S/state")" = '1 4000 ' ]
+	wait_until 10 first_is "$D" 4001
+	logd_kill
+	logd_start "$D"
+	run snapshot find "$D/run/log"
+	[[ $output == '1 4000 '* ]]
+}

@@ -114,3 +114,41 @@ supervised() {
 	more after
 	for n in $(nodes | grep -vx "$V2"); do wait_until 30 same "$BATS_TEST_TMPDIR/want" "$CLUSTER/$n/out"; done
 }
+
+# rid NODE: its raft-logd ended by itself with 74 after its directory was removed.
+rid() {
+	local status=0
+	wait_until 10 gone "$(daemon_pid "$1" logd)"
+	wait "$(daemon_pid "$1" logd)" || status=$?
+	[ "$status" = 74 ]
+	grep -q 'ev=exit status=74' "$CLUSTER/$1/logd.log"
+}
+
+@test "⚠ rm -rf of a data directory: raft-logd ends with 74, on a follower and on a leader, and the others go on" {
+	first=$V second=
+	rm -rf "$DATA"
+	more removed
+	rid "$first"
+	run timeout 20 raft-logd -c "$CLUSTER/$first/raft.yaml"
+	[ "$status" -eq 78 ]
+	[[ $output == *'join under a new id'* ]]
+	# Two of three are left: without the leader's log nothing is committed any more, and nothing is lost.
+	wait_leader
+	second=$(leader)
+	third=$(nodes | grep -vxe "$first" -e "$second")
+	wait_until 30 same "$BATS_TEST_TMPDIR/want" "$CLUSTER/$third/out"
+	rm -rf "$CLUSTER/$second/data"
+	run timeout 30 raft-append -t 3s -c "$CLUSTER/$third/raft.yaml" <<<'too late'
+	[ "$status" -ne 0 ]
+	rid "$second"
+	run tail_all "$third"
+	[[ $output != *'too late'* ]]
+}
+
+@test "⚠ rm -rf of the data directories of all nodes: nothing is acknowledged after that" {
+	rm -rf "$CLUSTER"/n?/data
+	run timeout 30 raft-append -t 3s -c "$CLUSTER/$V/raft.yaml" <<<'nowhere'
+	echo "$status $output"
+	[ "$status" -ne 0 ]
+	for n in $(nodes); do rid "$n"; done
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
-# Disks that fail and disks that are full, in a cluster.
+# Disks that fail, disks that are full, and a directory that is moved away, in a cluster.
 
 load helper
 
@@ -80,3 +80,35 @@ feed() {
 	all_out "$BATS_TEST_TMPDIR/want"
 	[ "$(status "$v" log full)" = false ]
 }
+
+@test "⚠ a sole voter's data directory moved in a stream: all that was acknowledged is in it, and no more is acknowledged" {
+	cluster_init "$BATS_TEST_TMPDIR/c" 1
+	cluster_start
+	wait_leader
+	data=$CLUSTER/n1/data
+	spawn "$BATS_TEST_TMPDIR/err" sh -c "seq 10000000 | timeout 120 raft-append -t 3s -w 64 -c '$CLUSTER/n1/raft.yaml' 2>&1"
+	feeder=$SPAWNED
+	streaming() { [ "$(status n1 log commit)" -gt 5000 ]; }
+	wait_until 30 streaming
+	mv "$data" "$CLUSTER/n1/elsewhere"
+	logd=$(daemon_pid n1 logd)
+	wait_until 10 gone "$logd"
+	ended=0
+	wait "$logd" || ended=$?
+	[ "$ended" = 74 ]
+	run raft-logd -c "$CLUSTER/n1/raft.yaml"
+	[ "$status" -eq 78 ]
+	ended=0
+	wait "$feeder" || ended=$?
+	cat "$BATS_TEST_TMPDIR/err"
+	[ "$ended" != 0 ]
+	acknowledged=$(sed -n 's/.*: committed \([0-9]*\),.*/\1/p' "$BATS_TEST_TMPDIR/err")
+	[ "$acknowledged" -gt 1000 ]
+	mv "$CLUSTER/n1/elsewhere" "$data"
+	daemon_start n1 logd
+	wait_until 20 wait_all
+	tail_all n1 >"$BATS_TEST_TMPDIR/lines"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/lines")" -ge "$acknowledged" ]
+	head -n "$acknowledged" "$BATS_TEST_TMPDIR/lines" | cmp - <(seq "$acknowledged")
+}
+wait_all() { ctl n1 -t 5s wait; }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A transaction's end: state, COMMIT, mark. */
+/* A transaction's end: state, COMMIT, mark, and that all of it has a name. */
 #include "commit.h"
 
 #include <string.h>
@@ -56,6 +56,7 @@ commit_end(struct logd *logd, struct db_state *state, const struct commit_log *l
 	if (result == DB_OK) {
 		struct mark_note note = note_of(logd);
 		mark_write(&logd->mark, &note);
+		place_check(logd);
 	}
 	return result;
 }
@@ -68,6 +69,7 @@ commit_settle(struct logd *logd, struct db_state *state, const struct commit_log
 		    logd->daemon.conf->node.data);
 	struct mark_note note = note_of(logd);
 	mark_settle(&logd->mark, logd->daemon.conf->node.data, &note);
+	place_check(logd);
 }
 
 void

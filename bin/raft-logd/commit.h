@@ -5,7 +5,7 @@
  *   commit_begin; db_...put; commit_end
  *
  * commit_end counts the transaction, stores the state with it, commits, and then
- * writes the mark.  Only after that may anything be acknowledged.
+ * writes the mark and checks that the files have names (place.h).  Only after that may anything be acknowledged.
  */
 #ifndef LOGD_COMMIT_H
 #define LOGD_COMMIT_H

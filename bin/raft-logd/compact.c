@@ -25,7 +25,7 @@ static uint64_t
 allowed(const struct logd *logd, bool forced)
 {
 	const struct snapshot *newest = logd->snapshots.newest;
-	uint64_t upto = newest ? newest->head.pos.index : 0;
+	uint64_t upto = newest && snapshot_intact(newest) ? newest->head.pos.index : 0;
 	if (forced)
 		return upto;
 	return lesser(lesser(upto, snapshots_pinned(logd)), db_cursor_least(logd->db));

@@ -172,6 +172,7 @@ head_come(struct logd *logd, struct incoming *in)
 	seal_stream_begin(&in->stream);
 	if (file[0] == '\0')
 		return NULL;
+	snapshots_folder(logd);
 	in->fd = open(in->path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	return in->fd < 0 ? "its file cannot be made" : NULL;
 }

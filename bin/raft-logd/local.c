@@ -250,6 +250,8 @@ local_take_path(struct logd *logd, struct peer *peer, const uint8_t *body, size_
 	char path[SNAPSHOT_PATH_SIZE + 64];
 	if (!msg_snap_path_get(&m, body, size))
 		return false;
+	/* It may have been deleted; where it cannot be made, the writer gets the error. */
+	snapshots_folder(logd);
 	snprintf(path, sizeof path, "%s/new-%016llx-%llu", logd->snapshots.folder,
 	    (unsigned long long)logd->start_number, (unsigned long long)++logd->snapshots.paths);
 	msg_snap_path_reply_put(conn_out(peer->conn), &(struct msg_snap_path_reply){m.request, wire_text(path)});

@@ -10,6 +10,7 @@
 #include "door.h"
 #include "elector.h"
 #include "mark.h"
+#include "place.h"
 #include "rlog.h"
 #include "sessions.h"
 #include "snapshot.h"
@@ -42,6 +43,7 @@ struct logd {
 	uint64_t start_number;
 	struct writer writer;
 	struct elector elector;
+	struct place place;
 	struct space space;
 	struct door door;
 	struct tick tick;

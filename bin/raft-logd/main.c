@@ -104,6 +104,7 @@ main(int argc, char **argv)
 		accept_loss(&logd);
 	if (logd.recover_alone)
 		recover_alone(&logd);
+	place_watch(&logd);
 	tick_init(&logd);
 	space_init(&logd);
 	writer_drop(&logd);

@@ -105,6 +105,28 @@ open_file(struct snapshot *s)
 	return s->fd >= 0;
 }
 
+bool
+snapshot_intact(const struct snapshot *s)
+{
+	struct stat st, held;
+	if (s->file[0] == '\0')
+		return true;
+	if (lstat(s->path, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != s->head.file_size)
+		return false;
+	return s->fd < 0 || (fstat(s->fd, &held) == 0 && held.st_dev == st.st_dev && held.st_ino == st.st_ino);
+}
+
+void
+snapshots_look(struct logd *logd)
+{
+	const struct snapshot *newest = logd->snapshots.newest;
+	bool lost = newest && !snapshot_intact(newest);
+	if (lost && !logd->snapshots.lost)
+		log_error("snapshot", "file=%s why=%s", log_q(newest->path),
+		    log_q("the file was deleted or changed: put it back, or take a new snapshot before this node is restarted"));
+	logd->snapshots.lost = lost;
+}
+
 /* NULL: it is as its head says. */
 static const char *
 file_wrong(struct snapshot *s)
@@ -164,6 +186,12 @@ remove_unnamed(const struct logd *logd)
 		closedir(folder);
 }
 
+bool
+snapshots_folder(const struct logd *logd)
+{
+	return mkdir(logd->snapshots.folder, 0700) == 0 || errno == EEXIST;
+}
+
 static void
 make_folder(struct logd *logd)
 {
@@ -171,7 +199,7 @@ make_folder(struct logd *logd)
 	struct snapshots *s = &logd->snapshots;
 	if ((size_t)snprintf(s->folder, sizeof s->folder, "%s/snapshots", data) >= sizeof s->folder)
 		daemon_die(EXIT_CONFIG, "%.128s...: the path of the data directory is too long", data);
-	if (mkdir(s->folder, 0700) < 0 && errno != EEXIST)
+	if (!snapshots_folder(logd))
 		daemon_die(EXIT_IO, "%s: cannot make the folder: %s", s->folder, strerror(errno));
 	if (!file_sync_folder(data))
 		daemon_die(EXIT_IO, "%s: cannot sync the folder: %s", data, strerror(errno));

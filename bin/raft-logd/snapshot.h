@@ -38,8 +38,11 @@ struct snapshots {
 	uint64_t paths;            /* given out */
 	uint64_t compacted;        /* entries, since the start */
 	bool warned;               /* that `keep` cuts the log */
+	bool lost;                 /* reported: the file of the newest one is not there */
 };
 
+/* The folder, where there is none. False: see errno. */
+bool snapshots_folder(const struct logd *logd);
 /* Makes the folder, loads the newest one and looks at its file, removes what nobody names. */
 void snapshots_load(struct logd *logd);
 /* Takes the bytes of a head over.  NULL when they are none. */
@@ -51,6 +54,10 @@ void snapshot_unref(struct snapshot *snapshot);
 enum db_result snapshot_put(struct logd *logd, const struct snapshot *snapshot);
 /* It is in the database: the newest one from now on.  Takes the reference over. */
 void snapshots_take(struct logd *logd, struct snapshot *snapshot);
+/* False: its file was deleted, replaced or changed since; what it stands for must stay in the log. */
+bool snapshot_intact(const struct snapshot *snapshot);
+/* Once a second: a file that is lost is reported, once. */
+void snapshots_look(struct logd *logd);
 /* The total size of the stream. */
 uint64_t snapshot_stream_size(const struct snapshot *snapshot);
 /* The lowest place that an opened snapshot stands for; UINT64_MAX: none is open. */
