@@ -6,6 +6,7 @@ load helper
 bats_require_minimum_version 1.5.0
 
 G=$ROOT/t/golden
+export PYTHONDONTWRITEBYTECODE=1
 
 setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 teardown() { stop_all; }
@@ -43,6 +44,18 @@ used() { cp -R "$G/database-2" "$1"; }
 	golden fields "$G/messages-1.txt" >list
 	sort_messages() { awk '/^[^ ]/ { n = $2 } { printf "%d\t%d\t%s\n", n, NR, $0 }' "$1" | sort -k1,1n -k2,2n | cut -f3; }
 	diff -u <(sort_messages list) <(sort_messages page)
+}
+
+@test "golden: what is wrong by one byte is found, in a file and in a dialogue" {
+	sed '0,/^\t0001 /s//\t0002 /' "$G/messages-1.txt" >wrong
+	run ! golden check wrong
+	[[ $output == *': number u16 1 '*' is 0001, not 0002' ]]
+	used n1
+	logd n1
+	sed '0,/^\t000000000000000c  \(.*seen.*\) 12/s//\t000000000000000d  \1 13/' "$G/talk-logd-restart-1.txt" >wrong
+	golden check wrong
+	run ! golden play n1/run wrong
+	[[ $output == *': seen is 000000000000000c, not 000000000000000d' ]]
 }
 
 # ---------------------------------------------------------- the messages

@@ -56,7 +56,7 @@ class Model:
 
     def __init__(self, talk, cluster):
         self.entries, self.commit, self.cursors, self.truncations = [None], (0, 0), {}, 0
-        self.chains = [cluster]
+        self.chains, self.snapshot = [cluster], None
         for case in golden.read(talk):
             fields = {f.name: (f, data) for f, data in case.top()} if case.words[0].endswith(">") else {}
             if case.words[-1] == "log_write":
@@ -66,7 +66,7 @@ class Model:
                 self.commit = struct.unpack(">QQ", fields["commit"][0].data)
             elif case.words[-1] == "cursor_set":
                 self.cursors[fields["name"][0].data[2:].decode()] = self.number(fields, "index")
-            elif case.words[-1] == "snap_add" and "snapshot" not in self.__dict__:
+            elif case.words[-1] == "snap_add" and self.snapshot is None:
                 self.snapshot = self.number(fields, "index")
 
     @staticmethod

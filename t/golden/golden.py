@@ -8,7 +8,6 @@ fields FILE               name, number and fields of each message
 bytes FILE [CASE]         the bytes of the case of that name; of all, one after the other
 play RUN FILE [NAME=TEXT] plays a dialogue with the sockets in the run directory; the text is a variable of that name
 """
-import errno
 import json
 import os
 import re
@@ -17,7 +16,7 @@ import struct
 import sys
 import time
 
-INTEGERS = {"u8": ">B", "flag": ">B", "u16": ">H", "u32": ">I", "u64": ">Q", "u64le": "<Q"}
+INTEGERS = {"u8": ">B", "flag": ">B", "u16": ">H", "u32": ">I", "u64": ">Q"}
 SIZES = {"id": 32, "sid": 16, "run": 16, "hash": 32, "key": 32}
 LINE = re.compile(r"\t(\S+)(?:\s+(\S+)\s+(\S+)(?:\s+(.*))?)?")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -236,9 +235,6 @@ class Talk:
         self.conns[name].settimeout(TIMEOUT)
         self.have[name] = b""
 
-    def close(self, name):
-        self.conns.pop(name).close()
-
     def write(self, source, name, variable):
         """The bytes of a case to the path that a text named."""
         with open(self.variables[variable][2:].decode(), "wb") as out:
@@ -265,8 +261,9 @@ class Talk:
     def match(self, case, frame):
         at, known = 0, dict(self.variables)
         for field in case.fields:
-            part = frame[at : at + field.size(frame[at:])]
-            at += len(part)
+            size = field.size(frame[at:])
+            part = frame[at : at + size]
+            at += size
             expected = field.data
             if field.name == "frame_size" and field.variable:
                 expected = struct.pack(">I", len(frame) - 4)
@@ -281,14 +278,14 @@ class Talk:
 
     def play(self, case):
         word, rest = case.words[0], case.words[1:]
-        if word in ("connect", "listen", "accept", "close", "write"):
+        if word in ("connect", "listen", "accept", "write"):
             getattr(self, word)(*rest)
         elif word.endswith(">"):
             self.conns[word[:-1]].sendall(case.data(self.variables))
         elif word.endswith("<"):
-            wrong = self.match(case, self.frame(word[:-1]))
-            while wrong and rest[-1] == "later":
-                wrong = self.match(case, self.frame(word[:-1]))
+            frame = self.frame(word[:-1])
+            while (wrong := self.match(case, frame)) and frame and rest[-1] == "later":
+                frame = self.frame(word[:-1])
             if wrong:
                 raise Wrong(wrong)
         else:
