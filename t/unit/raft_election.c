@@ -52,6 +52,21 @@ test_vote_durable(void)
 }
 
 static void
+test_vote_in_known_term(void)
+{
+	struct rig rig;
+
+	follower(&rig, 1);
+	rig.hold_writes = true;
+	rig_vote_request(&rig, 2, 1, false, (struct raft_pos){1, 1});
+	CHECK(rig.writes_count == 1 && raft_id_equal(&rig.writes[0].w.vote, &(struct raft_id){"n2"}));
+	CHECK(rig_find(&rig, RAFT_MSG_VOTE_REPLY, 2) == NULL);
+	rig_store_all(&rig);
+	CHECK(rig_find(&rig, RAFT_MSG_VOTE_REPLY, 2)->vote_reply.granted);
+	rig_free(&rig);
+}
+
+static void
 test_term_and_vote_together(void)
 {
 	struct rig rig;
@@ -83,6 +98,39 @@ test_vote_kept_in_term(void)
 	rig_vote_request(&rig, 3, 3, false, (struct raft_pos){9, 3});
 	CHECK(!rig_find(&rig, RAFT_MSG_VOTE_REPLY, 3)->vote_reply.granted);
 	CHECK(raft_id_equal(&rig.disk.vote, &(struct raft_id){"n2"}));
+	rig_free(&rig);
+}
+
+/* A follower votes for no other in its term, nor when it has lost its leader. */
+static void
+refuses_another(struct rig *rig)
+{
+	CHECK(rig_status(rig).role == RAFT_FOLLOWER);
+	until_trial(rig);
+	rig_vote_request(rig, 3, rig_status(rig).term, false, (struct raft_pos){9, 1});
+	CHECK(!rig_find(rig, RAFT_MSG_VOTE_REPLY, 3)->vote_reply.granted);
+	CHECK(raft_id_equal(&rig->disk.vote, &(struct raft_id){"n1"}));
+}
+
+static void
+test_own_vote_kept(void)
+{
+	struct rig rig;
+	uint64_t term;
+
+	follower(&rig, 1);
+	until_trial(&rig);
+	term = rig_status(&rig).term + 1;
+	rig_vote_reply(&rig, 2, term, true, true);
+	CHECK(rig_status(&rig).role == RAFT_CANDIDATE);
+	rig_append(&rig, 2, term, (struct raft_pos){1, 1}, term, 0, 1);
+	refuses_another(&rig);
+	rig_free(&rig);
+	rig_new(&rig, 3);
+	rig_elect(&rig);
+	for (int i = 0; i < 100 && rig_status(&rig).role == RAFT_LEADER; i++)
+		rig_time(&rig, 50);
+	refuses_another(&rig);
 	rig_free(&rig);
 }
 
@@ -274,6 +322,27 @@ test_learner(void)
 	      rig.sent_count == 0);
 	rig_vote_request(&rig, 2, 5, false, (struct raft_pos){1, 1});
 	CHECK(rig_find(&rig, RAFT_MSG_VOTE_REPLY, 2)->vote_reply.granted);
+	rig_free(&rig);
+}
+
+static void
+test_learner_no_vote(void)
+{
+	struct rig rig;
+
+	rig_init(&rig, 1, 4);
+	rig.config = rig_config(4, 2, false); /* n3 and n4 learn */
+	rig_start(&rig);
+	until_trial(&rig);
+	CHECK(rig_count(&rig, RAFT_MSG_VOTE) == 1 && rig_find(&rig, RAFT_MSG_VOTE, 2) != NULL);
+	rig_vote_reply(&rig, 3, rig_status(&rig).term + 1, true, true);
+	rig_vote_reply(&rig, 4, rig_status(&rig).term + 1, true, true);
+	CHECK(rig_status(&rig).role == RAFT_PRE_CANDIDATE);
+	rig_vote_reply(&rig, 2, rig_status(&rig).term + 1, true, true);
+	CHECK(rig_status(&rig).role == RAFT_CANDIDATE);
+	rig_vote_reply(&rig, 3, rig_status(&rig).term, false, true);
+	rig_vote_reply(&rig, 4, rig_status(&rig).term, false, true);
+	CHECK(rig_status(&rig).role == RAFT_CANDIDATE);
 	rig_free(&rig);
 }
 
@@ -771,8 +840,12 @@ main(void)
 	check_run(
 	    "A1: a vote leaves only once it is durable, and is given once a term, over restarts",
 	    test_vote_durable);
+	check_run("A1: a vote in a term that is already known is durable before it leaves",
+	    test_vote_in_known_term);
 	check_run("A2: term and vote are one write", test_term_and_vote_together);
 	check_run("A3: the vote is cleared only when the term rises", test_vote_kept_in_term);
+	check_run("A3: a candidate and a leader that become followers keep their own vote",
+	    test_own_vote_kept);
 	check_run("A4: to follow a leader is not to vote for it", test_leader_is_no_vote);
 	check_run("A5: one peer's vote counts once", test_one_peer_counts_once);
 	check_run("A6: votes of an old term are ignored", test_old_votes_ignored);
@@ -783,6 +856,8 @@ main(void)
 	check_run("a vote goes to the later last term, then to the longer log", test_up_to_date);
 	check_run("A10: a vote is granted again to the same candidate", test_grant_again);
 	check_run("A11: a learner never stands, and votes if asked", test_learner);
+	check_run("A11: a learner is asked for no vote, and its vote elects nobody",
+	    test_learner_no_vote);
 	check_run(
 	    "A11: a learner's acknowledgement is no part of a majority", test_learner_no_quorum);
 	check_run("A12: election timeouts differ, whatever the seed", test_timeouts_differ);
