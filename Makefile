@@ -68,7 +68,7 @@ $(B)/obj/%.o: %.c | $(B)/deps-build
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 .PHONY: unit units tools
-tools: $(TOOLS:%=$(B)/t/%)
+tools: $(TOOLS:%=$(B)/t/%) $(B)/t/record.so
 units: $(UNITS:%=$(B)/t/%)
 unit: $(UNITS:%=$(B)/t/%)
 	@t/unit/run $^
@@ -113,6 +113,7 @@ help:
 	@echo 'coverage   branches of the core that its tests take, a line a file'
 	@echo 'mutants    planted bugs in the core: each must be found by its test; mutants-tenth: those of the day'
 	@echo 'fuzz       every decoder, SECONDS=n each'
+	@echo 'powerloss  raft-logd and raft-kv on disks that a loss of power leaves: SEEDS=n of COUNT=n disks each'
 	@echo 'bench      throughput and latency of three nodes, and of raft-fsm: figures, no verdict'
 	@echo 'partitions longer network faults, in namespaces and through a relay'
 	@echo 'clean      remove $(B)'
@@ -172,6 +173,18 @@ fuzz-short: fuzz-build
 .PHONY: partitions
 partitions: $(B)/deps-check all tools
 	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t timeout -k 30 1200 bats t/partitions-*.bats
+
+# Power loss: the recorder, and disks by the thousand (t/powerloss).
+SEEDS ?= 20
+COUNT ?= 200
+$(B)/t/record.so: t/powerloss/record.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -fPIC -shared -o $@ $<
+.PHONY: powerloss
+powerloss: $(B)/deps-check all tools
+	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t t/powerloss/run --seeds $(SEEDS) --count $(COUNT) --keep $(B)/powerloss
+	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t t/powerloss/run --seeds $(SEEDS) --count $(COUNT) --damage --keep $(B)/powerloss \
+		appends snapshots received first migration
 
 # Figures, a logfmt line each.
 .PHONY: bench
