@@ -54,10 +54,15 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 	powerloss --seeds 2 --count 40 migration
 }
 
+@test "power loss: raft-kv -D holds what it called durable, also what a killed process had not synced (H18)" {
+	powerloss --seeds 6 --count 60 kv
+}
+
 # ------------------------------------------------------- the rig itself
 
 @test "power loss: ⚠ the rig finds synchronous=OFF, which loses what was acknowledged (H4)" {
 	finds 'none of those|it recovers|ends with' --drop 'data/log.db*' appends
+	finds 'called durable' --drop 'data/kv.db*' kv
 }
 
 @test "power loss: ⚠ the rig finds that a snapshot of a leader is not synced (E3)" {
@@ -78,4 +83,8 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 
 @test "power loss: ⚠ the rig finds a truncation that is counted late" {
 	finds 'appends: .*it recovers' --program "$(faulty truncation-counted-late)" appends
+}
+
+@test "power loss: the rig finds that a raft-kv does not sync what it inherits" {
+	finds 'called durable' --seeds 10 --count 100 --program "$(faulty inherited-not-synced)" kv
 }

@@ -6,10 +6,13 @@
  * may succeed and still lack what the failed one had.
  */
 #include <err.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../lib/unix/exit.h"
 #include "store.h"
@@ -268,6 +271,8 @@ open_file(struct durable *durable)
 	    durable->path, &durable->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
 	must(durable->sqlite != NULL);
 	check(durable, code);
+	/* Before the first read: then the write-ahead log needs no shared index file. */
+	run(durable, "PRAGMA locking_mode = EXCLUSIVE");
 	/* The first read: a file of another kind shows here. */
 	if (sqlite3_exec(durable->sqlite, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL) == SQLITE_NOTADB)
 		errx(EXIT_CONFIG, "%s: is no database of raft-kv: name another file", durable->path);
@@ -293,6 +298,30 @@ check_ours(const struct durable *durable)
 		errx(EXIT_CONFIG, "%s: is no database of raft-kv: name another file", durable->path);
 }
 
+static void
+sync_path(const char *path, int flags)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+	if (fd < 0 || fsync(fd) < 0)
+		err(EXIT_IO, "%s: cannot be synced", path);
+	close(fd);
+}
+
+/*
+ * A process that was killed may have left a transaction that it had not synced.  SQLite reads it
+ * and does not sync it either, so this is done before its index is reported as durable.
+ */
+static void
+sync_inherited(const struct durable *durable)
+{
+	char *path = malloc(strlen(durable->path) + sizeof "-wal");
+	must(path != NULL);
+	sprintf(path, "%s-wal", durable->path);
+	sync_path(path, 0);
+	sync_path(dirname(path), O_DIRECTORY);
+	free(path);
+}
+
 struct store *
 durable_new(const char *path)
 {
@@ -305,6 +334,7 @@ durable_new(const char *path)
 	set_pragmas(durable);
 	make_tables(durable);
 	check_ours(durable);
+	sync_inherited(durable);
 	for (int i = 0; i < STATEMENTS_COUNT; i++)
 		check(durable,
 		    sqlite3_prepare_v2(durable->sqlite, statement_texts[i], -1, &durable->statements[i], NULL));
