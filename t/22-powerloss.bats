@@ -58,6 +58,10 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 	powerloss --seeds 6 --count 60 kv
 }
 
+@test "power loss: ⚠ with one damaged row no vote is given twice, and no entry is another" {
+	powerloss --damage --seeds 2 --count 60 appends snapshots received
+}
+
 # ------------------------------------------------------- the rig itself
 
 @test "power loss: ⚠ the rig finds synchronous=OFF, which loses what was acknowledged (H4)" {
@@ -85,6 +89,91 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 	finds 'appends: .*it recovers' --program "$(faulty truncation-counted-late)" appends
 }
 
+@test "power loss: ⚠ the rig finds that the mark of another boot is believed" {
+	finds 'for its last, recovering 1' --damage --program "$(faulty mark-of-another-boot)" appends
+}
+
 @test "power loss: the rig finds that a raft-kv does not sync what it inherits" {
 	finds 'called durable' --seeds 10 --count 100 --program "$(faulty inherited-not-synced)" kv
+}
+
+# ------------------------------------------------------------- the mark
+
+# booted ID: raft-logd starts as on a machine with that boot id.
+booted() {
+	echo "$1" >"$BATS_TEST_TMPDIR/boot_id"
+	logd_start "$D" env LD_PRELOAD="$TBIN/record.so" POWERLOSS_BOOT_ID="$BATS_TEST_TMPDIR/boot_id"
+}
+one=11111111-2222-3333-4444-555555555555
+two=11111111-2222-3333-4444-666666666666
+
+# voted: n1 has voted for n2 in term 7, then its database loses the vote.
+voted() {
+	logd_make "$D"
+	booted "$one"
+	tell "$D" <<<$'hello A elector\nwrite A number=1 term=7 vote=n2 first=1 count=2 eterm=6\nstored A 1'
+	logd_stop
+	timeout 10 sqlite3 "$D/data/log.db" "UPDATE meta SET value = 'n3' WHERE key = 'vote'"
+}
+
+@test "logd: ⚠ a damaged vote is taken from the mark only if that is of this boot" {
+	voted
+	cp -a "$D/data" "$D/copy"
+	booted "$one"
+	run tell "$D" <<<'hello A elector'
+	[[ $output == *'state term=7 vote=n2 last=2 last_term=6 commit=0 recovering=1 mark_valid=1 full=0 mark_term=7'* ]]
+	logd_stop
+	rm -r "$D/data"
+	mv "$D/copy" "$D/data"
+	booted "$two"
+	run tell "$D" <<<'hello A elector'
+	[[ $output == *'state term=7 vote=n2 last=2 last_term=6 commit=0 recovering=1 mark_valid=0 full=0 mark_term=7'* ]]
+	# What is not known stays unknown, also when the next mark is of this boot.
+	logd_stop
+	timeout 10 sqlite3 "$D/data/log.db" "UPDATE meta SET value = 'n3' WHERE key = 'vote'"
+	booted "$two"
+	run tell "$D" <<<'hello A elector'
+	[[ $output == *'recovering=1 mark_valid=0'* ]]
+}
+
+@test "logd: ⚠ an old copy of the database beside a mark of another boot: the last vote is not known" {
+	logd_make "$D"
+	booted "$one"
+	logd_stop
+	cp "$D/data/log.db" "$D/yesterday"
+	booted "$one"
+	tell "$D" <<<$'hello A elector\nwrite A number=1 term=7 vote=n2 first=1 count=2\nstored A 1'
+	logd_stop
+	rm "$D/data/log.db-wal"
+	mv "$D/yesterday" "$D/data/log.db"
+	booted "$two"
+	run tell "$D" <<<'hello A elector'
+	[[ $output == *'state term=7 vote=n2 last=0 last_term=0 commit=0 recovering=1 mark_valid=0 full=0 mark_term=7'* ]]
+}
+
+# old_mark: as a raft-logd wrote it that did not know of boots.
+old_mark() {
+	python3 - "$D/data/mark" <<-'PY'
+		import sys
+		mark = open(sys.argv[1], "rb").read()
+		with open(sys.argv[1], "wb") as file:
+		    file.write(mark[:176] + bytes(4096 - 176) + mark[4096:4096 + 176])
+	PY
+}
+
+@test "logd: a mark without a boot id is read, and counts as one of another boot" {
+	voted
+	old_mark
+	cp -a "$D/data" "$D/copy"
+	booted "$one"
+	run tell "$D" <<<'hello A elector'
+	[[ $output == *'state term=7 vote=n2 '*'recovering=1 mark_valid=0 full=0 mark_term=7'* ]]
+	logd_stop
+	# Without damage nothing is amiss.
+	rm -r "$D/data"
+	mv "$D/copy" "$D/data"
+	timeout 10 sqlite3 "$D/data/log.db" "UPDATE meta SET value = 'n2' WHERE key = 'vote'"
+	booted "$one"
+	run tell "$D" <<<'hello A elector'
+	[[ $output == *'state term=7 vote=n2 last=2 last_term=6 commit=0 recovering=0'* ]]
 }

@@ -28,6 +28,7 @@ note_of(const struct logd *logd)
 	    .vote = logd->state.vote,
 	    .last = logd->rlog.last,
 	    .commit = logd->state.commit,
+	    .final = !logd->state.recovering || logd->state.mark_valid,
 	};
 	memcpy(note.chain, logd->rlog.chain, sizeof note.chain);
 	return note;

@@ -129,7 +129,7 @@ derive(struct logd *logd)
 		daemon_die(EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
 }
 
-/* What is stored may be of a longer log than is left. */
+/* What is stored, or was taken from the mark, may be of a longer log than is left, or of a shorter one. */
 static void
 load_commit(struct logd *logd)
 {
@@ -138,6 +138,9 @@ load_commit(struct logd *logd)
 	if (rlog_holds(rlog, rlog->commit))
 		return;
 	uint64_t index = rlog->commit.index < rlog->last.index ? rlog->commit.index : rlog->last.index;
+	/* What was cut off at the beginning was committed. */
+	if (index < rlog->before.index)
+		index = rlog->before.index;
 	log_warn("commit", "stored=%llu taken=%llu why=%s", (unsigned long long)rlog->commit.index,
 	    (unsigned long long)index, log_q("the log does not hold the entry that was committed last"));
 	rlog->commit = (struct raft_pos){index, rlog_term_at(rlog, index)};

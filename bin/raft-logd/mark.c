@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../lib/conf/text.h"
 #include "../../lib/seal/seal.h"
 #include "../../lib/unix/exit.h"
 #include "../../lib/unix/file.h"
@@ -17,12 +18,17 @@
 /*
  * A slot: magic 8 bytes, directory 16, transactions u64, truncations u64, term u64,
  * vote 32, last (index u64, term u64), commit (index u64, term u64), chain 32, checksum 32.
+ *
+ * After it: boot id 16, checksum 32 over all before.  A slot of an older raft-logd ends without them and counts as one
+ * without a boot id; an older raft-logd reads what it knows of a newer slot.
  */
 enum {
 	SLOTS_COUNT = 2,
 	SLOT_APART = 4096,
 	BODY_SIZE = 8 + MARK_DIRECTORY_SIZE + 3 * 8 + RAFT_ID_SIZE + 4 * 8 + MARK_HASH_SIZE,
-	SLOT_SIZE = BODY_SIZE + SEAL_HASH_SIZE
+	OLD_SIZE = BODY_SIZE + SEAL_HASH_SIZE,
+	BOOT_AT = OLD_SIZE,
+	SLOT_SIZE = OLD_SIZE + MARK_BOOT_SIZE + SEAL_HASH_SIZE
 };
 static const char magic[8] = {'r', 'a', 'f', 't', 'm', 'r', 'k', '1'};
 
@@ -55,6 +61,13 @@ get_u64(const uint8_t *at, uint64_t *value)
 	return at + 8;
 }
 
+/* The sum over all that is before it in the slot. */
+static void
+slot_sum(uint8_t sum[SEAL_HASH_SIZE], const uint8_t *slot, size_t size)
+{
+	seal_hash(sum, &(struct seal_part){slot, size}, 1);
+}
+
 static void
 slot_encode(uint8_t *out, const struct mark *mark, const struct mark_note *note)
 {
@@ -70,14 +83,28 @@ slot_encode(uint8_t *out, const struct mark *mark, const struct mark_note *note)
 	at = put_u64(at, note->commit.term);
 	at = put_bytes(at, note->chain, sizeof note->chain);
 	must(at == out + BODY_SIZE);
-	seal_hash(at, &(struct seal_part){out, BODY_SIZE}, 1);
+	slot_sum(at, out, BODY_SIZE);
+	memset(out + BOOT_AT, 0, MARK_BOOT_SIZE);
+	if (note->final)
+		memcpy(out + BOOT_AT, mark->boot, MARK_BOOT_SIZE);
+	slot_sum(out + BOOT_AT + MARK_BOOT_SIZE, out, BOOT_AT + MARK_BOOT_SIZE);
+}
+
+static bool
+slot_final(const struct mark *mark, const uint8_t slot[SLOT_SIZE])
+{
+	static const uint8_t none[MARK_BOOT_SIZE];
+	uint8_t sum[SEAL_HASH_SIZE];
+	slot_sum(sum, slot, BOOT_AT + MARK_BOOT_SIZE);
+	return memcmp(sum, slot + BOOT_AT + MARK_BOOT_SIZE, sizeof sum) == 0 &&
+	    memcmp(mark->boot, slot + BOOT_AT, MARK_BOOT_SIZE) == 0 && memcmp(mark->boot, none, MARK_BOOT_SIZE) != 0;
 }
 
 static bool
 slot_decode(struct mark_note *note, const struct mark *mark, const uint8_t *slot)
 {
 	uint8_t sum[SEAL_HASH_SIZE];
-	seal_hash(sum, &(struct seal_part){slot, BODY_SIZE}, 1);
+	slot_sum(sum, slot, BODY_SIZE);
 	const uint8_t *at = slot + sizeof magic;
 	if (memcmp(sum, slot + BODY_SIZE, sizeof sum) != 0 || memcmp(slot, magic, sizeof magic) != 0 ||
 	    memcmp(at, mark->directory, sizeof mark->directory) != 0)
@@ -91,6 +118,7 @@ slot_decode(struct mark_note *note, const struct mark *mark, const uint8_t *slot
 	at = get_u64(at, &note->commit.index);
 	at = get_u64(at, &note->commit.term);
 	memcpy(note->chain, at, sizeof note->chain);
+	note->final = slot_final(mark, slot);
 	return raft_id_valid(&note->vote);
 }
 
@@ -100,12 +128,12 @@ read_slots(struct mark *mark, struct mark_note *note)
 {
 	bool found = false;
 	for (unsigned i = 0; i < SLOTS_COUNT; i++) {
-		uint8_t slot[SLOT_SIZE];
-		struct mark_note one;
+		uint8_t slot[SLOT_SIZE] = {0};
+		struct mark_note one = {0};
 		ssize_t size = pread(mark->fd, slot, sizeof slot, (off_t)i * SLOT_APART);
 		if (size < 0)
 			die(mark, "cannot read the mark file");
-		if (size != SLOT_SIZE || !slot_decode(&one, mark, slot))
+		if (size < OLD_SIZE || !slot_decode(&one, mark, slot))
 			continue;
 		if (found && one.transactions <= note->transactions)
 			continue;
@@ -116,12 +144,31 @@ read_slots(struct mark *mark, struct mark_note *note)
 	return found;
 }
 
+/* All zero where there is none to read: then no mark is known to be of this boot. */
+static void
+read_boot(struct mark *mark)
+{
+	char text[64], digits[2 * MARK_BOOT_SIZE + 1];
+	size_t count = 0;
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text);
+	if (fd >= 0)
+		close(fd);
+	for (ssize_t i = 0; i < size && count < sizeof digits - 1; i++)
+		if (text[i] != '-' && text[i] != '\n')
+			digits[count++] = text[i];
+	digits[count] = '\0';
+	if (!text_hex_parse(mark->boot, sizeof mark->boot, digits))
+		memset(mark->boot, 0, sizeof mark->boot);
+}
+
 enum mark_found
 mark_open(struct mark *mark, const char *data, const uint8_t directory[MARK_DIRECTORY_SIZE], struct mark_note *note)
 {
 	memset(note, 0, sizeof *note);
 	memset(mark, 0, sizeof *mark);
 	memcpy(mark->directory, directory, sizeof mark->directory);
+	read_boot(mark);
 	snprintf(mark->path, sizeof mark->path, "%s/mark", data);
 	mark->fd = open(mark->path, O_RDWR | O_CLOEXEC);
 	if (mark->fd < 0 && errno == ENOENT)

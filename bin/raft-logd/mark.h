@@ -7,13 +7,16 @@
  * written in turn and in place after each commit and before its
  * acknowledgement.  Not synced on the way: after a loss of power it may lag,
  * and then shows less; it never shows what is not in the database.
+ *
+ * So where the database has lost its term and vote, those of the mark are the last ones only if
+ * it was written since the machine was booted.  A slot carries the boot id to tell that.
  */
 #ifndef LOGD_MARK_H
 #define LOGD_MARK_H
 
 #include "../../lib/raft/types.h"
 
-enum { MARK_HASH_SIZE = 32, MARK_DIRECTORY_SIZE = 16 };
+enum { MARK_HASH_SIZE = 32, MARK_DIRECTORY_SIZE = 16, MARK_BOOT_SIZE = 16 };
 
 struct mark_note {
 	uint64_t transactions;
@@ -23,6 +26,11 @@ struct mark_note {
 	struct raft_pos last;
 	struct raft_pos commit;
 	uint8_t chain[MARK_HASH_SIZE]; /* at last */
+	/*
+	 * No vote of this node is later than term and vote.  Written: the node knows that.  Read: it did, and
+	 * the mark is of this boot.
+	 */
+	bool final;
 };
 
 /* DAMAGED: neither slot is valid, or it belongs to another directory. */
@@ -32,6 +40,7 @@ struct mark {
 	int fd; /* -1: there is no file yet */
 	unsigned slot; /* to be written next */
 	uint8_t directory[MARK_DIRECTORY_SIZE];
+	uint8_t boot[MARK_BOOT_SIZE]; /* id of the present boot; all zero: not known */
 	char path[640];
 };
 

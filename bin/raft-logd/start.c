@@ -236,14 +236,18 @@ went_backwards(struct logd *logd, const struct mark_note *note)
 	return NULL;
 }
 
-/* Of database and mark, the newer term and its vote. */
+/* Of database and mark, the newer term and its vote; a lagging mark may even be older than the log. */
 static void
-take_newer_vote(struct db_state *state, const struct mark_note *note)
+take_newer_vote(struct db_state *state, const struct mark_note *note, uint64_t log_term)
 {
 	if (note->term > state->term || (note->term == state->term && !raft_id_none(&note->vote)))
 		state->vote = note->vote;
 	if (note->term > state->term)
 		state->term = note->term;
+	if (state->term >= log_term)
+		return;
+	state->term = log_term;
+	state->vote = (struct raft_id){0};
 }
 
 /* `recovering`, durably, before anything else. */
@@ -251,11 +255,11 @@ static void
 recover(struct logd *logd, const struct mark_note *note, const char *why)
 {
 	struct db_state state = logd->state;
-	bool valid = logd->mark_found == MARK_VALID;
-	take_newer_vote(&state, note);
-	state.mark_valid = valid && (!state.recovering || state.mark_valid);
+	take_newer_vote(&state, note, logd->rlog.last.term);
+	/* A mark of another boot may be older than a vote that the database has lost. */
+	state.mark_valid = note->final && (!state.recovering || state.mark_valid);
 	state.recovering = true;
-	if (valid && note->term > state.mark_term)
+	if (note->term > state.mark_term)
 		state.mark_term = note->term;
 	if (note->transactions > state.transactions)
 		state.transactions = note->transactions;
@@ -281,7 +285,6 @@ replace_state(struct logd *logd, const struct mark_note *note)
 	    .term = note->term,
 	    .vote = note->vote,
 	    .commit = note->commit,
-	    .mark_valid = true,
 	};
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The mark file: two slots.  First byte: bits 0 and 1, the slot's checksum is put right; then
+ * The mark file: two slots.  First byte: bits 0 and 1, the slot's checksums are put right; then
  * the slots, one after the other.
  */
 #include "../../bin/raft-logd/mark.h"
@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-enum { SLOT_APART = 4096, SLOT_SIZE = 8 + 16 + 24 + 32 + 32 + 32 + 32 };
+enum { SLOT_APART = 4096, OLD_SIZE = 8 + 16 + 24 + 32 + 32 + 32 + 32, SLOT_SIZE = OLD_SIZE + 16 + 32 };
 
 static const uint8_t directory[MARK_DIRECTORY_SIZE] = { 'd' };
 
@@ -25,6 +25,12 @@ static void
 path_of(char path[4096])
 {
 	snprintf(path, 4096, "%s/mark", fuzz_folder());
+}
+
+static void
+sum_put(uint8_t *slot, size_t end)
+{
+	seal_hash(slot + end - 32, &(struct seal_part){ slot, end - 32 }, 1);
 }
 
 static size_t
@@ -44,10 +50,11 @@ file_make(uint8_t file[SLOT_APART + SLOT_SIZE], const uint8_t *bytes, size_t siz
 			break;
 		memcpy(slot, from, taken);
 		end = i * SLOT_APART + taken;
-		if (flags & 1 << i)
-			seal_hash(slot + SLOT_SIZE - 32, &(struct seal_part){ slot, SLOT_SIZE - 32 }, 1);
-		if (flags & 1 << i)
-			end = i * SLOT_APART + SLOT_SIZE;
+		if ((flags & 1 << i) == 0)
+			continue;
+		sum_put(slot, OLD_SIZE);
+		sum_put(slot, SLOT_SIZE);
+		end = i * SLOT_APART + SLOT_SIZE;
 	}
 	return end;
 }
@@ -96,7 +103,7 @@ seeds(void)
 	path_of(path);
 	unlink(path);
 	must(mark_open(&mark, fuzz_folder(), directory, &note) == MARK_MISSING);
-	note = (struct mark_note){ .transactions = 5, .term = 2, .vote = { "n1" }, .last = { 4, 2 } };
+	note = (struct mark_note){ .transactions = 5, .term = 2, .vote = { "n1" }, .last = { 4, 2 }, .final = true };
 	mark_settle(&mark, fuzz_folder(), &note);
 	must(pread(mark.fd, file, sizeof file, 0) == (ssize_t)sizeof file);
 	memcpy(seed + 1, file, SLOT_SIZE);
