@@ -8,6 +8,17 @@ load helper
 setup() { cluster_init "$BATS_TEST_TMPDIR/c" 1; }
 teardown() { cluster_stop; }
 
+# peerd_start: until it accepts connections of others; its socket for raft-elect is there before that.
+peerd_start() {
+	local had
+	: >>"$CLUSTER/n1/peerd.log"
+	had=$(listened)
+	daemon_start n1 peerd
+	wait_until 10 listens_after "$had"
+}
+listened() { grep -c 'ev=listening' "$CLUSTER/n1/peerd.log" || :; }
+listens_after() { [ "$(listened)" -gt "$1" ]; }
+
 # rubbish PORT COUNT: connects so often, and sends whole messages of no kind until it is thrown out;
 # and then looks whether an honest one is still greeted.
 rubbish() {
@@ -31,8 +42,7 @@ rubbish() {
 
 @test "peerd: it closes a thousand connections in the middle of a message, and still takes others, and still stops" {
 	mkdir -p "$CLUSTER/n1/run"
-	daemon_start n1 peerd
-	wait_until 10 test -S "$CLUSTER/n1/run/peer"
+	peerd_start
 	port=$(sed -n 's/.*listen: .*:\([0-9]*\)$/\1/p' "$CLUSTER/n1/raft.yaml")
 	rubbish "$port" 1000
 	peer=$(daemon_pid n1 peerd)
@@ -45,8 +55,7 @@ rubbish() {
 	mkdir -p "$CLUSTER/n1/run"
 	port=$(sed -n 's/.*listen: .*:\([0-9]*\)$/\1/p' "$CLUSTER/n1/raft.yaml")
 	for _ in 1 2 3 4 5 6 7 8; do
-		daemon_start n1 peerd
-		wait_until 10 test -S "$CLUSTER/n1/run/peer"
+		peerd_start
 		had=$(grep -c 'ev=refused' "$CLUSTER/n1/peerd.log" || :)
 		rubbish "$port" 1000000 2>/dev/null 3>&- &
 		sender=$!
