@@ -1,12 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
-# shellcheck disable=SC2030,SC2031,SC2317
+# shellcheck disable=SC2030,SC2031,SC2034,SC2317
 # Keys that are replaced while the cluster runs, by the recipe of raft-peerd(8).
 # sanitize
 
 load helper
 load net
 bats_require_minimum_version 1.5.0
+# The restart of a raft-peerd is shorter.
+ELECTION_MS=2000
 
 setup() {
 	cluster_init "$BATS_TEST_TMPDIR/c" 3
@@ -112,6 +114,8 @@ connected() { [ "$(ctl "$1" -j status | jq -r --arg id "$2" '.peers[] | select(.
 		wait_until 20 connected "$n" "$F"
 	done
 	ctl "$P" key drop "$F" "$(key_of "$CLUSTER/$F/old.key")"
+	parted() { ! connected "$L" "$F"; }
+	wait_until 20 parted
 	had=$(received "$L" "$F")
 	for n in $(others "$F"); do
 		wait_until 20 refused "$n" "$F"

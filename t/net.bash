@@ -7,7 +7,8 @@
 # The nodes hang by a veth each on a hub, a namespace that routes; all faults are rules of nft in the hub.
 # A namespace lives as long as a process in it, so nothing outlives the suite, and nothing is made outside.
 
-ELECTION_MS=500
+# Longer than a process waits for its turn on a busy machine: an election is to be the fault's doing alone.
+ELECTION_MS=1000
 
 # within COUNT COMMAND...: polls for so many election timeouts until it succeeds.
 within() {
