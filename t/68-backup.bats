@@ -145,9 +145,40 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 	done
 }
 
+@test "init: a signal that ends it leaves nothing, or a complete node, and one that is ignored is ignored" {
+	local signal n none=0 status
+	interrupted() { # DISPOSITION SIGNAL N: at the Nth fsync
+		status=0
+		spawn "$BATS_FILE_TMPDIR/log" env "--$1-signal=$2" strace -f -qq -o /dev/null -e trace=fsync \
+			-e "inject=fsync:signal=SIG$2:when=$3" raft-init --restore "$GOOD" -N 2 r
+		wait "$SPAWNED" || status=$?
+	}
+	for signal in INT TERM HUP; do
+		for n in {3..40}; do
+			interrupted default "$signal" "$n"
+			[ "$status" -ne 0 ] || break
+			echo "$signal $n: $status"
+			[ "$status" -eq $((128 + $(kill -l "$signal"))) ]
+			if [ -e r ]; then
+				[ -s r/n1/data/identity ] && [ -s r/n2/data/identity ]
+				rm -r r
+			else
+				none=$((none + 1))
+			fi
+			only ''
+		done
+		[ "$n" -gt 10 ] && [ "$n" -lt 40 ]
+		rm -r r
+		interrupted ignore "$signal" 8
+		[ "$status" -eq 0 ] && [ -s r/n2/data/identity ]
+		rm -r r
+	done
+	[ "$none" -gt 30 ]
+}
+
 @test "init: kill -9 at any write, sync or rename leaves no half of a file under its name" {
 	timeout 20 raft-init --restore "$GOOD" -N 1 whole
-	local complete=0 call n
+	local call n
 	for call in write fsync renameat2; do
 		for n in {1..30}; do
 			local status=0

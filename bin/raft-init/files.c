@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,40 @@ struct made {
 	char *path;
 };
 static struct made *newest;
+
+/* ------- signals that end raft-init ---------------------------------------- */
+
+/* Those that are not ignored. */
+static sigset_t
+signals(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction old;
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaddset(&set, numbers[i]);
+	return set;
+}
+
+static void
+signals_wait(bool wait)
+{
+	sigset_t set = signals();
+	sigprocmask(wait ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+bool
+files_interrupted(void)
+{
+	sigset_t pending;
+	if (sigpending(&pending) < 0)
+		return false;
+	return sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP);
+}
+
+/* ------- files and folders ------------------------------------------------- */
 
 static bool
 fail(const char *path, const char *what, char *why)
@@ -74,13 +109,24 @@ files_lock(const char *path, char *why)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(path, "cannot be opened", why);
-	/* Held until the process ends. */
-	return flock(fd, LOCK_EX) == 0 || fail(path, "cannot be locked", why);
+	/* Held until the process ends.  Only waiting for it may be interrupted; what follows is removed first. */
+	signals_wait(true);
+	bool good = flock(fd, LOCK_EX | LOCK_NB) == 0;
+	if (!good && errno == EWOULDBLOCK) {
+		signals_wait(false);
+		good = flock(fd, LOCK_EX) == 0;
+		signals_wait(true);
+	}
+	return good || fail(path, "cannot be locked", why);
 }
 
 bool
 files_text(const char *path, const char *text, char *why)
 {
+	if (files_interrupted()) {
+		errno = EINTR;
+		return fail(path, "is not written", why);
+	}
 	if (!file_write_whole(path, text, strlen(text), 0644, FILE_NEW))
 		return fail(path, "cannot be written", why);
 	files_made(path);
@@ -104,4 +150,5 @@ files_keep(void)
 		free(made->path);
 		free(made);
 	}
+	signals_wait(false);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Files and folders made so that a power cut right after raft-init loses nothing of them, and
- * taken away again when raft-init fails half-way.
+ * removed when raft-init fails half-way or a signal ends it.  From files_lock on such a signal waits until
+ * files_undo or files_keep is done.
  *
  * Each function: false with one sentence in why (CONF_WHY_SIZE).
  */
@@ -17,6 +18,8 @@ bool files_folder(const char *path, mode_t mode, char *why);
 bool files_lock(const char *path, char *why);
 /* A new file with that text; refuses where one exists. */
 bool files_text(const char *path, const char *text, char *why);
+/* A signal waits: what takes long gives up. */
+bool files_interrupted(void);
 /* Somebody else made this file: it is to go too when raft-init fails. */
 void files_made(const char *path);
 /* fsync of a folder, for the names in it. */

@@ -72,6 +72,8 @@ each_piece(const struct restore *restore, int fd)
 		size_t size = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
 		if (!read_at(restore, at, piece, size))
 			return "it is cut short";
+		if (fd >= 0 && files_interrupted())
+			return strerror(EINTR);
 		seal_stream_add(&stream, piece, size);
 		if (fd >= 0 && !file_write(fd, piece, size))
 			return strerror(errno);
