@@ -34,6 +34,45 @@ append() { timeout 60 raft-append -c "$N/raft.yaml" "$@"; }
 asked() { cat "$N/run/asked"; }
 commit() { status n1 log commit; }
 
+@test "protocol: each daemon answers each request by its number, refused ones among good ones, for several clients at once" {
+	cat >"$BATS_TEST_TMPDIR/ask.py" <<-'PY'
+		import os, struct, sys
+		sys.path.insert(0, sys.argv[1])
+		import wire
+		ROUNDS = 40
+		unknown = lambda request: struct.pack(">IHQ", 10, 999, request)
+		text = lambda what: lambda request: wire.put("query_text", request=request, what=what)
+		entry = lambda serial: lambda request: wire.put("propose", request=request, count=1,
+		    entries=wire.entry(serial, "x", session=bytes([1]) + os.urandom(15)))
+		ask = lambda message, /, **fields: lambda request: wire.put(message, request=request, **fields)
+		mixtures = {
+		    "elect": [(text("status"), "text_reply"), (unknown, "refusal"), (ask("read_index"), "read_index_reply"),
+		        (text("weather"), "refusal"), (entry(1), "answer"), (entry(9), "answer"), (text("members"), "text_reply")],
+		    "log": [(ask("log_read", **{"from": 1}, size_max=100, count_max=1), "log_entries"), (unknown, "refusal"),
+		        (ask("session_get", session=b"s"), "session"), (ask("cursor_set", name="c", index=1), "refusal"),
+		        (ask("cursor_get", name="c"), "cursor"), (text("weather"), "refusal"), (text("status"), "text_reply")],
+		    "peer": [(text("status"), "text_reply"), (unknown, "refusal"), (text("weather"), "refusal"),
+		        (text("status"), "text_reply")],
+		}
+		for daemon, mixture in mixtures.items():
+		    conns = [wire.Conn(os.path.join(sys.argv[2], daemon), timeout=60) for _ in range(5)]
+		    for conn in conns:
+		        conn.hello()
+		    for conn in conns:
+		        conn.raw(b"".join(mixture[i % len(mixture)][0](i + 1) for i in range(ROUNDS * len(mixture))))
+		    for conn in conns:
+		        got = {}
+		        while len(got) < ROUNDS * len(mixture):
+		            name, m = conn.recv()
+		            assert m["request"] not in got, (daemon, name, m)
+		            got[m["request"]] = name
+		        for i in range(ROUNDS * len(mixture)):
+		            assert got[i + 1] == mixture[i % len(mixture)][1], (daemon, i + 1, got[i + 1])
+		        assert conn.query("status", request=1 << 40).startswith("part="), daemon
+	PY
+	PYTHONDONTWRITEBYTECODE=1 timeout 120 python3 "$BATS_TEST_TMPDIR/ask.py" "$ROOT/t/tools" "$N/run"
+}
+
 # ---------------------------------------------------------------- raft-query
 
 @test "query: operands and lines are asked in order, and the answers come in it" {
