@@ -153,6 +153,40 @@ ended() {
 	done
 }
 
+@test "node: a daemon that ends with what may pass by itself is started again" {
+	for status in 71 74 75 70 77; do
+		: >events
+		: >node.log
+		echo $status >raft-elect.exit
+		node
+		wait_until 10 count 'start raft-elect' 2
+		logged "child=raft-elect .*to=waiting why=\"exit status $status, "
+		rm raft-elect.exit
+		wait_until 10 logged 'child=raft-elect from=starting to=ready'
+		reap TERM "$NODE"
+	done
+}
+
+@test "node: a daemon whose program is away for a moment, as in an upgrade, is started again when it is back" {
+	node
+	wait_until 10 all_started
+	mv bin/raft-elect elect
+	kill -KILL "$(pid_of elect)"
+	wait_until 10 logged 'child=raft-elect .*to=waiting why="no such file or directory"'
+	mv elect bin/raft-elect
+	wait_until 10 count 'start raft-elect' 2
+	alive "$NODE"
+	[ "$(grep -c 'start raft-logd' events)" -eq 1 ]
+}
+
+@test "node: a process that cannot be made is tried again" {
+	spawn node.log strace -qq -o calls -e trace=fork,vfork,clone,clone3 -e 'inject=fork,vfork,clone,clone3:error=EAGAIN:when=1' \
+		bin/raft-node -c "$CONF"
+	wait_until 10 all_started
+	grep -q 'EAGAIN.*INJECTED' calls
+	logged 'child=raft-logd .*to=waiting why="resource temporarily unavailable"'
+}
+
 @test "node: a daemon that is not there ends the node with 127, one that can't be run with 126" {
 	mv bin/raft-elect elect
 	node
@@ -258,12 +292,12 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 	reap TERM "$NODE"
 }
 
-@test "node: a second one is refused with 78 and does the first no harm" {
+@test "node: a second one is refused with 75 and does the first no harm" {
 	node
 	wait_until 10 all_started
 	run timeout 10 bin/raft-node -c "$CONF"
 	echo "$output"
-	[ "$status" -eq 78 ]
+	[ "$status" -eq 75 ]
 	[ "${#lines[@]}" -eq 1 ]
 	[[ $output == *"a raft-node is already running in $PWD/demo/n1/run: stop it first"* ]]
 	alive "$NODE"
@@ -436,7 +470,7 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 		PIDS+=($!)
 		timeout 20 head -c 1 ready-$d | cmp - <(echo)
 		[ "$("$ROOT/etc/s6/raft-$d/finish" 78 || echo $?)" = 125 ]
-		"$ROOT/etc/s6/raft-$d/finish" 0
+		for status in 0 71 74 75 256; do "$ROOT/etc/s6/raft-$d/finish" "$status"; done
 	done
 	[ "$(sort -u installed)" = '-d -m 0700 -o raft /run/raft' ]
 	timeout 20 raft-ctl -c demo/n1/raft.yaml wait
@@ -448,4 +482,7 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 	grep -qx 'Type=notify' "$unit"
 	grep -qx 'KillMode=mixed' "$unit"
 	grep -qx 'RestartPreventExitStatus=64 78' "$unit"
+	grep -qx 'Restart=on-failure' "$unit"
+	# systemd would give up after five starts in ten seconds.
+	grep -qx 'StartLimitIntervalSec=0' "$unit"
 }

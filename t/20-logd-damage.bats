@@ -230,7 +230,7 @@ load logd
 	logd_stop
 	dd if=/dev/urandom of="$D/data/log.db" bs=4096 count=1 conv=notrunc status=none
 	logd_exits "$D"
-	[ "$status" = 74 ]
+	[ "$status" = 78 ]
 	[[ $output == *'remove this node from the cluster and let it join under a new id'* ]]
 }
 
@@ -301,7 +301,7 @@ load logd
 	ln -s "$D/data" "$D/link"
 	sed 's/data: data, run: run/data: link, run: run2/' "$D/raft.yaml" >"$D/second.yaml"
 	run timeout 5 "$BIN/raft-logd" -c "$D/second.yaml"
-	[ "$status" = 78 ]
+	[ "$status" = 75 ]
 	[[ $output == *'another raft-logd holds its lock'* ]]
 	has_status "$D" part log
 }

@@ -435,7 +435,7 @@ said() { grep -cE "$1" "$LOG"; }
 @test "elect: a second one on the same run directory is refused" {
 	elect_start
 	run timeout 10 raft-elect -c "$CLUSTER/n1/raft.yaml"
-	[ "$status" -eq 78 ]
+	[ "$status" -eq 75 ]
 	[[ "$output" == *"in use"* ]]
 	elect_alive
 }

@@ -3,7 +3,6 @@
 #include "clients.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -235,30 +234,18 @@ on_accepted(int fd, void *arg)
 	clients->count++;
 }
 
-static gid_t
-group_id(const struct conf *conf)
-{
-	if (conf->node.group == NULL)
-		return (gid_t)-1;
-	errno = 0;
-	struct group *group = getgrnam(conf->node.group);
-	if (group == NULL)
-		daemon_die(EXIT_CONFIG, "%s: node: group: %s: %s", conf->path, conf->node.group,
-		    errno ? strerror(errno) : "there is no such group");
-	return group->gr_gid;
-}
-
 void
 clients_open(struct clients *clients, struct node *node)
 {
 	char why[SOCK_WHY_SIZE];
 	const struct conf *conf = node->conf;
+	gid_t gid;
 	clients->node = node;
 	if (!sock_path(clients->path, conf->node.run, "elect", why))
 		daemon_die(EXIT_CONFIG, "%s", why);
-	int fd = sock_listen(clients->path, conf->node.group ? 0660 : 0600, group_id(conf), why);
+	int fd = sock_group(conf->node.group, &gid, why) ? sock_listen(clients->path, conf->node.group ? 0660 : 0600, gid, why) : -1;
 	if (fd < 0)
-		daemon_die(EXIT_CONFIG, "%s", why);
+		daemon_die(exit_of_errno(errno), "%s", why);
 	clients->listener = listener_new(node->loop, fd, on_accepted, clients);
 }
 

@@ -8,7 +8,6 @@
 #include "status.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -305,13 +304,9 @@ on_accepted(int fd, void *arg)
 static int
 listen_at(const struct conf *conf, const char *path, char *why)
 {
-	gid_t gid = (gid_t)-1;
-	if (conf->node.group) {
-		struct group *group = getgrnam(conf->node.group);
-		if (group == NULL)
-			daemon_die(EXIT_CONFIG, "node.group: there is no group %s", conf->node.group);
-		gid = group->gr_gid;
-	}
+	gid_t gid;
+	if (!sock_group(conf->node.group, &gid, why))
+		return -1;
 	/* Whoever of the node's daemons comes first makes the folder. */
 	if (mkdir(conf->node.run, conf->node.group ? 0750 : 0700) == 0 && conf->node.group &&
 	    chown(conf->node.run, (uid_t)-1, gid) < 0)
@@ -330,7 +325,7 @@ status_new(struct fsm *fsm)
 		daemon_die(EXIT_CONFIG, "%s", why);
 	int fd = listen_at(fsm->conf, status->path, why);
 	if (fd < 0)
-		daemon_die(EXIT_OS, "%s", why);
+		daemon_die(exit_of_errno(errno), "%s", why);
 	status->listener = listener_new(fsm->loop, fd, on_accepted, status);
 	uv_timer_init(loop_uv(fsm->loop), &status->patience);
 	status->patience.data = status;

@@ -60,7 +60,7 @@ take_conf(struct try *try, const char *path)
 	char why[CONF_WHY_SIZE];
 	try->conf = conf_read(path, why);
 	if (try->conf == NULL)
-		errx(EXIT_CONFIG, "%s", why);
+		errx((int)exit_of_errno(errno), "%s", why);
 }
 
 static void

@@ -123,7 +123,7 @@ make(struct logd *logd, const struct alone *alone)
 	commit_settle(logd, &state, &log);
 	memcpy(logd->identity.cluster, alone->cluster, sizeof logd->identity.cluster);
 	if (!identity_replace(&logd->identity, logd->daemon.conf->node.data, why))
-		daemon_die(EXIT_IO, "%s; run this once more", why);
+		daemon_die(exit_of_errno(errno), "%s; run this once more", why);
 }
 
 _Noreturn void

@@ -4,7 +4,6 @@
  * rows.c has the other tables.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +14,10 @@
 #include "../../lib/conf/text.h"
 #include "../../lib/seal/seal.h"
 #include "../../lib/unix/exit.h"
-#include "../../lib/unix/file.h"
 #include "../../lib/unix/log.h"
 #include "db_private.h"
 
-/* A transaction of a turn more than the size at which it is moved. */
-enum { WHY_SIZE = 1024, WAL_WIDTH = DB_WAL_MAX + (2 << 20) };
+enum { WHY_SIZE = 1024 };
 
 static const char *const statement_texts[] = {
 #define S(NAME, sql) sql,
@@ -58,22 +55,46 @@ static const struct pragma {
 
 /* ------------------------------------------------------------- errors */
 
-_Noreturn static void
-die(struct db *db, const char *what)
+/*
+ * As exit_of_errno.  Permission was checked by our own calls: when SQLite finds a file read-only, its open failed
+ * for another reason.
+ */
+static enum exit_status
+status_of(struct sqlite3 *sqlite)
 {
-	/* No clean close, no exit handlers: nothing more may be written. */
-	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)EXIT_IO, log_q(what),
-	    log_q(sqlite3_errmsg(db->sqlite)), log_q(db->path));
-	_exit(EXIT_IO);
+	switch (sqlite3_errcode(sqlite) & 0xff) {
+	case SQLITE_CANTOPEN:
+		return sqlite3_system_errno(sqlite) ? exit_of_errno(sqlite3_system_errno(sqlite)) : EXIT_IO;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return EXIT_CONFIG;
+	case SQLITE_BUSY:
+		return EXIT_RETRY;
+	case SQLITE_NOMEM:
+		return EXIT_OS;
+	default:
+		return EXIT_IO;
+	}
 }
 
-/* An error of our own calls. */
+/* No clean close, no exit handlers: nothing more may be written. */
 _Noreturn static void
-die_errno(const struct db *db, const char *what)
+die_with(const struct db *db, enum exit_status status, const char *what, const char *detail)
 {
-	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)EXIT_IO, log_q(what), log_q(strerror(errno)),
-	    log_q(db->path));
-	_exit(EXIT_IO);
+	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)status, log_q(what), log_q(detail), log_q(db->path));
+	_exit((int)status);
+}
+
+_Noreturn void
+db_die(struct db *db, const char *what)
+{
+	die_with(db, status_of(db->sqlite), what, sqlite3_errmsg(db->sqlite));
+}
+
+_Noreturn void
+db_die_errno(const struct db *db, const char *what)
+{
+	die_with(db, exit_of_errno(errno), what, strerror(errno));
 }
 
 static bool
@@ -98,13 +119,13 @@ db_judge(struct db *db, int code, bool writing)
 	if (damaged && !writing)
 		return DB_DAMAGED;
 	if (damaged)
-		die(db, "the database is damaged beyond what this program mends: "
+		db_die(db, "the database is damaged beyond what this program mends: "
 			"remove this node from the cluster and let it join under a new id");
 	if ((code & 0xff) == SQLITE_BUSY)
-		die(db, "another program holds the database open: stop it");
+		db_die(db, "another program holds the database open: stop it");
 	if ((code & 0xff) == SQLITE_IOERR)
-		die(db, "a read, write or sync of the database failed; what it holds is read again at the next start");
-	die(db, "the database cannot be used");
+		db_die(db, "a read, write or sync of the database failed; what it holds is read again at the next start");
+	db_die(db, "the database cannot be used");
 }
 
 struct sqlite3_stmt *
@@ -145,7 +166,7 @@ execute(struct db *db, const char *sql)
 {
 	int code = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
 	if (db_judge(db, code, true) != DB_OK)
-		die(db, "there is no room to make the database");
+		db_die(db, "there is no room to make the database");
 }
 
 /* ------------------------------------------------------------ opening */
@@ -166,7 +187,7 @@ ask(struct db *db, const char *sql, char *out, size_t room)
 		code = sqlite3_step(statement);
 	}
 	if (db_judge(db, code, true) == DB_FULL)
-		die(db, "there is no room to open the database");
+		db_die(db, "there is no room to open the database");
 	sqlite3_finalize(statement);
 }
 
@@ -238,67 +259,16 @@ is_empty(struct db *db)
 	return strcmp(text, "1") != 0;
 }
 
-static void
-sync_folder(const struct db *db, const char *data)
-{
-	if (!file_sync_folder(data))
-		die_errno(db, "cannot sync the data directory");
-}
-
-bool
-db_exists(const char *data)
-{
-	struct stat st;
-	char path[640];
-	snprintf(path, sizeof path, "%s/log.db", data);
-	return stat(path, &st) == 0 && st.st_size > 0;
-}
-
-/*
- * Zeros behind what is there: SQLite reads a write-ahead log up to the first frame that does not fit,
- * and writes over the rest.  Only for speed, so a disk without room is no matter.
- */
-static void
-make_wal(const struct db *db, bool wide)
-{
-	static const uint8_t zeros[1 << 16];
-	char path[sizeof db->path + 8];
-	snprintf(path, sizeof path, "%s-wal", db->path);
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		die_errno(db, "cannot open the write-ahead log");
-	off_t size = st.st_size;
-	while (wide && size < WAL_WIDTH && write(fd, zeros, sizeof zeros) == (ssize_t)sizeof zeros)
-		size += (off_t)sizeof zeros;
-	if (wide && size < WAL_WIDTH && ftruncate(fd, st.st_size) < 0)
-		die_errno(db, "cannot shorten the write-ahead log");
-	if (fsync(fd) < 0)
-		die_errno(db, "cannot sync the write-ahead log");
-	close(fd);
-}
-
-/* An empty file, if there is none: SQLite keeps quiet when the sync of the folder fails. */
-static void
-make_file(const struct db *db, const char *data)
-{
-	int fd = open(db->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		die_errno(db, "cannot open the database");
-	close(fd);
-	sync_folder(db, data);
-}
-
 struct db *
 db_open(const char *data, bool roomy, bool *empty, char *why)
 {
 	struct db *db = calloc(1, sizeof *db);
 	must(db != NULL);
 	snprintf(db->path, sizeof db->path, "%s/log.db", data);
-	make_file(db, data);
+	db_file_make(db, data);
 	int code = sqlite3_open_v2(db->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (db->sqlite == NULL || code != SQLITE_OK)
-		die(db, "the database cannot be opened");
+		db_die(db, "the database cannot be opened");
 	sqlite3_extended_result_codes(db->sqlite, 1);
 	execute(db, "PRAGMA locking_mode = EXCLUSIVE");
 	*empty = is_empty(db);
@@ -307,7 +277,7 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 		return NULL;
 	}
 	set_pragmas(db);
-	make_wal(db, roomy);
+	db_file_make_wal(db, roomy);
 	if (!*empty)
 		migrate(db);
 	/* Tells how large the write-ahead log is; checkpoints are made in db_checkpoint alone. */
@@ -316,7 +286,7 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 	char text[32];
 	ask(db, "PRAGMA page_size", text, sizeof text);
 	db->page_size = strtoull(text, NULL, 10);
-	sync_folder(db, data);
+	db_file_sync_folder(db, data);
 	return db;
 }
 
@@ -326,7 +296,7 @@ db_close(struct db *db)
 	for (int i = 0; i < DB_STATEMENTS_COUNT; i++)
 		sqlite3_finalize(db->statements[i]);
 	if (sqlite3_close(db->sqlite) != SQLITE_OK)
-		die(db, "the database cannot be closed");
+		db_die(db, "the database cannot be closed");
 	free(db);
 }
 
@@ -357,7 +327,7 @@ db_commit(struct db *db)
 {
 	enum db_result result = control(db, DB_COMMIT);
 	if (result == DB_OK && !db->in_wal && sqlite3_total_changes64(db->sqlite) != db->changes)
-		die(db, "a transaction did not go through the write-ahead log");
+		db_die(db, "a transaction did not go through the write-ahead log");
 	return result;
 }
 
@@ -378,7 +348,7 @@ db_checkpoint(struct db *db, bool empty)
 	int code = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, mode, &all, &moved);
 	enum db_result result = db_judge(db, code, true);
 	if (result == DB_OK && moved < all)
-		die(db, "the write-ahead log could not be moved into the database");
+		db_die(db, "the write-ahead log could not be moved into the database");
 	if (result == DB_OK)
 		db->wal_pages = 0;
 	return result;
@@ -562,7 +532,7 @@ static void
 need(struct db *db, enum db_result result)
 {
 	if (result != DB_OK)
-		die(db, "there is no room to make the database");
+		db_die(db, "there is no room to make the database");
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Between db.c and rows.c: the connection and its statements. */
+/* Between db.c, db_file.c and rows.c: the connection, its files and its statements. */
 #ifndef LOGD_DB_PRIVATE_H
 #define LOGD_DB_PRIVATE_H
 
@@ -81,6 +81,15 @@ struct db {
 	char path[640];
 };
 
+/* The file, empty if there was none, with its name synced. */
+void db_file_make(const struct db *db, const char *data);
+/*
+ * Zeros after what is there: SQLite reads a write-ahead log up to the first frame that does not fit,
+ * and writes over the rest.  Only for speed, so a disk without room is harmless.
+ */
+void db_file_make_wal(const struct db *db, bool wide);
+void db_file_sync_folder(const struct db *db, const char *data);
+
 /* Of meta: false when there is no text of that key, or it is too long. */
 bool db_text_get(struct db *db, const char *key, char *out, size_t room);
 enum db_result db_text_put(struct db *db, const char *key, const char *value);
@@ -93,9 +102,12 @@ struct sqlite3_stmt *db_use(struct db *db, enum db_statement number);
  */
 enum db_result db_do(struct db *db, struct sqlite3_stmt *statement);
 /*
- * What an SQLite result code means: DB_OK, DB_FULL, DB_DAMAGED; ends the process with EX_IOERR on any
+ * What an SQLite result code means: DB_OK, DB_FULL, DB_DAMAGED; ends the process on any
  * other.  `writing`: damage is then an error, too.
  */
 enum db_result db_judge(struct db *db, int code, bool writing);
+/* Ends the process at once with an error line: for SQLite's last error, or for errno. */
+_Noreturn void db_die(struct db *db, const char *what);
+_Noreturn void db_die_errno(const struct db *db, const char *what);
 
 #endif

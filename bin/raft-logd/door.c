@@ -3,7 +3,6 @@
 #include "door.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,42 +201,33 @@ on_accepted(int fd, void *arg)
 
 /* ---------------------------------------------------------- listening */
 
-static gid_t
-group_of(const struct conf *conf)
-{
-	if (conf->node.group == NULL)
-		return (gid_t)-1;
-	const struct group *group = getgrnam(conf->node.group);
-	if (group == NULL)
-		daemon_die(EXIT_CONFIG, "%s: node: group: there is no group %s", conf->path, conf->node.group);
-	return group->gr_gid;
-}
-
 static void
 make_run_folder(const struct conf *conf, gid_t group)
 {
 	bool shared = group != (gid_t)-1;
 	if (mkdir(conf->node.run, 0700) < 0) {
 		if (errno != EEXIST)
-			daemon_die(EXIT_CONFIG, "%s: cannot make the run directory: %s", conf->node.run, strerror(errno));
+			daemon_die(exit_of_errno(errno), "%s: cannot make the run directory: %s", conf->node.run, strerror(errno));
 		return;
 	}
 	if (shared && (chown(conf->node.run, (uid_t)-1, group) < 0 || chmod(conf->node.run, 0750) < 0))
-		daemon_die(EXIT_CONFIG, "%s: cannot give it to the group: %s", conf->node.run, strerror(errno));
+		daemon_die(exit_of_errno(errno), "%s: cannot give it to the group: %s", conf->node.run, strerror(errno));
 }
 
 void
 door_open(struct logd *logd)
 {
 	const struct conf *conf = logd->daemon.conf;
-	gid_t group = group_of(conf);
+	gid_t group;
 	char why[SOCK_WHY_SIZE];
+	if (!sock_group(conf->node.group, &group, why))
+		daemon_die(exit_of_errno(errno), "%s", why);
 	make_run_folder(conf, group);
 	if (!sock_path(logd->door.path, conf->node.run, "log", why))
 		daemon_die(EXIT_CONFIG, "%s", why);
 	int fd = sock_listen(logd->door.path, group == (gid_t)-1 ? 0600 : 0660, group, why);
 	if (fd < 0)
-		daemon_die(EXIT_CONFIG, "%s", why);
+		daemon_die(exit_of_errno(errno), "%s", why);
 	logd->door.listener = listener_new(logd->daemon.loop, fd, on_accepted, logd);
 }
 

@@ -10,7 +10,7 @@
 _Noreturn static void
 unreadable(const struct logd *logd, const char *what)
 {
-	daemon_die(EXIT_IO,
+	daemon_die(EXIT_CONFIG,
 	    "%s/log.db: %s: it is damaged beyond what this program mends: "
 	    "remove this node from the cluster and let it join under a new id",
 	    logd->daemon.conf->node.data, what);

@@ -18,8 +18,10 @@ lock_take(const char *data)
 	snprintf(path, sizeof path, "%s/lock", data);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		daemon_die(EXIT_CONFIG, "%s: the data directory cannot be written: %s", data, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		daemon_die(EXIT_CONFIG, "%s: the data directory is in use: another raft-logd holds its lock", data);
-	return fd;
+		daemon_die(exit_of_errno(errno), "%s: the data directory cannot be written: %s", data, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	if (errno == EWOULDBLOCK)
+		daemon_die(EXIT_RETRY, "%s: the data directory is in use: another raft-logd holds its lock: stop it", data);
+	daemon_die(exit_of_errno(errno), "%s: the data directory cannot be locked: %s", data, strerror(errno));
 }

@@ -35,9 +35,10 @@ static const char magic[8] = {'r', 'a', 'f', 't', 'm', 'r', 'k', '1'};
 _Noreturn static void
 die(const struct mark *mark, const char *what)
 {
-	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)EXIT_IO, log_q(what), log_q(strerror(errno)),
+	enum exit_status status = exit_of_errno(errno);
+	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)status, log_q(what), log_q(strerror(errno)),
 	    log_q(mark->path));
-	_exit(EXIT_IO);
+	_exit((int)status);
 }
 
 static uint8_t *

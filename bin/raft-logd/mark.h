@@ -47,7 +47,7 @@ struct mark {
 /* Reads the newest valid slot and opens the file for writing. */
 enum mark_found mark_open(
     struct mark *mark, const char *data, const uint8_t directory[MARK_DIRECTORY_SIZE], struct mark_note *note);
-/* All of these end the process with EX_IOERR when the file can't be written. */
+/* All of these end the process (exit_of_errno) when the file can't be written. */
 void mark_write(struct mark *mark, const struct mark_note *note);
 /* Both slots, synced, with the folder; makes the file when there is none. */
 void mark_settle(struct mark *mark, const char *data, const struct mark_note *note);

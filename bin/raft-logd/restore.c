@@ -28,7 +28,7 @@ read_file(const struct logd *logd, struct wire_buf *out)
 	if (fd < 0 && errno == ENOENT)
 		return false;
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > SNAPSHOT_HEAD_MAX)
-		daemon_die(EXIT_IO, "%s: cannot be read: %s", path, strerror(errno));
+		daemon_die(exit_of_errno(errno), "%s: cannot be read: %s", path, strerror(errno));
 	ssize_t size = read(fd, wire_buf_add(out, (size_t)st.st_size), (size_t)st.st_size);
 	close(fd);
 	if (size != st.st_size)
@@ -77,7 +77,7 @@ adopt(struct logd *logd, const struct db_origin *origin, const struct raft_confi
 	struct snapshot_head head;
 	char file[SNAPSHOT_FILE_SIZE] = "";
 	if (!snapshot_head_get(&head, old->bytes, old->size))
-		daemon_die(EXIT_IO, "%s/snapshots/" RESTORE_HEAD ": it is damaged: make the node again by raft-init --restore",
+		daemon_die(EXIT_CONFIG, "%s/snapshots/" RESTORE_HEAD ": it is damaged: make the node again by raft-init --restore",
 		    logd->daemon.conf->node.data);
 	memcpy(head.cluster.b, origin->cluster, sizeof head.cluster.b);
 	head.name = wire_text(origin->name);

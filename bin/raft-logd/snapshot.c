@@ -136,6 +136,9 @@ file_wrong(struct snapshot *s)
 	uint8_t hash[SEAL_HASH_SIZE];
 	uint64_t size = 0;
 	ssize_t got;
+	/* A shortage says nothing of the file. */
+	if (!open_file(s) && exit_of_errno(errno) == EXIT_OS)
+		daemon_die(EXIT_OS, "%s: cannot open the snapshot: %s", s->path, strerror(errno));
 	if (!open_file(s))
 		return strerror(errno);
 	if (s->fd < 0)
@@ -200,9 +203,9 @@ make_folder(struct logd *logd)
 	if ((size_t)snprintf(s->folder, sizeof s->folder, "%s/snapshots", data) >= sizeof s->folder)
 		daemon_die(EXIT_CONFIG, "%.128s...: the path of the data directory is too long", data);
 	if (!snapshots_folder(logd))
-		daemon_die(EXIT_IO, "%s: cannot make the folder: %s", s->folder, strerror(errno));
+		daemon_die(exit_of_errno(errno), "%s: cannot make the folder: %s", s->folder, strerror(errno));
 	if (!file_sync_folder(data))
-		daemon_die(EXIT_IO, "%s: cannot sync the folder: %s", data, strerror(errno));
+		daemon_die(exit_of_errno(errno), "%s: cannot sync the folder: %s", data, strerror(errno));
 }
 
 /* The row, and whether its file is good.  Sets why when something is lost. */
@@ -239,7 +242,7 @@ lose_beginning(struct logd *logd, const char *why)
 	struct raft_config config;
 	must(raft_config_decode(&config, rlog->configs[at].bytes, rlog->configs[at].size));
 	if (raft_config_voters(&config) == 1 && raft_config_find(&config, &logd->identity.node))
-		daemon_die(EXIT_IO,
+		daemon_die(EXIT_CONFIG,
 		    "%s: the snapshot that the log begins with is lost: %s; no other voter has it: "
 		    "restore the data directory from a backup", logd->snapshots.folder, why);
 	memcpy(before.chain, logd->origin.cluster, sizeof before.chain);

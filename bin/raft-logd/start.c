@@ -2,6 +2,7 @@
 /* Starting: identity, lock, database, mark, in this order. */
 #include "start.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -29,10 +30,11 @@ read_identity(struct logd *logd)
 	char why[CONF_WHY_SIZE];
 	enum identity_found found = identity_read(&logd->identity, conf->node.data, why);
 	if (found == IDENTITY_BAD)
-		daemon_die(EXIT_CONFIG, "%s", why);
+		daemon_die(exit_of_errno(errno), "%s", why);
 	if (found == IDENTITY_NONE)
 		daemon_die(EXIT_CONFIG,
-		    "%s: no identity: a new node is made by raft-init; if this one has been in use, " REJOIN,
+		    "%s: no identity: a new node is made by raft-init; if its file system is not mounted, mount it; "
+		    "if this one has been in use, " REJOIN,
 		    conf->node.data);
 	if (!raft_id_equal(&logd->identity.node, &conf->node.id))
 		daemon_die(EXIT_CONFIG, "%s: this is the data directory of node %s, and %s names node %s", conf->node.data,
@@ -52,7 +54,7 @@ clear_fresh(struct logd *logd)
 	identity.have_cluster = true;
 	memcpy(identity.cluster, logd->origin.cluster, sizeof identity.cluster);
 	if (!identity_replace(&identity, logd->daemon.conf->node.data, why))
-		daemon_die(EXIT_IO, "%s", why);
+		daemon_die(exit_of_errno(errno), "%s", why);
 	logd->identity = identity;
 	log_info("first_start", "why=%s", log_q("the data directory is ready: the node may take part"));
 }
@@ -182,7 +184,7 @@ check_origin(struct logd *logd)
 	const struct identity *identity = &logd->identity;
 	const struct db_origin *origin = &logd->origin;
 	if (db_origin_get(logd->db, &logd->origin) != DB_OK)
-		daemon_die(EXIT_IO, "%s/log.db: the database does not say whose it is: it is damaged: " REJOIN, data);
+		daemon_die(EXIT_CONFIG, "%s/log.db: the database does not say whose it is: it is damaged: " REJOIN, data);
 	if (!raft_id_equal(&origin->node, &identity->node))
 		daemon_die(EXIT_CONFIG, "%s/log.db: this is the log of node %s, not of %s", data, origin->node.s,
 		    identity->node.s);
@@ -277,7 +279,7 @@ static void
 replace_state(struct logd *logd, const struct mark_note *note)
 {
 	if (logd->mark_found != MARK_VALID)
-		daemon_die(EXIT_IO, "%s: term and vote are damaged in the database, and there is no good mark: " REJOIN,
+		daemon_die(EXIT_CONFIG, "%s: term and vote are damaged in the database, and there is no good mark: " REJOIN,
 		    logd->daemon.conf->node.data);
 	logd->state = (struct db_state){
 	    .transactions = note->transactions,

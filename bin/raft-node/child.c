@@ -120,7 +120,7 @@ start_later(struct child *child, const char *why)
 	child->wait_ms = child->wait_ms * 2 < WAIT_LAST_MS ? child->wait_ms * 2 : WAIT_LAST_MS;
 }
 
-/* Wrong options or configuration do not heal by themselves. */
+/* Wrong options, and what exit_of_errno says a person must change. */
 static bool
 is_hopeless(const struct child *child)
 {
@@ -209,14 +209,19 @@ on_never_started(uv_handle_t *handle)
 	(void)handle;
 }
 
-/* A program that is not there stays away; for want of processes or memory another attempt is worth
- * it. */
+/* At the first start: a program that is not there, or is none.  Later it may be away for the moment of an upgrade. */
+static bool
+is_missing(const struct child *child, int error)
+{
+	return !child->has_run && exit_of_errno(-error) == EXIT_CONFIG;
+}
+
 static void
 not_started(struct child *child, int error)
 {
 	close_ready(child);
 	uv_close((uv_handle_t *)&child->process, on_never_started);
-	if (error != UV_ENOENT && error != UV_EACCES) {
+	if (!is_missing(child, error)) {
 		start_later(child, uv_strerror(error));
 		return;
 	}
@@ -238,6 +243,7 @@ child_start(struct child *child)
 		not_started(child, error);
 		return;
 	}
+	child->has_run = true;
 	char why[64];
 	snprintf(why, sizeof(why), "process %d", child->process.pid);
 	child_enter(child, CHILD_STARTING, why);

@@ -50,6 +50,7 @@ enum { CHILD_READY_FD = 3, CHILD_PARENT_FD = 4 };
 struct child {
 	const char *name;
 	bool has_output; /* its stdout is raft-node's */
+	bool has_run;
 	const struct child_setting *setting;
 	enum child_state state;
 	uint64_t wait_ms; /* before the next start */

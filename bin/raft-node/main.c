@@ -176,8 +176,9 @@ try_start(uv_timer_t *timer)
 			return;
 		daemon_die(EXIT_RETRY, "%s", why);
 	case RUN_TAKEN:
+		daemon_die(EXIT_RETRY, "%s", why);
 	case RUN_ERROR:
-		daemon_die(EXIT_CONFIG, "%s", why);
+		daemon_die(exit_of_errno(errno), "%s", why);
 	}
 }
 
@@ -208,7 +209,7 @@ main(int argc, char **argv)
 	/* What whoever started us left open is not for the daemons. */
 	close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 	if (!run_make(node.daemon.conf, why))
-		daemon_die(EXIT_CONFIG, "%s", why);
+		daemon_die(exit_of_errno(errno), "%s", why);
 
 	node.setting = (struct child_setting){
 	    .loop = node.daemon.loop,

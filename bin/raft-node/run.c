@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../lib/conf/text.h"
+#include "../../lib/unix/sock.h"
 
 static const gid_t no_group = (gid_t)-1;
 
@@ -26,23 +26,6 @@ fail(const char *path, const char *what, char *why)
 /* ------------------------------------------------------------ the directory */
 
 static bool
-find_group(const struct conf *conf, gid_t *gid, char *why)
-{
-	*gid = no_group;
-	if (conf->node.group == NULL)
-		return true;
-	const struct group *group = getgrnam(conf->node.group);
-	if (group == NULL) {
-		snprintf(why, CONF_WHY_SIZE,
-		    "node.group %s: there is no such group, make it or leave the key out",
-		    conf->node.group);
-		return false;
-	}
-	*gid = group->gr_gid;
-	return true;
-}
-
-static bool
 check_ours(int fd, const char *path, mode_t mode, char *why)
 {
 	struct stat st;
@@ -52,12 +35,14 @@ check_ours(int fd, const char *path, mode_t mode, char *why)
 		snprintf(why, CONF_WHY_SIZE,
 		    "%s belongs to another user: run as that one, or choose another node.run",
 		    path);
+		errno = EPERM;
 		return false;
 	}
 	if ((st.st_mode & 07777 & ~mode) != 0) {
 		snprintf(why, CONF_WHY_SIZE,
 		    "%s is open to others (mode %04o): chmod %04o it, or choose another node.run",
 		    path, (unsigned)st.st_mode & 07777, (unsigned)mode);
+		errno = EPERM;
 		return false;
 	}
 	return true;
@@ -69,7 +54,7 @@ run_make(const struct conf *conf, char *why)
 	const char *path = conf->node.run;
 	mode_t mode = conf->node.group != NULL ? 0750 : 0700;
 	gid_t gid;
-	if (!find_group(conf, &gid, why))
+	if (!sock_group(conf->node.group, &gid, why))
 		return false;
 	if (mkdir(path, 0700) != 0 && errno != EEXIST)
 		return fail(path, "cannot be made", why);
@@ -104,6 +89,7 @@ open_fifo(const char *path, char *why)
 		return fd;
 	snprintf(why, CONF_WHY_SIZE, "%s is in the way of raft-node's lock: remove it", path);
 	close(fd);
+	errno = EEXIST;
 	return -1;
 }
 

@@ -16,7 +16,7 @@
 /*
  * Makes node.run, 0700 (with node.group: 0750 and of that group).  One that is there
  * already is taken if it is ours and no more open than that: nobody's /tmp is ever changed.
- * False with one sentence in why.
+ * False with errno and one sentence in why.
  */
 bool run_make(const struct conf *conf, char *why);
 
@@ -26,7 +26,7 @@ enum run_lock {
 	RUN_LEFTOVER, /* daemons of a former one have not stopped yet: ask again soon */
 	RUN_ERROR
 };
-/* *parent_fd: the end for the daemons.  One sentence in why unless it is locked. */
+/* *parent_fd: the end for the daemons.  One sentence in why unless it is locked; errno with RUN_ERROR. */
 enum run_lock run_lock(const struct conf *conf, int *parent_fd, char *why);
 
 #endif

@@ -2,7 +2,6 @@
 /* Connections on run/peer and what they may ask. */
 #include "door.h"
 
-#include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,27 +266,15 @@ on_accepted(int fd, void *arg)
 
 /* ------- the socket --------------------------------------------------------------------- */
 
-static bool
-find_group(const char *name, gid_t *gid, char *why)
-{
-	struct group *group = getgrnam(name);
-	if (group == NULL) {
-		snprintf(why, SOCK_WHY_SIZE, "node: group: %s: no such group", name);
-		return false;
-	}
-	*gid = group->gr_gid;
-	return true;
-}
-
 struct door *
 door_new(struct peerd *peerd, char *why)
 {
 	struct door *door = calloc(1, sizeof *door);
 	must(door != NULL);
 	door->peerd = peerd;
-	gid_t gid = (gid_t)-1;
+	gid_t gid;
 	const char *group = peerd->conf->node.group;
-	if (!sock_path(door->path, peerd->conf->node.run, "peer", why) || (group && !find_group(group, &gid, why))) {
+	if (!sock_path(door->path, peerd->conf->node.run, "peer", why) || !sock_group(group, &gid, why)) {
 		free(door);
 		return NULL;
 	}

@@ -115,7 +115,7 @@ read_secret(struct peerd *peerd)
 {
 	char why[SEAL_WHY_SIZE];
 	if (!seal_pair_read(&peerd->pair, peerd->conf->peerd.secret, why))
-		daemon_die(EXIT_CONFIG, "%s", why);
+		daemon_die(exit_of_errno(errno), "%s", why);
 }
 
 static void
@@ -126,12 +126,13 @@ open_sockets(struct peerd *peerd)
 	roster_check_clear(peerd->conf->peerd.listen);
 	peerd->door = door_new(peerd, why);
 	if (peerd->door == NULL)
-		daemon_die(EXIT_CONFIG, "%s", why);
+		daemon_die(exit_of_errno(errno), "%s", why);
 	peerd->pull = pull_new(peerd->loop, peerd->notes, peerd->conf->peerd.listen, PEER_MESSAGE_MAX, PIPES_MAX, &calls,
 	    peerd, why);
 	if (peerd->pull == NULL) {
+		int error = errno;
 		door_free(peerd->door);
-		daemon_die(EXIT_CONFIG, "%s", why);
+		daemon_die(exit_of_errno(error), "%s", why);
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "pull.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <nng/nng.h>
 #include <nng/protocol/pipeline0/pull.h>
@@ -118,6 +119,24 @@ open_socket(struct pull *pull, const char *url, size_t size_max)
 	return 0;
 }
 
+/* NNG has numbers of its own: those that exit_of_errno tells from a shortage. */
+static int
+errno_of(int rv)
+{
+	if (rv & NNG_ESYSERR)
+		return rv & ~NNG_ESYSERR;
+	switch (rv) {
+	case NNG_EADDRINUSE:
+		return EADDRINUSE;
+	case NNG_EADDRINVAL: /* also a name that does not resolve yet; its form was checked with the configuration */
+		return EADDRNOTAVAIL;
+	case NNG_EPERM:
+		return EACCES;
+	default:
+		return ENOBUFS;
+	}
+}
+
 struct pull *
 pull_new(struct loop *loop, struct notes *notes, const char *url, size_t size_max, unsigned pipes_max,
     const struct pull_calls *calls, void *arg, char *why)
@@ -133,6 +152,7 @@ pull_new(struct loop *loop, struct notes *notes, const char *url, size_t size_ma
 		snprintf(why, SOCK_WHY_SIZE, "%s: cannot listen: %s", url, nng_strerror(rv));
 		notes_forget(notes, pull);
 		free(pull);
+		errno = errno_of(rv);
 		return NULL;
 	}
 	must(uv_poll_init(loop_uv(loop), &pull->poll, pull->fd) == 0);

@@ -19,7 +19,7 @@ struct pull_calls {
 	void (*pipe)(uint32_t pipe, bool come, void *arg);
 };
 
-/* size_max: of a message; pipes_max: connections at once.  NULL with one sentence in why (1 KiB). */
+/* size_max: of a message; pipes_max: connections at once.  NULL with errno and one sentence in why (1 KiB). */
 struct pull *pull_new(struct loop *loop, struct notes *notes, const char *url, size_t size_max,
     unsigned pipes_max, const struct pull_calls *calls, void *arg, char *why);
 void pull_pause(struct pull *pull, bool pause);

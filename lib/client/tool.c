@@ -172,11 +172,11 @@ tool_start(struct tool *tool, int argc, char **argv)
 	const char *given = read_options(tool, argc, argv);
 	char *path = conf_find(given, why);
 	if (path == NULL)
-		tool_die(EXIT_CONFIG, "%s", why);
+		tool_die(exit_of_errno(errno), "%s", why);
 	tool->conf = conf_read(path, why);
 	free(path);
 	if (tool->conf == NULL)
-		tool_die(EXIT_CONFIG, "%s", why);
+		tool_die(exit_of_errno(errno), "%s", why);
 	seal_init();
 	tool->loop = loop_new();
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../unix/exit.h"
 #include "check.h"
 #include "nearest.h"
 #include "text.h"
@@ -25,11 +26,13 @@ conf_find(const char *given, char *why)
 		return text_dup(named);
 	static const char *const usual[] = {"raft.yaml", "/etc/raft/raft.yaml"};
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-		if (access(usual[i], F_OK) == 0)
+		/* One that cannot be looked at just now is there, too: reading it says why not. */
+		if (access(usual[i], F_OK) == 0 || exit_of_errno(errno) != EXIT_CONFIG)
 			return text_dup(usual[i]);
 	snprintf(why, CONF_WHY_SIZE,
 	    "no configuration: neither ./raft.yaml nor /etc/raft/raft.yaml is there, give -c FILE "
 	    "or set $RAFT_CONFIG");
+	errno = ENOENT;
 	return NULL;
 }
 

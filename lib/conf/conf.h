@@ -111,7 +111,7 @@ struct conf {
  */
 enum { CONF_WHY_SIZE = 1024 };
 char *conf_find(const char *given, char *why);
-/* NULL with one sentence, file:line:column first, in why. */
+/* NULL with one sentence, file:line:column first, in why; errno is EINVAL for what the file says, else that of the call. */
 struct conf *conf_read(const char *path, char *why);
 void conf_free(struct conf *conf);
 /* The effective configuration as YAML that reads back as the same: a new string. */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../seal/seal.h"
@@ -65,6 +64,7 @@ name(char *path, const char *data, const char *file, char *why)
 	if ((size_t)snprintf(path, PATH_SIZE, "%s/%s", data, file) < PATH_SIZE)
 		return true;
 	snprintf(why, CONF_WHY_SIZE, "%.128s...: the path of the data directory is too long", data);
+	errno = ENAMETOOLONG;
 	return false;
 }
 
@@ -90,6 +90,7 @@ identity_read(struct identity *identity, const char *data, char *why)
 	if (parse(identity, text))
 		return IDENTITY_FOUND;
 	snprintf(why, CONF_WHY_SIZE, "%s: not an identity as raft-init writes it", path);
+	errno = EINVAL;
 	return IDENTITY_BAD;
 }
 

@@ -51,14 +51,16 @@ tree_wrong(const struct tree *tree, struct tree_place at, char *why, const char 
 		va_end(args);
 	}
 	one_line(why);
+	errno = EINVAL;
 	return false;
 }
 
 static bool
-unreadable(const char *path, const char *reason, char *why)
+unreadable(const char *path, int error, char *why)
 {
-	snprintf(why, CONF_WHY_SIZE, "%s: cannot be read: %s", path, reason);
+	snprintf(why, CONF_WHY_SIZE, "%s: cannot be read: %s", path, strerror(error));
 	one_line(why);
+	errno = error;
 	return false;
 }
 
@@ -67,15 +69,18 @@ file_read(const char *path, char *bytes, size_t *size, char *why)
 {
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
-		return unreadable(path, strerror(errno), why);
+		return unreadable(path, errno, why);
 	*size = fread(bytes, 1, TREE_FILE_SIZE_MAX + 1, file);
 	int error = ferror(file) ? errno : 0;
 	fclose(file);
 	if (error != 0)
-		return unreadable(path, strerror(error), why);
-	if (*size > TREE_FILE_SIZE_MAX)
-		return unreadable(path, "it is larger than 1MiB", why);
-	return true;
+		return unreadable(path, error, why);
+	if (*size <= TREE_FILE_SIZE_MAX)
+		return true;
+	snprintf(why, CONF_WHY_SIZE, "%s: cannot be read: it is larger than 1MiB", path);
+	one_line(why);
+	errno = EINVAL;
+	return false;
 }
 
 /* ------------------------------------------------------------ nodes */

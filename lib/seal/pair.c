@@ -45,12 +45,14 @@ check_private(int fd, const char *path, char *why)
 		return fail(why, path, "cannot look at the secret key");
 	if (!S_ISREG(st.st_mode)) {
 		snprintf(why, SEAL_WHY_SIZE, "%s: the secret key is not a regular file", path);
+		errno = EINVAL;
 		return false;
 	}
 	if ((st.st_mode & 077) == 0)
 		return true;
 	snprintf(why, SEAL_WHY_SIZE, "%s: others can get at the secret key (mode %04o): chmod 600 it, or replace the key",
 	    path, (unsigned)(st.st_mode & 07777));
+	errno = EACCES;
 	return false;
 }
 
@@ -69,6 +71,7 @@ read_line(int fd, char line[SEAL_KEY_TEXT_SIZE], const char *path, char *why)
 	} else {
 		snprintf(why, SEAL_WHY_SIZE, "%s: is no secret key: one line of %d characters is", path,
 		    SEAL_KEY_TEXT_SIZE - 1);
+		errno = EINVAL;
 	}
 	seal_wipe(text, sizeof text);
 	return ok;
@@ -90,6 +93,7 @@ seal_pair_read(struct seal_pair *pair, const char *path, char *why)
 	seal_wipe(line, sizeof line);
 	if (!ok) {
 		snprintf(why, SEAL_WHY_SIZE, "%s: is no secret key: not base64 of %d bytes", path, SEAL_KEY_SIZE);
+		errno = EINVAL;
 		return false;
 	}
 	seal_pair_public(pair);

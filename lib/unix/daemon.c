@@ -164,10 +164,10 @@ take_conf(struct daemon *daemon, const struct wants *wants)
 	char why[CONF_WHY_SIZE];
 	char *path = conf_find(wants->config, why);
 	if (path == NULL)
-		die_plain(daemon, EXIT_CONFIG, "%s", why);
+		die_plain(daemon, exit_of_errno(errno), "%s", why);
 	daemon->conf = conf_read(path, why);
 	if (daemon->conf == NULL)
-		die_plain(daemon, EXIT_CONFIG, "%s", why);
+		die_plain(daemon, exit_of_errno(errno), "%s", why);
 	free(path);
 	if (!wants->check)
 		return;

@@ -42,7 +42,7 @@ struct daemon {
 
 /*
  * Reads the options and the configuration, checks, prints and exits when that is all that is
- * asked, and sets up loop and signals.  Exits 64 or 78 with one sentence.
+ * asked, and sets up loop and signals.  Exits with one sentence: 64, or as exit_of_errno has it.
  */
 void daemon_start(struct daemon *daemon, int argc, char **argv);
 /* The daemon answers on its socket: say so, once. */

@@ -24,4 +24,11 @@ enum exit_status {
 #undef E
 };
 
+/*
+ * The status of a program that a system call's error (errno) keeps from its work.  A supervisor starts it again unless
+ * that is EXIT_CONFIG: only what a person must change.  What may pass by itself is EXIT_OS, EXIT_IO or
+ * EXIT_RETRY.  A function that finds a mistake in what it has read sets errno to EINVAL.
+ */
+enum exit_status exit_of_errno(int error);
+
 #endif

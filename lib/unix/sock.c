@@ -3,12 +3,15 @@
 #include "sock.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "exit.h"
 
 bool
 sock_path(char *path, const char *dir, const char *name, char *why)
@@ -19,6 +22,27 @@ sock_path(char *path, const char *dir, const char *name, char *why)
 	snprintf(why, SOCK_WHY_SIZE,
 	    "%s/%s: the path of a socket has at most %d bytes: choose a shorter run directory", dir, name,
 	    SOCK_PATH_MAX - 1);
+	errno = ENAMETOOLONG;
+	return false;
+}
+
+bool
+sock_group(const char *name, gid_t *gid, char *why)
+{
+	*gid = (gid_t)-1;
+	if (name == NULL)
+		return true;
+	errno = 0;
+	const struct group *group = getgrnam(name);
+	if (group) {
+		*gid = group->gr_gid;
+		return true;
+	}
+	/* How the absence of a name is reported differs, see getgrnam(3); a shortage is no absence. */
+	if (errno == 0 || errno == ESRCH || errno == EBADF || exit_of_errno(errno) == EXIT_CONFIG)
+		errno = EINVAL;
+	snprintf(why, SOCK_WHY_SIZE, "node.group %s: %s", name,
+	    errno == EINVAL ? "there is no such group, make it or leave the key out" : strerror(errno));
 	return false;
 }
 
@@ -53,8 +77,10 @@ clear_stale(const char *path, char *why)
 		errno = EEXIST;
 		return -1;
 	}
-	char ignored[SOCK_WHY_SIZE];
-	int fd = sock_connect(path, ignored);
+	int fd = sock_connect(path, why);
+	/* Any other error does not prove that nobody listens there. */
+	if (fd < 0 && errno != EAGAIN && errno != ECONNREFUSED && errno != ENOENT)
+		return -1;
 	if (fd >= 0 || errno == EAGAIN) {
 		if (fd >= 0)
 			close(fd);

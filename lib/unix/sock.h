@@ -14,10 +14,13 @@
 enum { SOCK_PATH_MAX = 108, SOCK_WHY_SIZE = 1024 };
 bool sock_path(char *path, const char *dir, const char *name, char *why);
 
+/* The group by that name; NULL: (gid_t)-1.  False with errno and one sentence in why. */
+bool sock_group(const char *name, gid_t *gid, char *why);
+
 /*
  * Listens at path: non-blocking, close-on-exec, of the mode.  gid (gid_t)-1: the process' group.
  * A socket that nobody listens on is replaced; one in use, or another kind of file, is an
- * error: -1 and one sentence in why.
+ * error: -1 with errno and one sentence in why.
  */
 int sock_listen(const char *path, mode_t mode, gid_t gid, char *why);
 
