@@ -12,7 +12,7 @@ setup_file() {
 	cluster_init "$BATS_FILE_TMPDIR/c"
 	for n in $(nodes); do
 		mkdir -p "$CLUSTER/$n/run"
-		cp "$EX"/lines-to-sqlite3.sh "$CLUSTER/$n"
+		cp "$EX"/lines-to-sqlite3.py "$CLUSTER/$n"
 		cp "$CLUSTER/$n/raft.yaml" "$CLUSTER/$n/bare.yaml"
 		for d in logd peerd elect; do daemon_start "$n" "$d"; done
 	done
@@ -193,7 +193,7 @@ PY
 	tail_all n1 >"$BATS_TEST_TMPDIR/all"
 	wait_until 20 cmp "$BATS_TEST_TMPDIR/all" "$CLUSTER/n1/all"
 	[ "$(grep -c error "$BATS_TEST_TMPDIR/all")" -ge 20 ]
-	errors() { cmp <(grep error "$BATS_TEST_TMPDIR/all") <(cut -d' ' -f2- "$CLUSTER/n2/errors"); }
+	errors() { cmp <(grep error "$BATS_TEST_TMPDIR/all") <(jq -r '.[1]' "$CLUSTER/n2/errors"); }
 	wait_until 20 errors
 	rows() { sqlite3 -cmd '.timeout 5000' "$CLUSTER/n3/lines.db" 'SELECT line FROM lines ORDER BY idx' | cmp - "$BATS_TEST_TMPDIR/all"; }
 	wait_until 20 rows

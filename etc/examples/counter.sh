@@ -8,6 +8,9 @@
 # The file is a line with the index of the last entry, then a line "NAME NUMBER" each.  It is replaced as a
 # whole after each entry: slow, and right.
 
+# Else the locale decides which letters A-Z are.
+LC_ALL=C
+export LC_ALL
 file=${1:-}
 index=0
 names=
@@ -17,6 +20,7 @@ good() {
 	case $1 in
 	'' | *[!A-Za-z0-9_]*) return 1 ;;
 	esac
+	[ ${#1} -le 64 ]
 }
 value() { eval "echo \"\${count_$1:-}\""; }
 set_count() { # set_count NAME NUMBER

@@ -13,7 +13,8 @@ import select
 import sqlite3
 import sys
 
-NUMBER = re.compile(rb"0|-?[1-9][0-9]*")
+NUMBER = re.compile(rb"0|-?[1-9][0-9]{0,17}")  # bounded: int() refuses thousands of digits
+KEY_MAX, VALUE_MAX = 1024, (1 << 20) - 1024
 MISSING = b"refused no such key"
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.execute("PRAGMA synchronous = FULL")
@@ -28,7 +29,10 @@ def get(key):
 
 
 def put(key, value):
+    if len(value) > VALUE_MAX:
+        return b"refused a value has up to 1047552 bytes"
     db.execute("INSERT OR REPLACE INTO pairs VALUES (?, ?)", (key, value))
+    return b"ok"
 
 
 def applied():
@@ -41,18 +45,20 @@ def set_applied(index):
 
 def apply(command, may_change):
     name, _, rest = command.partition(b" ")
-    if name == b"list":
+    key, _, value = rest.partition(b" ")
+    if name == b"list" and b" " not in rest:
         keys = (bytes(row[0]) for row in db.execute("SELECT key FROM pairs ORDER BY key"))
         return b"ok " + b" ".join(key for key in keys if key.startswith(rest))
+    if not 1 <= len(key) <= KEY_MAX:
+        return b"refused a key has 1 to 1024 bytes"
     if name == b"get":
         value = get(rest)
         return MISSING if value is None else b"ok " + value
     if not may_change:
         return b"refused a query changes nothing: append it"
-    if name == b"put" and rest.count(b" ") >= 1:
-        put(*rest.split(b" ", 1))
-        return b"ok"
-    if name == b"incr" and rest and b" " not in rest:
+    if name == b"put" and b" " in rest:
+        return put(key, value)
+    if name == b"incr" and b" " not in rest:
         value = get(rest) or b"0"
         if not NUMBER.fullmatch(value):
             return b"refused the value is no number"
@@ -64,8 +70,8 @@ def apply(command, may_change):
         key, old, new = rest.split(b" ", 2)
         value = get(key)
         if value == old:
-            put(key, new)
-        return MISSING if value is None else b"ok" if value == old else b"refused the value is " + value
+            return put(key, new)
+        return MISSING if value is None else b"refused the value is " + value
     return b"refused not a command"
 
 

@@ -9,15 +9,16 @@
 # also makes it write each line at once.  Another awk needs fflush() after each reply.
 
 BEGIN {
+	KEY_MAX = 1024
+	VALUE_MAX = 1048576 - 1024
 	if (journal)
 		read_journal()
 	print "ready " last + 0
 }
 
 /^entry / {
-	split($0, word, " ")
-	index_of = word[2]
-	command = substr($0, length("entry " index_of " ") + 1)
+	index_of = word(rest($0, 1))
+	command = rest($0, 2)
 	if (journal)
 		keep(index_of, command)
 	print apply(command)
@@ -36,45 +37,64 @@ BEGIN {
 
 # ------------------------------------------------------------- commands
 
-# What is left of a line behind so many words.
+# The first word of a line, and what is left of it after that many words; one blank ends a word.
+function word(line) { return substr(line, 1, index(line " ", " ") - 1) }
 function rest(line, words) {
 	while (words-- > 0)
 		line = substr(line, index(line " ", " ") + 1)
 	return line
 }
 
-function apply(command, word, n, key, value) {
-	n = split(command, word, " ")
-	key = word[2]
-	if (word[1] == "list")
+# NAME KEY VALUE, one blank between them: split() would take any run of blanks, and has a limit.
+function apply(command, name, args, key) {
+	name = word(command)
+	args = rest(command, 1)
+	key = word(args)
+	if (name == "list" && key == args)
 		return "ok " list(key)
-	if (n < 2)
-		return "refused not a command"
-	if (word[1] == "put") {
-		state[key] = rest(command, 2)
-		return "ok"
-	}
-	if (word[1] == "incr") {
-		value = key in state ? state[key] : "0"
-		if (value !~ /^(0|-?[1-9][0-9]*)$/)
-			return "refused the value is no number"
-		state[key] = sprintf("%d", value + 1)
-		return "ok " state[key]
-	}
-	if (word[1] !~ /^(get|del|cas)$/)
+	if (name !~ /^(put|get|del|cas|incr|list)$/)
 		return "refused unknown command: put, get, del, cas, incr or list is expected"
+	if (length(key) < 1 || length(key) > KEY_MAX)
+		return "refused a key has 1 to 1024 bytes"
+	if (name == "put" && key != args)
+		return put(key, rest(args, 1))
+	if (name == "incr" && key == args)
+		return incr(key)
+	if (name == "cas" && index(rest(args, 1), " "))
+		return cas(key, word(rest(args, 1)), rest(args, 2))
+	if (name !~ /^(get|del)$/ || key != args)
+		return "refused not a command"
 	if (!(key in state))
 		return "refused no such key"
-	if (word[1] == "get")
+	if (name == "get")
 		return "ok " state[key]
-	if (word[1] == "del")
-		delete state[key]
-	# Compared as text: in awk 1 and 1.0 would be equal numbers.
-	else if (state[key] "" == word[3] "")
-		state[key] = rest(command, 3)
-	else
-		return "refused the value is " state[key]
+	delete state[key]
 	return "ok"
+}
+
+function put(key, value) {
+	if (length(value) > VALUE_MAX)
+		return "refused a value has up to 1047552 bytes"
+	state[key] = value
+	return "ok"
+}
+
+# Up to 15 digits: awk counts in floating point.
+function incr(key, value) {
+	value = key in state ? state[key] : "0"
+	if (length(value) > 15 || value !~ /^(0|-?[1-9][0-9]*)$/)
+		return "refused the value is no number"
+	state[key] = sprintf("%d", value + 1)
+	return "ok " state[key]
+}
+
+# Compared as text: in awk 1 and 1.0 would be equal numbers.
+function cas(key, old, new) {
+	if (!(key in state))
+		return "refused no such key"
+	if (state[key] "" != old "")
+		return "refused the value is " state[key]
+	return put(key, new)
 }
 
 function list(prefix, key, keys, n, i, out) {
@@ -91,9 +111,9 @@ function list(prefix, key, keys, n, i, out) {
 
 # ------------------------------------------------------------- durable
 
-# Each entry is a line that ends with a tab: what a crash has cut lacks it, and was never answered.
+# Each entry is a line "INDEX LENGTH COMMAND": one that a crash has cut is too short, and was never answered.
 function keep(index_of, command) {
-	print index_of " " command "\t" >>journal
+	print index_of " " length(command) " " command >>journal
 	fflush(journal)
 	if (system("sync '" journal "'") != 0)
 		exit 74
@@ -102,12 +122,12 @@ function keep(index_of, command) {
 function read_journal(line) {
 	last = 0
 	while ((getline line <journal) > 0)
-		if (line ~ /^[0-9]+ .*\t$/) {
-			last = substr(line, 1, index(line, " ") - 1)
-			apply(substr(line, length(last) + 2, length(line) - length(last) - 2))
+		if (line ~ /^[0-9]+ [0-9]+ / && length(rest(line, 2)) == word(rest(line, 1)) + 0) {
+			last = word(line)
+			apply(rest(line, 2))
 		}
 	close(journal)
-	# An empty line ends one that was cut.
+	# A newline ends a line that was cut.
 	if (system("echo >>'" journal "' && sync '" journal "' \"$(dirname '" journal "')\"") != 0)
 		exit 74
 }
@@ -115,9 +135,9 @@ function read_journal(line) {
 # The journal of a state that came as a whole: a new file in its place, all or nothing.
 function write_journal(key, new) {
 	new = journal ".new"
-	print index_of " list\t" >new
+	print index_of " 4 list" >new
 	for (key in state)
-		print index_of " put " key " " state[key] "\t" >new
+		print index_of " " length("put " key " " state[key]) " put " key " " state[key] >new
 	close(new)
 	close(journal)
 	if (system("sync '" new "' && mv '" new "' '" journal "' && sync \"$(dirname '" journal "')\"") != 0)
@@ -137,8 +157,9 @@ function write_snapshot(path, key) {
 function read_snapshot(path, line) {
 	if ((getline index_of <path) <= 0)
 		return "refused the file cannot be read"
+	split("", state)
 	while ((getline line <path) > 0)
-		state[substr(line, 1, index(line, " ") - 1)] = rest(line, 1)
+		state[word(line)] = rest(line, 1)
 	close(path)
 	if (journal)
 		write_journal()

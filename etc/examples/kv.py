@@ -9,25 +9,34 @@ Bytes, not str: an entry need not be UTF-8.
 import re
 import sys
 
-NUMBER = re.compile(rb"0|-?[1-9][0-9]*")
+NUMBER = re.compile(rb"0|-?[1-9][0-9]{0,17}")  # bounded: int() refuses thousands of digits
+KEY_MAX, VALUE_MAX = 1024, (1 << 20) - 1024
 state = {}
 index = 0
+
+
+def put(key, value):
+    if len(value) > VALUE_MAX:
+        return b"refused a value has up to 1047552 bytes"
+    state[key] = value
+    return b"ok"
 
 
 def apply(command, may_change):
     """The reply to a command; it depends on the state and the command, and on nothing else."""
     name, _, rest = command.partition(b" ")
-    if name == b"list":
+    key, _, value = rest.partition(b" ")
+    if name == b"list" and b" " not in rest:
         return b"ok " + b" ".join(sorted(key for key in state if key.startswith(rest)))
+    if not 1 <= len(key) <= KEY_MAX:
+        return b"refused a key has 1 to 1024 bytes"
     if name == b"get":
         return b"ok " + state[rest] if rest in state else b"refused no such key"
     if not may_change:
         return b"refused a query changes nothing: append it"
-    if name == b"put" and rest.count(b" ") >= 1:
-        key, _, value = rest.partition(b" ")
-        state[key] = value
-        return b"ok"
-    if name == b"incr" and rest and b" " not in rest:
+    if name == b"put" and b" " in rest:
+        return put(key, value)
+    if name == b"incr" and b" " not in rest:
         value = state.get(rest, b"0")
         if not NUMBER.fullmatch(value):
             return b"refused the value is no number"
@@ -41,8 +50,7 @@ def apply(command, may_change):
             return b"refused no such key"
         if state[key] != old:
             return b"refused the value is " + state[key]
-        state[key] = new
-        return b"ok"
+        return put(key, new)
     return b"refused not a command"
 
 
