@@ -65,8 +65,6 @@ def misbehave(what):
     if what == "hang": time.sleep(1000)
     if what == "twice": say("ok one"); say("ok two"); time.sleep(1000)
     if what == "garbage": say("what?"); time.sleep(1000)
-    if what == "nul": say("ok \0"); time.sleep(1000)
-    if what == "long": say("ok " + "x" * 3000000); time.sleep(1000)
     if what == "close":
         os.close(1)
         time.sleep(1000)
@@ -89,6 +87,9 @@ for line in sys.stdin:
             say("refused because " + what)
             continue
         state.append(data)
+        if how == "reply":
+            say("ok \0" if what == "nul" else "ok " + "x" * 3000000)
+            continue
         if durable:
             with open("db.new", "w") as f:
                 f.write("\n".join(state + [index]) + "\n")
@@ -97,7 +98,8 @@ for line in sys.stdin:
         say("ok %d" % len(state))
     elif word == "query":
         if rest == "die": sys.exit(5)
-        say("ok %d" % len(state) if rest == "count" else "ok " + ",".join(state[-3:]))
+        say({"nul": "ok \0", "long": "ok " + "x" * 3000000}[rest] if rest in ("nul", "long") else
+            "ok %d" % len(state) if rest == "count" else "ok " + ",".join(state[-3:]))
     elif word == "snapshot":
         if os.path.exists("snap-refused"): say("refused not today"); continue
         # In the order in which the test renames one into the next: none is missed on the way.
@@ -178,8 +180,35 @@ misbehaves() {
 }
 
 @test "machine: garbage" { misbehaves garbage 'neither ok, refused, ready nor durable'; }
-@test "machine: a NUL in a line" { misbehaves nul 'holds a NUL'; }
-@test "machine: an answer that is too long" { misbehaves long 'longer than fsm.reply_max'; }
+
+# harmless WHAT SENTENCE: a reply that cannot be passed on, to an entry and to a query.  Who asked hears why, and nothing ends.
+harmless() {
+	seq 1 20 >"$IN"
+	echo "reply:$1" >>"$IN"
+	seq 21 40 >>"$IN"
+	logd
+	fsm
+	wait_until 20 applied 41
+	run -65 query "$1"
+	[[ $output == "raft-query: $1: refused: $2" ]]
+	query_is count 41
+	key_is state running
+	[ "$(starts)" -eq 1 ]
+	cat >"$N/ask.py" <<'PY'
+import sys
+sys.path.insert(0, sys.argv[1])
+import wire
+conn = wire.Conn(sys.argv[2], timeout=60)
+conn.hello()
+conn.send("fsm_reply_get", request=1, session=b"", serial=22, count=2, index=22, until=0)
+for _ in range(2):
+    m = conn.expect("fsm_reply")
+    print(m["state"], m["index"], m["data"].decode())
+PY
+	timeout 20 python3 "$N/ask.py" "$ROOT/t/tools" "$N/run/fsm" | diff - <(printf '2 22 %s\n0 23 22\n' "$2")
+}
+@test "machine: a NUL in a line" { harmless nul 'the reply holds a NUL, which framing: line cannot give to a client'; }
+@test "machine: an answer that is too long" { harmless long 'the reply is longer than fsm.reply_max'; }
 @test "machine: closes its output only" { misbehaves close 'closed its standard output'; }
 
 @test "machine: no answer in time" {
@@ -221,8 +250,10 @@ misbehaves() {
 	logd
 	fsm
 	wait_until 20 applied 3
-	run query $'a\nb'
-	[ "$status" -ne 0 ]
+	printf 'a\nb\0c\0' | timeout 20 raft-query -c "$N/raft.yaml" --stale -0 >/dev/null 2>"$N/err" && status=0 || status=$?
+	[ "$status" -eq 65 ]
+	grep -q 'holds a newline, which framing: line cannot give to the program' "$N/err"
+	run -65 query $'a\nb'
 	query_is count 3
 }
 

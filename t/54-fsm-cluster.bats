@@ -344,9 +344,23 @@ requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
 
 @test "replies: an entry that holds a newline is refused on every node, without the program" {
 	begin
+	# Where the program of the node takes lines, they are not even appended, whatever else is asked for.
+	for how in '-r' '' '-S door'; do
+		# shellcheck disable=SC2086
+		printf '1:a,3:b\nc,1:d,' | append n1 $how -F netstring >/dev/null 2>"$ERR" && status=0 || status=$?
+		[ "$status" -eq 65 ]
+		grep -q '^raft-append: entry 2 holds a newline, which fsm.framing: line cannot give to the program: committed 1, resume' "$ERR"
+		printf 'x\0y\n' | append n2 2>"$ERR" && status=0 || status=$?
+		[ "$status" -eq 65 ]
+		grep -q '^raft-append: entry 1 holds a NUL, which fsm.framing: line cannot give to the program: committed 0, resume' "$ERR"
+	done
+	for n in $(nodes); do query_is "$n" 3; done
+	# They may come from a node where it takes anything.
+	for n in $(nodes); do { cat "$CLUSTER/$n/raft.yaml" && echo '  framing: netstring'; } >"$CLUSTER/$n/other.yaml"; done
+	append() { timeout 60 raft-append -c "$CLUSTER/$1/other.yaml" "${@:2}"; }
 	printf '1:a,3:b\nc,1:d,' | append n1 -r -F netstring >"$BATS_TEST_TMPDIR/out" 2>"$ERR" || status=$?
 	[ "$status" -eq 65 ]
-	[ "$(cat "$BATS_TEST_TMPDIR/out")" = '4:ok 1,' ] || [ "$(cat "$BATS_TEST_TMPDIR/out")" = '1:1,0:,1:2,' ]
+	[ "$(cat "$BATS_TEST_TMPDIR/out")" = '1:4,0:,1:5,' ]
 	[ "$(cat "$ERR")" = 'raft-append: entry 2: refused: the entry holds a newline, which framing: line cannot give to the program' ]
 	for n in $(nodes); do
 		fsm_is "$n" restarts 0
@@ -354,6 +368,18 @@ requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
 		printf '1:a,3:b\nc,1:d,' | append "$n" -r -F netstring -S "s$n" >"$BATS_TEST_TMPDIR/$n" 2>"$ERR" || status=$?
 		[ "$status" -eq 65 ]
 		grep -q 'entry 2: refused: the entry holds a newline' "$ERR"
+		printf 'x\0y\n' | append "$n" -r 2>"$ERR" && status=0 || status=$?
+		[ "$status" -eq 65 ]
+		grep -qx 'raft-append: line 1: refused: the entry holds a NUL, which framing: line cannot give to the program' "$ERR"
 	done
-	for n in $(nodes); do query_is "$n" 8; done
+	for n in $(nodes); do query_is "$n" 11 && fsm_is "$n" restarts 0; done
+}
+
+@test "replies: one that is longer than fsm.reply_max is lost, on every node, and all else goes on" {
+	begin 'reply_max: 1KiB'
+	printf 'a\nlarge\nb\n' | append n1 -r -v >"$BATS_TEST_TMPDIR/out" 2>"$ERR" && status=0 || status=$?
+	[ "$status" -eq 76 ]
+	[ "$(cat "$ERR")" = 'raft-append: line 2: committed and applied, and its reply is lost: the reply is longer than fsm.reply_max' ]
+	[ "$(cut -d' ' -f3- "$BATS_TEST_TMPDIR/out")" = $'ok 1\nlost\nok 3' ]
+	for n in $(nodes); do query_is "$n" 3 && fsm_is "$n" restarts 0; done
 }

@@ -85,8 +85,9 @@ breaks() {
 	breaks "$ready echo ok; exec kill -KILL \$\$" 'was killed by SIGKILL; expected: "ok" or "refused", in answer to entry 2'
 	breaks "$ready printf 'ok cut'" 'exited with 0 in the middle of an answer; expected: .* to entry 1'
 	breaks "$ready echo 'what?'; exec sleep 20" 'breaks the contract: .*: "what?"; expected: "ok" or "refused", in answer to entry 1'
-	breaks "$ready printf 'ok \\000\\n'; exec sleep 20" 'breaks the contract: .*holds a NUL.*: "ok .x00"; expected: .* to entry 1'
+	breaks "$ready printf 'what \\000\\n'; exec sleep 20" 'breaks the contract: .*: "what .x00"; expected: .* to entry 1'
 	breaks "$ready yes | tr -d '\\n'" 'breaks the contract: .*longer than fsm.reply_max, or has no newline.*: "y*\.\.\."; expected: .* to entry 1'
+	breaks "$ready printf 'ok '; tr '\\000' x </dev/zero" 'has said nothing for 300 ms: is its output buffered?; expected: .* to entry 1'
 	breaks "$ready echo ready 0; exec sleep 20" 'says ready twice; expected: .* to entry 1'
 	breaks "$ready echo durable 4; exec sleep 20" 'says durable 4, an entry that it was not given'
 	breaks "$ready yes ok" 'answers what it was not asked, or twice; expected: nothing, or "durable N"'
@@ -98,6 +99,31 @@ breaks() {
 	breaks "$ready exec sleep 20" 'has said nothing for 2000 ms: is its output buffered?; expected: .* to entry 1'
 	breaks "$ready exec >&-; exec sleep 20" 'closed its standard output and goes on; expected: .* to entry 1'
 	breaks "$ready read -r b; read -r c; printf 'ok\\nok\\nok\\n'; exec sleep 20" 'does not end after its input ended, for 2000 ms'
+}
+
+@test "try, machine: data that does not fit the framing is answered in place of the program, and a reply that does not is lost" {
+	conf 'reply_max: 1KiB'
+	long=$(head -c 2000 /dev/zero | tr '\000' x)
+	printf 'put n x\0y\nput a 1\n\0\nput long %s\nget long\nincr a\n' "$long" |
+		try -c raft.yaml --query 'get n' --query 'get long' --query 'get a' --snapshot s -- raft-kv >out
+	diff out - <<-'END'
+		refused the entry holds a NUL, which framing: line cannot give to the program
+		ok
+		refused the entry holds a NUL, which framing: line cannot give to the program
+		ok
+		lost the reply is longer than fsm.reply_max
+		ok 2
+		refused no such key
+		refused the reply is longer than fsm.reply_max
+		ok 2
+		ok
+	END
+	# As netstrings any data is given to the program, and the indexes are the same.
+	printf 'put a 1\nput long %s\nget long\n' "$long" | try -c raft.yaml -F netstring -- raft-kv -F netstring >out
+	[ "$(cat out)" = '2:ok,2:ok,43:lost the reply is longer than fsm.reply_max,' ]
+	# Nothing but such entries, more than can be in flight, and the input still open.
+	seq 20000 | tr '\n' '\0' | sed 's/\x00/\x00\n/g' | try -- raft-kv >out
+	[ "$(sort out | uniq -c | awk '{ print $1 }')" = 20000 ]
 }
 
 @test "try, machine: what is wrong with restore and snapshot is said" {

@@ -149,6 +149,9 @@ PY
 	# In lines a reply with a newline would be two.
 	[ "$(kv durable <<<'query get plain')" = 'ready 3
 refused the reply holds a newline: it needs netstrings' ]
+	printf '20:entry 9 put zero a\0b,' | timeout 20 raft-kv -F netstring -D "$DB" >/dev/null
+	[ "$(kv durable <<<'query get zero')" = 'ready 9
+refused the reply holds a NUL: it needs netstrings' ]
 }
 
 @test "kv: a snapshot has its index in it, is the same from memory and disk, and either restores it" {

@@ -299,7 +299,8 @@ say_not_ok(const struct reply *reply)
 	flush();
 	progress_clear(self.progress);
 	if (reply->state == REPLY_LOST)
-		tool_say("%s %llu: committed and applied, and its reply is lost", unit(), number);
+		tool_say("%s %llu: committed and applied, and its reply is lost%s%.*s", unit(), number,
+		    reply->data.size ? ": " : "", (int)reply->data.size, (const char *)reply->data.bytes);
 	else
 		tool_say("%s %llu: refused: %.*s", unit(), number, (int)reply->data.size,
 		    (const char *)reply->data.bytes);
@@ -310,6 +311,7 @@ static void
 on_reply(const struct reply *reply, void *arg)
 {
 	static const char *const states[] = {"ok ", "refused ", "lost"};
+	bool told = reply->state != REPLY_LOST && (self.tool.verbose || reply->state == REPLY_OK);
 	static struct wire_buf item;
 	(void)arg;
 	self.refused = self.refused || reply->state == REPLY_REFUSED;
@@ -323,7 +325,7 @@ on_reply(const struct reply *reply, void *arg)
 		    (unsigned long long)reply->pos.term, states[reply->state]);
 		wire_buf_put(&item, text, (size_t)size);
 	}
-	if (self.tool.verbose || reply->state == REPLY_OK)
+	if (told)
 		wire_buf_put(&item, reply->data.bytes, reply->data.size);
 	framing_put_bytes(&self.out, self.framing, (struct wire_bytes){item.bytes, item.size});
 }
@@ -351,9 +353,20 @@ on_no_replies(enum exit_status status, const char *why, void *arg)
 
 static const struct replies_calls replies_calls = {on_reply, on_no_replies};
 
+/* What the program of this node cannot be given ends the input, before it has a serial. */
 static void
 append(const struct wire_bytes *item)
 {
+	const struct conf *conf = self.tool.conf;
+	bool lines = conf->fsm.present && conf->fsm.mode == CONF_MACHINE && conf->fsm.framing == FRAMING_LINE;
+	const char *unfit = lines ? framing_line_unfit(*item) : NULL;
+	if (unfit) {
+		snprintf(self.why, sizeof self.why, "entry %llu holds %s, which fsm.framing: line cannot give to the program",
+		    (unsigned long long)input_count(self.input), unfit);
+		self.ended = true;
+		self.status = EXIT_DATA;
+		return;
+	}
 	self.taken++;
 	appender_take(self.appender, item->bytes, item->size);
 }

@@ -25,8 +25,8 @@ put(struct machine *m, enum request_kind kind, uint64_t index, const void *data,
 	if (m->pending.count == 0)
 		m->moved = mono_now();
 	struct pending_one *one = pending_put(&m->pending, kind, size);
-	one->local = !request_fits(m->netstring, data, size);
-	if (!one->local)
+	one->unfit = request_unfit(m->netstring, (struct wire_bytes){data, size});
+	if (one->unfit == NULL)
 		request_put(feed_buf(m->feed), m->netstring, kind, index, data, size);
 	return one;
 }
@@ -113,12 +113,12 @@ machine_pump(struct machine *m)
 /* ------- in ---------------------------------------------------------------- */
 
 static void
-keep(struct machine *m, const struct pending_one *one, bool ok, struct wire_bytes data)
+keep(struct machine *m, const struct pending_one *one, enum reply_state state, struct wire_bytes data)
 {
 	const struct kept kept = {.index = one->index,
 	    .serial = one->serial,
 	    .session = one->session,
-	    .state = ok ? REPLY_STATE_OK : REPLY_STATE_REFUSED,
+	    .state = state,
 	    .size = (uint32_t)data.size};
 	replies_add(m->replies, &kept, data.bytes);
 	if (one->index == m->suspect) {
@@ -128,9 +128,9 @@ keep(struct machine *m, const struct pending_one *one, bool ok, struct wire_byte
 }
 
 static void
-answer_query(const struct pending_one *one, bool ok, struct wire_bytes data)
+answer_query(const struct pending_one *one, enum reply_state state, struct wire_bytes data)
 {
-	ask_reply(one->ask, 0, one->before, ok ? REPLY_STATE_OK : REPLY_STATE_REFUSED, data);
+	ask_reply(one->ask, 0, one->before, (uint8_t)state, data);
 	ask_end(one->ask);
 }
 
@@ -138,16 +138,28 @@ answer_query(const struct pending_one *one, bool ok, struct wire_bytes data)
 static void
 settle_local(struct machine *m)
 {
-	char why[128];
-	for (struct pending_one *one; (one = pending_first(&m->pending)) && one->local;) {
-		snprintf(why, sizeof why, "the %s holds a newline, which framing: line cannot give to the program",
-		    request_name(one->kind));
+	char why[REQUEST_WHY_SIZE];
+	for (struct pending_one *one; (one = pending_first(&m->pending)) && one->unfit;) {
+		struct wire_bytes refusal = request_refusal(why, request_name(one->kind), one->unfit);
 		if (one->kind == REQUEST_ENTRY)
-			keep(m, one, false, wire_text(why));
+			keep(m, one, REPLY_STATE_REFUSED, refusal);
 		else
-			answer_query(one, false, wire_text(why));
+			answer_query(one, REPLY_STATE_REFUSED, refusal);
 		pending_drop_first(&m->pending);
 	}
+}
+
+/* What cannot be passed on is a lost reply of an entry, for that is applied; a query may as well be refused. */
+static void
+pass_on(struct machine *m, const struct pending_one *one, const struct reply *reply)
+{
+	enum reply_state state = reply->kind == REPLY_OK ? REPLY_STATE_OK : REPLY_STATE_REFUSED;
+	struct wire_bytes data = reply->lost ? wire_text(reply->lost) : reply->data;
+	if (one->kind == REQUEST_ENTRY) {
+		keep(m, one, reply->lost ? REPLY_STATE_LOST : state, data);
+		return;
+	}
+	answer_query(one, reply->lost ? REPLY_STATE_REFUSED : state, data);
 }
 
 static void
@@ -165,10 +177,8 @@ take_answer(struct machine *m, const struct reply *reply)
 	m->moved = mono_now();
 	/* A restore or snapshot may end or begin other things: it is off the list before. */
 	pending_drop_first(&m->pending);
-	if (one.kind == REQUEST_ENTRY) {
-		keep(m, &one, ok, reply->data);
-	} else if (one.kind == REQUEST_QUERY) {
-		answer_query(&one, ok, reply->data);
+	if (one.kind == REQUEST_ENTRY || one.kind == REQUEST_QUERY) {
+		pass_on(m, &one, reply);
 	} else if (one.kind == REQUEST_RESTORE) {
 		machine_restored(m, ok, reply->data);
 	} else {

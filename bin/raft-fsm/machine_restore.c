@@ -63,7 +63,7 @@ machine_snap_found(const struct reader_snapshot *found, void *arg)
 	if (m->phase != PHASE_FINDING)
 		return;
 	usable = usable && found->index > m->base && !m->restore_refused &&
-		 request_fits(m->netstring, (const uint8_t *)found->path, strlen(found->path));
+		 request_unfit(m->netstring, wire_text(found->path)) == NULL;
 	if (usable && (m->base == 0 || m->gap_first)) {
 		m->phase = PHASE_RESTORING;
 		m->sent = found->index;

@@ -100,7 +100,7 @@ machine_snap_path(const char *path, const char *why, void *arg)
 	struct machine_snap *s = &m->snap;
 	if (s->step != SNAP_PATH)
 		return;
-	if (path[0] == '\0' || !request_fits(m->netstring, (const uint8_t *)path, strlen(path))) {
+	if (path[0] == '\0' || request_unfit(m->netstring, wire_text(path))) {
 		failed(m, why);
 	} else if (m->phase != PHASE_FEEDING) {
 		failed(m, "the program ended before it could be asked for a snapshot");

@@ -12,7 +12,7 @@ struct ask;
 
 struct pending_one {
 	enum request_kind kind;
-	bool local;      /* ours to answer: the program was not asked */
+	const char *unfit; /* ours to answer: what the data holds that the program cannot be given; NULL: it was asked */
 	uint64_t index;  /* of an entry */
 	uint64_t before; /* all up to here was delivered before it */
 	uint64_t serial; /* of an entry */

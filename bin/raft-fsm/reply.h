@@ -4,7 +4,8 @@
  * what came from the program.
  *
  * Bytes are fed as they come; reply_next gives one saying at a time.  No more than one saying of the
- * largest size, and one read, is held.
+ * largest size, and one read, is held: the data of a larger answer is dropped as it comes.  Such an answer still is one, because
+ * a client may have asked for it.
  */
 #ifndef REPLY_H
 #define REPLY_H
@@ -25,6 +26,8 @@ struct reply {
 	uint64_t index;         /* of READY and DURABLE */
 	struct wire_bytes data; /* of OK and REFUSED; of WRONG what it says; valid until bytes are fed */
 	const char *why;        /* of WRONG */
+	/* Of OK and REFUSED: why the data cannot be passed on, and is empty; NULL: it is there. */
+	const char *lost;
 };
 
 struct reply_reader {
@@ -33,6 +36,8 @@ struct reply_reader {
 	struct wire_buf buf;
 	size_t at;      /* where the next one begins */
 	size_t scanned; /* no newline stands in [at, scanned) */
+	enum reply_kind dropping; /* of an answer that is too long; REPLY_MORE: of none */
+	uint64_t drop_left;       /* bytes of its netstring before the comma */
 	bool wrong;
 };
 

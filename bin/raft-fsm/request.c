@@ -2,7 +2,10 @@
 /* Requests as bytes. */
 #include "request.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "../../lib/client/framing.h"
 
 enum { DIGITS_MAX = 20, HEAD_MAX = 64 };
 
@@ -23,10 +26,17 @@ request_name(enum request_kind kind)
 	return words[kind].text;
 }
 
-bool
-request_fits(bool netstring, const uint8_t *data, size_t size)
+const char *
+request_unfit(bool netstring, struct wire_bytes data)
 {
-	return netstring || size == 0 || memchr(data, '\n', size) == NULL;
+	return netstring ? NULL : framing_line_unfit(data);
+}
+
+struct wire_bytes
+request_refusal(char why[REQUEST_WHY_SIZE], const char *what, const char *unfit)
+{
+	snprintf(why, REQUEST_WHY_SIZE, "the %s holds %s, which framing: line cannot give to the program", what, unfit);
+	return wire_text(why);
 }
 
 /* This is done for each entry, and much cheaper than printf. */

@@ -23,9 +23,15 @@ enum request_kind {
 };
 
 const char *request_name(enum request_kind kind);
-/* Whether the data can be said in this form: a line holds no newline. */
-bool request_fits(bool netstring, const uint8_t *data, size_t size);
-/* Appends one.  Before: request_fits.  index: of an entry. */
+/*
+ * What the data holds that this form cannot: "a newline", "a NUL"; NULL: it fits.  Data that does not fit is never given to the
+ * program: raft-fsm answers in its place, the same on every node.
+ */
+const char *request_unfit(bool netstring, struct wire_bytes data);
+enum { REQUEST_WHY_SIZE = 128 };
+/* The answer in its place.  what: "entry" or "query"; unfit: from request_unfit. */
+struct wire_bytes request_refusal(char why[REQUEST_WHY_SIZE], const char *what, const char *unfit);
+/* Appends one.  Before: request_unfit is NULL.  index: of an entry. */
 void request_put(struct wire_buf *out, bool netstring, enum request_kind kind, uint64_t index,
     const uint8_t *data, size_t size);
 

@@ -104,10 +104,14 @@ breach(struct trial *t, const char *format, ...)
 static void
 put(struct trial *t, enum request_kind kind, uint64_t index, const void *data, size_t size)
 {
+	bool netstring = t->try->framing == FRAMING_NETSTRING;
 	if (t->pending.count == 0)
 		t->moved = mono_now();
-	pending_put(&t->pending, kind, size)->index = index;
-	request_put(&t->out, t->try->framing == FRAMING_NETSTRING, kind, index, data, size);
+	struct pending_one *one = pending_put(&t->pending, kind, size);
+	one->index = index;
+	one->unfit = request_unfit(netstring, (struct wire_bytes){data, size});
+	if (one->unfit == NULL)
+		request_put(&t->out, netstring, kind, index, data, size);
 }
 
 static bool
@@ -116,12 +120,16 @@ room(const struct trial *t)
 	return pending_room(&t->pending) && t->out.size < OUT_HIGH && !t->deaf;
 }
 
+static void settle_local(struct trial *t);
+
 static void
 put_lines(struct trial *t)
 {
 	struct wire_bytes line;
-	while (room(t) && try_line(t->try, &line))
+	while (room(t) && try_line(t->try, &line)) {
 		put(t, REQUEST_ENTRY, ++t->try->index, line.bytes, line.size);
+		settle_local(t);
+	}
 }
 
 /* Puts what can be put now. */
@@ -137,6 +145,7 @@ fill(struct trial *t)
 	if (t->step == STEP_QUERIES) {
 		for (size_t i = 0; i < try->queries_count; i++)
 			put(t, REQUEST_QUERY, i, try->queries[i], strlen(try->queries[i]));
+		settle_local(t);
 		t->step = STEP_SNAPSHOT;
 		if (try->snapshot)
 			put(t, REQUEST_SNAPSHOT, 0, try->snapshot, strlen(try->snapshot));
@@ -167,17 +176,38 @@ flush(struct trial *t)
 /* ------- in ------------------------------------------------------------------- */
 
 static void
-print(const struct trial *t, const struct reply *reply)
+print(const struct trial *t, const char *word, struct wire_bytes data)
 {
-	const char *word = reply->kind == REPLY_OK ? "ok" : "refused";
-	size_t size = strlen(word) + (reply->data.size ? 1 + reply->data.size : 0);
+	size_t size = strlen(word) + (data.size ? 1 + data.size : 0);
 	bool netstring = t->try->framing == FRAMING_NETSTRING;
 	if (netstring)
 		printf("%zu:", size);
-	printf("%s%s", word, reply->data.size ? " " : "");
-	if (reply->data.size)
-		fwrite(reply->data.bytes, 1, reply->data.size, stdout);
+	printf("%s%s", word, data.size ? " " : "");
+	if (data.size)
+		fwrite(data.bytes, 1, data.size, stdout);
 	putchar(netstring ? ',' : '\n');
+}
+
+/* What the one who asked would get. */
+static void
+print_reply(const struct trial *t, enum request_kind kind, const struct reply *reply)
+{
+	const char *word = reply->kind == REPLY_OK ? "ok" : "refused";
+	if (reply->lost)
+		print(t, kind == REQUEST_QUERY ? "refused" : "lost", wire_text(reply->lost));
+	else
+		print(t, word, reply->data);
+}
+
+/* Answers in the place of the program what it cannot be given, as soon as that is the oldest. */
+static void
+settle_local(struct trial *t)
+{
+	char why[REQUEST_WHY_SIZE];
+	for (struct pending_one *one; (one = pending_first(&t->pending)) && one->unfit;) {
+		print(t, "refused", request_refusal(why, request_name(one->kind), one->unfit));
+		pending_drop_first(&t->pending);
+	}
 }
 
 static void
@@ -207,7 +237,7 @@ on_answer(struct trial *t, const struct reply *reply)
 	if (first == NULL)
 		breach(t, "answers what it was not asked, or twice");
 	enum request_kind kind = first->kind;
-	print(t, reply);
+	print_reply(t, kind, reply);
 	if (kind == REQUEST_RESTORE && reply->kind == REPLY_REFUSED)
 		breach(t, "refuses to restore %.300s", t->try->restore);
 	pending_drop_first(&t->pending);
@@ -216,6 +246,7 @@ on_answer(struct trial *t, const struct reply *reply)
 		t->step = STEP_ENTRIES;
 	if (kind == REQUEST_SNAPSHOT && reply->kind == REPLY_OK)
 		check_snapshot(t);
+	settle_local(t);
 }
 
 static void

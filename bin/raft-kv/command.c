@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../lib/client/framing.h"
 #include "words.h"
 
 struct command {
@@ -236,8 +237,11 @@ command_run(struct store *store, struct wire_bytes data, bool query, bool one_li
 	struct command command = {.store = store, .reply = reply, .one_line = one_line};
 	size_t before = reply->size;
 	run(&command, data, query);
-	if (one_line && memchr(reply->bytes + before, '\n', reply->size - before)) {
+	const char *unfit = framing_line_unfit((struct wire_bytes){reply->bytes + before, reply->size - before});
+	if (one_line && unfit) {
 		reply->size = before;
-		refused(&command, "the reply holds a newline: it needs netstrings");
+		refused(&command, "the reply holds ");
+		say(&command, unfit);
+		say(&command, ": it needs netstrings");
 	}
 }

@@ -14,7 +14,7 @@ enum { KEY_MAX = 1024, VALUE_MAX = (1 << 20) - 1024 };
 
 /*
  * Appends "ok", "ok DATA" or "refused WHY".  query: nothing may change.  one_line: the reply
- * must not hold a newline.
+ * must fit into one (framing_line_unfit).
  */
 void command_run(struct store *store, struct wire_bytes data, bool query, bool one_line, struct wire_buf *reply);
 

@@ -258,3 +258,13 @@ framing_put(struct wire_buf *out, enum framing framing, uint64_t index, const st
 		framing_put_bytes(out, framing,
 		    (struct wire_bytes){raft_entry_data(entry), raft_entry_data_size(entry)});
 }
+
+const char *
+framing_line_unfit(struct wire_bytes data)
+{
+	if (data.size == 0)
+		return NULL;
+	if (memchr(data.bytes, '\n', data.size))
+		return "a newline";
+	return memchr(data.bytes, '\0', data.size) ? "a NUL" : NULL;
+}

@@ -63,4 +63,7 @@ void framing_put(struct wire_buf *out, enum framing framing, uint64_t index, con
 /* Bytes that are no entry, likewise.  Before: framing is not FRAMING_JSON. */
 void framing_put_bytes(struct wire_buf *out, enum framing framing, struct wire_bytes bytes);
 
+/* What of the data a line cannot hold, "a newline" or "a NUL"; NULL: it fits into one. */
+const char *framing_line_unfit(struct wire_bytes data);
+
 #endif

@@ -180,6 +180,11 @@ seeds(void)
 	static const char wrong[] = "\0\2\1ready 1\nok x\nwhat?\nok\n";
 	static const char cut[] = "\1\2\1" "7:ready 1,4:ok \0,99:ok";
 
+	static const char long_line[] = "\0\0\3ready 0\nok 012345678901234567890123456789\nok a\0b\nok\n";
+	static const char long_netstring[] = "\1\0\3" "7:ready 0,30:refused 0123456789012345678901,2:ok,";
+
+	fuzz_seed(long_line, sizeof long_line - 1);
+	fuzz_seed(long_netstring, sizeof long_netstring - 1);
 	fuzz_seed(lines, sizeof lines - 1);
 	fuzz_seed(netstrings, sizeof netstrings - 1);
 	fuzz_seed(wrong, sizeof wrong - 1);

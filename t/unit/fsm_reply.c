@@ -23,6 +23,8 @@ hear(char *out, size_t size, bool netstring, const char *text, size_t step)
 		reply_added(&reader, 64, piece);
 		struct reply reply;
 		while ((reply = reply_next(&reader)).kind != REPLY_MORE) {
+			if (reply.lost)
+				used += (size_t)snprintf(out + used, size - used, "lost ");
 			bool numbered = reply.kind == REPLY_READY || reply.kind == REPLY_DURABLE;
 			used += (size_t)snprintf(out + used, size - used, "%s:", names[reply.kind]);
 			if (numbered)
@@ -65,14 +67,54 @@ sayings(void)
 	CHECK(heard(false, "ready\n", "wrong: "));
 	CHECK(heard(false, "ready x\n", "wrong: "));
 	CHECK(heard(false, "ready 99999999999999999999\n", "wrong: "));
-	CHECK(heard(false, "ok 012345678901234567890\n", "wrong: "));
-	CHECK(heard(false, "ok 012345678901234567890 and no newline", "wrong: "));
+	CHECK(heard(false, "ready 00000000000000000001\n", "wrong: "));
+	CHECK(heard(false, "okay 01234567890123456789 and no newline", "wrong: "));
 	CHECK(heard(false, "\n", "wrong: "));
 	CHECK(heard(true, "2:okx", "wrong: "));
-	CHECK(heard(true, "21:", "wrong: "));
 	CHECK(heard(true, "9999999999:", "wrong: "));
 	CHECK(heard(true, ":ok,", "wrong: "));
 	CHECK(heard(true, "ok\n", "wrong: "));
+}
+
+/* An answer that cannot be passed on is an answer all the same, and what follows is read. */
+static void
+lost_answers(void)
+{
+	CHECK(heard(false, "ok 012345678901234567890\nok a\n", "lost ok: ok:a "));
+	CHECK(heard(false, "refused 5678901234567890\n\n", "lost refused: wrong: "));
+	CHECK(heard(false, "ok 012345678901234567890 and no newline", ""));
+	CHECK(heard(true, "21:ok 567890123456789012,4:ok a,", "lost ok: ok:a "));
+	CHECK(heard(true, "24:refused \n01234567\n012345,2:ok,", "lost refused: ok: "));
+	CHECK(heard(true, "21:ok 5678901234567890123", "wrong: "));
+	CHECK(heard(true, "21:okay67890123456789012,", "wrong: "));
+	CHECK(heard(true, "21:", ""));
+	struct reply_reader reader;
+	reply_init(&reader, false, 20);
+	memcpy(reply_room(&reader, 10), "ok a\0\nok b", 10);
+	reply_added(&reader, 10, 10);
+	struct reply reply = reply_next(&reader);
+	CHECK(reply.kind == REPLY_OK && reply.lost && strstr(reply.lost, "NUL") && reply.data.size == 0);
+	CHECK(reply_next(&reader).kind == REPLY_MORE && reply_begun(&reader));
+	reply_free(&reader);
+}
+
+/* However long an answer is, no more than a read of it is held. */
+static void
+long_answer(void)
+{
+	struct reply_reader reader;
+	for (int netstring = 0; netstring < 2; netstring++) {
+		reply_init(&reader, netstring, 20);
+		memcpy(reply_room(&reader, 15), netstring ? "999999999:ok xy" : "ok 012345678901", 15);
+		reply_added(&reader, 15, 15);
+		for (int i = 0; i < 1000; i++) {
+			memset(reply_room(&reader, 4096), 'x', 4096);
+			reply_added(&reader, 4096, 4096);
+			CHECK(reply_next(&reader).kind == REPLY_MORE && reply_begun(&reader));
+			CHECK(reader.buf.size <= 4096 + 16);
+		}
+		reply_free(&reader);
+	}
 }
 
 static void
@@ -128,6 +170,8 @@ int
 main(void)
 {
 	check_run("reply: sayings come out of the stream whatever the pieces, and nothing else does", sayings);
+	check_run("reply: an answer that cannot be passed on is one, and what follows is read", lost_answers);
+	check_run("reply: of an answer without end no more than a read is held", long_answer);
 	check_run("replies: the newest are kept, by index or by serial, within their bounds", keeping);
 	return check_done();
 }
