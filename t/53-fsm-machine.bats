@@ -548,3 +548,118 @@ PY
 	wait_until 20 query_is not 1
 	said 'ev=restore'
 }
+
+# elect: a stand-in for raft-elect.  The index that it gives is in the file N/index; without one it knows no leader.
+elect() {
+	cat >"$N/elect.py" <<'PY'
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import wire
+listener = wire.listen(sys.argv[2])
+while True:
+    conn = wire.accept(listener, 600)
+    conn.sock.settimeout(600)
+    conn.expect("hello")
+    conn.send("hello_reply", version=1, low=1, high=1, node="n1", cluster=b"\1")
+    while (got := conn.recv()) is not None:
+        index = int(open(sys.argv[3]).read()) if os.path.exists(sys.argv[3]) else 0
+        conn.send("read_index_reply", request=got[1]["request"], ok=index > 0, reason=0 if index else 2, index=index)
+        print(got, index, flush=True)
+PY
+	spawn "$N/elect.log" python3 "$N/elect.py" "$ROOT/t/tools" "$N/run/elect" "$N/index"
+}
+# ahead: a durable program that holds entries up to 7, on a node that knows 4 to be committed.
+ahead() {
+	seq 1 3 >"$IN"
+	touch "$N/durable"
+	printf '%s\n' a b c d e f 7 >"$N/db"
+	logd
+	fsm
+	wait_until 20 key_is state ahead
+	[[ $(status_line) == *'why="the program holds entries up to 7, and this node knows only 4 to be committed: it waits for the others, '* ]]
+	# Its state does not count yet, and it is given nothing.
+	key_is delivered 0
+	key_is lag 4
+	run -69 timeout 20 raft-query -t 300ms -c "$N/raft.yaml" --stale count
+}
+
+@test "machine: a durable program that is ahead of a late node waits until the node has its entries, then goes on behind them" {
+	elect
+	ahead
+	# No leader answers, then one does.
+	wait_until 10 grep -q 'read_index.* 0$' "$N/elect.log"
+	echo 7 >"$N/index"
+	wait_until 10 grep -q 'read_index.* 7$' "$N/elect.log"
+	seq 4 5 >>"$IN"
+	wait_until 10 key_is commit 6
+	key_is state ahead
+	seq 6 8 >>"$IN"
+	wait_until 20 applied 8
+	key_is state running
+	query_is last 'f,7,8'
+	[ "$(starts)" -eq 1 ]
+}
+
+@test "machine: likewise when the entries come without an answer of raft-elect, and are compacted away" {
+	ahead
+	printf '12\n' >"$N/run/log.first"
+	seq 4 20 >>"$IN"
+	wait_until 20 key_is state gap
+	[ "$(key commit)" -eq 21 ]
+}
+
+@test "machine: a durable program that holds more than the cluster has committed is of another history: it is refused" {
+	elect
+	ahead
+	echo 4 >"$N/index"
+	wait_until 20 key_is state foreign
+	why='the program holds entries up to 7, and the cluster has committed only 4: its state is of another history'
+	[[ $(status_line) == *"why=\"$why"*'move its files away, then raft-ctl fsm restart"'* ]]
+	run -69 timeout 20 raft-query -t 300ms -c "$N/raft.yaml" --stale count
+	[[ $output == *"$why"* ]]
+	# Nothing is applied, also when the log grows past what it holds, and it stays down.
+	seq 4 20 >>"$IN"
+	wait_until 10 key_is commit 21
+	wait_until 10 key_is pid 0
+	key_is state foreign
+	[ "$(tail -n 1 "$N/db")" = 7 ]
+	[ "$(starts)" -eq 1 ]
+	# The cure is what the sentence says.
+	mv "$N/db" "$N/db.old"
+	restart
+	wait_until 20 applied 20
+	key_is state running
+}
+
+@test "machine: one that is refused stays so when it is started again with the same files" {
+	elect
+	ahead
+	echo 4 >"$N/index"
+	wait_until 20 key_is state foreign
+	restart
+	wait_until 20 key_is durable 7
+	wait_until 20 key_is state foreign
+	reap TERM "$FSM"
+	fsm
+	wait_until 20 key_is state foreign
+	reap TERM "$FSM"
+	run -65 timeout 20 raft-fsm -c "$N/raft.yaml" -- python3 machine.py
+	[[ $output == *'of another history'* ]]
+}
+
+@test "machine: what the cluster has committed is asked again for each start of the program" {
+	elect
+	ahead
+	echo 4 >"$N/index"
+	wait_until 20 key_is state foreign
+	count() { grep -c read_index "$N/elect.log"; }
+	before=$(count)
+	echo 9 >"$N/index"
+	restart
+	wait_until 20 key_is state ahead
+	again() { [ "$(count)" -gt "$before" ]; }
+	wait_until 10 again
+	key_is state ahead
+	seq 4 8 >>"$IN"
+	wait_until 20 applied 8
+}

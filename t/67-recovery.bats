@@ -99,6 +99,49 @@ recipe() {
 	for n in $(nodes); do [ ! -e "$CLUSTER/$n/data/snapshots/restore.head" ]; done
 }
 
+@test "recovery: after a restore what is of the old cluster is reported, and once it is moved away all goes on" {
+	for n in $(nodes); do
+		echo 'fsm: { mode: machine, command: [ raft-kv, -D, ../../kv.db ] }' | sed "s#../../#$BATS_TEST_TMPDIR/$n.#" >>"$CLUSTER/$n/raft.yaml"
+		daemon_start "$n" fsm
+	done
+	seq 100 | sed 's/.*/put k& old/' | append n1
+	ctl n1 snapshot
+	ctl n1 snapshot -o "$CLUSTER/backup"
+	seq 200 | sed 's/.*/put later& old/' >"$BATS_TEST_TMPDIR/more"
+	timeout 60 raft-append -S job -c "$CLUSTER/n1/raft.yaml" <"$BATS_TEST_TMPDIR/more"
+	held=$(status n1 log commit)
+	for n in $(nodes); do wait_until 20 [ "$(status "$n" fsm durable)" -ge "$held" ]; done
+	grep fsm: "$CLUSTER/n1/raft.yaml" >"$BATS_TEST_TMPDIR/section"
+	cluster_stop
+	raft-init --restore "$CLUSTER/backup" --cluster again -p "$(free_ports 3)" "$CLUSTER/again" >/dev/null
+	CLUSTER=$CLUSTER/again
+	# The files of n1 and n2 are kept; on n3 there is a batch.
+	for n in n1 n2; do sed "s#n1.kv#$n.kv#" "$BATS_TEST_TMPDIR/section" >>"$CLUSTER/$n/raft.yaml"; done
+	echo 'fsm: { mode: batch, command: [ cat ] }' >>"$CLUSTER/n3/raft.yaml"
+	for n in $(nodes); do node_start "$n"; done
+	ctl n1 wait
+	for n in n1 n2; do
+		wait_until 20 foreign "$n"
+		ctl "$n" status | grep -q 'state=foreign'
+		[[ $(status "$n" fsm why) == "the program holds entries up to $held, and the cluster has committed only "*'another history'*'raft-ctl fsm restart' ]]
+	done
+	gap() { [ "$(status n3 fsm state)" = gap ]; }
+	wait_until 20 gap
+	# A place that a reader has kept.
+	ctl n1 wait
+	timeout 20 raft-tail -c "$CLUSTER/n1/raft.yaml" --from "$held" 2>&1 | grep -q 'before a restore from a backup'
+	# The producer's session is as far as the backup: what it lacks is appended again.
+	timeout 60 raft-append -S job -c "$CLUSTER/n1/raft.yaml" <"$BATS_TEST_TMPDIR/more"
+	echo put new here | append n2
+	for n in n1 n2; do
+		foreign "$n"
+		rm "$BATS_TEST_TMPDIR/$n".kv.db*
+		ctl "$n" fsm restart
+		[ "$(timeout 20 raft-query -c "$CLUSTER/$n/raft.yaml" 'get new' 'get k100' 'get later200' | paste -sd' ')" = 'here old old' ]
+	done
+}
+foreign() { [ "$(status "$1" fsm state)" = foreign ]; }
+
 @test "recovery: a file that is no backup, or a damaged one, is refused, and nothing is left" {
 	head -c 100000 /dev/urandom >"$BATS_TEST_TMPDIR/state"
 	cd "$BATS_TEST_TMPDIR"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../../lib/client/machine.h"
-#include "place.h"
+#include "../../lib/client/place.h"
 
 enum { WANTED_MAX = 65536, RUN_MAX = 4096, HURRY_MS = 1000, WHY_SIZE = 1024 };
 

@@ -18,7 +18,11 @@ enum { REPLIES_COUNT = 1 << 17, REPLIES_SIZE = 32 << 20, PIPE_SIZE = 1 << 20 };
 static void
 on_ready(void *arg)
 {
-	machine_pump(arg);
+	struct machine *m = arg;
+	if (m->phase == PHASE_AHEAD)
+		machine_ahead_heard(m);
+	else
+		machine_pump(m);
 }
 
 /* This mode has none. */
@@ -116,7 +120,7 @@ machine_restart(struct fsm *fsm)
 	m->deaths = 0;
 	m->backoff_ms = MACHINE_BACKOFF_MIN_MS;
 	if (m->phase == PHASE_DOWN && child_pid(m->child) == 0) {
-		bool stays_down = fsm->state == FSM_POISON || fsm->state == FSM_GAP;
+		bool stays_down = fsm->state == FSM_POISON || fsm->state == FSM_GAP || fsm->state == FSM_FOREIGN;
 		if (stays_down)
 			fsm_state(fsm, FSM_STARTING, "");
 		if (stays_down || uv_is_active((uv_handle_t *)&m->again))

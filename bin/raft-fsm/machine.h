@@ -6,6 +6,7 @@
  *   machine_life.c     incarnations: start, fault, end, back-off, poison
  *   machine_feed.c     requests out, replies in
  *   machine_restore.c  where an incarnation begins: ready, restore, gaps
+ *   machine_ahead.c    one whose state is ahead of this node's log: late, or of another history?
  *   machine_snap.c     snapshots: when, and how far
  *   machine_ask.c      what clients ask
  */
@@ -31,6 +32,7 @@ enum machine_phase {
 	PHASE_DOWN,
 	PHASE_HELLO,     /* runs, has not said ready */
 	PHASE_FINDING,   /* is ready; whether there is a snapshot for it is being asked */
+	PHASE_AHEAD,     /* is ready with entries that this node does not know to be committed */
 	PHASE_RESTORING, /* has been told to restore */
 	PHASE_FEEDING,
 	PHASE_ENDING     /* its input is closed, or it is being killed */
@@ -102,6 +104,7 @@ struct machine {
 	struct mono_ms started;
 	uint64_t restarts;
 	char fault[MACHINE_WHY_SIZE]; /* of this incarnation; "" */
+	struct place *place; /* what the cluster has committed is asked there; NULL: was never needed */
 	const char *closed; /* which end of its own it closed first; NULL: none */
 	bool restart; /* at the end of this incarnation, at once */
 	bool stopping, held; /* held: stopped until fsm restart */
@@ -150,6 +153,12 @@ void machine_restored(struct machine *m, bool ok, struct wire_bytes why);
 /* These two are reader_calls'. */
 void machine_snap_found(const struct reader_snapshot *found, void *arg);
 void machine_gap(uint64_t wanted, uint64_t first_available, void *arg);
+
+/* machine_ahead.c */
+/* Before: raft-logd has just answered, and base is above the commit index that it last told. */
+void machine_ahead(struct machine *m);
+/* More is committed here; only in PHASE_AHEAD. */
+void machine_ahead_heard(struct machine *m);
 
 /* machine_snap.c */
 /* Begins one if it is time. */

@@ -62,6 +62,10 @@ machine_snap_found(const struct reader_snapshot *found, void *arg)
 		m->snap.index = found->index;
 	if (m->phase != PHASE_FINDING)
 		return;
+	if (m->base > reader_commit(m->fsm->reader)) {
+		machine_ahead(m);
+		return;
+	}
 	usable = usable && found->index > m->base && !m->restore_refused &&
 		 request_unfit(m->netstring, wire_text(found->path)) == NULL;
 	if (usable && (m->base == 0 || m->gap_first)) {
@@ -104,6 +108,8 @@ machine_gap(uint64_t wanted, uint64_t first_available, void *arg)
 {
 	struct machine *m = arg;
 	(void)wanted;
+	if (m->phase == PHASE_AHEAD)
+		machine_ahead_heard(m);
 	if (m->phase != PHASE_FEEDING)
 		return;
 	bool fresh = m->sent == m->base && !m->restored && m->pending.count == 0;

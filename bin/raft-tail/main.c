@@ -116,6 +116,16 @@ write_out(void)
 	self.progress_at = mono_now();
 }
 
+/* Whoever has kept a place and comes back with it to a restored log would miss entries in silence. */
+static void
+warn_if_ahead(uint64_t end)
+{
+	if (self.from > end + 1)
+		tool_say("--from %llu: the log is known to be committed up to %llu only%s; a place that was kept while another log was there, "
+			 "as before a restore from a backup, means nothing here",
+		    (unsigned long long)self.from, (unsigned long long)end, self.follow ? ": entries are waited for" : "");
+}
+
 static void
 on_entries(const struct msg_log_entries *entries)
 {
@@ -123,6 +133,8 @@ on_entries(const struct msg_log_entries *entries)
 		return;
 	self.commit = entries->commit;
 	uint64_t end = self.commit > self.seen ? self.commit : self.seen;
+	if (!self.end_known)
+		warn_if_ahead(end);
 	if (!self.end_known && !self.follow && end < self.to)
 		self.to = end;
 	self.end_known = true;
