@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 import golden
 import noise
@@ -63,10 +64,10 @@ class Listener:
 
     def expect(self, what, fits):
         """The next message that fits; the others are in the error when none does."""
-        others = []
+        others, end = [], time.monotonic() + golden.TIMEOUT
         while True:
             try:
-                message = self.messages.get(timeout=golden.TIMEOUT)
+                message = self.messages.get(timeout=max(0, end - time.monotonic()))
             except queue.Empty:
                 raise golden.Wrong(f"no {what} came, but {[m.hex() for m in others]}")
             if fits(message):
