@@ -313,6 +313,31 @@ first_is() { has_status "$1" first "$2"; } # DIR INDEX
 	umount "$D"
 }
 
+@test "snapshot: ⚠ one of a leader that was not installed does not take the file of the own one with it" {
+	filled "$D" 2000
+	snapshot add "$D/run/log" 1500 "$S/state"
+	snapshot get "$D/run/log" "$S/stream"
+	snapshot add "$D/run/log" 1900 "$S/state"
+	snapshot get "$D/run/log" "$S/later"
+	logd_stop
+	logd_make "$E"
+	sed -i 's/id: n1, data/id: n2, data/' "$E/raft.yaml"
+	sed -i 's/node n1/node n2/' "$E/data/identity"
+	logd_start "$E"
+	run snapshot put "$E/run/log" "$S/stream"
+	[[ $output == *'state 1 0' ]]
+	# Its elector ends, the entries come by themselves, and the own program takes a snapshot of that very index.
+	entries "$E" 1 1600
+	[ "$(snapshot add "$E/run/log" 1500 "$S/state")" = '1 1500 ' ]
+	# The next one of a leader takes the place of the first.
+	snapshot put "$E/run/log" "$S/later" 1000
+	cmp "$S/state" "$E/data/snapshots/00000000000000001500-1.snapshot"
+	logd_kill
+	logd_start "$E"
+	has_status "$E" snapshot 1500
+	has_status "$E" recovering no
+}
+
 @test "logd: a log of format 1 is migrated in one transaction, whatever kills it meanwhile (H23)" {
 	local n
 	mkdir -p "$D"

@@ -71,8 +71,9 @@ incoming_drop(struct logd *logd)
 		close(in->fd);
 	if (!in->complete)
 		unlink(in->path);
-	/* Unless it was installed, nobody names its file. */
-	if (in->snapshot && in->snapshot != logd->snapshots.newest)
+	/* Unless it was installed, or one of the own program at that index has taken its name, no row names its file. */
+	const struct snapshot *newest = logd->snapshots.newest;
+	if (in->snapshot && in->snapshot != newest && (newest == NULL || strcmp(in->snapshot->file, newest->file) != 0))
 		in->snapshot->superseded = true;
 	snapshot_unref(in->snapshot);
 	wire_buf_free(&in->head);
