@@ -50,6 +50,14 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 	powerloss --seeds 3 --count 40 first
 }
 
+@test "power loss: a log of which the oldest entries were cut without a snapshot" {
+	powerloss --count 30 keep
+}
+
+@test "power loss: a node that raft-init --restore made" {
+	powerloss --seeds 2 --count 30 restored
+}
+
 @test "power loss: the migration of a log of format 1 (H23)" {
 	powerloss --seeds 2 --count 40 migration
 }

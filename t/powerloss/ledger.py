@@ -49,8 +49,9 @@ def entries_of(records):
 class State:
     """Term, vote and log: base is the place before its first entry, sessions are the table there."""
 
-    def __init__(self, number=0, term=0, vote="", base=(0, 0), entries=(), sessions=None, commit=0):
+    def __init__(self, number=0, term=0, vote="", base=(0, 0), entries=(), sessions=None, commit=0, content=None):
         self.number, self.term, self.vote, self.base, self.commit = number, term, vote, base, commit
+        self.content = content  # hash of the snapshot that it begins with
         self.entries = list(entries)
         self.sessions = sessions or {}
 
@@ -92,13 +93,14 @@ class State:
 
 class Ledger:
     def __init__(self, first=None):
-        self.chain = [first or State()]
+        first = first or State()
+        self.chain = [first]
         self.commit_low = self.commit_high = self.chain[0].commit
         self.commit_told = self.commit_low  # to the present process
         self.commits = {}  # of each write, the commit index that goes with it
         self.cursors = {}
         self.cursor_requests = {}
-        self.snapshots = [None]
+        self.snapshots = [(first.base[0], first.content) if first.content else None]
         self.installs = set()
         self.streams = {}
         self.made = True  # the directory was made: it must start
@@ -243,7 +245,8 @@ class Ledger:
         for name, values in self.cursors.items():
             if found.cursors[name] not in values:
                 return f"cursor {name} is {found.cursors[name]}, not one of {values}"
-        if found.snapshot not in self.snapshots:
+        cut = found.snapshot and found.snapshot[1] is None  # no file: the log is only cut
+        if found.snapshot not in self.snapshots and not (cut and found.snapshot[0] <= found.commit[0]):
             return f"its snapshot is {found.snapshot}, not one of {self.snapshots}"
         covered = found.snapshot[0] if found.snapshot else 0
         if found.before[0] > covered:

@@ -155,6 +155,14 @@ class Node:
         return conn, self.expect(conn, "hello_reply")
 
 
+def content_of(node, path):
+    """A hash; None: there is no file."""
+    if not path:
+        return None
+    with open(os.path.join(node.folder, "data/snapshots", os.path.basename(path)), "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
 class Found:
     """All that a raft-logd has."""
 
@@ -192,9 +200,7 @@ class Found:
         found = node.expect(conn, "snap_found")
         self.snapshot = None
         if found["found"]:
-            path = os.path.join(node.folder, "data/snapshots", os.path.basename(found["path"]))
-            with open(path, "rb") as file:
-                self.snapshot = (found["pos"][0], hashlib.sha256(file.read()).hexdigest())
+            self.snapshot = (found["pos"][0], content_of(node, found["path"]))
         conn.close()
 
     def state(self):

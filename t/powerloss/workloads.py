@@ -4,8 +4,10 @@
 Each takes a folder, a journal, a random number generator and options, and returns what the data directory was
 before, as (image, first state of the model).
 """
+import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import time
 
@@ -227,21 +229,62 @@ def received(folder, journal, rng, options):
     return image, State()
 
 
-def first(folder, journal, rng, options):
-    """raft-init and the first start, which may be killed and begin again."""
+def made(folder, journal, rng, options, *init):
+    """A node by raft-init, recorded from there on."""
     os.makedirs(folder)
-    made = Node(folder, journal, rng.choice((nodes.NARROW, nodes.WIDE)), options.program)
-    made.note("init", done=False)
-    init = [os.path.join(nodes.BIN, "raft-init"), "-i", "n1", "-l", "tcp://127.0.0.1:7101", folder]
-    member = subprocess.run(init, env=made.environment, check=True, stdout=subprocess.PIPE).stdout
+    node = Node(folder, journal, nodes.WIDE if rng.random() < 0.2 else nodes.NARROW, options.program)
+    node.note("init", done=False)
+    command = [os.path.join(nodes.BIN, "raft-init"), *init, "-i", "n1", "-l", "tcp://127.0.0.1:7101", folder]
+    member = subprocess.run(command, env=node.environment, check=True, stdout=subprocess.PIPE).stdout
     with open(os.path.join(folder, "members.yaml"), "wb") as members:
         members.write(member)
-    made.note("init", done=True)
-    driver = Driver(made, rng)
+    node.note("init", done=True)
+    return node
+
+
+def first(folder, journal, rng, options):
+    """raft-init and the first start, which may be killed and begin again."""
+    driver = Driver(made(folder, journal, rng, options), rng)
     driver.start()
     walk(driver, 5)
     driver.kill()
     return disk.Folder(), State()
+
+
+def restored(folder, journal, rng, options):
+    """raft-init --restore and the first start, which may be killed and begin again."""
+    stream, sessions, content = rng.choice(source_streams(folder + "-source", rng, options))
+    with open(folder + ".backup", "wb") as backup:
+        backup.write(stream)
+    pos = struct.unpack(">QQ", stream[16:32])
+    state = State(0, pos[1], "", pos, (), sessions, pos[0], hashlib.sha256(content).hexdigest())
+    driver = Driver(made(folder, journal, rng, options, "--restore", folder + ".backup"), rng, state)
+    driver.start()
+    walk(driver, 5)
+    driver.kill()
+    return disk.Folder(), state
+
+
+def keep(folder, journal, rng, options):
+    """Without a snapshot the oldest entries are cut."""
+    nodes.make(folder, "0B, keep: 1MiB")
+    nodes.give_identity(folder)
+    image = image_of(folder)
+    driver = Driver(Node(folder, journal, nodes.NARROW, options.program), rng)
+    driver.start()
+    driver.survive(fill, driver, [700] * 1800)
+    walk(driver, 2)
+    driver.survive(step_wait_cut, driver)
+    walk(driver, 5)
+    driver.kill()
+    return image, State()
+
+
+def step_wait_cut(driver):
+    """raft-logd looks once a second, while there is something to do."""
+    while int(driver.status()["first"]) == 1:
+        step_append(driver)
+        time.sleep(0.05)
 
 
 def migration(folder, journal, rng, options):
@@ -263,4 +306,4 @@ def migration(folder, journal, rng, options):
     return image, found.state()
 
 
-ALL = {f.__name__: f for f in (appends, wide, checkpoints, snapshots, received, first, migration, kv)}
+ALL = {f.__name__: f for f in (appends, wide, checkpoints, snapshots, received, keep, first, restored, migration, kv)}
