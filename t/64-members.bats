@@ -22,7 +22,7 @@ teardown() { touch "$BATS_FILE_TMPDIR"/stop.*; }
 nodes() { cat "$CLUSTER/now"; }
 
 prepare() { # NODE: short timeouts, and a program that keeps what it gets
-	sed -i 's/election_timeout: .*/election_timeout: 500ms/; s/heartbeat: .*/heartbeat: 50ms/' "$CLUSTER/$1/raft.yaml"
+	sed -i 's/election_timeout: .*/election_timeout: 1500ms/; s/heartbeat: .*/heartbeat: 50ms/' "$CLUSTER/$1/raft.yaml"
 	printf '\nfsm:\n  command: [ sh, -c, "exec cat >%s/out" ]\n  mode: sink\n' "$CLUSTER/$1" >>"$CLUSTER/$1/raft.yaml"
 }
 
@@ -121,7 +121,7 @@ says() {
 	l=$(leader)
 	term=$(status "$l" elect term)
 	for n in n1 n2 n3; do alive "$(daemon_pid "$n" elect)"; done
-	sleep 2 # four election timeouts
+	sleep 6 # four election timeouts
 	[ "$(leader)" = "$l" ]
 	[ "$(status "$l" elect term)" -eq "$term" ]
 	# Also when they have forgotten all but what is on their disks.
@@ -129,7 +129,7 @@ says() {
 		kill_9 "$n" elect
 		daemon_start "$n" elect
 	done
-	sleep 2 # four election timeouts
+	sleep 6 # four election timeouts
 	[ "$(leader)" = "$l" ]
 	[ "$(status "$l" elect term)" -eq "$term" ]
 	for n in n1 n2 n3; do [ "$(status "$n" elect role)" != leader ]; done

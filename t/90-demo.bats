@@ -38,7 +38,7 @@ nothing_runs() { [ -z "$(left)" ]; }
 no_folder() { run ! compgen -G "$BATS_TEST_TMPDIR/raft-demo*"; }
 
 @test "demo: a leader is killed in the middle, and each node's output is the input, byte for byte" {
-	timeout 100 "$ROOT/etc/demo" "$BIN" >"$OUT" 2>&1 || { cat "$OUT" && false; }
+	timeout 300 "$ROOT/etc/demo" "$BIN" >"$OUT" 2>&1 || { cat "$OUT" && false; }
 	[ "$(grep -c 'out .* same$' "$OUT")" -eq 3 ]
 	said 'kill -9 of all of n'
 	said 'raft-append exits 0'
@@ -58,7 +58,7 @@ no_folder() { run ! compgen -G "$BATS_TEST_TMPDIR/raft-demo*"; }
 	chmod -R a+rX "$BATS_TEST_TMPDIR/copy"
 	mkdir -m 777 "$BATS_TEST_TMPDIR/user"
 	cd "$BATS_TEST_TMPDIR/user"
-	TMPDIR=$BATS_TEST_TMPDIR/user timeout 100 setpriv --reuid=65534 --regid=65534 --clear-groups -- \
+	TMPDIR=$BATS_TEST_TMPDIR/user timeout 300 setpriv --reuid=65534 --regid=65534 --clear-groups -- \
 		"$BATS_TEST_TMPDIR/copy/etc/demo" "$BATS_TEST_TMPDIR/copy/bin" >"$OUT" 2>&1 || { cat "$OUT" && false; }
 	[ "$(grep -c 'out .* same$' "$OUT")" -eq 3 ]
 }
