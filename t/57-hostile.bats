@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # Each example, and each recipe of the pages that handles entries, against entries made to break it.  On three nodes: nothing
 # that an entry says is executed, what is stored is what was appended, and the nodes agree.
-# shellcheck disable=SC2030,SC2031,SC2317
+# shellcheck disable=SC2030,SC2031,SC2094,SC2317
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -22,7 +22,7 @@ setup_file() {
 	export CANARY=$BATS_FILE_TMPDIR/pwned
 	wait_leader
 	hostile netstrings >"$BATS_FILE_TMPDIR/entries"
-	append <"$BATS_FILE_TMPDIR/entries"
+	append
 	tail_all n1 >"$BATS_FILE_TMPDIR/all"
 }
 teardown_file() { cluster_stop; }
@@ -65,7 +65,7 @@ for entry in entries + [b"incr last"]:
 PY
 }
 
-append() { timeout 120 raft-append -F netstring -c "$CLUSTER/n1/bare.yaml" "$@"; }
+append() { timeout 120 raft-append -F netstring -c "$CLUSTER/n1/bare.yaml" <"$BATS_FILE_TMPDIR/entries"; }
 
 # on_all LINE...: raft-fsm on each node, with these lines as its section.
 on_all() {
@@ -76,7 +76,7 @@ on_all() {
 # again: the entries once more, for a batch begins at a cursor: FROM is the first one's index, and all says them as lines.
 again() {
 	FROM=$(($(status n1 log commit) + 1))
-	append <"$BATS_FILE_TMPDIR/entries"
+	append
 	timeout 60 raft-tail --from "$FROM" -c "$CLUSTER/n1/bare.yaml" >"$BATS_TEST_TMPDIR/all"
 	[ "$(wc -c <"$BATS_TEST_TMPDIR/all")" -gt 10000000 ]
 }
@@ -268,8 +268,8 @@ agree() {
 	[ "$(wc -l <out)" -eq "$(wc -l <lines)" ]
 	run ! grep -v -x -e ok -e 'refused the entry .*' out
 	# And those of raft-tail(1).
-	dl raft-tail.1 | grep @tsv | sed 's/^\$ //; s/-N 10 //' >tail
-	RAFT_CONFIG=$CLUSTER/n1/bare.yaml timeout 60 sh -c "$(cat tail)" >tsv
+	dl raft-tail.1 | grep @tsv | sed 's/^\$ //; s/-N 10 //' >recipe
+	RAFT_CONFIG=$CLUSTER/n1/bare.yaml timeout 60 sh -c "$(cat recipe)" >tsv
 	[ "$(wc -l <tsv)" -eq "$(json 1 | wc -l)" ]
 }
 

@@ -120,7 +120,7 @@ drop_begin(struct reply_reader *reader, const uint8_t *bytes, size_t size)
 static struct reply
 drop_end(struct reply_reader *reader)
 {
-	const struct reply reply = {.kind = reader->dropping, .lost = too_long};
+	const struct reply reply = {.kind = reader->dropping, .data = wire_text(""), .lost = too_long};
 	reader->dropping = REPLY_MORE;
 	reader->scanned = reader->at;
 	return reply;
