@@ -480,7 +480,7 @@ PY
 	fsm -- cat
 	wait_until 5 key_is state running
 	run timeout 10 raft-fsm -c "$N/raft.yaml" -- cat
-	[ "$status" -eq 71 ]
+	[ "$status" -eq 75 ]
 	[[ $output == *"in use: another process listens there"* ]]
 }
 

@@ -82,7 +82,7 @@ feed() {
 }
 
 @test "⚠ a sole voter's data directory moved in a stream: all that was acknowledged is in it, and no more is acknowledged" {
-	cluster_init "$BATS_TEST_TMPDIR/c" 1
+	cluster_init "$BATS_TEST_TMPDIR/one" 1
 	cluster_start
 	wait_leader
 	data=$CLUSTER/n1/data

@@ -61,12 +61,11 @@ judge(const struct logd *logd)
 void
 space_look(struct logd *logd)
 {
-	const char *data = logd->daemon.conf->node.data;
 	struct statvfs fs;
 	logd->space.looked_at = mono_now();
-	/* What is not known to be there is not there. */
-	if (statvfs(data, &fs) < 0)
-		daemon_die(EXIT_IO, "%s: cannot look at its free space: %s", data, strerror(errno));
+	/* Of the directory in use, wherever the path leads now.  What is not known to be there is not there. */
+	if (fstatvfs(logd->place.fds[PLACE_DIRECTORY], &fs) < 0)
+		daemon_die(EXIT_IO, "%s: cannot look at its free space: %s", logd->daemon.conf->node.data, strerror(errno));
 	logd->space.free_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize;
 	change(logd, judge(logd));
 }
