@@ -143,6 +143,11 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 		rm -r r backup
 		only ''
 	done
+	run timeout 60 strace -f -qq -o /dev/null -e trace=renameat2,link,linkat -e inject=renameat2:error=EINVAL \
+		-e inject=link,linkat:error=EPERM raft-ctl snapshot -o backup
+	[ "$status" -eq 74 ]
+	[ "$output" = 'raft-ctl: snapshot: backup: cannot be written: Operation not permitted' ]
+	only ''
 }
 
 @test "init: a signal that ends it leaves nothing, or a complete node, and one that is ignored is ignored" {

@@ -63,7 +63,7 @@ file_rename(const char *from, const char *to)
 	return rename(from, to) == 0 && sync_folder_of(to);
 }
 
-/* Where a file system knows no renameat2 it has hard links; where it has no hard links it knows renameat2. */
+/* Not each file system knows the flag (NFS), and not each has hard links (exFAT, CIFS); one of the two is enough. */
 static bool
 rename_new(const char *from, const char *to)
 {
