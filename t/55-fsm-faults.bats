@@ -153,10 +153,11 @@ filled() { yes "$(printf 'x%.0s' $(seq 999))" | head -c "$1" >"$IN"; }
 		done
 	END
 	start
-	wait_until 10 key_is state running
-	wait_until 10 key_is delivered 101
+	wait_until 10 key_is state ahead
+	key_is delivered 0
 	seq 21 110 >>"$IN"
 	# Entry i has index i + 1.
+	wait_until 10 key_is state running
 	wait_until 20 grep -qx 'entry 111 110' "$N/got"
 	[ "$(head -n 1 "$N/got")" = 'entry 102 101' ]
 	[ "$(key restarts)" -eq 0 ]
