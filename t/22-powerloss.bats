@@ -34,6 +34,10 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 	powerloss --count 14 wide
 }
 
+@test "power loss: a write-ahead log that a stop has emptied, and the next start fills" {
+	powerloss --seeds 2 --count 30 zeros
+}
+
 @test "power loss: the same while the write-ahead log is moved and begins again" {
 	powerloss --count 40 checkpoints
 }
@@ -99,6 +103,10 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 
 @test "power loss: ⚠ the rig finds that the mark of another boot is believed" {
 	finds 'for its last, recovering 1' --damage --program "$(faulty mark-of-another-boot)" appends
+}
+
+@test "power loss: ⚠ the rig finds zeros written over a write-ahead log that the disk still has" {
+	finds 'zeros: .*(ends with 74|none of those)' --seeds 4 --program "$(faulty zeros-over-an-old-log)" zeros
 }
 
 @test "power loss: the rig finds that a raft-kv does not sync what it inherits" {

@@ -42,6 +42,12 @@ db_file_make_wal(const struct db *db, bool wide)
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		db_die_errno(db, "cannot open the write-ahead log");
+	/*
+	 * The last stop may have made it shorter, and not durably so.  Zeros over a part of what is still on
+	 * the disk would make its first transactions the last ones.
+	 */
+	if (fsync(fd) < 0)
+		db_die_errno(db, "cannot sync the write-ahead log");
 	off_t size = st.st_size;
 	while (wide && size < WAL_WIDTH && write(fd, zeros, sizeof zeros) == (ssize_t)sizeof zeros)
 		size += (off_t)sizeof zeros;

@@ -8,7 +8,7 @@ to keep.  A folder is the same, its changes being names.  A disk keeps some of t
   all       everything
   prefix    all changes up to some moment, as a journaling file system may
   own       of each file and folder its first changes, how many differs
-  pages     of each write any of its pages, of each folder any of its changes
+  pages     of each write any of its pages (few, half or most of them), of each folder any of its changes
   sectors   the same by sectors of 512 bytes
   mixed     each file and folder by another of these
 
@@ -236,14 +236,14 @@ class Disk:
             for _, at, data in self.chosen(file.pending, rng, mode):
                 change(content, at, data)
             return content
-        unit = PAGE if mode == "pages" else SECTOR
+        unit, part = PAGE if mode == "pages" else SECTOR, rng.choice((0.1, 0.5, 0.9))
         for _, at, data in file.pending:
             if data is None:
-                if rng.random() < 0.5:
+                if rng.random() < part:
                     change(content, at, None)
                 continue
             for begin, end in pieces(at, len(data), unit):
-                if rng.random() < 0.5:
+                if rng.random() < part:
                     change(content, begin, data[begin - at : end - at])
         resize(content, self.size_of(file, content, rng), rng)
         return content

@@ -17,7 +17,11 @@ AGAIN = 0.3  # of the disks lose their power twice
 
 
 def new_ledger(name, first):
-    return kv.KvLedger() if name == "kv" else Ledger(first)
+    if name == "kv":
+        return kv.KvLedger()
+    ledger = Ledger(first)
+    ledger.made = name not in workloads.MADE_THERE
+    return ledger
 
 
 def logd(path, ledger, rng, opts):

@@ -227,9 +227,9 @@ class Driver:
         self.node.note(note, **fields)
         getattr(self.ledger, "note_" + note)({"note": note, **fields})
 
-    def start(self):
+    def start(self, kill_at=None):
         """May take several lives: sometimes the recorder ends one, in the start or later."""
-        self.node.kill_at = some_end(self.rng)
+        self.node.kill_at = some_end(self.rng) if kill_at is None else kill_at
         while True:
             try:
                 self.node.start()

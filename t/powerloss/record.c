@@ -148,11 +148,9 @@ below(char out[PATH_MAX], int at, const char *path)
 		folder[size > 0 ? size : 0] = '\0';
 		snprintf(whole, sizeof whole, "%.2000s/%.2000s", folder, path);
 	} else {
-		snprintf(whole, sizeof whole, "%s", path);
+		snprintf(whole, sizeof whole, "%s%s", path[0] == '/' ? "" : "./", path);
 	}
 	char *slash = strrchr(whole, '/');
-	if (slash == NULL)
-		return false;
 	*slash = '\0';
 	if (realpath(whole, folder) == NULL)
 		return false;

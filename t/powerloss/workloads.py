@@ -127,6 +127,21 @@ def wide(folder, journal, rng, options):
     return appends(folder, journal, rng, options, nodes.WIDE)
 
 
+def zeros(folder, journal, rng, options):
+    """Starts after clean stops, killed while they fill the write-ahead log with zeros."""
+    image = prepared(folder)
+    driver = Driver(Node(folder, journal, nodes.WIDE, options.program), rng)
+    driver.start()
+    for _ in range(4):
+        for _ in range(3):
+            driver.survive(step_vote, driver)
+            driver.survive(step_append, driver)
+        driver.survive(driver.stop)
+        driver.start({"POWERLOSS_KILL": str(rng.randint(15, 300))})
+    driver.kill()
+    return image, State()
+
+
 def step_checkpoint(driver):
     """A write-ahead log that is moved once raft-logd has been quiet, and then begins again."""
     driver.write([9000] * 130)
@@ -306,4 +321,5 @@ def migration(folder, journal, rng, options):
     return image, found.state()
 
 
-ALL = {f.__name__: f for f in (appends, wide, checkpoints, snapshots, received, keep, first, restored, migration, kv)}
+ALL = {f.__name__: f for f in (appends, wide, zeros, checkpoints, snapshots, received, keep, first, restored, migration, kv)}
+MADE_THERE = ("first", "restored")  # their journals begin with raft-init
