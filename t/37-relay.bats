@@ -10,6 +10,7 @@ load net
 
 setup() { relay_cluster "$BATS_TEST_TMPDIR/c" 3; }
 teardown() {
+	show_logs
 	account_close
 	cluster_stop
 	stop_all

@@ -20,6 +20,7 @@ setup() {
 	cp -r "$CLUSTER" "$BATS_TEST_TMPDIR/old"
 }
 teardown() {
+	show_logs
 	account_close
 	cluster_stop
 	stop_all

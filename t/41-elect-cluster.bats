@@ -13,7 +13,10 @@ setup() {
 	cluster_start
 	wait_until 20 agreed
 }
-teardown() { cluster_stop; }
+teardown() {
+	show_logs
+	cluster_stop
+}
 
 # py: Python on stdin, with the frames at hand.
 py() {

@@ -15,7 +15,10 @@ setup() {
 	done
 	ERR=$BATS_TEST_TMPDIR/err
 }
-teardown() { cluster_stop; }
+teardown() {
+	show_logs
+	cluster_stop
+}
 
 # A list of the entries.  Some entries and files make it misbehave; the file requests has what each incarnation
 # was asked: restore, and the first entry.

@@ -179,6 +179,9 @@ tail_all() { # tail_all NODE: all committed lines known to the node
 	timeout 60 raft-tail -c "$CLUSTER/$1/raft.yaml"
 }
 
+# show_logs: for the teardown of a test: when it failed, the last lines of each daemon.
+show_logs() { [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 15 "$CLUSTER"/*/*.log; }
+
 # cluster_stop: stops whatever daemons the pid files of the cluster name.
 cluster_stop() {
 	local f p
