@@ -76,10 +76,12 @@ soon() {
 @test "transfer: again and again under load: nothing is lost, nothing comes twice" {
 	wait_leader
 	mkfifo "$BATS_TEST_TMPDIR/pipe"
-	timeout 100 raft-append -c "$CLUSTER/n1/raft.yaml" -t 60s <"$BATS_TEST_TMPDIR/pipe" >"$BATS_TEST_TMPDIR/append.out" 2>&1 3>&- &
+	timeout 300 raft-append -c "$CLUSTER/n1/raft.yaml" -t 60s <"$BATS_TEST_TMPDIR/pipe" >"$BATS_TEST_TMPDIR/append.out" 2>&1 3>&- &
 	append=$!
 	{
-		for i in $(seq 1 100); do
+		i=0
+		until [ -e "$BATS_TEST_TMPDIR/enough" ]; do
+			i=$((i + 1))
 			seq -f "load %.0f of a stream of lines" $((i * 100)) $((i * 100 + 99))
 			sleep 0.02
 		done
@@ -89,6 +91,7 @@ soon() {
 		ctl n2 transfer "$(follower $((i % 2 + 1)))"
 	done
 	alive "$append"
+	touch "$BATS_TEST_TMPDIR/enough"
 	wait "$append"
 	all_out "$CLUSTER/want"
 }
