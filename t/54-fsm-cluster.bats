@@ -137,10 +137,12 @@ requests_are() { [ "$(paste -sd, "$CLUSTER/$1/requests")" = "$2" ]; }
 	leads=$(leader)
 	sent=0
 	while read -r script; do
-		printf 'import os, sys, time\nos.write(1, b"ready 0\\n")\n%s\n' "$script" >"$CLUSTER/n1/new.py"
+		printf 'import os, sys, time\nos.write(1, b"ready 0\\n")\nopen("began", "w")\n%s\n' "$script" >"$CLUSTER/n1/new.py"
 		mv "$CLUSTER/n1/new.py" "$CLUSTER/n1/machine.py"
 		# Not a kill: by the time its pid is known it may wait to be started again.
+		rm -f "$CLUSTER/n1/began"
 		ctl n1 fsm restart
+		wait_until 30 test -e "$CLUSTER/n1/began"
 		for via in n1 n2 n3; do seq 100 | append "$via" -t 20s; done
 		sent=$((sent + 300))
 		query_is n2 "$sent"
