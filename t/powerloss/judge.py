@@ -9,7 +9,7 @@ import disk
 import kv
 import node as nodes
 import workloads
-from ledger import Ledger, State
+from ledger import Ledger
 from node import Ended, Found, Node
 
 EXIT_CONFIG, EXIT_IO = 78, 74

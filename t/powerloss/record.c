@@ -27,7 +27,7 @@
  *   a  sent     a: descriptor                 data
  *   x  unsent   a: descriptor b: bytes of the record before it that did not leave
  *   c  closed   a: descriptor
- *   n  note of whoever drives the process     JSON
+ *   n  note of the driver                     JSON
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -272,7 +272,7 @@ pwrite64(int fd, const void *data, size_t size, off_t offset)
 	return pwrite_any(fd, data, size, offset);
 }
 
-/* To a file, or (standard output of a program on a pipe) to whoever reads it. */
+/* To a file, or (standard output of a program on a pipe) to its reader. */
 ssize_t
 write(int fd, const void *data, size_t size)
 {
