@@ -87,15 +87,15 @@ breaks() {
 	breaks "$ready echo 'what?'; exec sleep 20" 'breaks the contract: .*: "what?"; expected: "ok" or "refused", in answer to entry 1'
 	breaks "$ready printf 'what \\000\\n'; exec sleep 20" 'breaks the contract: .*: "what .x00"; expected: .* to entry 1'
 	breaks "$ready yes | tr -d '\\n'" 'breaks the contract: .*longer than fsm.reply_max, or has no newline.*: "y*\.\.\."; expected: .* to entry 1'
-	breaks "$ready printf 'ok '; tr '\\000' x </dev/zero" 'has said nothing for 300 ms: is its output buffered?; expected: .* to entry 1'
 	breaks "$ready echo ready 0; exec sleep 20" 'says ready twice; expected: .* to entry 1'
 	breaks "$ready echo durable 4; exec sleep 20" 'says durable 4, an entry that it was not given'
 	breaks "$ready yes ok" 'answers what it was not asked, or twice; expected: nothing, or "durable N"'
 	breaks "$ready read -r b; read -r c; printf 'ok\\nok\\nok\\n'; exit 4" 'exited with 4 before its input ended' ||
 		[ "$status" -eq 4 ]
 	# What is found out by its deadline alone.
-	conf 'timeout: 2s' 'stop_timeout: 2s'
+	conf 'timeout: 2s' 'stop_timeout: 2s' 'reply_max: 1KiB'
 	breaks 'exec sleep 20' 'has said nothing for 2000 ms: is its output buffered?; expected: "ready N"'
+	breaks "$ready printf 'ok '; tr '\\000' x </dev/zero" 'has said nothing for 2000 ms: is its output buffered?; expected: .* to entry 1'
 	breaks "$ready exec sleep 20" 'has said nothing for 2000 ms: is its output buffered?; expected: .* to entry 1'
 	breaks "$ready exec >&-; exec sleep 20" 'closed its standard output and goes on; expected: .* to entry 1'
 	breaks "$ready read -r b; read -r c; printf 'ok\\nok\\nok\\n'; exec sleep 20" 'does not end after its input ended, for 2000 ms'

@@ -258,7 +258,7 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 		flip r/n1/data/snapshots/restore.head "$at"
 		run timeout 20 raft-logd -c r/n1/raft.yaml
 		echo "$at: $status $output"
-		[ "$status" -eq 74 ]
+		[ "$status" -eq 78 ]
 		[[ $output == *'restore.head: it is damaged: make the node again by raft-init --restore'* ]]
 	done
 }
