@@ -58,6 +58,15 @@ used() { cp -R "$G/database-2" "$1"; }
 	[[ $output == *': seen is 000000000000000c, not 000000000000000d' ]]
 }
 
+@test "golden: of long bytes that differ, an error shows the offset and 16 bytes" {
+	sed 's/^\tfdfeff2c/\tfdfefe2c/' "$G/talk-logd-restart-1.txt" >wrong
+	golden check wrong
+	used n1
+	logd n1
+	run ! golden play n1/run wrong
+	[[ $output == *': data is ff2c0a656e6420350a, not fe2c0a656e6420350a, at offset 962' ]]
+}
+
 # ---------------------------------------------------------- the messages
 
 @test "golden: every message is encoded into its golden bytes" {

@@ -27,6 +27,22 @@ class Wrong(Exception):
     pass
 
 
+def difference(found, expected):
+    """What is there and what should be: of long ones 16 bytes or characters, from the first that differs."""
+    show = lambda part: part[:16].hex() or "nothing" if isinstance(part, bytes) else repr(part)[:80]
+    sequences = type(found) is type(expected) and isinstance(found, (bytes, str))
+    if not sequences or max(len(found), len(expected)) <= 16:
+        return f"{show(found)}, not {show(expected)}"
+    at = len(os.path.commonprefix([found, expected]))
+    sizes = "" if len(found) == len(expected) else f", with a size of {len(found)}, not {len(expected)}"
+    return f"{show(found[at : at + 16])}, not {show(expected[at : at + 16])}, at offset {at}{sizes}"
+
+
+def same(what, found, expected):
+    if found != expected:
+        raise Wrong(f"{what} is {difference(found, expected)}")
+
+
 # What a message or a field ("message.field") is called in lib/wire now, where that is not its name here.
 RENAMED = {}
 
@@ -95,7 +111,7 @@ class Field:
             raise Wrong(f"{self.place}: {self.kind} is no type")
         expected = encode(self.kind, value_of(self.value))
         if expected is not None and expected != self.data:
-            raise Wrong(f"{self.place}: {self.name} {self.kind} {self.value} is {expected[:40].hex()}, not {self.data[:40].hex()}")
+            raise Wrong(f"{self.place}: {self.name} {self.kind} {self.value[:40]} is {difference(expected, self.data)}")
         if self.kind in SIZES and len(self.data) != SIZES[self.kind]:
             raise Wrong(f"{self.place}: {self.name}: {len(self.data)} bytes")
 
@@ -270,9 +286,9 @@ class Talk:
             elif field.variable:
                 expected = part if field.variable[0] == "_" else known.setdefault(field.variable[0], part)
             if part != expected:
-                return f"{field.place}: {field.name} is {part[:64].hex()}, not {expected[:64].hex()}"
+                return f"{field.place}: {field.name} is {difference(part, expected)}"
         if at != len(frame):
-            return f"{case.place}: {len(frame)} bytes, not {at}: {frame[:200].hex()}"
+            return f"{case.place}: {len(frame)} bytes, not {at}: then comes {frame[at : at + 16].hex()}"
         self.variables = known
         return None
 

@@ -69,7 +69,7 @@ class Listener:
             try:
                 message = self.messages.get(timeout=max(0, end - time.monotonic()))
             except queue.Empty:
-                raise golden.Wrong(f"no {what} came, but {[m.hex() for m in others]}")
+                raise golden.Wrong(f"no {what} came, but {[m[:16].hex() for m in others[:8]]}")
             if fits(message):
                 return message
             others.append(message)
@@ -118,26 +118,21 @@ class Session:
         hello = bytes_of("own-hello")
         if hand.read_1(hello[-48:]) != b"":
             raise golden.Wrong("own-hello: a payload")
-        same("own-reply", bytes_of("own-reply")[-64:], hand.write_2(bytes_of("own-payload")))
+        golden.same("own-reply", bytes_of("own-reply")[-64:], hand.write_2(bytes_of("own-payload")))
         self.key, self.counter, self.listener, self.frames = hand.split(), 0, listener, []
 
     def take(self, message):
         head = bytes([1, 3, 0]) + b"n1".ljust(32, b"\0") + field("own-payload", "session") + struct.pack(">Q", self.counter)
-        same("the head of a transport message", message[:HEAD], head)
+        golden.same("the head of a transport message", message[:HEAD], head)
         frames = noise.decrypt(self.key, self.counter, head, message[HEAD:])
-        same("a transport message", message, head + noise.encrypt(self.key, self.counter, head, frames))
+        golden.same("a transport message", message, head + noise.encrypt(self.key, self.counter, head, frames))
         self.counter += 1
         self.frames += [f for f in split(frames) if number(f) != 97]
 
     def expect(self, frame):
         while not self.frames:
             self.take(self.listener.expect("transport message", lambda m: m[:3] == b"\1\3\0"))
-        same("a frame to n2", self.frames.pop(0).hex(), frame.hex())
-
-
-def same(what, found, expected):
-    if found != expected:
-        raise golden.Wrong(f"{what} is {found}, not {expected}")
+        golden.same("a frame to n2", self.frames.pop(0), frame)
 
 
 def frame(message, body):
@@ -164,7 +159,7 @@ class Elect(golden.Talk):
         self.send(frame(1, struct.pack(">HHBH", 1, 1, 2, 10) + b"raft-elect"))
         start = field("payload", "start")
         reply = struct.pack(">HHH", 1, 1, 1) + b"n1".ljust(32, b"\0") + bytes(32) + start + bytes(8)
-        same("hello_reply", self.frame("E").hex(), frame(2, reply).hex())
+        golden.same("hello_reply", self.frame("E"), frame(2, reply))
         self.send(frame(64, cluster + struct.pack(">Q", 10) + members))
 
     def send(self, data):
@@ -175,7 +170,7 @@ class Elect(golden.Talk):
         got = self.frame("E")
         while got != wanted and number(got) == 67:
             got = self.frame("E")
-        same("a frame to raft-elect", got.hex(), wanted.hex())
+        golden.same("a frame to raft-elect", got, wanted)
 
 
 def play(run, listen, port):
@@ -215,8 +210,8 @@ def ask(sock, case, plain):
     """The next message of the session of n2 that this one began."""
     hand = noise.Handshake(bytes_of("prologue-bulk"), (field("keys", "n2_secret"), None), (None, field("keys", "n1_public")),
                            field("keys", "n2_ephemeral"))
-    same("hello-bulk", bytes_of("hello-bulk")[-48:], hand.write_1())
-    same("payload-bulk", hand.read_2(bytes_of("reply-bulk")[-64:]), bytes_of("payload-bulk"))
+    golden.same("hello-bulk", bytes_of("hello-bulk")[-48:], hand.write_1())
+    golden.same("payload-bulk", hand.read_2(bytes_of("reply-bulk")[-64:]), bytes_of("payload-bulk"))
     head = case.data()[:43] + struct.pack(">Q", 1)
     send(sock, head + noise.encrypt(hand.split(), 1, head, plain))
 
