@@ -27,8 +27,11 @@ fresh() {
 	printf 'node %s\ndirectory %s\nfresh yes\n' "$2" "$3" >"$1/data/identity"
 }
 
-# used DIR: a copy of the golden data directory.
+# used DIR: a copy of the golden data directory; its mark and the head of its snapshot are of version 1.
 used() { cp -R "$G/database-2" "$1"; }
+
+# The boot id in mark-2.txt.
+MARK_BOOT=0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff
 
 # ------------------------------------------------------------- the files
 
@@ -88,25 +91,43 @@ used() { cp -R "$G/database-2" "$1"; }
 @test "golden: raft-logd answers byte by byte, and leaves the golden database, mark and snapshot on disk" {
 	fresh n1 n1 000102030405060708090a0b0c0d0e0f
 	logd n1
-	golden play n1/run "$G/talk-logd-1.txt"
+	golden play n1/run "$G/talk-logd-2.txt"
 	reap TERM "$SPAWNED"
-	database check n1
-	diff -u <(database dump n1) <(sed '/^--/d' "$G/database-2.sql")
+	database check n1 2 2
 }
 
 @test "golden: the database, mark and snapshot that are kept are those of the dialogue" {
-	database check "$G/database-2"
-	diff -u <(database dump "$G/database-2") <(sed '/^--/d' "$G/database-2.sql")
+	database check "$G/database-2" 1 1
 	golden bytes "$G/mark-1.txt" | cmp - "$G/database-2/data/mark"
 	golden bytes "$G/kv-snapshot-1.txt" file | cmp - "$G/database-2/data/snapshots/00000000000000000005-1.snapshot"
 }
 
-@test "golden: raft-logd starts on the golden data directory, and what it serves is what was stored" {
+@test "golden: the mark of version 2 that is kept is that of the dialogue, under its boot id" {
+	used n1
+	golden bytes "$G/mark-2.txt" >n1/data/mark
+	database check n1 1 2 "$MARK_BOOT"
+	run ! database check n1 1 2
+	[[ $output == *'slot 1 of the mark is '*', not '*', at offset 176' ]]
+}
+
+@test "golden: raft-logd starts on a data directory with a mark and a snapshot of version 1, and what it serves is what was stored" {
 	used n1
 	logd n1
 	golden play n1/run "$G/talk-logd-restart-1.txt"
 	reap TERM "$SPAWNED"
-	database check n1
+}
+
+@test "golden: raft-logd keeps a snapshot of version 1 unchanged, and writes version 2 into the mark" {
+	used n1
+	# Each start ends with a slot more.
+	for slot in 0 1; do
+		logd n1
+		golden play n1/run "$G/talk-logd-restart-1.txt"
+		reap TERM "$SPAWNED"
+		database check n1 1 2
+		size=$(stat -c %s n1/data/mark)
+		[ "$size" = $((4096 + 176 + slot * 48)) ]
+	done
 }
 
 @test "golden: raft-logd recovers on the golden data directory when the mark is missing or both of its slots are damaged" {
@@ -124,9 +145,11 @@ used() { cp -R "$G/database-2" "$1"; }
 	done
 }
 
-@test "golden: raft-logd takes either slot of the golden mark" {
+# either_slot VERSION: raft-logd starts on the golden data directory with one good slot of the golden mark.
+either_slot() {
 	for at in 0 4096; do
 		used "n$at"
+		golden bytes "$G/mark-$1.txt" >"n$at/data/mark"
 		flip "n$at/data/mark" $((at + 100))
 		logd "n$at"
 		golden play "n$at/run" "$G/talk-logd-restart-1.txt"
@@ -134,10 +157,27 @@ used() { cp -R "$G/database-2" "$1"; }
 	done
 }
 
-@test "golden: raft-logd receives and installs the golden snapshot" {
+@test "golden: raft-logd accepts either slot of a mark of version 1" {
+	either_slot 1
+}
+
+@test "golden: raft-logd accepts either slot of a mark of version 2" {
+	either_slot 2
+}
+
+# install_snapshot VERSION: a node receives the golden snapshot.
+install_snapshot() {
 	fresh n2 n2 101112131415161718191a1b1c1d1e1f
 	logd n2
-	golden play n2/run "$G/talk-logd-install-1.txt"
+	golden play n2/run "$G/talk-logd-install-$1.txt"
+}
+
+@test "golden: raft-logd receives and installs a snapshot of version 1, and serves it unchanged" {
+	install_snapshot 1
+}
+
+@test "golden: raft-logd receives and installs a snapshot of version 2, and serves it unchanged" {
+	install_snapshot 2
 }
 
 # ------------------------------------------------------------- raft-elect
@@ -197,8 +237,9 @@ listening() { sed -i "s|listen: \"[^\"]*\"|listen: \"tcp://127.0.0.1:$2\"|" "$1/
 	for daemon in peerd elect; do spawn "n1/$daemon.log" "raft-$daemon" -c n1/raft.yaml; done
 	wait_until 30 raft-ctl -c n1/raft.yaml members
 	raft-ctl -c n1/raft.yaml members -y | diff -u "$G/members-1.yaml" -
+	# What is stored is of version 1; a backup never is.
 	raft-ctl -c n1/raft.yaml snapshot -o backup
-	golden bytes "$G/snapshot-1.txt" | cmp - backup
+	golden bytes "$G/snapshot-2.txt" | cmp - backup
 	# Its new term also commits entry 13.
 	{
 		printf '0:,256:'
@@ -208,15 +249,32 @@ listening() { sed -i "s|listen: \"[^\"]*\"|listen: \"tcp://127.0.0.1:$2\"|" "$1/
 	timeout 20 raft-tail -c n1/raft.yaml --from 6 -F netstring | cmp - expected
 }
 
-@test "golden: raft-init --restore takes the golden backup, and raft-logd begins its log with it" {
-	golden bytes "$G/snapshot-1.txt" >backup
+@test "golden: raft-ctl snapshot writes the golden backup, of version 2, of a new node" {
+	fresh n1 n1 000102030405060708090a0b0c0d0e0f
+	logd n1
+	golden play n1/run "$G/talk-logd-2.txt"
+	raft-ctl -c n1/raft.yaml snapshot -o backup
+	golden bytes "$G/snapshot-2.txt" | cmp - backup
+}
+
+# restore VERSION: raft-init and then raft-logd take the golden backup; the log begins with version 2.
+restore() {
+	golden bytes "$G/snapshot-$1.txt" >backup
 	raft-init -N 1 -p "$(free_ports 1)" --restore backup new >/dev/null
-	golden bytes "$G/snapshot-1.txt" head | cmp - new/n1/data/snapshots/restore.head
-	golden bytes "$G/snapshot-1.txt" state | cmp - new/n1/data/snapshots/00000000000000000005-1.snapshot
+	golden bytes "$G/snapshot-$1.txt" head | cmp - new/n1/data/snapshots/restore.head
+	golden bytes "$G/snapshot-$1.txt" state | cmp - new/n1/data/snapshots/00000000000000000005-1.snapshot
 	fresh n1 n1 000102030405060708090a0b0c0d0e0f
 	mv new/n1/data/snapshots n1/data
 	logd n1
-	golden play n1/run "$G/talk-logd-restored-1.txt"
+	golden play n1/run "$G/talk-logd-restored-2.txt"
+}
+
+@test "golden: raft-init --restore accepts a backup of version 1, and raft-logd begins its log with it in version 2" {
+	restore 1
+}
+
+@test "golden: raft-init --restore accepts a backup of version 2, and raft-logd begins its log with it" {
+	restore 2
 }
 
 @test "golden: a node joins with the golden members list" {

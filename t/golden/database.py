@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""What a data directory of format 2 must hold after the dialogue talk-logd-1.txt, computed from that dialogue alone.
+"""What a data directory of format 2 must hold after the dialogue talk-logd-2.txt, computed from that dialogue alone.
 
-check DIR       the directory DIR/data: database, mark, identity, snapshot; DIR/raft.yaml names the members
-dump DIR        the database as text, without what may differ: the count of transactions, and the sum over it
+check DIR HEAD MARK [BOOT]  the directory DIR/data: database, mark, identity, snapshot; DIR/raft.yaml names the members.
+                            HEAD and MARK are the versions of the snapshot's head and of the mark; the mark was written
+                            under the boot id BOOT, or that of this machine
+dump DIR                    the database as text, without what may differ: the count of transactions, and the sum over it
 """
 import base64
 import hashlib
@@ -13,8 +15,11 @@ import struct
 import sys
 
 import golden
+from golden import same
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+APART = 4096  # of the two slots of a mark
 STATE = ["transactions", "truncations", "term", "commit_index", "commit_term", "sessions_index", "recovering",
          "mark_valid", "mark_term"]
 
@@ -118,16 +123,20 @@ def session_records(table):
     return out
 
 
-def snapshot_head(model, cluster, state):
+def snapshot_head(model, cluster, state, version):
     index = model.snapshot
     config, sessions = model.config_at(index)[1], session_records(model.sessions(index))
     tail = u64(index, model.entries[index].term) + model.chains[index] + cluster
     tail += b"\0\6golden" + b"\0\4kv-1" + u64(len(state)) + blake(state)
     tail += struct.pack(">I", len(config)) + config + struct.pack(">I", len(sessions)) + sessions
-    return b"raftsnap" + struct.pack(">II", 1, 16 + len(tail)) + tail
+    if version == 1:
+        return b"raftsnap" + struct.pack(">II", 1, 16 + len(tail)) + tail
+    tail += struct.pack(">I", 0)  # no further field
+    head = b"raftsnap" + struct.pack(">II", 2, 16 + len(tail) + 32) + tail
+    return head + blake(head)
 
 
-def tables(model, cluster, directory, state, transactions):
+def tables(model, cluster, directory, state, head, transactions):
     """Each table's rows, in order of its key."""
     first, last, commit = model.snapshot + 1, len(model.entries) - 1, model.commit
     meta = {
@@ -143,7 +152,6 @@ def tables(model, cluster, directory, state, transactions):
     for sid, (name, *numbers, run, digest) in sorted(model.sessions(commit[0]).items()):
         sessions.append((sid, name, *numbers, run, digest, blake(sid, u64(*numbers), run, digest, (name or "").encode())))
     name = f"{model.snapshot:020}-{model.entries[model.snapshot].term}.snapshot"
-    head = snapshot_head(model, cluster, state)
     return {
         "meta": sorted(meta.items()),
         "log": log,
@@ -156,54 +164,90 @@ def tables(model, cluster, directory, state, transactions):
     }
 
 
-def slot(model, directory, transactions):
+def mark_body(model, directory, transactions):
     body = b"raftmrk1" + bytes.fromhex(directory) + u64(transactions, model.truncations, model.term) + model.vote
-    body += u64(len(model.entries) - 1, model.entries[-1].term, *model.commit) + model.chains[-1]
-    return body + blake(body)
+    return body + u64(len(model.entries) - 1, model.entries[-1].term, *model.commit) + model.chains[-1]
 
 
-def same(what, found, expected):
-    if found != expected:
-        raise golden.Wrong(f"{what} is\n{found}\nnot\n{expected}")
+def slot(place, body, version, boot):
+    """Slot 0 reaches up to slot 1."""
+    out = body + blake(body)
+    if version > 1:
+        out += boot + blake(out, boot)
+    return out if place else out.ljust(APART, b"\0")
 
 
-def check(folder):
-    data = os.path.join(folder, "data")
-    cluster = cluster_id(open(os.path.join(folder, "raft.yaml")).read())
-    model = Model(os.path.join(HERE, "talk-logd-1.txt"), cluster)
+def check_mark(mark, body, version, boot):
+    """body: of the newest slot.  The other one is older: of the same version, or left from mark-1.txt."""
+    slots = [mark[:APART], mark[APART:]]
+    newest = max((0, 1), key=lambda place: slots[place][24:32])
+    same(f"slot {newest} of the mark", slots[newest], slot(newest, body, version, boot))
+    other = 1 - newest
+    body = body[:24] + slots[other][24:144]
+    if body == golden.find(os.path.join(HERE, "mark-1.txt"), f"slot-{other}").data()[:144]:
+        version = 1 if slots[other] == slot(other, body, 1, boot) else version
+    same(f"slot {other} of the mark", slots[other], slot(other, body, version, boot))
+
+
+def same_rows(table, columns, found, expected):
+    same(f"the number of rows in {table}", len(found), len(expected))
+    for one, other in zip(found, expected):
+        for column, value, wanted in zip(columns, one, other):
+            same(f"{table}: in row {other[0]!r:.40}: {column}", value, wanted)
+
+
+def same_texts(found, expected, head_version):
+    """Both from dump.  What is kept has the row of a snapshot with a head of version 1."""
+    if head_version > 1:
+        found, expected = ([line for line in lines if not line.startswith('INSERT INTO "snapshot"')]
+                           for lines in (found, expected))
+    for one, other in zip(found, expected):
+        same(other[:40], one, other)
+    same("the number of rows and tables", len(found), len(expected))
+
+
+def read(*path):
+    with open(os.path.join(*path), "rb") as file:
+        return file.read()
+
+
+def check(folder, head_version, mark_version, boot=None):
+    data, head_version = os.path.join(folder, "data"), int(head_version)
+    cluster = cluster_id(read(folder, "raft.yaml").decode())
+    model = Model(os.path.join(HERE, "talk-logd-2.txt"), cluster)
     state = golden.find(os.path.join(HERE, "kv-snapshot-1.txt"), "file").data()
+    head = snapshot_head(model, cluster, state, head_version)
+    same("the golden head", golden.find(os.path.join(HERE, f"snapshot-{head_version}.txt"), "head").data(), head)
     directory = bytes(range(16)).hex()
-    same("identity", open(os.path.join(data, "identity")).read(),
-         f"node n1\ndirectory {directory}\ncluster {cluster.hex()}\n")
-    db = sqlite3.connect(f"file:{data}/log.db?mode=ro&immutable=1", uri=True)
+    same("identity", read(data, "identity").decode(), f"node n1\ndirectory {directory}\ncluster {cluster.hex()}\n")
+    db = open_database(folder)
     transactions = db.execute("SELECT value FROM meta WHERE key = 'transactions'").fetchone()[0]
-    expected = tables(model, cluster, directory, state, transactions)
+    expected = tables(model, cluster, directory, state, head, transactions)
     for table, rows in expected.items():
-        found = db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
-        same(f"the number of rows in {table}", len(found), len(rows))
-        for one, other in zip(found, rows):
-            same(f"a row of {table}", one, other)
-    name, head = expected["snapshot"][0][4], expected["snapshot"][0][6]
-    same("the snapshot's file", open(os.path.join(data, "snapshots", name), "rb").read(), state)
-    same("the backup", golden.find(os.path.join(HERE, "snapshot-1.txt"), "head").data(), head)
-    mark = open(os.path.join(data, "mark"), "rb").read()
-    slots = [mark[at : at + 176] for at in (0, 4096)]
-    newest = max(slots, key=lambda one: struct.unpack(">Q", one[24:32]))
-    same("the newest slot of the mark", newest.hex(), slot(model, directory, transactions).hex())
-    for one in slots:
-        same("the sum of a slot of the mark", one[144:].hex(), blake(one[:144]).hex())
-    same("what is between the slots of the mark", mark[176:4096], bytes(4096 - 176))
+        query = db.execute(f"SELECT * FROM {table} ORDER BY 1")
+        same_rows(table, [column[0] for column in query.description], query.fetchall(), rows)
+    kept = [line for line in read(HERE, "database-2.sql").decode().splitlines() if not line.startswith("--")]
+    same_texts(list(dump(folder)), kept, head_version)
+    same("the snapshot's file", read(data, "snapshots", expected["snapshot"][0][4]), state)
+    boot = bytes.fromhex((boot or read(BOOT_ID).decode()).strip().replace("-", ""))
+    check_mark(read(data, "mark"), mark_body(model, directory, transactions), int(mark_version), boot)
+
+
+def open_database(folder):
+    return sqlite3.connect(f"file:{folder}/data/log.db?mode=ro&immutable=1", uri=True)
 
 
 def dump(folder):
-    db = sqlite3.connect(f"file:{folder}/data/log.db?mode=ro&immutable=1", uri=True)
-    for text in db.iterdump():
+    for text in open_database(folder).iterdump():
         if not re.match(r"INSERT INTO \"?meta\"? VALUES\('(transactions|sum)'", text):
-            print(text)
+            yield text
 
 
 if __name__ == "__main__":
     try:
-        {"check": check, "dump": dump}[sys.argv[1]](sys.argv[2])
+        if sys.argv[1] == "check":
+            check(*sys.argv[2:])
+        else:
+            print(*{"dump": dump}[sys.argv[1]](sys.argv[2]), sep="\n")
     except golden.Wrong as wrong:
         sys.exit(f"golden: {wrong}")

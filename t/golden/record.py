@@ -180,6 +180,8 @@ def snapshot_head(cut):
     cut.field("state_hash", "hash", "BLAKE2b-256 of the file")
     cut.inside("config", "bytes", cut.field("config_size", "u32"), config, "the configuration at that index")
     cut.inside("sessions", "bytes", cut.field("sessions_size", "u32"), sessions, "the session table at that index")
+    cut.field("further", "bytes", "none is defined", size=cut.field("further_size", "u32"))
+    cut.field("sum", "hash", "BLAKE2b-256 of the head before")
     return size
 
 
