@@ -68,8 +68,8 @@ peerd_with_hosts() {
 	connected n1 n2
 	reap KILL "$(pid n2)"
 	wait_until 10 saw n1 '^lost n2'
-	# It is elsewhere now, and only the name says so.
-	echo '127.0.0.3 second.invalid' >"$C/n1/hosts"
+	# It is elsewhere now, and only the name says so.  Written in place: a look at an empty file asks the name server.
+	echo '127.0.0.3 second.invalid' 1<>"$C/n1/hosts"
 	listens n2 "tcp://127.0.0.3:$(port n2)"
 	peerd n2
 	elect n2
