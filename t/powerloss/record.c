@@ -317,11 +317,20 @@ mmap64(void *where, size_t size, int protection, int flags, int fd, off_t offset
 }
 
 int
+dup(int from)
+{
+	REAL(int, "dup", int);
+	if (tracked(from))
+		give_up("a descriptor of a file is duplicated");
+	return real(from);
+}
+
+int
 dup2(int from, int to)
 {
 	REAL(int, "dup2", int, int);
 	if (tracked(from))
-		give_up("a descriptor of a file is doubled");
+		give_up("a descriptor of a file is duplicated");
 	return real(from, to);
 }
 
@@ -432,28 +441,36 @@ fdatasync(int fd)
 /* -------------------------------------------------------------- folders */
 
 /* One of the two paths below the root, the other not: it would come from nowhere. */
-static int
-two(char operation, int result, const char *from, const char *to)
+static bool
+both_below(const char *from, const char *to, char whole_from[PATH_MAX], char whole_to[PATH_MAX])
 {
+	bool is_from = below(whole_from, AT_FDCWD, from), is_to = below(whole_to, AT_FDCWD, to);
+	if (is_from != is_to)
+		give_up("a rename or a link across the root");
+	return is_from;
+}
+
+int
+renameat2(int at, const char *from, int to_at, const char *to, unsigned flags)
+{
+	char whole_from[PATH_MAX], whole_to[PATH_MAX];
+	REAL(int, "renameat2", int, const char *, int, const char *, unsigned);
+	if (root && (at != AT_FDCWD || to_at != AT_FDCWD || (flags & ~(unsigned)RENAME_NOREPLACE)))
+		give_up("a rename with a folder, or of a kind that is not modelled");
+	if (!both_below(from, to, whole_from, whole_to))
+		return real(at, from, to_at, to, flags);
+	enter();
+	int result = real(at, from, to_at, to, flags);
 	if (result == 0)
-		record_paths(operation, from, to);
+		record_paths('r', whole_from, whole_to);
+	leave();
 	return result;
 }
 
 int
 rename(const char *from, const char *to)
 {
-	char whole_from[PATH_MAX], whole_to[PATH_MAX];
-	REAL(int, "rename", const char *, const char *);
-	bool is_from = below(whole_from, AT_FDCWD, from), is_to = below(whole_to, AT_FDCWD, to);
-	if (is_from != is_to)
-		give_up("a rename across the root");
-	if (!is_from)
-		return real(from, to);
-	enter();
-	int result = two('r', real(from, to), whole_from, whole_to);
-	leave();
-	return result;
+	return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 int
@@ -461,13 +478,12 @@ link(const char *from, const char *to)
 {
 	char whole_from[PATH_MAX], whole_to[PATH_MAX];
 	REAL(int, "link", const char *, const char *);
-	bool is_from = below(whole_from, AT_FDCWD, from), is_to = below(whole_to, AT_FDCWD, to);
-	if (is_from != is_to)
-		give_up("a link across the root");
-	if (!is_from)
+	if (!both_below(from, to, whole_from, whole_to))
 		return real(from, to);
 	enter();
-	int result = two('l', real(from, to), whole_from, whole_to);
+	int result = real(from, to);
+	if (result == 0)
+		record_paths('l', whole_from, whole_to);
 	leave();
 	return result;
 }
