@@ -76,6 +76,24 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 
 # ------------------------------------------------------- the rig itself
 
+@test "power loss: no kill comes between a change of a file and its record" {
+	mkdir -p "$D/folder"
+	exec 9>"$D.journal"
+	flock 9
+	LD_PRELOAD=$TBIN/record.so POWERLOSS_ROOT=$(realpath "$D") POWERLOSS_JOURNAL=$D.journal rmdir "$D/folder" 9>&- &
+	local pid=$!
+	wait_until 10 grep -qE -- "-> FLOCK +ADVISORY +WRITE $pid " /proc/locks
+	kill -9 "$pid"
+	wait "$pid" || [ $? -eq 137 ]
+	exec 9>&-
+	[ -d "$D/folder" ]
+	[ ! -s "$D.journal" ]
+}
+
+@test "power loss: the rig finds a write that is missing in the journal" {
+	finds 'the journal has a hole before [0-9]+: it does not lead to the content of ' --hole appends
+}
+
 @test "power loss: ⚠ the rig finds synchronous=OFF, which loses what was acknowledged (H4)" {
 	finds 'none of those|it recovers|ends with' --drop 'data/log.db*' appends
 	finds 'called durable' --drop 'data/kv.db*' kv

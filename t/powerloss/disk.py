@@ -15,9 +15,12 @@ to keep.  A folder is the same, its changes being names.  A disk keeps some of t
 For pages and sectors the size of the file is independent of its data: it may be the old one,
 or the new one, and where it grew without data there are zeros or rubbish.
 """
+import contextlib
+import fcntl
 import fnmatch
 import os
 import struct
+import zlib
 
 HEAD = struct.Struct(">cQQI")
 CREATED, TRUNCATED = 1, 2
@@ -54,15 +57,42 @@ def append_journal(path, operation, data=b"", a=0, b=0):
     os.close(fd)
 
 
+@contextlib.contextmanager
+def between_records(path):
+    """No recorded process is in a call that changes something, or has made it and not recorded it."""
+    with open(path, "ab") if path else contextlib.nullcontext() as journal:
+        if journal:
+            fcntl.flock(journal, fcntl.LOCK_EX)
+        yield
+
+
+def sums(path):
+    """Of all files below the path: what a journal must lead to."""
+    out = {}
+    for folder, _, names in os.walk(path):
+        for name in names:
+            whole = os.path.join(folder, name)
+            with open(whole, "rb") as file:
+                out[os.path.relpath(whole, path)] = zlib.crc32(file.read())
+    return out
+
+
 class File:
     def __init__(self, content=b""):
         self.durable = bytearray(content)
         self.pending = []  # (sequence, offset, data), or (sequence, size, None)
         self.path = ""
 
-    def sync(self):
+    def live(self):
+        return self.put_pending(bytearray(self.durable))
+
+    def put_pending(self, content):
         for _, at, data in self.pending:
-            change(self.durable, at, data)
+            change(content, at, data)
+        return content
+
+    def sync(self):
+        self.put_pending(self.durable)
         self.pending = []
 
 
@@ -194,6 +224,19 @@ class Disk:
             old_folder.change(self.sequence, (old_name, None))
             new_folder.change(self.sequence, (new_name, inode))
         self.inode(new)
+
+    def sums(self, path):
+        """As sums(), of what the processes saw."""
+        out = {}
+        self.sum_up(self.find(os.path.join(self.root, path, "x"))[0], "", out)
+        return out
+
+    def sum_up(self, folder, path, out):
+        for name, inode in folder.live.items():
+            if isinstance(inode, Folder):
+                self.sum_up(inode, os.path.join(path, name), out)
+            else:
+                out[os.path.join(path, name)] = zlib.crc32(inode.live())
 
     # ------------------------------------------------------------- disks
 

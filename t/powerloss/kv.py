@@ -75,7 +75,8 @@ class Kv:
 
     def start(self, kill_at=None):
         """The index that it is ready from."""
-        self.note("start")
+        if self.journal:
+            self.note("start", files=disk.sums(os.path.join(self.folder, "data")))
         environment = {**self.environment, **(kill_at or {})}
         self.child = subprocess.Popen([self.program, "-D", os.path.join(self.folder, "data/kv.db")], env=environment,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -103,7 +104,9 @@ class Kv:
 
     def end(self, kill=True):
         if kill:
-            self.child.kill()
+            with disk.between_records(self.journal):
+                self.child.kill()
+                self.child.wait(PATIENCE)
         try:
             self.child.stdin.close()
         except BrokenPipeError:

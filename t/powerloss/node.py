@@ -93,7 +93,8 @@ class Node:
 
     def begin(self):
         """Starts it; wait() waits until it is ready."""
-        self.note("start")
+        if self.journal:
+            self.note("start", files=disk.sums(os.path.join(self.folder, "data")))
         environment = {**self.environment, **self.kill_at}
         self.kill_at = {}
         self.log = open(os.path.join(self.folder, "log"), "w+")
@@ -129,8 +130,9 @@ class Node:
     def end(self, how=signal.SIGKILL):
         if self.child is None:
             return
-        self.child.send_signal(how)
-        status = self.child.wait(PATIENCE)
+        with disk.between_records(self.journal if how == signal.SIGKILL else None):
+            self.child.send_signal(how)
+            status = self.child.wait(PATIENCE)
         self.log.close()
         self.child = None
         if how != signal.SIGKILL and status == -signal.SIGKILL:

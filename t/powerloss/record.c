@@ -5,7 +5,8 @@
  * Appends to the journal, in the order in which they happened, all changes of files and folders
  * below a root, all syncs of them, and all bytes that the process sent.  One lock is held around
  * each call and its record, so the order is exact between threads, too.  What it cannot see ends the
- * process: a journal with a hole in it proves nothing.
+ * process: a journal with a hole in it proves nothing.  The lock is also on the journal (flock): whoever
+ * kills the process must hold it, or the kill may come between a call and its record.
  *
  *   POWERLOSS_ROOT     absolute path of the folder; none: nothing is recorded
  *   POWERLOSS_JOURNAL  file to append to
@@ -41,6 +42,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -119,19 +121,31 @@ record(char operation, uint64_t a, uint64_t b, const void *data, size_t size)
 	errno = saved;
 }
 
-/* Before each call that changes or syncs something. */
+/* Around each call and its record: against other threads, and against being killed by the driver. */
 static void
-enter(void)
+hold(void)
 {
 	pthread_mutex_lock(&lock);
-	if (++changes.count == changes.end)
-		kill(getpid(), SIGKILL);
+	while (journal >= 0 && flock(journal, LOCK_EX) < 0)
+		if (errno != EINTR)
+			give_up("the journal cannot be locked");
 }
 
 static void
 leave(void)
 {
+	if (journal >= 0 && flock(journal, LOCK_UN) < 0)
+		give_up("the journal cannot be unlocked");
 	pthread_mutex_unlock(&lock);
+}
+
+/* Before each call that changes or syncs something. */
+static void
+enter(void)
+{
+	hold();
+	if (++changes.count == changes.end)
+		kill(getpid(), SIGKILL);
 }
 
 /* The path made absolute, its folder without links; false: it is not below the root. */
@@ -229,7 +243,7 @@ int
 close(int fd)
 {
 	REAL(int, "close", int);
-	pthread_mutex_lock(&lock);
+	hold();
 	if (fd >= 0 && fd < FDS_MAX) {
 		if (fds[fd].what == SENT)
 			record('c', (uint64_t)fd, 0, NULL, 0);
@@ -278,7 +292,7 @@ write(int fd, const void *data, size_t size)
 {
 	REAL(ssize_t, "write", int, const void *, size_t);
 	if (root && fd == STDOUT_FILENO) {
-		pthread_mutex_lock(&lock);
+		hold();
 		record('a', (uint64_t)fd, 0, data, size);
 		leave();
 	}
@@ -546,7 +560,7 @@ send(int fd, const void *data, size_t size, int flags)
 	REAL(ssize_t, "send", int, const void *, size_t, int);
 	if (root == NULL || fd < 0 || fd >= FDS_MAX)
 		return real(fd, data, size, flags);
-	pthread_mutex_lock(&lock);
+	hold();
 	fds[fd].what = SENT;
 	record('a', (uint64_t)fd, 0, data, size);
 	ssize_t sent = real(fd, data, size, flags);
