@@ -46,7 +46,7 @@ on_dropped(const struct msg_answer *answer, bool doubt, void *arg)
 {
 	enum raft_reason reason = (enum raft_reason)answer->reason;
 	/* Unknown after an attempt that had no answer: that attempt dropped it. */
-	bool gone = answer->verdict == RAFT_REFUSED && reason == RAFT_EXPIRED_REASON;
+	bool gone = answer->verdict == RAFT_REFUSED && reason == RAFT_REASON_EXPIRED;
 	if (gone && !doubt)
 		tool_die(EXIT_DATA, "session %s: there is none of that name", drop_name);
 	if (answer->verdict != RAFT_COMMITTED && !gone)

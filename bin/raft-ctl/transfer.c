@@ -60,7 +60,7 @@ on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t size)
 		steps_end(steps);
 		return true;
 	}
-	if (!raft_reason_retry(reason) || reason == RAFT_TRANSFER_FAILED_REASON)
+	if (!raft_reason_retry(reason) || reason == RAFT_REASON_TRANSFER_FAILED)
 		tool_die(refusal_status(reason), "transfer%s%s: %s", target.s[0] ? " " : "", target.s,
 		    raft_reason_text(reason));
 	steps_trouble(steps, raft_reason_text(reason));

@@ -148,7 +148,7 @@ on_propose(struct client *client, const uint8_t *body, size_t size)
 	if (client->clients->node->raft)
 		propose(client, &m, entries);
 	else
-		refuse_proposal(client, &m, entries, RAFT_DISK_LOST_REASON);
+		refuse_proposal(client, &m, entries, RAFT_REASON_DISK_LOST);
 	free(entries);
 	raft_chunk_unref(chunk);
 }
@@ -163,7 +163,7 @@ on_read_index(struct client *client, const uint8_t *body, size_t size)
 		return;
 	}
 	if (node->raft == NULL) {
-		client_read_answer(client, m.request, &(struct raft_read_answer){.reason = RAFT_DISK_LOST_REASON});
+		client_read_answer(client, m.request, &(struct raft_read_answer){.reason = RAFT_REASON_DISK_LOST});
 		return;
 	}
 	struct ticket *ticket = take_ticket(client, m.request, 1, 0);
@@ -184,7 +184,7 @@ on_transfer(struct client *client, const uint8_t *body, size_t size)
 	}
 	if (node->raft == NULL) {
 		struct raft_answer answer = {
-		    .verdict = RAFT_REFUSED, .reason = RAFT_DISK_LOST_REASON, .count = 1};
+		    .verdict = RAFT_REFUSED, .reason = RAFT_REASON_DISK_LOST, .count = 1};
 		client_answer(client, m.request, &answer, &none);
 		return;
 	}

@@ -108,7 +108,7 @@ stop_if_done(struct node *node)
 {
 	if ((node->tickets.used > 0 || handing_over(node)) && mono_now().ms < node->stop_at.ms)
 		return;
-	clients_answer_unknown(&node->clients, RAFT_NO_ANSWER_REASON);
+	clients_answer_unknown(&node->clients, RAFT_REASON_NO_ANSWER);
 	clients_flush(&node->clients);
 	loop_stop(node->loop);
 }
@@ -202,7 +202,7 @@ node_log_lost(struct node *node)
 	opens_clear(&node->opens);
 	courier_clear(&node->courier);
 	inbox_clear(&node->inbox);
-	clients_answer_unknown(&node->clients, RAFT_DISK_LOST_REASON);
+	clients_answer_unknown(&node->clients, RAFT_REASON_DISK_LOST);
 	raft_free(node->raft);
 	node->raft = NULL;
 	node->start_number = 0;

@@ -98,7 +98,7 @@ opens_turn(struct opens *opens, struct mono_ms now)
 		struct open *open = &opens->list[i];
 		if (now.ms >= open->give_up_at.ms) {
 			open->answer.verdict = RAFT_UNKNOWN;
-			open->answer.reason = RAFT_NO_ANSWER_REASON;
+			open->answer.reason = RAFT_REASON_NO_ANSWER;
 			finish(opens, open, &none);
 			continue;
 		}

@@ -235,7 +235,7 @@ on_open_done(const struct msg_answer *answer, bool doubt, void *arg)
 		return;
 	}
 	/* The refusal says whom to replace; the run id stays, so that no attempt opens twice. */
-	if (reason == RAFT_OLD_EPOCH_REASON && answer->epoch != appender->open.replaces) {
+	if (reason == RAFT_REASON_OLD_EPOCH && answer->epoch != appender->open.replaces) {
 		appender->open.replaces = answer->epoch;
 		propose_open(appender);
 		return;
@@ -328,16 +328,16 @@ on_refused(struct appender *appender, size_t slot, const struct msg_answer *answ
 	 * opening that was refused.  Only at the front, after the opening, does it mean what it says.
 	 */
 	bool front = slot == 0 && (appender->window.serial > 1 || !anonymous);
-	bool retry = raft_reason_retry(reason) || (reason == RAFT_EXPIRED_REASON && !front);
+	bool retry = raft_reason_retry(reason) || (reason == RAFT_REASON_EXPIRED && !front);
 	/* What is refused behind another refusal tells less than that one. */
 	if (appender->state < APPENDER_STOPPING && (slot == 0 || appender->why[0] == '\0'))
 		trouble(appender, reason);
 	if (retry) {
 		again_from(appender, slot);
-	} else if (anonymous && (reason == RAFT_TOO_OLD_REASON || reason == RAFT_EXPIRED_REASON)) {
+	} else if (anonymous && (reason == RAFT_REASON_TOO_OLD || reason == RAFT_REASON_EXPIRED)) {
 		window_rewind(&appender->window, slot);
 		renew_later(appender, answer->epoch);
-	} else if (reason == RAFT_EXPIRED_REASON) {
+	} else if (reason == RAFT_REASON_EXPIRED) {
 		window_rewind(&appender->window, slot);
 		stop(appender, EXIT_FENCED, "the session has been dropped");
 	} else {

@@ -51,20 +51,20 @@ append_gate(const struct raft *raft, const struct raft_proposal *proposal, size_
 	uint64_t size = 0;
 
 	if (proposal->fence != 0 && proposal->fence != raft->term)
-		return RAFT_FENCED_REASON;
+		return RAFT_REASON_FENCED;
 	if (raft->full)
-		return RAFT_DISK_FULL_REASON;
+		return RAFT_REASON_DISK_FULL;
 	for (size_t i = from; i < proposal->entries_count; i++)
 		size += proposal->entries[i].size;
 	if (raft->uncommitted_size > 0 &&
 	    raft->uncommitted_size + size > raft->settings.uncommitted_size_max)
-		return RAFT_BUSY_REASON;
-	return RAFT_NONE_REASON;
+		return RAFT_REASON_BUSY;
+	return RAFT_REASON_NONE;
 }
 
 /* Appends the entries from the given one on, and owes one answer for them. */
 static void
-append_new(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal,
+append_new(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal,
     size_t from, uint64_t last_serial)
 {
 	struct raft_answer answer = {0};
@@ -72,8 +72,8 @@ append_new(struct raft *raft, const struct origin *origin, const struct raft_pro
 
 	answer.serial = proposal->entries[from].serial;
 	answer.count = proposal->entries_count - from;
-	if (reason != RAFT_NONE_REASON) {
-		answer_refuse(raft, origin, answer.serial, answer.count, reason);
+	if (reason != RAFT_REASON_NONE) {
+		raft_answer_refuse(raft, origin, answer.serial, answer.count, reason);
 		return;
 	}
 	answer.verdict = RAFT_COMMITTED;
@@ -86,10 +86,10 @@ append_new(struct raft *raft, const struct origin *origin, const struct raft_pro
 		struct raft_entry entry = proposal->entries[i];
 
 		entry_stamp(raft, &entry);
-		leader_append(raft, &entry);
+		raft_leader_append(raft, &entry);
 		raft_chunk_unref(entry.chunk);
 	}
-	answer_later(raft, origin, &answer, raft->log.last);
+	raft_answer_later(raft, origin, &answer, raft->log.last);
 }
 
 /* -------------------------------------------------------- duplicates */
@@ -97,7 +97,7 @@ append_new(struct raft *raft, const struct origin *origin, const struct raft_pro
 /* Serials [serial, serial + count) stand in the log from pos on; they are answered once committed.
  */
 static void
-duplicate_run(struct raft *raft, const struct origin *origin, uint64_t serial, uint64_t count,
+duplicate_run(struct raft *raft, const struct raft_origin *origin, uint64_t serial, uint64_t count,
     struct raft_pos pos, uint64_t wait)
 {
 	struct raft_answer answer = {0};
@@ -108,7 +108,7 @@ duplicate_run(struct raft *raft, const struct origin *origin, uint64_t serial, u
 	answer.serial = serial;
 	answer.count = count;
 	answer.pos = pos;
-	answer_later(raft, origin, &answer, wait);
+	raft_answer_later(raft, origin, &answer, wait);
 }
 
 /*
@@ -117,7 +117,7 @@ duplicate_run(struct raft *raft, const struct origin *origin, uint64_t serial, u
  * neighbours gets one answer; what isn't found has index 0.
  */
 static void
-duplicates_answer(struct raft *raft, const struct origin *origin,
+duplicates_answer(struct raft *raft, const struct raft_origin *origin,
     const struct raft_session *session, uint64_t first, uint64_t last)
 {
 	struct raft_pos run = {0, 0};
@@ -128,7 +128,7 @@ duplicates_answer(struct raft *raft, const struct origin *origin,
 
 	for (size_t steps = 0; wanted >= first && steps < CORE_DUPLICATE_SCAN_MAX;
 	     steps++, index--) {
-		const struct raft_entry *entry = rlog_entry(&raft->log, index);
+		const struct raft_entry *entry = raft_rlog_entry(&raft->log, index);
 
 		if (entry == NULL)
 			break;
@@ -147,24 +147,24 @@ duplicates_answer(struct raft *raft, const struct origin *origin,
 	duplicate_run(raft, origin, run_serial, run_count, run, run.index + run_count - 1);
 	run = (struct raft_pos){0, 0};
 	duplicate_run(raft, origin, first, wanted + 1 - first, run,
-	    rlog_entry(&raft->log, index) == NULL ? 0 : session->last_index);
+	    raft_rlog_entry(&raft->log, index) == NULL ? 0 : session->last_index);
 }
 
 /* --------------------------------------------------------- admission */
 
 /* The first entry of an anonymous session opens it; a late duplicate of an opening must show. */
 static void
-admit_opening(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+admit_opening(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	struct raft_answer answer = {0};
 	uint64_t last = raft->log.last;
 
-	answer.reason = RAFT_NONE_REASON;
+	answer.reason = RAFT_REASON_NONE;
 	if (last < proposal->seen)
-		answer.reason = RAFT_AHEAD_REASON;
+		answer.reason = RAFT_REASON_AHEAD;
 	else if (last - proposal->seen > RAFT_SESSION_WINDOW)
-		answer.reason = RAFT_TOO_OLD_REASON;
-	if (answer.reason == RAFT_NONE_REASON) {
+		answer.reason = RAFT_REASON_TOO_OLD;
+	if (answer.reason == RAFT_REASON_NONE) {
 		append_new(raft, origin, proposal, 0, 0);
 		return;
 	}
@@ -172,11 +172,11 @@ admit_opening(struct raft *raft, const struct origin *origin, const struct raft_
 	answer.serial = proposal->entries[0].serial;
 	answer.count = proposal->entries_count;
 	answer.epoch = last;
-	answer_give(raft, origin, &answer);
+	raft_answer_give(raft, origin, &answer);
 }
 
 static void
-admit_clients(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+admit_clients(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	const struct raft_sid *sid = &proposal->entries[0].session;
 	const struct raft_session *session = raft_sessions_find(raft->sessions_last, sid);
@@ -185,7 +185,7 @@ admit_clients(struct raft *raft, const struct origin *origin, const struct raft_
 	uint64_t have;
 
 	if (session == NULL && (raft_sid_named(sid) || first != 1)) {
-		propose_refuse(raft, origin, proposal, RAFT_EXPIRED_REASON);
+		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_EXPIRED);
 		return;
 	}
 	if (session == NULL) {
@@ -193,12 +193,12 @@ admit_clients(struct raft *raft, const struct origin *origin, const struct raft_
 		return;
 	}
 	if (raft_sid_named(sid) && proposal->epoch != session->epoch) {
-		propose_refuse(raft, origin, proposal, RAFT_OLD_EPOCH_REASON);
+		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_OLD_EPOCH);
 		return;
 	}
 	have = session->serial;
 	if (first > have + 1) {
-		propose_refuse(raft, origin, proposal, RAFT_GAP_REASON);
+		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_GAP);
 		return;
 	}
 	if (first <= have)
@@ -209,22 +209,22 @@ admit_clients(struct raft *raft, const struct origin *origin, const struct raft_
 
 /* The run that is asked for is the present one: the same answer again. */
 static void
-admit_open_again(struct raft *raft, const struct origin *origin, const struct raft_session *session)
+admit_open_again(struct raft *raft, const struct raft_origin *origin, const struct raft_session *session)
 {
 	struct raft_answer answer = {0};
 
 	answer.verdict = RAFT_COMMITTED;
 	answer.count = 1;
 	answer.pos.index = session->epoch;
-	if (!rlog_term_at(&raft->log, session->epoch, &answer.pos.term))
+	if (!raft_rlog_term_at(&raft->log, session->epoch, &answer.pos.term))
 		answer.pos.index = 0;
 	answer.epoch = session->epoch;
 	answer.last_serial = session->serial;
-	answer_later(raft, origin, &answer, session->epoch);
+	raft_answer_later(raft, origin, &answer, session->epoch);
 }
 
 static void
-admit_open(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+admit_open(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	const struct raft_entry *entry = &proposal->entries[0];
 	const struct raft_session *session =
@@ -242,39 +242,39 @@ admit_open(struct raft *raft, const struct origin *origin, const struct raft_pro
 	}
 	if (open.replaces != epoch) {
 		answer.verdict = RAFT_REFUSED;
-		answer.reason = RAFT_OLD_EPOCH_REASON;
+		answer.reason = RAFT_REASON_OLD_EPOCH;
 		answer.count = 1;
 		answer.epoch = epoch;
 		answer.last_serial = session == NULL ? 0 : session->serial;
-		answer_give(raft, origin, &answer);
+		raft_answer_give(raft, origin, &answer);
 		return;
 	}
 	if (session == NULL &&
 	    raft_sessions_count(raft->sessions_last, true) >= RAFT_SESSIONS_NAMED_MAX) {
-		propose_refuse(raft, origin, proposal, RAFT_SESSIONS_FULL_REASON);
+		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_SESSIONS_FULL);
 		return;
 	}
 	append_new(raft, origin, proposal, 0, session == NULL ? 0 : session->serial);
 }
 
 static void
-admit_drop(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+admit_drop(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	if (raft_sessions_find(raft->sessions_last, &proposal->entries[0].session) == NULL)
-		propose_refuse(raft, origin, proposal, RAFT_EXPIRED_REASON);
+		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_EXPIRED);
 	else
 		append_new(raft, origin, proposal, 0, 0);
 }
 
 void
-admit(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+raft_admit(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
-	if (!answer_room(raft)) {
-		propose_refuse(raft, origin, proposal, RAFT_BUSY_REASON);
+	if (!raft_answer_room(raft)) {
+		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_BUSY);
 		return;
 	}
 	if (raft->transfer.active) {
-		propose_refuse(raft, origin, proposal, RAFT_TRANSFERRING_REASON);
+		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_TRANSFERRING);
 		return;
 	}
 	switch (proposal->entries[0].kind) {
@@ -291,7 +291,7 @@ admit(struct raft *raft, const struct origin *origin, const struct raft_proposal
 		append_new(raft, origin, proposal, 0, 0);
 		break;
 	case RAFT_CONFIG:
-		change_admit(raft, origin, proposal);
+		raft_change_admit(raft, origin, proposal);
 		break;
 	case RAFT_KINDS_COUNT:
 		must(false); /* the shape was checked */

@@ -10,28 +10,28 @@
 #include <string.h>
 
 bool
-answer_room(const struct raft *raft)
+raft_answer_room(const struct raft *raft)
 {
 	return raft->pendings.count < CORE_PENDING_MAX;
 }
 
 void
-answer_give(struct raft *raft, const struct origin *origin, const struct raft_answer *answer)
+raft_answer_give(struct raft *raft, const struct raft_origin *origin, const struct raft_answer *answer)
 {
 	struct raft_message *message;
 
 	if (origin->local) {
-		out_answer(raft, origin->ticket, answer);
+		raft_out_answer(raft, origin->ticket, answer);
 		return;
 	}
-	message = out_message(raft, RAFT_MSG_ANSWER, &origin->from);
+	message = raft_out_message(raft, RAFT_MSG_ANSWER, &origin->from);
 	message->answer = *answer;
 	message->answer.start_number = origin->start_number;
 	message->answer.request = origin->request;
 }
 
 void
-answer_refuse(struct raft *raft, const struct origin *origin, uint64_t serial, uint64_t count,
+raft_answer_refuse(struct raft *raft, const struct raft_origin *origin, uint64_t serial, uint64_t count,
     enum raft_reason reason)
 {
 	struct raft_answer answer = {0};
@@ -40,18 +40,18 @@ answer_refuse(struct raft *raft, const struct origin *origin, uint64_t serial, u
 	answer.reason = reason;
 	answer.serial = serial;
 	answer.count = count;
-	answer_give(raft, origin, &answer);
+	raft_answer_give(raft, origin, &answer);
 }
 
 void
-answer_later(
-    struct raft *raft, const struct origin *origin, const struct raft_answer *answer, uint64_t wait)
+raft_answer_later(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_answer *answer, uint64_t wait)
 {
-	struct pendings *pendings = &raft->pendings;
+	struct raft_pendings *pendings = &raft->pendings;
 
 	must(answer->verdict == RAFT_COMMITTED);
 	if (wait <= raft->commit) {
-		answer_give(raft, origin, answer);
+		raft_answer_give(raft, origin, answer);
 		return;
 	}
 	if (pendings->head > pendings->size / 2 &&
@@ -60,13 +60,13 @@ answer_later(
 		    pendings->count * sizeof *pendings->at);
 		pendings->head = 0;
 	}
-	pendings->at = core_grow(pendings->at, &pendings->size,
+	pendings->at = raft_core_grow(pendings->at, &pendings->size,
 	    pendings->head + pendings->count + 1, sizeof *pendings->at);
-	pendings->at[pendings->head + pendings->count++] = (struct pending){*origin, *answer, wait};
+	pendings->at[pendings->head + pendings->count++] = (struct raft_pending){*origin, *answer, wait};
 }
 
 static void
-pending_pop(struct pendings *pendings)
+pending_pop(struct raft_pendings *pendings)
 {
 	pendings->head++;
 	if (--pendings->count == 0)
@@ -74,21 +74,21 @@ pending_pop(struct pendings *pendings)
 }
 
 void
-answer_committed(struct raft *raft)
+raft_answer_committed(struct raft *raft)
 {
-	struct pendings *pendings = &raft->pendings;
+	struct raft_pendings *pendings = &raft->pendings;
 
 	while (pendings->count > 0 && pendings->at[pendings->head].wait <= raft->commit) {
-		const struct pending *pending = &pendings->at[pendings->head];
+		const struct raft_pending *pending = &pendings->at[pendings->head];
 
-		answer_give(raft, &pending->origin, &pending->answer);
+		raft_answer_give(raft, &pending->origin, &pending->answer);
 		pending_pop(pendings);
 	}
 }
 
 /* What is committed is committed; of the rest a next leader may commit any part. */
 static void
-pending_stepped_down(struct raft *raft, const struct pending *pending)
+pending_stepped_down(struct raft *raft, const struct raft_pending *pending)
 {
 	struct raft_answer answer = pending->answer;
 	uint64_t done = 0;
@@ -100,22 +100,22 @@ pending_stepped_down(struct raft *raft, const struct pending *pending)
 	must(done <= answer.count);
 	if (done > 0) {
 		answer.count = done;
-		answer_give(raft, &pending->origin, &answer);
+		raft_answer_give(raft, &pending->origin, &answer);
 	}
 	if (done == pending->answer.count)
 		return;
 	memset(&answer, 0, sizeof answer);
 	answer.verdict = RAFT_UNKNOWN;
-	answer.reason = RAFT_STEPPED_DOWN_REASON;
+	answer.reason = RAFT_REASON_STEPPED_DOWN;
 	answer.serial = pending->answer.serial + done;
 	answer.count = pending->answer.count - done;
-	answer_give(raft, &pending->origin, &answer);
+	raft_answer_give(raft, &pending->origin, &answer);
 }
 
 void
-answer_stepped_down(struct raft *raft)
+raft_answer_stepped_down(struct raft *raft)
 {
-	struct pendings *pendings = &raft->pendings;
+	struct raft_pendings *pendings = &raft->pendings;
 
 	while (pendings->count > 0) {
 		pending_stepped_down(raft, &pendings->at[pendings->head]);

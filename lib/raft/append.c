@@ -11,7 +11,7 @@
 #include "core.h"
 
 void
-append_reset(struct raft *raft)
+raft_append_reset(struct raft *raft)
 {
 	/* What is before the log was committed, and every leader has what was committed. */
 	raft->verified = raft->log.before.index;
@@ -19,7 +19,7 @@ append_reset(struct raft *raft)
 	raft->round_replied = 0;
 	raft->match_replied = 0;
 	raft->reply_due = false;
-	recover_reset(raft);
+	raft_recover_reset(raft);
 }
 
 static uint64_t
@@ -31,7 +31,7 @@ append_match(const struct raft *raft)
 static struct raft_append_reply *
 reply_start(struct raft *raft, const struct raft_id *to)
 {
-	struct raft_message *message = out_message(raft, RAFT_MSG_APPEND_REPLY, to);
+	struct raft_message *message = raft_out_message(raft, RAFT_MSG_APPEND_REPLY, to);
 	struct raft_append_reply *reply = &message->append_reply;
 
 	reply->recovering = raft->recover.active;
@@ -42,7 +42,7 @@ reply_start(struct raft *raft, const struct raft_id *to)
 }
 
 void
-append_acknowledge(struct raft *raft)
+raft_append_acknowledge(struct raft *raft)
 {
 	struct raft_append_reply *reply;
 
@@ -53,7 +53,7 @@ append_acknowledge(struct raft *raft)
 	reply = reply_start(raft, &raft->leader);
 	reply->ok = true;
 	reply->match = append_match(raft);
-	reply->hint = rlog_pos(&raft->log, raft->verified);
+	reply->hint = raft_rlog_pos(&raft->log, raft->verified);
 	raft->reply_due = false;
 	raft->round_replied = raft->round_seen;
 	raft->match_replied = reply->match;
@@ -67,7 +67,7 @@ append_refuse_term(struct raft *raft, const struct raft_message *message)
 
 	reply->round = 0;
 	reply->match = message->append.prev.index;
-	reply->hint = rlog_pos(&raft->log, raft->log.before.index);
+	reply->hint = raft_rlog_pos(&raft->log, raft->log.before.index);
 }
 
 /* No entry of ours stands at prev: the highest place at which one may (§5.3 of the paper, by
@@ -80,9 +80,9 @@ append_refuse(struct raft *raft, const struct raft_message *message)
 	struct raft_pos below = {prev.index - 1, prev.term};
 
 	reply->match = prev.index;
-	reply->hint = rlog_agree(&raft->log, below);
+	reply->hint = raft_rlog_agree(&raft->log, below);
 	if (reply->hint.index < raft->commit)
-		reply->hint = rlog_pos(&raft->log, raft->commit);
+		reply->hint = raft_rlog_pos(&raft->log, raft->commit);
 	raft->round_replied = raft->round_seen;
 }
 
@@ -153,7 +153,7 @@ run_skip_equal(const struct raft *raft, struct append_run *run)
 	while (run->count > 0 && run->prev.index < raft->log.last) {
 		uint64_t term = 0;
 
-		if (!rlog_term_at(&raft->log, run->prev.index + 1, &term) ||
+		if (!raft_rlog_term_at(&raft->log, run->prev.index + 1, &term) ||
 		    term != run->entries->term)
 			return;
 		run->prev.index++;
@@ -170,12 +170,12 @@ run_skip_equal(const struct raft *raft, struct append_run *run)
 static void
 append_conflict(struct raft *raft, const struct raft_id *from)
 {
-	why_start(raft, "");
-	why_id(raft, from);
-	why_text(raft, " sent an entry that contradicts the log up to ");
-	why_number(raft, raft->commit > raft->verified ? raft->commit : raft->verified);
+	raft_why_start(raft, "");
+	raft_why_id(raft, from);
+	raft_why_text(raft, " sent an entry that contradicts the log up to ");
+	raft_why_number(raft, raft->commit > raft->verified ? raft->commit : raft->verified);
 	raft->state_changed = true;
-	core_drop(raft);
+	raft_core_drop(raft);
 }
 
 static void
@@ -187,17 +187,17 @@ run_append(struct raft *raft, const struct append_run *run)
 		size_t configs = raft->log.configs_count;
 
 		must(run->prev.index >= raft->commit);
-		raft->uncommitted_size -= rlog_truncate(&raft->log, run->prev.index);
-		store_truncated(&raft->store, run->prev.index);
+		raft->uncommitted_size -= raft_rlog_truncate(&raft->log, run->prev.index);
+		raft_store_truncated(&raft->store, run->prev.index);
 		config = raft->log.configs_count != configs;
 	}
 	for (size_t i = 0; i < run->count; i++) {
-		rlog_append(&raft->log, &run->entries[i]);
+		raft_rlog_append(&raft->log, &run->entries[i]);
 		raft->uncommitted_size += run->entries[i].size;
 		config |= run->entries[i].kind == RAFT_CONFIG;
 	}
 	if (config)
-		peers_update(raft);
+		raft_peers_update(raft);
 }
 
 /* False when it made no sense and was dropped. */
@@ -234,10 +234,10 @@ append_from_leader(struct raft *raft, const struct raft_message *message)
 	uint64_t commit;
 
 	raft->heard_at = raft->now;
-	election_timer_reset(raft);
+	raft_election_timer_reset(raft);
 	if (message->append.round > raft->round_seen)
 		raft->round_seen = message->append.round;
-	recover_contact(raft, &message->append);
+	raft_recover_contact(raft, &message->append);
 
 	if (!run_above_before(raft, &run)) {
 		append_conflict(raft, &message->from);
@@ -246,7 +246,7 @@ append_from_leader(struct raft *raft, const struct raft_message *message)
 	above.append.prev = run.prev;
 	above.append.entries = run.entries;
 	above.append.entries_count = run.count;
-	if (!rlog_term_at(&raft->log, run.prev.index, &term) || term != run.prev.term) {
+	if (!raft_rlog_term_at(&raft->log, run.prev.index, &term) || term != run.prev.term) {
 		if (run.prev.index <= raft->commit)
 			append_conflict(raft, &message->from);
 		else
@@ -257,17 +257,17 @@ append_from_leader(struct raft *raft, const struct raft_message *message)
 		return;
 	commit = message->append.commit < raft->verified ? message->append.commit : raft->verified;
 	if (commit > raft->commit)
-		commit_advance(raft, commit);
+		raft_commit_advance(raft, commit);
 	if (raft->round_seen > raft->round_replied)
 		raft->reply_due = true;
-	recover_check(raft);
+	raft_recover_check(raft);
 }
 
 void
-append_receive(struct raft *raft, const struct raft_message *message)
+raft_append_receive(struct raft *raft, const struct raft_message *message)
 {
 	if (!append_sane(message)) {
-		core_drop(raft);
+		raft_core_drop(raft);
 		return;
 	}
 	if (message->term < raft->term) {
@@ -277,17 +277,17 @@ append_receive(struct raft *raft, const struct raft_message *message)
 	/* Two leaders in one term can't be: one of them is broken, and the first one stays. */
 	if (message->term == raft->term && !raft_id_none(&raft->leader) &&
 	    !raft_id_equal(&raft->leader, &message->from)) {
-		core_drop(raft);
+		raft_core_drop(raft);
 		return;
 	}
 	if (message->term > raft->term) {
-		role_higher_term(raft, message, &message->from);
+		raft_role_higher_term(raft, message, &message->from);
 	} else if (raft->role != RAFT_FOLLOWER || raft_id_none(&raft->leader)) {
-		why_start(raft, "");
-		why_id(raft, &message->from);
-		why_text(raft, " leads term ");
-		why_number(raft, message->term);
-		role_follow(raft, message->term, &message->from);
+		raft_why_start(raft, "");
+		raft_why_id(raft, &message->from);
+		raft_why_text(raft, " leads term ");
+		raft_why_number(raft, message->term);
+		raft_role_follow(raft, message->term, &message->from);
 	}
 	append_from_leader(raft, message);
 }

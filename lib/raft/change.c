@@ -42,30 +42,30 @@ config_add(struct raft_config *config, const struct raft_member *wanted)
 	struct raft_member *member;
 
 	if (raft_config_retired(config, &wanted->id))
-		return RAFT_ID_USED_REASON;
+		return RAFT_REASON_ID_USED;
 	if (wanted->address[0] == '\0' || memcmp(wanted->key, no_key, sizeof no_key) == 0)
-		return RAFT_MALFORMED_REASON;
+		return RAFT_REASON_MALFORMED;
 	if (raft_config_find(config, &wanted->id) != NULL || address_taken(config, wanted))
-		return RAFT_MEMBER_EXISTS_REASON;
+		return RAFT_REASON_MEMBER_EXISTS;
 	if (config->count == RAFT_MEMBERS_MAX)
-		return RAFT_MEMBERS_FULL_REASON;
+		return RAFT_REASON_MEMBERS_FULL;
 	member = &config->members[config->count++];
 	*member = *wanted;
 	member->role = RAFT_LEARNER;
 	memset(member->key_next, 0, sizeof member->key_next);
 	/* What is left is a key that another member has. */
-	return raft_config_normalise(config) ? RAFT_NONE_REASON : RAFT_MEMBER_EXISTS_REASON;
+	return raft_config_normalise(config) ? RAFT_REASON_NONE : RAFT_REASON_MEMBER_EXISTS;
 }
 
 static enum raft_reason
 config_role(struct raft_config *config, struct raft_member *member, enum raft_member_role role)
 {
 	if (member->role == role)
-		return RAFT_NOT_ALLOWED_REASON;
+		return RAFT_REASON_NOT_ALLOWED;
 	if (role == RAFT_LEARNER && raft_config_voters(config) == 1)
-		return RAFT_LAST_VOTER_REASON;
+		return RAFT_REASON_LAST_VOTER;
 	member->role = role;
-	return RAFT_NONE_REASON;
+	return RAFT_REASON_NONE;
 }
 
 static enum raft_reason
@@ -74,7 +74,7 @@ config_remove(struct raft_config *config, struct raft_member *member)
 	size_t place = (size_t)(member - config->members);
 
 	if (member->role == RAFT_VOTER && raft_config_voters(config) == 1)
-		return RAFT_LAST_VOTER_REASON;
+		return RAFT_REASON_LAST_VOTER;
 	if (config->retired_count == RAFT_RETIRED_MAX)
 		memmove(config->retired, config->retired + 1,
 		    --config->retired_count * sizeof *config->retired);
@@ -82,19 +82,19 @@ config_remove(struct raft_config *config, struct raft_member *member)
 	config->count--;
 	memmove(member, member + 1, (config->count - place) * sizeof *member);
 	memset(&config->members[config->count], 0, sizeof *member);
-	return RAFT_NONE_REASON;
+	return RAFT_REASON_NONE;
 }
 
 static enum raft_reason
 config_address(struct raft_config *config, struct raft_member *member, const struct raft_member *wanted)
 {
 	if (wanted->address[0] == '\0')
-		return RAFT_MALFORMED_REASON;
+		return RAFT_REASON_MALFORMED;
 	/* D16: else two members could be taken for each other at one place. */
 	if (address_taken(config, wanted))
-		return RAFT_MEMBER_EXISTS_REASON;
+		return RAFT_REASON_MEMBER_EXISTS;
 	memcpy(member->address, wanted->address, sizeof member->address);
-	return RAFT_NONE_REASON;
+	return RAFT_REASON_NONE;
 }
 
 static enum raft_reason
@@ -103,11 +103,11 @@ config_key_add(struct raft_config *config, struct raft_member *member, const uin
 	static const uint8_t no_key[RAFT_KEY_SIZE];
 
 	if (memcmp(key, no_key, sizeof no_key) == 0)
-		return RAFT_MALFORMED_REASON;
+		return RAFT_REASON_MALFORMED;
 	if (raft_member_two_keys(member))
-		return RAFT_NOT_ALLOWED_REASON;
+		return RAFT_REASON_NOT_ALLOWED;
 	memcpy(member->key_next, key, RAFT_KEY_SIZE);
-	return raft_config_normalise(config) ? RAFT_NONE_REASON : RAFT_MEMBER_EXISTS_REASON;
+	return raft_config_normalise(config) ? RAFT_REASON_NONE : RAFT_REASON_MEMBER_EXISTS;
 }
 
 static enum raft_reason
@@ -117,22 +117,22 @@ config_key_drop(struct raft_member *member, const uint8_t *key)
 
 	if (!raft_member_two_keys(member) ||
 	    (!first && memcmp(member->key_next, key, RAFT_KEY_SIZE) != 0))
-		return RAFT_NOT_ALLOWED_REASON;
+		return RAFT_REASON_NOT_ALLOWED;
 	if (first)
 		memcpy(member->key, member->key_next, RAFT_KEY_SIZE);
 	memset(member->key_next, 0, RAFT_KEY_SIZE);
-	return RAFT_NONE_REASON;
+	return RAFT_REASON_NONE;
 }
 
 enum raft_reason
-change_apply(struct raft_config *config, const struct raft_change *change)
+raft_change_apply(struct raft_config *config, const struct raft_change *change)
 {
 	struct raft_member *member = member_of(config, &change->member.id);
 
 	if (change->op == RAFT_CHANGE_ADD)
 		return config_add(config, &change->member);
 	if (member == NULL)
-		return RAFT_NO_MEMBER_REASON;
+		return RAFT_REASON_NO_MEMBER;
 	switch (change->op) {
 	case RAFT_CHANGE_PROMOTE:
 		return config_role(config, member, RAFT_VOTER);
@@ -149,7 +149,7 @@ change_apply(struct raft_config *config, const struct raft_change *change)
 	case RAFT_CHANGE_ADD:
 		break;
 	}
-	return RAFT_MALFORMED_REASON;
+	return RAFT_REASON_MALFORMED;
 }
 
 /* ------------------------------------------------------------ the leader */
@@ -159,9 +159,9 @@ change_apply(struct raft_config *config, const struct raft_change *change)
  * then to its end, took it no longer than an election timeout.
  */
 static bool
-caught_up(const struct raft *raft, const struct peer *peer)
+caught_up(const struct raft *raft, const struct raft_peer *peer)
 {
-	return peer != NULL && peer_well(raft, peer) &&
+	return peer != NULL && raft_peer_well(raft, peer) &&
 	       peer->match >= raft->term_first && peer->match >= raft->catch_up_last;
 }
 
@@ -176,11 +176,11 @@ majority_stays(struct raft *raft, const struct raft_config *config)
 
 	for (size_t i = 0; i < config->count; i++) {
 		const struct raft_member *member = &config->members[i];
-		const struct peer *peer = peer_find(raft, &member->id);
+		const struct raft_peer *peer = raft_peer_find(raft, &member->id);
 
 		if (member->role == RAFT_VOTER &&
 		    (raft_id_equal(&member->id, &raft->id) ||
-			(peer != NULL && peer_well(raft, peer))))
+			(peer != NULL && raft_peer_well(raft, peer))))
 			well++;
 	}
 	return 2 * well > raft_config_voters(config);
@@ -191,51 +191,51 @@ static enum raft_reason
 change_gate(const struct raft *raft, const struct raft_proposal *proposal)
 {
 	if (proposal->fence != 0 && proposal->fence != raft->term)
-		return RAFT_FENCED_REASON;
+		return RAFT_REASON_FENCED;
 	if (raft->full)
-		return RAFT_DISK_FULL_REASON;
-	if (!commit_own_term(raft))
-		return RAFT_TERM_YOUNG_REASON;
-	if (rlog_config(&raft->log)->index > raft->commit)
-		return RAFT_CHANGE_PENDING_REASON;
-	return RAFT_NONE_REASON;
+		return RAFT_REASON_DISK_FULL;
+	if (!raft_commit_own_term(raft))
+		return RAFT_REASON_TERM_YOUNG;
+	if (raft_rlog_config(&raft->log)->index > raft->commit)
+		return RAFT_REASON_CHANGE_PENDING;
+	return RAFT_REASON_NONE;
 }
 
 void
-change_admit(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal)
+raft_change_admit(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	const struct raft_entry *entry = &proposal->entries[0];
 	enum raft_reason reason = change_gate(raft, proposal);
-	struct raft_config config = *core_config(raft);
+	struct raft_config config = *raft_core_config(raft);
 	struct raft_answer answer = {0};
 	struct raft_change change;
 	bool decoded =
 	    raft_change_decode(&change, raft_entry_data(entry), raft_entry_data_size(entry));
 
 	must(decoded);
-	if (reason == RAFT_NONE_REASON)
-		reason = change_apply(&config, &change);
-	if (reason == RAFT_NONE_REASON && change.op == RAFT_CHANGE_PROMOTE &&
-	    !caught_up(raft, peer_find(raft, &change.member.id)))
-		reason = RAFT_NOT_CAUGHT_UP_REASON;
-	if (reason == RAFT_NONE_REASON &&
-	    raft_config_voters(&config) < raft_config_voters(core_config(raft)) &&
+	if (reason == RAFT_REASON_NONE)
+		reason = raft_change_apply(&config, &change);
+	if (reason == RAFT_REASON_NONE && change.op == RAFT_CHANGE_PROMOTE &&
+	    !caught_up(raft, raft_peer_find(raft, &change.member.id)))
+		reason = RAFT_REASON_NOT_CAUGHT_UP;
+	if (reason == RAFT_REASON_NONE &&
+	    raft_config_voters(&config) < raft_config_voters(raft_core_config(raft)) &&
 	    !majority_stays(raft, &config))
-		reason = RAFT_FEW_VOTERS_REASON;
-	if (reason != RAFT_NONE_REASON) {
-		propose_refuse(raft, origin, proposal, reason);
+		reason = RAFT_REASON_FEW_VOTERS;
+	if (reason != RAFT_REASON_NONE) {
+		raft_propose_refuse(raft, origin, proposal, reason);
 		return;
 	}
-	leader_append_config(raft, &config);
+	raft_leader_append_config(raft, &config);
 	answer.verdict = RAFT_COMMITTED;
 	answer.count = 1;
-	answer.pos = rlog_last(&raft->log);
-	answer_later(raft, origin, &answer, answer.pos.index);
+	answer.pos = raft_rlog_last(&raft->log);
+	raft_answer_later(raft, origin, &answer, answer.pos.index);
 }
 
 /* Where the log ended one election timeout ago: what a learner must have to be caught up. */
 void
-change_tick(struct raft *raft)
+raft_change_tick(struct raft *raft)
 {
 	if (raft->now.ms - raft->catch_up_at.ms < raft->settings.election_timeout_ms)
 		return;
@@ -249,15 +249,15 @@ change_tick(struct raft *raft)
  * not counting itself; then it goes.
  */
 void
-change_leave(struct raft *raft)
+raft_change_leave(struct raft *raft)
 {
 	static const struct raft_id nobody;
 
-	if (raft->role != RAFT_LEADER || quorum_self_votes(raft) ||
-	    rlog_config(&raft->log)->index > raft->commit)
+	if (raft->role != RAFT_LEADER || raft_quorum_self_votes(raft) ||
+	    raft_rlog_config(&raft->log)->index > raft->commit)
 		return;
-	transfer_nudge(raft);
-	why_start(raft, "no longer a voter since entry ");
-	why_number(raft, rlog_config(&raft->log)->index);
-	role_follow(raft, raft->term, &nobody);
+	raft_transfer_nudge(raft);
+	raft_why_start(raft, "no longer a voter since entry ");
+	raft_why_number(raft, raft_rlog_config(&raft->log)->index);
+	raft_role_follow(raft, raft->term, &nobody);
 }

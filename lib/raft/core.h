@@ -3,7 +3,7 @@
  * The inside of the core: what its files share, and nobody else includes.
  *
  * One file a role or RPC.  Each part below names its file.  The dispatcher and
- * the update are in step.c.  All allocation goes through core_grow or ends in
+ * the update are in step.c.  All allocation goes through raft_core_grow or ends in
  * raft_must_fail; nothing here fails half-way.
  */
 #ifndef RAFT_CORE_H
@@ -28,7 +28,7 @@ enum {
 };
 
 /* An array that doubles. */
-void *core_grow(void *array, size_t *size, size_t count_wanted, size_t item_size);
+void *raft_core_grow(void *array, size_t *size, size_t count_wanted, size_t item_size);
 
 /* ---------------------------------------------------------------- log.c */
 
@@ -36,7 +36,7 @@ void *core_grow(void *array, size_t *size, size_t count_wanted, size_t item_size
  * The Raft log: the terms of all entries as run starts, the entries themselves
  * only at the tail, and the configurations that may still matter.
  */
-struct rlog {
+struct raft_rlog {
 	struct raft_pos before;
 	uint64_t last;
 	struct raft_term_start *runs;
@@ -54,33 +54,33 @@ struct rlog {
 	size_t configs_size;
 };
 
-void rlog_init(struct rlog *log, const struct raft_start *start);
-void rlog_free(struct rlog *log);
-struct raft_pos rlog_last(const struct rlog *log);
-bool rlog_term_at(const struct rlog *log, uint64_t index, uint64_t *term);
+void raft_rlog_init(struct raft_rlog *log, const struct raft_start *start);
+void raft_rlog_free(struct raft_rlog *log);
+struct raft_pos raft_rlog_last(const struct raft_rlog *log);
+bool raft_rlog_term_at(const struct raft_rlog *log, uint64_t index, uint64_t *term);
 /* Before: before.index <= index <= last. */
-struct raft_pos rlog_pos(const struct rlog *log, uint64_t index);
+struct raft_pos raft_rlog_pos(const struct raft_rlog *log, uint64_t index);
 /* The highest place at or below pos.index whose term is at most pos.term; `before` at the least. */
-struct raft_pos rlog_agree(const struct rlog *log, struct raft_pos pos);
+struct raft_pos raft_rlog_agree(const struct raft_rlog *log, struct raft_pos pos);
 /* Takes its own reference of the chunk. */
-void rlog_append(struct rlog *log, const struct raft_entry *entry);
+void raft_rlog_append(struct raft_rlog *log, const struct raft_entry *entry);
 /* Removes all above `after`; the bytes that went. */
-uint64_t rlog_truncate(struct rlog *log, uint64_t after);
+uint64_t raft_rlog_truncate(struct raft_rlog *log, uint64_t after);
 /* The log begins after this place, which it holds. */
-void rlog_compact(struct rlog *log, struct raft_pos before);
+void raft_rlog_compact(struct raft_rlog *log, struct raft_pos before);
 /* The log is empty, and begins after this place with this configuration. */
-void rlog_reset(struct rlog *log, struct raft_pos before, const struct raft_config *config);
+void raft_rlog_reset(struct raft_rlog *log, struct raft_pos before, const struct raft_config *config);
 /* Drops the oldest entries from memory, none above `keep_after`, until at most bytes_max remain. */
-void rlog_trim(struct rlog *log, uint64_t keep_after, uint64_t bytes_max);
+void raft_rlog_trim(struct raft_rlog *log, uint64_t keep_after, uint64_t bytes_max);
 /* NULL when it is not in memory. */
-const struct raft_entry *rlog_entry(const struct rlog *log, uint64_t index);
+const struct raft_entry *raft_rlog_entry(const struct raft_rlog *log, uint64_t index);
 /* The configuration in force: the last one, committed or not (§4.1). */
-const struct raft_config_at *rlog_config(const struct rlog *log);
-void rlog_configs_committed(struct rlog *log, uint64_t commit);
+const struct raft_config_at *raft_rlog_config(const struct raft_rlog *log);
+void raft_rlog_configs_committed(struct raft_rlog *log, uint64_t commit);
 
 /* -------------------------------------------------------------- store.c */
 
-struct store_write {
+struct raft_store_write {
 	uint64_t number;
 	uint64_t base; /* entries above it are its own, or of later writes */
 	bool truncates;
@@ -91,7 +91,7 @@ struct store_write {
  * What the disk has been asked for and what it has confirmed.  An entry is
  * durable only when the write that last wrote its index is confirmed.
  */
-struct store {
+struct raft_store {
 	uint64_t number;      /* of the last write issued */
 	uint64_t stored;      /* all up to here are durable */
 	uint64_t written;     /* entries up to here are in writes that were issued */
@@ -104,7 +104,7 @@ struct store {
 	bool install; /* pending: the next write replaces the log by the snapshot at install_pos */
 	struct raft_pos install_pos;
 	uint64_t install_number; /* the last write that did */
-	struct store_write *writes; /* issued, not confirmed; a queue from writes_head on */
+	struct raft_store_write *writes; /* issued, not confirmed; a queue from writes_head on */
 	size_t writes_head;
 	size_t writes_count;
 	size_t writes_size;
@@ -112,17 +112,17 @@ struct store {
 };
 
 /* The number of the write with which the present term and vote are durable. */
-uint64_t store_hard_number(const struct store *store);
-bool store_hard_durable(const struct store *store);
-void store_truncated(struct store *store, uint64_t after);
+uint64_t raft_store_hard_number(const struct raft_store *store);
+bool raft_store_hard_durable(const struct raft_store *store);
+void raft_store_truncated(struct raft_store *store, uint64_t after);
 /* The whole log is that of a snapshot. */
-void store_install(struct store *store, struct raft_pos pos);
-void store_take(struct raft *raft, struct raft_write *write);
+void raft_store_install(struct raft_store *store, struct raft_pos pos);
+void raft_store_take(struct raft *raft, struct raft_write *write);
 /* False when no such write is outstanding. */
-bool store_confirm(struct raft *raft, uint64_t number);
-bool store_stalled(const struct raft *raft, struct mono_ms now);
+bool raft_store_confirm(struct raft *raft, uint64_t number);
+bool raft_store_stalled(const struct raft *raft, struct mono_ms now);
 /* How long the oldest unconfirmed write has been under way; 0: there is none. */
-uint64_t store_silence_ms(const struct raft *raft, struct mono_ms now);
+uint64_t raft_store_silence_ms(const struct raft *raft, struct mono_ms now);
 
 /* ---------------------------------------------------------------- out.c */
 
@@ -130,7 +130,7 @@ uint64_t store_silence_ms(const struct raft *raft, struct mono_ms now);
  * What leaves with the next update.  Messages that rest on a term or vote that
  * is not yet durable wait here, in order.
  */
-struct out {
+struct raft_out {
 	struct raft_message *messages;
 	uint64_t *after;           /* the write that must be durable before it leaves */
 	struct raft_entry **owned; /* copies of entries that it carries, or NULL */
@@ -151,57 +151,57 @@ struct out {
 };
 
 /* A zeroed message with type, from, to and the present term; fill it in before the next push. */
-struct raft_message *out_message(
+struct raft_message *raft_out_message(
     struct raft *raft, enum raft_message_type type, const struct raft_id *to);
 /* The last message carries a copy of these entries. */
-void out_own_entries(struct raft *raft, struct raft_propose *propose,
+void raft_out_own_entries(struct raft *raft, struct raft_propose *propose,
     const struct raft_entry *entries, size_t count);
-void out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *answer);
-void out_read(struct raft *raft, const struct raft_read_answer *answer);
-void out_fetch(struct raft *raft, const struct raft_fetch *fetch);
-void out_snapshot(struct raft *raft, const struct raft_id *peer);
-void out_take(struct raft *raft, struct raft_update *update);
-void out_release(struct raft *raft);
-void out_free(struct raft *raft);
+void raft_out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *answer);
+void raft_out_read(struct raft *raft, const struct raft_read_answer *answer);
+void raft_out_fetch(struct raft *raft, const struct raft_fetch *fetch);
+void raft_out_snapshot(struct raft *raft, const struct raft_id *peer);
+void raft_out_take(struct raft *raft, struct raft_update *update);
+void raft_out_release(struct raft *raft);
+void raft_out_free(struct raft *raft);
 
 /* ---------------------------------------------------------------- why.c */
 
-void why_start(struct raft *raft, const char *text);
-void why_text(struct raft *raft, const char *text);
-void why_number(struct raft *raft, uint64_t number);
-void why_id(struct raft *raft, const struct raft_id *id);
+void raft_why_start(struct raft *raft, const char *text);
+void raft_why_text(struct raft *raft, const char *text);
+void raft_why_number(struct raft *raft, uint64_t number);
+void raft_why_id(struct raft *raft, const struct raft_id *id);
 
 /* ----------------------------------------------------- election.c, role.c */
 
 /* Term, role and leader change only here. why: said before with why_*. */
-void role_follow(struct raft *raft, uint64_t term, const struct raft_id *leader);
-void role_set(struct raft *raft, enum raft_role role, const struct raft_id *leader);
+void raft_role_follow(struct raft *raft, uint64_t term, const struct raft_id *leader);
+void raft_role_set(struct raft *raft, enum raft_role role, const struct raft_id *leader);
 /* A higher term in a message ends whatever this node was. */
-void role_higher_term(
+void raft_role_higher_term(
     struct raft *raft, const struct raft_message *message, const struct raft_id *leader);
 
-void election_timer_reset(struct raft *raft);
-void election_tick(struct raft *raft);
+void raft_election_timer_reset(struct raft *raft);
+void raft_election_tick(struct raft *raft);
 /* §3.10: the leader wants this node to lead. */
-void election_at_once(struct raft *raft, const struct raft_id *leader);
-void election_vote(struct raft *raft, const struct raft_message *message);
-void election_vote_reply(struct raft *raft, const struct raft_message *message);
+void raft_election_at_once(struct raft *raft, const struct raft_id *leader);
+void raft_election_vote(struct raft *raft, const struct raft_message *message);
+void raft_election_vote_reply(struct raft *raft, const struct raft_message *message);
 /* The own vote counts once it is durable. */
-void election_stored(struct raft *raft);
+void raft_election_stored(struct raft *raft);
 
 /* ------------------------------------------------- append.c: the follower */
 
-void append_receive(struct raft *raft, const struct raft_message *message);
+void raft_append_receive(struct raft *raft, const struct raft_message *message);
 /* The reply that is due, if any; called once an update. */
-void append_acknowledge(struct raft *raft);
+void raft_append_acknowledge(struct raft *raft);
 /* A new leader or term: nothing is verified yet. */
-void append_reset(struct raft *raft);
+void raft_append_reset(struct raft *raft);
 
 /* --------------------------------------------- progress.c, replicate.c */
 
-enum progress_state { PROGRESS_PROBE, PROGRESS_PIPELINE, PROGRESS_SNAPSHOT };
+enum raft_progress_state { PROGRESS_PROBE, PROGRESS_PIPELINE, PROGRESS_SNAPSHOT };
 
-struct flight {
+struct raft_flight {
 	uint64_t last;
 	uint64_t size;
 	uint64_t before; /* bytes in flight before it */
@@ -212,7 +212,7 @@ struct flight {
 #define RAFT_LEAVING ((enum raft_member_role)0)
 
 /* A member other than this node, and what a leader knows of it. */
-struct peer {
+struct raft_peer {
 	struct raft_id id;
 	enum raft_member_role role; /* RAFT_LEAVING: removed, and to be told so */
 	uint64_t leaving_index;     /* the configuration without it */
@@ -220,7 +220,7 @@ struct peer {
 	/* this election */
 	bool vote_granted;
 	/* replication (§3.5, §10.2.1) */
-	enum progress_state state;
+	enum raft_progress_state state;
 	uint64_t match;         /* durable there, for certain */
 	uint64_t accepted;      /* matched there, durable or not; at least match */
 	uint64_t next;          /* the first entry not yet sent; in PROBE: to be tried */
@@ -228,7 +228,7 @@ struct peer {
 	bool snapshot_asked;    /* SNAPSHOT: one is being sent */
 	struct mono_ms snapshot_at; /* SNAPSHOT: not before */
 	uint64_t probe_last;    /* PROBE: accepted at or above it ends the probe */
-	struct flight *flights; /* PIPELINE: a ring of window_messages_max */
+	struct raft_flight *flights; /* PIPELINE: a ring of window_messages_max */
 	size_t flights_head;
 	size_t flights_count;
 	uint64_t flights_size; /* bytes */
@@ -263,42 +263,42 @@ struct peer {
 	uint64_t propose_request;
 };
 
-struct peer *peer_find(struct raft *raft, const struct raft_id *id);
+struct raft_peer *raft_peer_find(struct raft *raft, const struct raft_id *id);
 /* The leader heard it within an election timeout; and its log is whole. */
-bool peer_near(const struct raft *raft, const struct peer *peer);
-bool peer_well(const struct raft *raft, const struct peer *peer);
+bool raft_peer_near(const struct raft *raft, const struct raft_peer *peer);
+bool raft_peer_well(const struct raft *raft, const struct raft_peer *peer);
 /* After any change of configuration: keeps those who stay. */
-void peers_update(struct raft *raft);
-void peers_free(struct raft *raft);
+void raft_peers_update(struct raft *raft);
+void raft_peers_free(struct raft *raft);
 /* Forgets removed members that have heard of it, or all of them. */
-void peers_leave(struct raft *raft, bool all);
+void raft_peers_leave(struct raft *raft, bool all);
 
-void progress_reset(struct raft *raft, struct peer *peer);
-void progress_probe(struct raft *raft, struct peer *peer, uint64_t next);
+void raft_progress_reset(struct raft *raft, struct raft_peer *peer);
+void raft_progress_probe(struct raft *raft, struct raft_peer *peer, uint64_t next);
 /* What it needs is compacted away. */
-void progress_snapshot(struct peer *peer);
-void progress_pause(struct raft *raft, struct peer *peer);
-void progress_check(struct raft *raft, struct peer *peer);
-void progress_sent(struct raft *raft, struct peer *peer, uint64_t last, uint64_t size);
-bool progress_window_open(const struct raft *raft, const struct peer *peer);
+void raft_progress_snapshot(struct raft_peer *peer);
+void raft_progress_pause(struct raft *raft, struct raft_peer *peer);
+void raft_progress_check(struct raft *raft, struct raft_peer *peer);
+void raft_progress_sent(struct raft *raft, struct raft_peer *peer, uint64_t last, uint64_t size);
+bool raft_progress_window_open(const struct raft *raft, const struct raft_peer *peer);
 /* Records in one message: a quarter of what may be in flight, at most the setting. */
-uint64_t progress_message_max(const struct raft *raft, const struct peer *peer);
-void progress_accepted(
-    struct raft *raft, struct peer *peer, uint64_t match, uint64_t accepted, uint64_t round);
-void progress_refused(struct raft *raft, struct peer *peer, uint64_t refused, struct raft_pos hint);
-void progress_fetch_forget(struct peer *peer);
-const char *progress_name(const struct raft *raft, const struct peer *peer);
+uint64_t raft_progress_message_max(const struct raft *raft, const struct raft_peer *peer);
+void raft_progress_accepted(
+    struct raft *raft, struct raft_peer *peer, uint64_t match, uint64_t accepted, uint64_t round);
+void raft_progress_refused(struct raft *raft, struct raft_peer *peer, uint64_t refused, struct raft_pos hint);
+void raft_progress_fetch_forget(struct raft_peer *peer);
+const char *raft_progress_name(const struct raft *raft, const struct raft_peer *peer);
 
-void replicate_reply(struct raft *raft, const struct raft_message *message);
-void replicate_fetched(struct raft *raft, const struct raft_event *event);
-void replicate_unreachable(struct raft *raft, const struct raft_id *id);
+void raft_replicate_reply(struct raft *raft, const struct raft_message *message);
+void raft_replicate_fetched(struct raft *raft, const struct raft_event *event);
+void raft_replicate_unreachable(struct raft *raft, const struct raft_id *id);
 /* Sends what is due to each peer; called once an update. */
-void replicate_flush(struct raft *raft);
+void raft_replicate_flush(struct raft *raft);
 /* Frees what the last update pointed to. */
-void replicate_release(struct raft *raft);
+void raft_replicate_release(struct raft *raft);
 
 /* Who asked: a client here, or one at another node. */
-struct origin {
+struct raft_origin {
 	bool local;
 	uint64_t ticket;
 	struct raft_id from;
@@ -308,81 +308,81 @@ struct origin {
 
 /* ------------------------------------------------- leader.c, quorum.c */
 
-void leader_begin(struct raft *raft);
-void leader_end(struct raft *raft);
+void raft_leader_begin(struct raft *raft);
+void raft_leader_end(struct raft *raft);
 /* Steps down when no quorum is heard, or the own disk is silent. */
-void leader_check(struct raft *raft);
-void leader_tick(struct raft *raft);
+void raft_leader_check(struct raft *raft);
+void raft_leader_tick(struct raft *raft);
 /* Appends an entry of the own making. */
-void leader_append_noop(struct raft *raft);
-void leader_append(struct raft *raft, const struct raft_entry *entry);
-void leader_append_config(struct raft *raft, const struct raft_config *config);
-void leader_addresses(struct raft *raft);
-void leader_disk(struct raft *raft);
+void raft_leader_append_noop(struct raft *raft);
+void raft_leader_append(struct raft *raft, const struct raft_entry *entry);
+void raft_leader_append_config(struct raft *raft, const struct raft_config *config);
+void raft_leader_addresses(struct raft *raft);
+void raft_leader_disk(struct raft *raft);
 
 /* ------------------------------------------------------------ change.c */
 
 /* The configuration after the change; refused: config is then worth nothing. */
-enum raft_reason change_apply(struct raft_config *config, const struct raft_change *change);
+enum raft_reason raft_change_apply(struct raft_config *config, const struct raft_change *change);
 /* Before: the shape is right, and this node leads. */
-void change_admit(
-    struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal);
-void change_tick(struct raft *raft);
+void raft_change_admit(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal);
+void raft_change_tick(struct raft *raft);
 /* A leader that is no voter any more steps down once that is committed; after all has been sent. */
-void change_leave(struct raft *raft);
+void raft_change_leave(struct raft *raft);
 
-bool quorum_sole_voter(const struct raft *raft);
-bool quorum_self_votes(const struct raft *raft);
+bool raft_quorum_sole_voter(const struct raft *raft);
+bool raft_quorum_self_votes(const struct raft *raft);
 /*
  * §4.2.2: votes, or was removed or demoted by an entry that is not known to be committed: until that
  * is, nobody else may have a log that is good enough to lead.
  */
-bool quorum_self_needed(const struct raft *raft);
-size_t quorum_size(const struct raft *raft);
+bool raft_quorum_self_needed(const struct raft *raft);
+size_t raft_quorum_size(const struct raft *raft);
 /* The largest value that a majority of voters reaches; value(NULL) is the own one. */
-uint64_t quorum_value(const struct raft *raft,
-    uint64_t (*value)(const struct raft *raft, const struct peer *peer),
-    const struct peer *without);
-void quorum_commit(struct raft *raft);
-uint64_t quorum_match_without(const struct raft *raft, const struct peer *without);
-uint64_t quorum_round(const struct raft *raft);
-struct mono_ms quorum_heard(const struct raft *raft);
+uint64_t raft_quorum_value(const struct raft *raft,
+    uint64_t (*value)(const struct raft *raft, const struct raft_peer *peer),
+    const struct raft_peer *without);
+void raft_quorum_commit(struct raft *raft);
+uint64_t raft_quorum_match_without(const struct raft *raft, const struct raft_peer *without);
+uint64_t raft_quorum_round(const struct raft *raft);
+struct mono_ms raft_quorum_heard(const struct raft *raft);
 /* Commit rises to index: sessions, answers, configurations. */
-void commit_advance(struct raft *raft, uint64_t index);
+void raft_commit_advance(struct raft *raft, uint64_t index);
 /* The own term has a committed entry. */
-bool commit_own_term(const struct raft *raft);
+bool raft_commit_own_term(const struct raft *raft);
 
 /* ------------------------- propose.c, admit.c, answer.c, forward.c, read.c */
 
 /* An answer that waits for its last entry to be committed. */
-struct pending {
-	struct origin origin;
+struct raft_pending {
+	struct raft_origin origin;
 	struct raft_answer answer;
 	uint64_t wait; /* an index */
 };
-struct pendings {
-	struct pending *at; /* [head, head + count) */
+struct raft_pendings {
+	struct raft_pending *at; /* [head, head + count) */
 	size_t head, count, size;
 };
 
-void propose_local(struct raft *raft, const struct raft_proposal *proposal);
-void propose_message(struct raft *raft, const struct raft_message *message);
-void propose_refuse(struct raft *raft, const struct origin *origin,
+void raft_propose_local(struct raft *raft, const struct raft_proposal *proposal);
+void raft_propose_message(struct raft *raft, const struct raft_message *message);
+void raft_propose_refuse(struct raft *raft, const struct raft_origin *origin,
     const struct raft_proposal *proposal, enum raft_reason reason);
 /* Before: the shape is right, and this node leads. */
-void admit(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal);
+void raft_admit(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal);
 
-void answer_give(struct raft *raft, const struct origin *origin, const struct raft_answer *answer);
-void answer_refuse(struct raft *raft, const struct origin *origin, uint64_t serial, uint64_t count,
+void raft_answer_give(struct raft *raft, const struct raft_origin *origin, const struct raft_answer *answer);
+void raft_answer_refuse(struct raft *raft, const struct raft_origin *origin, uint64_t serial, uint64_t count,
     enum raft_reason reason);
-void answer_later(struct raft *raft, const struct origin *origin, const struct raft_answer *answer,
+void raft_answer_later(struct raft *raft, const struct raft_origin *origin, const struct raft_answer *answer,
     uint64_t wait);
-void answer_committed(struct raft *raft);
-void answer_stepped_down(struct raft *raft);
-bool answer_room(const struct raft *raft);
+void raft_answer_committed(struct raft *raft);
+void raft_answer_stepped_down(struct raft *raft);
+bool raft_answer_room(const struct raft *raft);
 
 /* Serials of a proposal at the leader, not yet answered. */
-struct forward {
+struct raft_forward {
 	uint64_t request;
 	uint64_t ticket;
 	uint64_t serial;
@@ -390,82 +390,82 @@ struct forward {
 	uint64_t size;
 	struct mono_ms deadline;
 };
-struct forwards {
-	struct forward *at; /* [head, head + count), request rises */
+struct raft_forwards {
+	struct raft_forward *at; /* [head, head + count), request rises */
 	size_t head, count, size;
 	uint64_t bytes;
 	uint64_t answered; /* the newest request of which something is committed */
 	struct mono_ms answered_at;
 };
-void forward_propose(struct raft *raft, const struct raft_proposal *proposal);
-void forward_answer(struct raft *raft, const struct raft_message *message);
-void forward_fail(struct raft *raft, enum raft_reason reason);
-void forward_tick(struct raft *raft);
+void raft_forward_propose(struct raft *raft, const struct raft_proposal *proposal);
+void raft_forward_answer(struct raft *raft, const struct raft_message *message);
+void raft_forward_fail(struct raft *raft, enum raft_reason reason);
+void raft_forward_tick(struct raft *raft);
 /* When it has to be called next; there must be some. */
-uint64_t forward_deadline(const struct raft *raft);
+uint64_t raft_forward_deadline(const struct raft *raft);
 
-void forward_transfer(struct raft *raft, uint64_t ticket, const struct raft_id *target);
+void raft_forward_transfer(struct raft *raft, uint64_t ticket, const struct raft_id *target);
 
 /* ---------------------------------------------------------- transfer.c */
 
-struct transfer {
+struct raft_transfer_state {
 	bool active; /* no proposals are admitted meanwhile */
 	bool sent;   /* the target has been told to stand */
 	struct raft_id target;
-	struct origin origin;
+	struct raft_origin origin;
 	struct mono_ms deadline;
 };
-void transfer_local(struct raft *raft, uint64_t ticket, const struct raft_id *target);
-void transfer_message(struct raft *raft, const struct raft_message *message);
-void transfer_timeout_now(struct raft *raft, const struct raft_message *message);
-void transfer_tick(struct raft *raft);
+void raft_transfer_local(struct raft *raft, uint64_t ticket, const struct raft_id *target);
+void raft_transfer_message(struct raft *raft, const struct raft_message *message);
+void raft_transfer_timeout_now(struct raft *raft, const struct raft_message *message);
+void raft_transfer_tick(struct raft *raft);
 /* A leader that goes tells one that has its whole log to stand at once, if there is one. */
-void transfer_nudge(struct raft *raft);
+void raft_transfer_nudge(struct raft *raft);
 /* A request for votes with a higher term is about to end this leader's term. */
-void transfer_deposed(struct raft *raft, const struct raft_message *message);
+void raft_transfer_deposed(struct raft *raft, const struct raft_message *message);
 /* The leader is none any more. */
-void transfer_end(struct raft *raft);
+void raft_transfer_end(struct raft *raft);
 
 /* A read at the leader. */
-struct read_wait {
-	struct origin origin;
+struct raft_read_wait {
+	struct raft_origin origin;
 	uint64_t index;
 	uint64_t round;
 };
 /* A read that went to the leader. */
-struct read_forward {
+struct raft_read_forward {
 	uint64_t request;
 	uint64_t ticket;
 	struct mono_ms deadline;
 };
-struct reads {
-	struct read_wait *waits;
+struct raft_reads {
+	struct raft_read_wait *waits;
 	size_t waits_count, waits_size;
-	struct read_forward *forwards;
+	struct raft_read_forward *forwards;
 	size_t forwards_count, forwards_size;
 };
-void read_local(struct raft *raft, uint64_t ticket);
-void read_message(struct raft *raft, const struct raft_message *message);
-void read_reply(struct raft *raft, const struct raft_message *message);
-void read_confirm(struct raft *raft);
-void read_stepped_down(struct raft *raft);
-void read_forwards_fail(struct raft *raft, enum raft_reason reason);
-void read_tick(struct raft *raft);
+void raft_read_local(struct raft *raft, uint64_t ticket);
+void raft_read_message(struct raft *raft, const struct raft_message *message);
+void raft_read_reply(struct raft *raft, const struct raft_message *message);
+void raft_read_confirm(struct raft *raft);
+void raft_read_stepped_down(struct raft *raft);
+void raft_read_forwards_fail(struct raft *raft, enum raft_reason reason);
+void raft_read_tick(struct raft *raft);
 
 /* ----------------------------------------------------------- snapshot.c */
 
-void snapshot_compacted(struct raft *raft, const struct raft_pos *before);
+void raft_snapshot_compacted(struct raft *raft, const struct raft_pos *before);
 /* One is being stored: until that is durable this node does not stand. */
-bool snapshot_installing(const struct raft *raft);
-void snapshot_ready(struct raft *raft, const struct raft_snapshot *snapshot);
+bool raft_snapshot_installing(const struct raft *raft);
+void raft_snapshot_ready(struct raft *raft, const struct raft_snapshot *snapshot);
 /* The peer needs one: asks for it, once. */
-void snapshot_send(struct raft *raft, struct peer *peer);
-void snapshot_sent(struct raft *raft, const struct raft_id *id, bool ok, uint64_t index);
+void raft_snapshot_send(struct raft *raft, struct raft_peer *peer);
+void raft_snapshot_sent(struct raft *raft, const struct raft_id *id, bool ok, uint64_t index);
 
 /* ------------------------------------------------------------ recover.c */
 
 /* The follower's side, while its log may lack what it once acknowledged. */
-struct recover {
+struct raft_recover {
 	bool active;
 	bool mark_valid;
 	uint64_t mark_term;
@@ -473,14 +473,14 @@ struct recover {
 	uint64_t target;
 	uint64_t clean_commit;
 };
-void recover_contact(struct raft *raft, const struct raft_append *append);
-void recover_check(struct raft *raft);
-void recover_reset(struct raft *raft);
-void recover_stored(struct raft *raft);
+void raft_recover_contact(struct raft *raft, const struct raft_append *append);
+void raft_recover_check(struct raft *raft);
+void raft_recover_reset(struct raft *raft);
+void raft_recover_stored(struct raft *raft);
 /* The leader's side. */
-void recover_peer_reply(
-    struct raft *raft, struct peer *peer, const struct raft_append_reply *reply);
-void recover_peer_commit(struct raft *raft);
+void raft_recover_peer_reply(
+    struct raft *raft, struct raft_peer *peer, const struct raft_append_reply *reply);
+void raft_recover_peer_commit(struct raft *raft);
 
 /* ----------------------------------------------------------------- raft */
 
@@ -494,8 +494,8 @@ struct raft {
 	/* Hard state and log. */
 	uint64_t term;
 	struct raft_id vote;
-	struct rlog log;
-	struct store store;
+	struct raft_rlog log;
+	struct raft_store store;
 	uint64_t commit;
 	uint64_t uncommitted_size;
 	struct raft_sessions *sessions; /* at commit */
@@ -519,10 +519,10 @@ struct raft {
 	uint64_t round_replied;
 	uint64_t match_replied;
 	bool reply_due;
-	struct recover recover;
+	struct raft_recover recover;
 
 	/* Members other than this one; as a leader, their progress. */
-	struct peer peers[RAFT_MEMBERS_MAX];
+	struct raft_peer peers[RAFT_MEMBERS_MAX];
 	size_t peers_count;
 
 	/* Leader. */
@@ -535,14 +535,14 @@ struct raft {
 	uint64_t catch_up_last; /* where the log ended an election timeout ago, or longer */
 	uint64_t catch_up_next; /* and where it ended at catch_up_at */
 	struct mono_ms catch_up_at;
-	struct transfer transfer;
-	struct pendings pendings;
-	struct reads reads;
-	struct forwards forwards;
+	struct raft_transfer_state transfer;
+	struct raft_pendings pendings;
+	struct raft_reads reads;
+	struct raft_forwards forwards;
 	uint64_t request; /* the last one given out: forwards and fetches */
 
 	/* The update in the making. */
-	struct out out;
+	struct raft_out out;
 	bool commit_changed;
 	bool state_changed;
 	bool config_changed;
@@ -552,7 +552,7 @@ struct raft {
 };
 
 /* A message that made no sense. */
-void core_drop(struct raft *raft);
-const struct raft_config *core_config(const struct raft *raft);
+void raft_core_drop(struct raft *raft);
+const struct raft_config *raft_core_config(const struct raft *raft);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Elections: the timer, standing, voting (§3.4), the trial before it (§9.6) and
+ * Elections: the timer, standing, voting (§3.4), the pre-vote before it (§9.6) and
  * the leader's protection from those who have lost it (§4.2.3).
  *
  * A candidate states the last entry that it holds.  Its requests rest on its own
@@ -20,7 +20,7 @@ random_next(struct raft *raft)
 }
 
 void
-election_timer_reset(struct raft *raft)
+raft_election_timer_reset(struct raft *raft)
 {
 	uint64_t timeout = raft->settings.election_timeout_ms;
 
@@ -43,10 +43,10 @@ leader_is_near(const struct raft *raft, const struct raft_id *candidate)
 static bool
 election_may_stand(const struct raft *raft)
 {
-	return quorum_self_needed(raft) && !raft->recover.active && !raft->full &&
-	       !snapshot_installing(raft) &&
-	       !store_stalled(raft, raft->now) && raft->term < RAFT_TERM_MAX &&
-	       (raft->stall_penalty_ms == 0 || quorum_sole_voter(raft) ||
+	return raft_quorum_self_needed(raft) && !raft->recover.active && !raft->full &&
+	       !raft_snapshot_installing(raft) &&
+	       !raft_store_stalled(raft, raft->now) && raft->term < RAFT_TERM_MAX &&
+	       (raft->stall_penalty_ms == 0 || raft_quorum_sole_voter(raft) ||
 		   raft->now.ms - raft->stalled_at.ms >= raft->stall_penalty_ms);
 }
 
@@ -55,7 +55,7 @@ election_may_stand(const struct raft *raft)
 static size_t
 votes_count(const struct raft *raft)
 {
-	size_t votes = raft->self_granted && quorum_self_votes(raft);
+	size_t votes = raft->self_granted && raft_quorum_self_votes(raft);
 
 	for (size_t i = 0; i < raft->peers_count; i++)
 		votes += raft->peers[i].role == RAFT_VOTER && raft->peers[i].vote_granted;
@@ -78,115 +78,115 @@ votes_ask(struct raft *raft, bool pre, bool transfer)
 
 		if (raft->peers[i].role != RAFT_VOTER)
 			continue;
-		message = out_message(raft, RAFT_MSG_VOTE, &raft->peers[i].id);
+		message = raft_out_message(raft, RAFT_MSG_VOTE, &raft->peers[i].id);
 		message->term = raft->term + pre;
 		message->vote.pre = pre;
 		message->vote.transfer = transfer;
-		message->vote.last = rlog_last(&raft->log);
+		message->vote.last = raft_rlog_last(&raft->log);
 	}
 }
 
-/* The own vote is counted by election_stored, once it is durable.  why: said before. */
+/* The own vote is counted by raft_election_stored, once it is durable.  why: said before. */
 static void
 election_stand(struct raft *raft, bool transfer)
 {
 	static const struct raft_id nobody;
 
-	role_set(raft, RAFT_CANDIDATE, &nobody);
+	raft_role_set(raft, RAFT_CANDIDATE, &nobody);
 	raft->term++;
 	raft->vote = raft->id;
 	raft->store.hard_dirty = true;
-	append_reset(raft);
+	raft_append_reset(raft);
 	raft->elections++;
 	votes_clear(raft);
-	election_timer_reset(raft);
+	raft_election_timer_reset(raft);
 	votes_ask(raft, false, transfer);
 }
 
 static void
-election_trial_won(struct raft *raft)
+election_prevote_won(struct raft *raft)
 {
-	why_start(raft, "pre-vote won by ");
-	why_number(raft, votes_count(raft));
-	why_text(raft, " of ");
-	why_number(raft, raft_config_voters(core_config(raft)));
+	raft_why_start(raft, "pre-vote won by ");
+	raft_why_number(raft, votes_count(raft));
+	raft_why_text(raft, " of ");
+	raft_why_number(raft, raft_config_voters(raft_core_config(raft)));
 	election_stand(raft, false);
 }
 
 void
-election_at_once(struct raft *raft, const struct raft_id *leader)
+raft_election_at_once(struct raft *raft, const struct raft_id *leader)
 {
 	if (!election_may_stand(raft)) {
-		core_drop(raft);
+		raft_core_drop(raft);
 		return;
 	}
-	why_start(raft, "");
-	why_id(raft, leader);
-	why_text(raft, " hands leadership over");
+	raft_why_start(raft, "");
+	raft_why_id(raft, leader);
+	raft_why_text(raft, " hands leadership over");
 	election_stand(raft, true);
 }
 
 static void
 election_won(struct raft *raft)
 {
-	why_start(raft, "elected by ");
-	why_number(raft, votes_count(raft));
-	why_text(raft, " of ");
-	why_number(raft, raft_config_voters(core_config(raft)));
-	must(store_hard_durable(&raft->store));
+	raft_why_start(raft, "elected by ");
+	raft_why_number(raft, votes_count(raft));
+	raft_why_text(raft, " of ");
+	raft_why_number(raft, raft_config_voters(raft_core_config(raft)));
+	must(raft_store_hard_durable(&raft->store));
 	must(raft->store.durable == raft->log.last);
-	role_set(raft, RAFT_LEADER, &raft->id);
-	leader_begin(raft);
+	raft_role_set(raft, RAFT_LEADER, &raft->id);
+	raft_leader_begin(raft);
 }
 
 static void
 votes_counted(struct raft *raft)
 {
 	/* From outside: votes that come before the own one is durable were not asked for. */
-	if (!raft->self_granted || votes_count(raft) < quorum_size(raft))
+	if (!raft->self_granted || votes_count(raft) < raft_quorum_size(raft))
 		return;
 	if (raft->role == RAFT_PRE_CANDIDATE)
-		election_trial_won(raft);
+		election_prevote_won(raft);
 	else
 		election_won(raft);
 }
 
-/* The trial: nothing changes but the role, and that this node knows no leader (§9.6). */
+/* Pre-vote: nothing changes but the role, and that this node knows no leader (§9.6). */
 static void
 election_try(struct raft *raft)
 {
 	static const struct raft_id nobody;
 
-	role_set(raft, RAFT_PRE_CANDIDATE, &nobody);
+	raft_role_set(raft, RAFT_PRE_CANDIDATE, &nobody);
 	votes_clear(raft);
 	raft->self_granted = true;
-	election_timer_reset(raft);
+	raft_election_timer_reset(raft);
 	votes_ask(raft, true, false);
 	votes_counted(raft);
 }
 
 void
-election_tick(struct raft *raft)
+raft_election_tick(struct raft *raft)
 {
 	static const struct raft_id nobody;
 
 	if (raft->role == RAFT_LEADER || raft->now.ms < raft->election_at.ms)
 		return;
-	why_start(raft, "no leader for ");
-	why_number(raft, raft->now.ms - raft->heard_at.ms);
-	why_text(raft, " ms");
+	raft_why_start(raft, "no leader for ");
+	raft_why_number(raft, raft->now.ms - raft->heard_at.ms);
+	raft_why_text(raft, " ms");
 	if (election_may_stand(raft)) {
 		election_try(raft);
 		return;
 	}
-	role_set(raft, RAFT_FOLLOWER, &nobody);
-	election_timer_reset(raft);
+	raft_role_set(raft, RAFT_FOLLOWER, &nobody);
+	raft_election_timer_reset(raft);
 }
 
 void
-election_stored(struct raft *raft)
+raft_election_stored(struct raft *raft)
 {
-	if (raft->role != RAFT_CANDIDATE || raft->self_granted || !store_hard_durable(&raft->store))
+	if (raft->role != RAFT_CANDIDATE || raft->self_granted || !raft_store_hard_durable(&raft->store))
 		return;
 	raft->self_granted = true;
 	votes_counted(raft);
@@ -198,7 +198,7 @@ election_stored(struct raft *raft)
 static bool
 log_up_to_date(const struct raft *raft, struct raft_pos theirs)
 {
-	struct raft_pos ours = rlog_last(&raft->log);
+	struct raft_pos ours = raft_rlog_last(&raft->log);
 
 	if (theirs.term != ours.term)
 		return theirs.term > ours.term;
@@ -217,19 +217,19 @@ vote_free_for(const struct raft *raft, const struct raft_id *candidate)
 static void
 vote_answer(struct raft *raft, const struct raft_message *message, bool granted)
 {
-	struct raft_message *reply = out_message(raft, RAFT_MSG_VOTE_REPLY, &message->from);
+	struct raft_message *reply = raft_out_message(raft, RAFT_MSG_VOTE_REPLY, &message->from);
 
 	reply->vote_reply.pre = message->vote.pre;
 	reply->vote_reply.granted = granted;
 	reply->vote_reply.recovering = raft->recover.active;
-	/* The asker's own term may be behind; only the asked one tells it which trial this is. */
+	/* The asker's own term may be behind; only the asked one tells it which pre-vote this is. */
 	if (message->vote.pre && granted)
 		reply->term = message->term;
 }
 
 /* Changes nothing, whatever it says (§9.6). */
 static void
-vote_trial(struct raft *raft, const struct raft_message *message)
+vote_prevote(struct raft *raft, const struct raft_message *message)
 {
 	bool term_ok = message->term > raft->term ||
 		       (message->term == raft->term && vote_free_for(raft, &message->from));
@@ -240,20 +240,20 @@ vote_trial(struct raft *raft, const struct raft_message *message)
 }
 
 void
-election_vote(struct raft *raft, const struct raft_message *message)
+raft_election_vote(struct raft *raft, const struct raft_message *message)
 {
 	static const struct raft_id nobody;
 	bool granted;
 
 	if (message->vote.pre) {
-		vote_trial(raft, message);
+		vote_prevote(raft, message);
 		return;
 	}
 	if (!message->vote.transfer && leader_is_near(raft, &message->from))
 		return; /* §4.2.3: not even its term is taken over */
 	if (message->term > raft->term) {
-		transfer_deposed(raft, message);
-		role_higher_term(raft, message, &nobody);
+		raft_transfer_deposed(raft, message);
+		raft_role_higher_term(raft, message, &nobody);
 	}
 	granted = message->term == raft->term && !raft->recover.active &&
 		  vote_free_for(raft, &message->from) && log_up_to_date(raft, message->vote.last);
@@ -263,30 +263,30 @@ election_vote(struct raft *raft, const struct raft_message *message)
 			raft->store.hard_dirty = true;
 		}
 		if (raft->role == RAFT_PRE_CANDIDATE) {
-			why_start(raft, "voted for ");
-			why_id(raft, &message->from);
-			role_set(raft, RAFT_FOLLOWER, &nobody);
+			raft_why_start(raft, "voted for ");
+			raft_why_id(raft, &message->from);
+			raft_role_set(raft, RAFT_FOLLOWER, &nobody);
 		}
-		election_timer_reset(raft);
+		raft_election_timer_reset(raft);
 	}
 	vote_answer(raft, message, granted);
 }
 
 void
-election_vote_reply(struct raft *raft, const struct raft_message *message)
+raft_election_vote_reply(struct raft *raft, const struct raft_message *message)
 {
 	static const struct raft_id nobody;
 	const struct raft_vote_reply *reply = &message->vote_reply;
-	bool trial_granted = reply->pre && reply->granted;
+	bool prevote_granted = reply->pre && reply->granted;
 	enum raft_role role = reply->pre ? RAFT_PRE_CANDIDATE : RAFT_CANDIDATE;
-	struct peer *peer = peer_find(raft, &message->from);
+	struct raft_peer *peer = raft_peer_find(raft, &message->from);
 
-	if (!trial_granted && message->term > raft->term) {
-		role_higher_term(raft, message, &nobody);
+	if (!prevote_granted && message->term > raft->term) {
+		raft_role_higher_term(raft, message, &nobody);
 		return;
 	}
 	if (peer == NULL || raft->role != role || message->term != raft->term + reply->pre)
-		return; /* late: of another term, or of a trial that is over */
+		return; /* late: of another term, or of a pre-vote that is over */
 	if (!reply->granted || reply->recovering)
 		return;
 	peer->vote_granted = true;

@@ -8,17 +8,17 @@
 
 #include <string.h>
 
-static struct forward *
-forwards_first(const struct forwards *forwards)
+static struct raft_forward *
+forwards_first(const struct raft_forwards *forwards)
 {
 	return forwards->at + forwards->head;
 }
 
 /* Makes room for one more at place (from the head), moving the rest up. */
-static struct forward *
-forwards_insert(struct forwards *forwards, size_t place)
+static struct raft_forward *
+forwards_insert(struct raft_forwards *forwards, size_t place)
 {
-	struct forward *at;
+	struct raft_forward *at;
 
 	if (forwards->head > forwards->size / 2 &&
 	    forwards->head + forwards->count == forwards->size) {
@@ -26,7 +26,7 @@ forwards_insert(struct forwards *forwards, size_t place)
 		    forwards->at, forwards_first(forwards), forwards->count * sizeof *forwards->at);
 		forwards->head = 0;
 	}
-	forwards->at = core_grow(forwards->at, &forwards->size,
+	forwards->at = raft_core_grow(forwards->at, &forwards->size,
 	    forwards->head + forwards->count + 1, sizeof *forwards->at);
 	at = forwards_first(forwards) + place;
 	memmove(at + 1, at, (forwards->count - place) * sizeof *at);
@@ -35,9 +35,9 @@ forwards_insert(struct forwards *forwards, size_t place)
 }
 
 static void
-forwards_remove(struct forwards *forwards, size_t place)
+forwards_remove(struct raft_forwards *forwards, size_t place)
 {
-	struct forward *at = forwards_first(forwards) + place;
+	struct raft_forward *at = forwards_first(forwards) + place;
 
 	must(place < forwards->count);
 	must(forwards->bytes >= at->size);
@@ -51,11 +51,11 @@ forwards_remove(struct forwards *forwards, size_t place)
 }
 
 void
-forward_propose(struct raft *raft, const struct raft_proposal *proposal)
+raft_forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 {
-	struct forwards *forwards = &raft->forwards;
-	struct origin origin = {.local = true, .ticket = proposal->ticket};
-	struct forward forward = {0};
+	struct raft_forwards *forwards = &raft->forwards;
+	struct raft_origin origin = {.local = true, .ticket = proposal->ticket};
+	struct raft_forward forward = {0};
 	struct raft_propose *propose;
 
 	for (size_t i = 0; i < proposal->entries_count; i++)
@@ -67,34 +67,34 @@ forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 	if (forwards->count >= CORE_FORWARDS_MAX ||
 	    (forwards->bytes > 0 &&
 		forwards->bytes + forward.size > raft->settings.uncommitted_size_max)) {
-		answer_refuse(raft, &origin, forward.serial, forward.count, RAFT_BUSY_REASON);
+		raft_answer_refuse(raft, &origin, forward.serial, forward.count, RAFT_REASON_BUSY);
 		return;
 	}
 	forward.request = ++raft->request;
 	forwards->bytes += forward.size;
 	*forwards_insert(forwards, forwards->count) = forward;
 
-	propose = &out_message(raft, RAFT_MSG_PROPOSE, &raft->leader)->propose;
+	propose = &raft_out_message(raft, RAFT_MSG_PROPOSE, &raft->leader)->propose;
 	propose->start_number = raft->start_number;
 	propose->request = forward.request;
 	propose->fence = proposal->fence;
 	propose->epoch = proposal->epoch;
 	propose->seen = proposal->seen;
-	out_own_entries(raft, propose, proposal->entries, proposal->entries_count);
+	raft_out_own_entries(raft, propose, proposal->entries, proposal->entries_count);
 }
 
 void
-forward_transfer(struct raft *raft, uint64_t ticket, const struct raft_id *target)
+raft_forward_transfer(struct raft *raft, uint64_t ticket, const struct raft_id *target)
 {
-	struct forwards *forwards = &raft->forwards;
-	struct forward forward = {.ticket = ticket, .count = 1};
+	struct raft_forwards *forwards = &raft->forwards;
+	struct raft_forward forward = {.ticket = ticket, .count = 1};
 	struct raft_transfer *transfer;
 
 	forward.request = ++raft->request;
 	/* The leader itself gives up after an election timeout. */
 	forward.deadline.ms = raft->now.ms + 2 * raft->settings.election_timeout_ms;
 	*forwards_insert(forwards, forwards->count) = forward;
-	transfer = &out_message(raft, RAFT_MSG_TRANSFER, &raft->leader)->transfer;
+	transfer = &raft_out_message(raft, RAFT_MSG_TRANSFER, &raft->leader)->transfer;
 	transfer->start_number = raft->start_number;
 	transfer->request = forward.request;
 	transfer->target = *target;
@@ -102,7 +102,7 @@ forward_transfer(struct raft *raft, uint64_t ticket, const struct raft_id *targe
 
 /* The first record of the request, or where it would stand. */
 static size_t
-forwards_find(const struct forwards *forwards, uint64_t request)
+forwards_find(const struct raft_forwards *forwards, uint64_t request)
 {
 	size_t low = 0;
 	size_t high = forwards->count;
@@ -121,12 +121,12 @@ forwards_find(const struct forwards *forwards, uint64_t request)
 /* The answered part goes; what is before and behind it stays, and its bytes with the first of
  * these. */
 static void
-forwards_answered(struct forwards *forwards, size_t place, uint64_t serial, uint64_t count)
+forwards_answered(struct raft_forwards *forwards, size_t place, uint64_t serial, uint64_t count)
 {
-	struct forward whole = forwards_first(forwards)[place];
+	struct raft_forward whole = forwards_first(forwards)[place];
 	uint64_t before = serial - whole.serial;
 	uint64_t behind = whole.count - before - count;
-	struct forward *at = forwards_first(forwards) + place;
+	struct raft_forward *at = forwards_first(forwards) + place;
 
 	if (before == 0 && behind == 0) {
 		forwards_remove(forwards, place);
@@ -145,9 +145,9 @@ forwards_answered(struct forwards *forwards, size_t place, uint64_t serial, uint
 }
 
 void
-forward_answer(struct raft *raft, const struct raft_message *message)
+raft_forward_answer(struct raft *raft, const struct raft_message *message)
 {
-	struct forwards *forwards = &raft->forwards;
+	struct raft_forwards *forwards = &raft->forwards;
 	const struct raft_answer *answer = &message->answer;
 	size_t place = forwards_find(forwards, answer->request);
 
@@ -155,11 +155,11 @@ forward_answer(struct raft *raft, const struct raft_message *message)
 	    !raft_id_equal(&message->from, &raft->leader) ||
 	    (unsigned)answer->verdict >= RAFT_VERDICTS_COUNT ||
 	    (unsigned)answer->reason >= RAFT_REASONS_COUNT || answer->count == 0) {
-		core_drop(raft);
+		raft_core_drop(raft);
 		return;
 	}
 	for (; place < forwards->count; place++) {
-		const struct forward *forward = forwards_first(forwards) + place;
+		const struct raft_forward *forward = forwards_first(forwards) + place;
 
 		if (forward->request != answer->request)
 			break;
@@ -167,7 +167,7 @@ forward_answer(struct raft *raft, const struct raft_message *message)
 		    answer->serial - forward->serial >= forward->count ||
 		    answer->count > forward->count - (answer->serial - forward->serial))
 			continue;
-		out_answer(raft, forward->ticket, answer);
+		raft_out_answer(raft, forward->ticket, answer);
 		if (answer->verdict == RAFT_COMMITTED && answer->request >= forwards->answered) {
 			forwards->answered = answer->request;
 			forwards->answered_at = raft->now;
@@ -175,25 +175,25 @@ forward_answer(struct raft *raft, const struct raft_message *message)
 		forwards_answered(forwards, place, answer->serial, answer->count);
 		return;
 	}
-	core_drop(raft); /* answered before, or given up */
+	raft_core_drop(raft); /* answered before, or given up */
 }
 
 static void
 forward_give_up(struct raft *raft, size_t place, enum raft_reason reason)
 {
-	const struct forward *forward = forwards_first(&raft->forwards) + place;
+	const struct raft_forward *forward = forwards_first(&raft->forwards) + place;
 	struct raft_answer answer = {0};
 
 	answer.verdict = RAFT_UNKNOWN;
 	answer.reason = reason;
 	answer.serial = forward->serial;
 	answer.count = forward->count;
-	out_answer(raft, forward->ticket, &answer);
+	raft_out_answer(raft, forward->ticket, &answer);
 	forwards_remove(&raft->forwards, place);
 }
 
 void
-forward_fail(struct raft *raft, enum raft_reason reason)
+raft_forward_fail(struct raft *raft, enum raft_reason reason)
 {
 	while (raft->forwards.count > 0)
 		forward_give_up(raft, 0, reason);
@@ -205,10 +205,10 @@ forward_fail(struct raft *raft, enum raft_reason reason)
  * and to send it again would make the way slower.  What was overtaken by the answer to a later one is lost, or refused.
  */
 uint64_t
-forward_deadline(const struct raft *raft)
+raft_forward_deadline(const struct raft *raft)
 {
-	const struct forwards *forwards = &raft->forwards;
-	const struct forward *first = forwards_first(forwards);
+	const struct raft_forwards *forwards = &raft->forwards;
+	const struct raft_forward *first = forwards_first(forwards);
 	uint64_t silent = forwards->answered_at.ms + raft->settings.election_timeout_ms;
 
 	if (first->request < forwards->answered || silent < first->deadline.ms)
@@ -217,8 +217,8 @@ forward_deadline(const struct raft *raft)
 }
 
 void
-forward_tick(struct raft *raft)
+raft_forward_tick(struct raft *raft)
 {
-	while (raft->forwards.count > 0 && forward_deadline(raft) <= raft->now.ms)
-		forward_give_up(raft, 0, RAFT_NO_ANSWER_REASON);
+	while (raft->forwards.count > 0 && raft_forward_deadline(raft) <= raft->now.ms)
+		forward_give_up(raft, 0, RAFT_REASON_NO_ANSWER);
 }

@@ -12,15 +12,15 @@
 enum { STALL_PENALTY_MAX = 16, STALL_FORGET = 64 };
 
 void
-leader_append(struct raft *raft, const struct raft_entry *entry)
+raft_leader_append(struct raft *raft, const struct raft_entry *entry)
 {
 	must(raft->role == RAFT_LEADER);
 	must(entry->term == raft->term);
-	rlog_append(&raft->log, entry);
+	raft_rlog_append(&raft->log, entry);
 	raft->uncommitted_size += entry->size;
 	raft_sessions_apply(raft->sessions_last, raft->log.last, entry);
 	if (entry->kind == RAFT_CONFIG)
-		peers_update(raft);
+		raft_peers_update(raft);
 }
 
 static void
@@ -37,18 +37,18 @@ leader_append_own(struct raft *raft, enum raft_kind kind, const uint8_t *data, u
 		memcpy(chunk->bytes + RAFT_ENTRY_HEADER_SIZE, data, data_size);
 	decoded = raft_entry_decode(&entry, chunk, chunk->bytes, chunk->size);
 	must(decoded);
-	leader_append(raft, &entry);
+	raft_leader_append(raft, &entry);
 	raft_chunk_unref(chunk);
 }
 
 void
-leader_append_noop(struct raft *raft)
+raft_leader_append_noop(struct raft *raft)
 {
 	leader_append_own(raft, RAFT_NOOP, NULL, 0);
 }
 
 void
-leader_append_config(struct raft *raft, const struct raft_config *config)
+raft_leader_append_config(struct raft *raft, const struct raft_config *config)
 {
 	uint8_t data[RAFT_CONFIG_SIZE_MAX];
 
@@ -62,13 +62,13 @@ leader_sessions(struct raft *raft)
 	raft->sessions_last = raft_sessions_dup(raft->sessions);
 	must(raft->sessions_last != NULL);
 	for (uint64_t index = raft->commit + 1; index <= raft->log.last; index++)
-		raft_sessions_apply(raft->sessions_last, index, rlog_entry(&raft->log, index));
+		raft_sessions_apply(raft->sessions_last, index, raft_rlog_entry(&raft->log, index));
 }
 
 static void
-leader_peer_begin(struct raft *raft, struct peer *peer)
+leader_peer_begin(struct raft *raft, struct raft_peer *peer)
 {
-	progress_reset(raft, peer);
+	raft_progress_reset(raft, peer);
 	peer->round_acked = 0;
 	peer->heard = false;
 	peer->heard_at = raft->now;
@@ -79,32 +79,32 @@ leader_peer_begin(struct raft *raft, struct peer *peer)
 }
 
 void
-leader_begin(struct raft *raft)
+raft_leader_begin(struct raft *raft)
 {
 	leader_sessions(raft);
-	peers_leave(raft, true);
+	raft_peers_leave(raft, true);
 	for (size_t i = 0; i < raft->peers_count; i++)
 		leader_peer_begin(raft, &raft->peers[i]);
 	raft->term_first = raft->log.last + 1;
 	raft->heartbeat_at = raft->now;
 	raft->catch_up_last = raft->catch_up_next = raft->term_first;
 	raft->catch_up_at = raft->now;
-	leader_append_noop(raft);
+	raft_leader_append_noop(raft);
 }
 
 void
-leader_end(struct raft *raft)
+raft_leader_end(struct raft *raft)
 {
-	transfer_end(raft);
-	answer_stepped_down(raft);
-	read_stepped_down(raft);
+	raft_transfer_end(raft);
+	raft_answer_stepped_down(raft);
+	raft_read_stepped_down(raft);
 	raft_sessions_free(raft->sessions_last);
 	raft->sessions_last = NULL;
 	raft->round_wanted = false;
 	for (size_t i = 0; i < raft->peers_count; i++)
-		progress_fetch_forget(&raft->peers[i]);
+		raft_progress_fetch_forget(&raft->peers[i]);
 	raft->heard_at = raft->now;
-	election_timer_reset(raft);
+	raft_election_timer_reset(raft);
 }
 
 static void
@@ -112,16 +112,16 @@ leader_step_down(struct raft *raft)
 {
 	static const struct raft_id nobody;
 
-	role_follow(raft, raft->term, &nobody);
+	raft_role_follow(raft, raft->term, &nobody);
 }
 
 void
-leader_disk(struct raft *raft)
+raft_leader_disk(struct raft *raft)
 {
-	if (raft->role != RAFT_LEADER || !raft->full || quorum_sole_voter(raft))
+	if (raft->role != RAFT_LEADER || !raft->full || raft_quorum_sole_voter(raft))
 		return;
-	why_start(raft, "disk full");
-	transfer_nudge(raft);
+	raft_why_start(raft, "disk full");
+	raft_transfer_nudge(raft);
 	leader_step_down(raft);
 }
 
@@ -146,11 +146,11 @@ stall_noted(struct raft *raft)
 static bool
 leader_stalled(struct raft *raft)
 {
-	if (quorum_sole_voter(raft) || !store_stalled(raft, raft->now))
+	if (raft_quorum_sole_voter(raft) || !raft_store_stalled(raft, raft->now))
 		return false;
-	why_start(raft, "disk silent for ");
-	why_number(raft, store_silence_ms(raft, raft->now));
-	why_text(raft, " ms");
+	raft_why_start(raft, "disk silent for ");
+	raft_why_number(raft, raft_store_silence_ms(raft, raft->now));
+	raft_why_text(raft, " ms");
 	stall_noted(raft);
 	return true;
 }
@@ -158,18 +158,18 @@ leader_stalled(struct raft *raft)
 static bool
 leader_alone(struct raft *raft)
 {
-	uint64_t silence = raft->now.ms - quorum_heard(raft).ms;
+	uint64_t silence = raft->now.ms - raft_quorum_heard(raft).ms;
 
 	if (silence < raft->settings.election_timeout_ms)
 		return false;
-	why_start(raft, "no quorum for ");
-	why_number(raft, silence);
-	why_text(raft, " ms");
+	raft_why_start(raft, "no quorum for ");
+	raft_why_number(raft, silence);
+	raft_why_text(raft, " ms");
 	return true;
 }
 
 void
-leader_check(struct raft *raft)
+raft_leader_check(struct raft *raft)
 {
 	if (raft->role == RAFT_LEADER && (leader_stalled(raft) || leader_alone(raft)))
 		leader_step_down(raft);
@@ -181,11 +181,11 @@ round_due(const struct raft *raft)
 {
 	if (raft->now.ms >= raft->heartbeat_at.ms)
 		return true;
-	return raft->round_wanted && quorum_round(raft) >= raft->round;
+	return raft->round_wanted && raft_quorum_round(raft) >= raft->round;
 }
 
 static bool
-peer_is_quiet(const struct raft *raft, const struct peer *peer)
+peer_is_quiet(const struct raft *raft, const struct raft_peer *peer)
 {
 	return peer->heard && peer->state == PROGRESS_PIPELINE &&
 	       peer->accepted == raft->log.last && peer->match == raft->log.last &&
@@ -209,13 +209,13 @@ leader_is_quiet(const struct raft *raft)
 }
 
 void
-leader_tick(struct raft *raft)
+raft_leader_tick(struct raft *raft)
 {
-	leader_check(raft);
+	raft_leader_check(raft);
 	if (raft->role != RAFT_LEADER)
 		return;
-	change_tick(raft);
-	peers_leave(raft, false);
+	raft_change_tick(raft);
+	raft_peers_leave(raft, false);
 	if (!round_due(raft))
 		return;
 	if (!leader_is_quiet(raft)) {
@@ -236,7 +236,7 @@ addresses_complete(const struct raft *raft, struct raft_config *config)
 {
 	bool added = false;
 
-	*config = *core_config(raft);
+	*config = *raft_core_config(raft);
 	for (size_t i = 0; i < config->count; i++) {
 		struct raft_member *member = &config->members[i];
 		const struct raft_member *known =
@@ -258,13 +258,13 @@ addresses_complete(const struct raft *raft, struct raft_config *config)
  * with no other configuration under way (§4.1 and its correction of 2015).
  */
 void
-leader_addresses(struct raft *raft)
+raft_leader_addresses(struct raft *raft)
 {
 	struct raft_config config;
 
-	if (!commit_own_term(raft) || raft->full || rlog_config(&raft->log)->index > raft->commit)
+	if (!raft_commit_own_term(raft) || raft->full || raft_rlog_config(&raft->log)->index > raft->commit)
 		return;
 	if (!addresses_complete(raft, &config))
 		return;
-	leader_append_config(raft, &config);
+	raft_leader_append_config(raft, &config);
 }

@@ -12,23 +12,23 @@
 #include <string.h>
 
 struct raft_message *
-out_message(struct raft *raft, enum raft_message_type type, const struct raft_id *to)
+raft_out_message(struct raft *raft, enum raft_message_type type, const struct raft_id *to)
 {
-	struct out *out = &raft->out;
+	struct raft_out *out = &raft->out;
 	size_t wanted = out->messages_count + 1;
 	struct raft_message *message;
 
 	out->messages =
-	    core_grow(out->messages, &out->messages_size, wanted, sizeof *out->messages);
-	out->after = core_grow(out->after, &out->after_size, wanted, sizeof *out->after);
-	out->owned = core_grow(out->owned, &out->owned_size, wanted, sizeof *out->owned);
+	    raft_core_grow(out->messages, &out->messages_size, wanted, sizeof *out->messages);
+	out->after = raft_core_grow(out->after, &out->after_size, wanted, sizeof *out->after);
+	out->owned = raft_core_grow(out->owned, &out->owned_size, wanted, sizeof *out->owned);
 	message = &out->messages[out->messages_count];
 	memset(message, 0, sizeof *message);
 	message->type = type;
 	message->from = raft->id;
 	message->to = *to;
 	message->term = raft->term;
-	out->after[out->messages_count] = store_hard_number(&raft->store);
+	out->after[out->messages_count] = raft_store_hard_number(&raft->store);
 	out->owned[out->messages_count] = NULL;
 	must(out->messages_count == 0 ||
 	     out->after[out->messages_count - 1] <= out->after[out->messages_count]);
@@ -37,7 +37,7 @@ out_message(struct raft *raft, enum raft_message_type type, const struct raft_id
 }
 
 void
-out_own_entries(
+raft_out_own_entries(
     struct raft *raft, struct raft_propose *propose, const struct raft_entry *entries, size_t count)
 {
 	struct raft_entry *copy = malloc(count * sizeof *copy);
@@ -53,50 +53,50 @@ out_own_entries(
 }
 
 void
-out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *answer)
+raft_out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *answer)
 {
-	struct out *out = &raft->out;
+	struct raft_out *out = &raft->out;
 
-	out->answers = core_grow(
+	out->answers = raft_core_grow(
 	    out->answers, &out->answers_size, out->answers_count + 1, sizeof *out->answers);
 	out->answers[out->answers_count].ticket = ticket;
 	out->answers[out->answers_count++].answer = *answer;
 }
 
 void
-out_read(struct raft *raft, const struct raft_read_answer *answer)
+raft_out_read(struct raft *raft, const struct raft_read_answer *answer)
 {
-	struct out *out = &raft->out;
+	struct raft_out *out = &raft->out;
 
 	out->reads =
-	    core_grow(out->reads, &out->reads_size, out->reads_count + 1, sizeof *out->reads);
+	    raft_core_grow(out->reads, &out->reads_size, out->reads_count + 1, sizeof *out->reads);
 	out->reads[out->reads_count++] = *answer;
 }
 
 void
-out_fetch(struct raft *raft, const struct raft_fetch *fetch)
+raft_out_fetch(struct raft *raft, const struct raft_fetch *fetch)
 {
-	struct out *out = &raft->out;
+	struct raft_out *out = &raft->out;
 
-	out->fetches = core_grow(
+	out->fetches = raft_core_grow(
 	    out->fetches, &out->fetches_size, out->fetches_count + 1, sizeof *out->fetches);
 	out->fetches[out->fetches_count++] = *fetch;
 }
 
 void
-out_snapshot(struct raft *raft, const struct raft_id *peer)
+raft_out_snapshot(struct raft *raft, const struct raft_id *peer)
 {
-	struct out *out = &raft->out;
+	struct raft_out *out = &raft->out;
 
-	out->snapshots = core_grow(
+	out->snapshots = raft_core_grow(
 	    out->snapshots, &out->snapshots_size, out->snapshots_count + 1, sizeof *out->snapshots);
 	out->snapshots[out->snapshots_count++].peer = *peer;
 }
 
 void
-out_take(struct raft *raft, struct raft_update *update)
+raft_out_take(struct raft *raft, struct raft_update *update)
 {
-	struct out *out = &raft->out;
+	struct raft_out *out = &raft->out;
 	size_t ready = 0;
 
 	while (ready < out->messages_count && out->after[ready] <= raft->store.stored)
@@ -127,9 +127,9 @@ owned_free(struct raft_entry *entries, const struct raft_message *message)
 }
 
 void
-out_release(struct raft *raft)
+raft_out_release(struct raft *raft)
 {
-	struct out *out = &raft->out;
+	struct raft_out *out = &raft->out;
 	size_t left = out->messages_count - out->messages_ready;
 
 	if (!out->taken)
@@ -152,9 +152,9 @@ out_release(struct raft *raft)
 }
 
 void
-out_free(struct raft *raft)
+raft_out_free(struct raft *raft)
 {
-	struct out *out = &raft->out;
+	struct raft_out *out = &raft->out;
 
 	for (size_t i = 0; i < out->messages_count; i++)
 		owned_free(out->owned[i], &out->messages[i]);

@@ -29,8 +29,8 @@ enum {
 	WAIT_PART = 4
 };
 
-struct peer *
-peer_find(struct raft *raft, const struct raft_id *id)
+struct raft_peer *
+raft_peer_find(struct raft *raft, const struct raft_id *id)
 {
 	for (size_t i = 0; i < raft->peers_count; i++)
 		if (raft_id_equal(&raft->peers[i].id, id))
@@ -39,15 +39,15 @@ peer_find(struct raft *raft, const struct raft_id *id)
 }
 
 static void
-peer_free(struct peer *peer)
+peer_free(struct raft_peer *peer)
 {
-	progress_fetch_forget(peer);
+	raft_progress_fetch_forget(peer);
 	free(peer->flights);
 	peer->flights = NULL;
 }
 
 void
-peers_free(struct raft *raft)
+raft_peers_free(struct raft *raft)
 {
 	for (size_t i = 0; i < raft->peers_count; i++)
 		peer_free(&raft->peers[i]);
@@ -55,31 +55,31 @@ peers_free(struct raft *raft)
 }
 
 bool
-peer_near(const struct raft *raft, const struct peer *peer)
+raft_peer_near(const struct raft *raft, const struct raft_peer *peer)
 {
 	return peer->heard && raft->now.ms - peer->heard_at.ms < raft->settings.election_timeout_ms;
 }
 
 bool
-peer_well(const struct raft *raft, const struct peer *peer)
+raft_peer_well(const struct raft *raft, const struct raft_peer *peer)
 {
-	return peer_near(raft, peer) && !peer->recovering;
+	return raft_peer_near(raft, peer) && !peer->recovering;
 }
 
 static void
-peer_new(struct raft *raft, struct peer *peer, const struct raft_member *member)
+peer_new(struct raft *raft, struct raft_peer *peer, const struct raft_member *member)
 {
 	memset(peer, 0, sizeof *peer);
 	peer->id = member->id;
 	peer->heard_at = raft->now;
 	peer->flights = malloc(raft->settings.window_messages_max * sizeof *peer->flights);
 	must(peer->flights != NULL);
-	progress_reset(raft, peer);
+	raft_progress_reset(raft, peer);
 }
 
 /* The place of a peer is given up; what it owns has gone elsewhere. */
 static void
-peer_moved(struct peer *peer)
+peer_moved(struct raft_peer *peer)
 {
 	peer->flights = NULL;
 	peer->fetched = NULL;
@@ -91,15 +91,15 @@ peer_moved(struct peer *peer)
  * for a while).  It counts for nothing.  The number of peers with those that leave now.
  */
 static size_t
-peers_leaving(struct raft *raft, struct peer *peers, size_t count)
+peers_leaving(struct raft *raft, struct raft_peer *peers, size_t count)
 {
 	for (size_t i = 0; i < raft->peers_count && raft->role == RAFT_LEADER; i++) {
-		struct peer *peer = &raft->peers[i];
+		struct raft_peer *peer = &raft->peers[i];
 
 		if (peer->flights == NULL || count == RAFT_MEMBERS_MAX)
 			continue;
 		if (peer->role != RAFT_LEAVING) {
-			peer->leaving_index = rlog_config(&raft->log)->index;
+			peer->leaving_index = raft_rlog_config(&raft->log)->index;
 			peer->leaving_until.ms = raft->now.ms + LEAVING_MAX * raft->settings.election_timeout_ms;
 		}
 		peers[count] = *peer;
@@ -110,10 +110,10 @@ peers_leaving(struct raft *raft, struct peer *peers, size_t count)
 }
 
 void
-peers_leave(struct raft *raft, bool all)
+raft_peers_leave(struct raft *raft, bool all)
 {
 	for (size_t i = raft->peers_count; i-- > 0;) {
-		struct peer *peer = &raft->peers[i];
+		struct raft_peer *peer = &raft->peers[i];
 
 		if (peer->role != RAFT_LEAVING)
 			continue;
@@ -127,15 +127,15 @@ peers_leave(struct raft *raft, bool all)
 }
 
 void
-peers_update(struct raft *raft)
+raft_peers_update(struct raft *raft)
 {
-	const struct raft_config *config = core_config(raft);
-	struct peer peers[RAFT_MEMBERS_MAX];
+	const struct raft_config *config = raft_core_config(raft);
+	struct raft_peer peers[RAFT_MEMBERS_MAX];
 	size_t count = 0;
 
 	for (size_t i = 0; i < config->count; i++) {
 		const struct raft_member *member = &config->members[i];
-		struct peer *known = peer_find(raft, &member->id);
+		struct raft_peer *known = raft_peer_find(raft, &member->id);
 
 		if (raft_id_equal(&member->id, &raft->id))
 			continue;
@@ -148,7 +148,7 @@ peers_update(struct raft *raft)
 		peers[count++].role = member->role;
 	}
 	count = peers_leaving(raft, peers, count);
-	peers_free(raft);
+	raft_peers_free(raft);
 	memcpy(raft->peers, peers, count * sizeof *peers);
 	raft->peers_count = count;
 	raft->config_changed = true;
@@ -157,7 +157,7 @@ peers_update(struct raft *raft)
 /* ------------------------------------------------------------ states */
 
 void
-progress_fetch_forget(struct peer *peer)
+raft_progress_fetch_forget(struct raft_peer *peer)
 {
 	for (size_t i = 0; i < peer->fetched_count; i++)
 		raft_chunk_unref(peer->fetched[i].chunk);
@@ -169,7 +169,7 @@ progress_fetch_forget(struct peer *peer)
 }
 
 static void
-flights_clear(struct peer *peer)
+flights_clear(struct raft_peer *peer)
 {
 	peer->flights_head = 0;
 	peer->flights_count = 0;
@@ -177,7 +177,7 @@ flights_clear(struct peer *peer)
 }
 
 void
-progress_probe(struct raft *raft, struct peer *peer, uint64_t next)
+raft_progress_probe(struct raft *raft, struct raft_peer *peer, uint64_t next)
 {
 	must(next > peer->match);
 	must(next <= raft->log.last + 1);
@@ -187,20 +187,20 @@ progress_probe(struct raft *raft, struct peer *peer, uint64_t next)
 	peer->probe_last = next - 1;
 	peer->check_round = 0;
 	flights_clear(peer);
-	progress_fetch_forget(peer);
+	raft_progress_fetch_forget(peer);
 }
 
 void
-progress_reset(struct raft *raft, struct peer *peer)
+raft_progress_reset(struct raft *raft, struct raft_peer *peer)
 {
 	peer->match = 0;
 	peer->accepted = 0;
 	peer->commit_sent = 0;
-	progress_probe(raft, peer, raft->log.last + 1);
+	raft_progress_probe(raft, peer, raft->log.last + 1);
 }
 
 void
-progress_snapshot(struct peer *peer)
+raft_progress_snapshot(struct raft_peer *peer)
 {
 	peer->state = PROGRESS_SNAPSHOT;
 	peer->snapshot_asked = false;
@@ -208,24 +208,24 @@ progress_snapshot(struct peer *peer)
 	peer->paused = false;
 	peer->check_round = 0;
 	flights_clear(peer);
-	progress_fetch_forget(peer);
+	raft_progress_fetch_forget(peer);
 }
 
 /* Nobody answers: it goes on once the peer has answered a heartbeat. */
 void
-progress_pause(struct raft *raft, struct peer *peer)
+raft_progress_pause(struct raft *raft, struct raft_peer *peer)
 {
 	/* Who sends the snapshot sees for himself that nothing moves. */
 	if (peer->state == PROGRESS_SNAPSHOT)
 		return;
 	/* While probing, what is accepted is no guess worth trying: keep the one there is. */
-	progress_probe(raft, peer, peer->state == PROGRESS_PROBE ? peer->next : peer->accepted + 1);
+	raft_progress_probe(raft, peer, peer->state == PROGRESS_PROBE ? peer->next : peer->accepted + 1);
 	peer->paused = true;
 }
 
 /* Watches this round, unless one is being watched or nothing is under way. */
 void
-progress_check(struct raft *raft, struct peer *peer)
+raft_progress_check(struct raft *raft, struct raft_peer *peer)
 {
 	uint64_t last = peer->state == PROGRESS_PIPELINE ? peer->next - 1 : peer->probe_last;
 
@@ -251,7 +251,7 @@ most(uint64_t a, uint64_t b)
 
 /* Of a way that has just been found, or found again, nothing is known. */
 static void
-window_begin(const struct raft *raft, struct peer *peer)
+window_begin(const struct raft *raft, struct raft_peer *peer)
 {
 	uint64_t known = peer->window_size == 0 ? WINDOW_FIRST : least(peer->window_size, WINDOW_FIRST);
 
@@ -259,7 +259,7 @@ window_begin(const struct raft *raft, struct peer *peer)
 }
 
 static void
-progress_pipeline(const struct raft *raft, struct peer *peer)
+progress_pipeline(const struct raft *raft, struct raft_peer *peer)
 {
 	peer->state = PROGRESS_PIPELINE;
 	peer->next = peer->accepted + 1;
@@ -271,7 +271,7 @@ progress_pipeline(const struct raft *raft, struct peer *peer)
 /* ------------------------------------------------------------ window */
 
 uint64_t
-progress_message_max(const struct raft *raft, const struct peer *peer)
+raft_progress_message_max(const struct raft *raft, const struct raft_peer *peer)
 {
 	uint64_t window = peer->window_size == 0 ? WINDOW_FIRST : peer->window_size;
 
@@ -279,16 +279,16 @@ progress_message_max(const struct raft *raft, const struct peer *peer)
 }
 
 bool
-progress_window_open(const struct raft *raft, const struct peer *peer)
+raft_progress_window_open(const struct raft *raft, const struct raft_peer *peer)
 {
 	if (peer->flights_count == 0)
 		return true;
 	return peer->flights_count < raft->settings.window_messages_max &&
-	       peer->flights_size + progress_message_max(raft, peer) <= peer->window_size;
+	       peer->flights_size + raft_progress_message_max(raft, peer) <= peer->window_size;
 }
 
 void
-progress_sent(struct raft *raft, struct peer *peer, uint64_t last, uint64_t size)
+raft_progress_sent(struct raft *raft, struct raft_peer *peer, uint64_t last, uint64_t size)
 {
 	size_t ring = raft->settings.window_messages_max;
 
@@ -300,7 +300,7 @@ progress_sent(struct raft *raft, struct peer *peer, uint64_t last, uint64_t size
 	}
 	must(peer->flights_count < ring);
 	peer->flights[(peer->flights_head + peer->flights_count++) % ring] =
-	    (struct flight){last, size, peer->flights_size, raft->now};
+	    (struct raft_flight){last, size, peer->flights_size, raft->now};
 	peer->flights_size += size;
 	peer->next = last + 1;
 }
@@ -311,7 +311,7 @@ progress_sent(struct raft *raft, struct peer *peer, uint64_t last, uint64_t size
  * In time: as quick as the way itself, and a part of an election timeout more.
  */
 static void
-window_follow(struct raft *raft, struct peer *peer, const struct flight *flight)
+window_follow(struct raft *raft, struct raft_peer *peer, const struct raft_flight *flight)
 {
 	uint64_t took = raft->now.ms - flight->sent_at.ms, whole = flight->before + flight->size;
 	uint64_t in_time;
@@ -324,18 +324,18 @@ window_follow(struct raft *raft, struct peer *peer, const struct flight *flight)
 			return;
 		peer->window_size = least(peer->window_size, most(whole * in_time / took, WINDOW_LEAST));
 		peer->slowed_at = raft->now;
-	} else if (whole + progress_message_max(raft, peer) > peer->window_size / 2) {
+	} else if (whole + raft_progress_message_max(raft, peer) > peer->window_size / 2) {
 		peer->window_size = least(peer->window_size + flight->size, raft->settings.window_size_max);
 	}
 }
 
 static void
-flights_landed(struct raft *raft, struct peer *peer)
+flights_landed(struct raft *raft, struct raft_peer *peer)
 {
 	size_t ring = raft->settings.window_messages_max;
 
 	while (peer->flights_count > 0 && peer->flights[peer->flights_head].last <= peer->match) {
-		struct flight flight = peer->flights[peer->flights_head];
+		struct raft_flight flight = peer->flights[peer->flights_head];
 
 		must(peer->flights_size >= flight.size);
 		peer->flights_size -= flight.size;
@@ -349,7 +349,7 @@ flights_landed(struct raft *raft, struct peer *peer)
 
 /* The reply to the round that was watched: whether something sent before it is missing. */
 static bool
-check_lost(struct peer *peer, uint64_t round)
+check_lost(struct raft_peer *peer, uint64_t round)
 {
 	if (peer->check_round == 0 || round < peer->check_round)
 		return false;
@@ -358,8 +358,8 @@ check_lost(struct peer *peer, uint64_t round)
 }
 
 void
-progress_accepted(
-    struct raft *raft, struct peer *peer, uint64_t match, uint64_t accepted, uint64_t round)
+raft_progress_accepted(
+    struct raft *raft, struct raft_peer *peer, uint64_t match, uint64_t accepted, uint64_t round)
 {
 	bool lost;
 
@@ -371,7 +371,7 @@ progress_accepted(
 	if (peer->state == PROGRESS_SNAPSHOT) {
 		/* It has got there by itself, or by a snapshot of another leader. */
 		if (peer->accepted >= raft->log.before.index)
-			progress_probe(raft, peer, peer->accepted + 1);
+			raft_progress_probe(raft, peer, peer->accepted + 1);
 		else if (peer->next <= peer->accepted)
 			peer->next = peer->accepted + 1;
 		return;
@@ -383,16 +383,16 @@ progress_accepted(
 	else if (lost && peer->state == PROGRESS_PROBE)
 		peer->paused = false;
 	else if (lost)
-		progress_probe(raft, peer, peer->accepted + 1);
+		raft_progress_probe(raft, peer, peer->accepted + 1);
 	if (peer->next <= peer->accepted) {
-		progress_fetch_forget(peer);
+		raft_progress_fetch_forget(peer);
 		peer->next = peer->accepted + 1;
 	}
 }
 
 /* Skips whole terms: theirs in the hint, ours by rlog_agree. */
 void
-progress_refused(struct raft *raft, struct peer *peer, uint64_t refused, struct raft_pos hint)
+raft_progress_refused(struct raft *raft, struct raft_peer *peer, uint64_t refused, struct raft_pos hint)
 {
 	uint64_t agreed;
 
@@ -406,12 +406,12 @@ progress_refused(struct raft *raft, struct peer *peer, uint64_t refused, struct 
 		hint.index = refused - 1;
 	/* Below our log's beginning nothing can be tried; a snapshot is needed. */
 	agreed =
-	    hint.index < raft->log.before.index ? hint.index : rlog_agree(&raft->log, hint).index;
-	progress_probe(raft, peer, (agreed > peer->accepted ? agreed : peer->accepted) + 1);
+	    hint.index < raft->log.before.index ? hint.index : raft_rlog_agree(&raft->log, hint).index;
+	raft_progress_probe(raft, peer, (agreed > peer->accepted ? agreed : peer->accepted) + 1);
 }
 
 const char *
-progress_name(const struct raft *raft, const struct peer *peer)
+raft_progress_name(const struct raft *raft, const struct raft_peer *peer)
 {
 	if (peer->state == PROGRESS_SNAPSHOT)
 		return "snapshot";

@@ -14,17 +14,17 @@ shape_clients(const struct raft_proposal *proposal)
 	const struct raft_entry *first = &proposal->entries[0];
 
 	if (raft_sid_none(&first->session) || first->serial == 0)
-		return RAFT_MALFORMED_REASON;
+		return RAFT_REASON_MALFORMED;
 	if (first->serial > UINT64_MAX - proposal->entries_count)
-		return RAFT_MALFORMED_REASON;
+		return RAFT_REASON_MALFORMED;
 	for (size_t i = 1; i < proposal->entries_count; i++) {
 		const struct raft_entry *entry = &proposal->entries[i];
 
 		if (entry->kind != RAFT_CLIENT || entry->serial != first->serial + i ||
 		    !raft_sid_equal(&entry->session, &first->session))
-			return RAFT_MALFORMED_REASON;
+			return RAFT_REASON_MALFORMED;
 	}
-	return RAFT_NONE_REASON;
+	return RAFT_REASON_NONE;
 }
 
 static enum raft_reason
@@ -50,20 +50,20 @@ shape_single(const struct raft_proposal *proposal)
 			     raft_change_decode(
 				 &change, raft_entry_data(entry), raft_entry_data_size(entry));
 	}
-	return ok ? RAFT_NONE_REASON : RAFT_MALFORMED_REASON;
+	return ok ? RAFT_REASON_NONE : RAFT_REASON_MALFORMED;
 }
 
 static enum raft_reason
 proposal_shape(const struct raft *raft, const struct raft_proposal *proposal)
 {
 	if (proposal->entries_count == 0)
-		return RAFT_MALFORMED_REASON;
+		return RAFT_REASON_MALFORMED;
 	for (size_t i = 0; i < proposal->entries_count; i++) {
 		if (proposal->entries[i].size < RAFT_ENTRY_HEADER_SIZE)
-			return RAFT_MALFORMED_REASON;
+			return RAFT_REASON_MALFORMED;
 		if (proposal->entries[i].size - RAFT_ENTRY_HEADER_SIZE >
 		    raft->settings.entry_size_max)
-			return RAFT_TOO_LARGE_REASON;
+			return RAFT_REASON_TOO_LARGE;
 	}
 	if (proposal->entries[0].kind == RAFT_CLIENT)
 		return shape_clients(proposal);
@@ -73,28 +73,28 @@ proposal_shape(const struct raft *raft, const struct raft_proposal *proposal)
 /* ------------------------------------------------------------- doors */
 
 void
-propose_refuse(struct raft *raft, const struct origin *origin, const struct raft_proposal *proposal,
+raft_propose_refuse(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal,
     enum raft_reason reason)
 {
 	uint64_t serial = proposal->entries_count > 0 ? proposal->entries[0].serial : 0;
 
-	answer_refuse(raft, origin, serial, proposal->entries_count, reason);
+	raft_answer_refuse(raft, origin, serial, proposal->entries_count, reason);
 }
 
 void
-propose_local(struct raft *raft, const struct raft_proposal *proposal)
+raft_propose_local(struct raft *raft, const struct raft_proposal *proposal)
 {
-	struct origin origin = {.local = true, .ticket = proposal->ticket};
+	struct raft_origin origin = {.local = true, .ticket = proposal->ticket};
 	enum raft_reason reason = proposal_shape(raft, proposal);
 
-	if (reason != RAFT_NONE_REASON)
-		propose_refuse(raft, &origin, proposal, reason);
+	if (reason != RAFT_REASON_NONE)
+		raft_propose_refuse(raft, &origin, proposal, reason);
 	else if (raft->role == RAFT_LEADER)
-		admit(raft, &origin, proposal);
+		raft_admit(raft, &origin, proposal);
 	else if (raft_id_none(&raft->leader))
-		propose_refuse(raft, &origin, proposal, RAFT_NO_LEADER_REASON);
+		raft_propose_refuse(raft, &origin, proposal, RAFT_REASON_NO_LEADER);
 	else
-		forward_propose(raft, proposal);
+		raft_forward_propose(raft, proposal);
 }
 
 /*
@@ -103,7 +103,7 @@ propose_local(struct raft *raft, const struct raft_proposal *proposal)
  * and be admitted after its client was told that it never will be.
  */
 static bool
-propose_first_time(struct peer *peer, const struct raft_propose *propose)
+propose_first_time(struct raft_peer *peer, const struct raft_propose *propose)
 {
 	if (propose->start_number == 0)
 		return false;
@@ -121,21 +121,21 @@ propose_first_time(struct peer *peer, const struct raft_propose *propose)
 }
 
 void
-propose_message(struct raft *raft, const struct raft_message *message)
+raft_propose_message(struct raft *raft, const struct raft_message *message)
 {
 	const struct raft_propose *propose = &message->propose;
 	struct raft_proposal proposal = {0, propose->fence, propose->epoch, propose->seen,
 	    propose->entries, propose->entries_count};
-	struct origin origin = {false, 0, message->from, propose->start_number, propose->request};
-	struct peer *peer = peer_find(raft, &message->from);
+	struct raft_origin origin = {false, 0, message->from, propose->start_number, propose->request};
+	struct raft_peer *peer = raft_peer_find(raft, &message->from);
 	enum raft_reason reason = proposal_shape(raft, &proposal);
 
 	if (peer == NULL || !propose_first_time(peer, propose))
-		core_drop(raft);
+		raft_core_drop(raft);
 	else if (raft->role != RAFT_LEADER || message->term != raft->term)
-		propose_refuse(raft, &origin, &proposal, RAFT_NOT_LEADER_REASON);
-	else if (reason != RAFT_NONE_REASON)
-		propose_refuse(raft, &origin, &proposal, reason);
+		raft_propose_refuse(raft, &origin, &proposal, RAFT_REASON_NOT_LEADER);
+	else if (reason != RAFT_REASON_NONE)
+		raft_propose_refuse(raft, &origin, &proposal, reason);
 	else
-		admit(raft, &origin, &proposal);
+		raft_admit(raft, &origin, &proposal);
 }

@@ -9,37 +9,37 @@
 #include "core.h"
 
 bool
-quorum_self_votes(const struct raft *raft)
+raft_quorum_self_votes(const struct raft *raft)
 {
-	const struct raft_member *self = raft_config_find(core_config(raft), &raft->id);
+	const struct raft_member *self = raft_config_find(raft_core_config(raft), &raft->id);
 
 	return self != NULL && self->role == RAFT_VOTER;
 }
 
 bool
-quorum_self_needed(const struct raft *raft)
+raft_quorum_self_needed(const struct raft *raft)
 {
-	const struct rlog *log = &raft->log;
+	const struct raft_rlog *log = &raft->log;
 	const struct raft_member *self;
 
-	if (quorum_self_votes(raft))
+	if (raft_quorum_self_votes(raft))
 		return true;
-	if (rlog_config(log)->index <= raft->commit || log->configs_count < 2)
+	if (raft_rlog_config(log)->index <= raft->commit || log->configs_count < 2)
 		return false;
 	self = raft_config_find(&log->configs[log->configs_count - 2].config, &raft->id);
 	return self != NULL && self->role == RAFT_VOTER;
 }
 
 bool
-quorum_sole_voter(const struct raft *raft)
+raft_quorum_sole_voter(const struct raft *raft)
 {
-	return quorum_self_votes(raft) && raft_config_voters(core_config(raft)) == 1;
+	return raft_quorum_self_votes(raft) && raft_config_voters(raft_core_config(raft)) == 1;
 }
 
 size_t
-quorum_size(const struct raft *raft)
+raft_quorum_size(const struct raft *raft)
 {
-	return raft_config_voters(core_config(raft)) / 2 + 1;
+	return raft_config_voters(raft_core_config(raft)) / 2 + 1;
 }
 
 /* Keeps values in falling order. */
@@ -54,32 +54,32 @@ values_insert(uint64_t *values, size_t count, uint64_t value)
 }
 
 uint64_t
-quorum_value(const struct raft *raft,
-    uint64_t (*value)(const struct raft *raft, const struct peer *peer), const struct peer *without)
+raft_quorum_value(const struct raft *raft,
+    uint64_t (*value)(const struct raft *raft, const struct raft_peer *peer), const struct raft_peer *without)
 {
 	uint64_t values[RAFT_MEMBERS_MAX];
 	size_t count = 0;
 
-	if (quorum_self_votes(raft))
+	if (raft_quorum_self_votes(raft))
 		values_insert(values, count++, value(raft, NULL));
 	for (size_t i = 0; i < raft->peers_count; i++) {
-		const struct peer *peer = &raft->peers[i];
+		const struct raft_peer *peer = &raft->peers[i];
 
 		if (peer->role == RAFT_VOTER)
 			values_insert(values, count++, peer == without ? 0 : value(raft, peer));
 	}
-	must(count >= quorum_size(raft));
-	return values[quorum_size(raft) - 1];
+	must(count >= raft_quorum_size(raft));
+	return values[raft_quorum_size(raft) - 1];
 }
 
 static bool
-peer_counts(const struct peer *peer)
+peer_counts(const struct raft_peer *peer)
 {
 	return !peer->recovering || peer->mark_valid;
 }
 
 static uint64_t
-value_match(const struct raft *raft, const struct peer *peer)
+value_match(const struct raft *raft, const struct raft_peer *peer)
 {
 	if (peer == NULL)
 		return raft->store.durable;
@@ -87,7 +87,7 @@ value_match(const struct raft *raft, const struct peer *peer)
 }
 
 static uint64_t
-value_round(const struct raft *raft, const struct peer *peer)
+value_round(const struct raft *raft, const struct raft_peer *peer)
 {
 	(void)raft;
 	if (peer == NULL)
@@ -96,58 +96,58 @@ value_round(const struct raft *raft, const struct peer *peer)
 }
 
 static uint64_t
-value_heard(const struct raft *raft, const struct peer *peer)
+value_heard(const struct raft *raft, const struct raft_peer *peer)
 {
 	return peer == NULL ? raft->now.ms : peer->heard_at.ms;
 }
 
 uint64_t
-quorum_match_without(const struct raft *raft, const struct peer *without)
+raft_quorum_match_without(const struct raft *raft, const struct raft_peer *without)
 {
-	return quorum_value(raft, value_match, without);
+	return raft_quorum_value(raft, value_match, without);
 }
 
 uint64_t
-quorum_round(const struct raft *raft)
+raft_quorum_round(const struct raft *raft)
 {
-	return quorum_value(raft, value_round, NULL);
+	return raft_quorum_value(raft, value_round, NULL);
 }
 
 struct mono_ms
-quorum_heard(const struct raft *raft)
+raft_quorum_heard(const struct raft *raft)
 {
-	return (struct mono_ms){quorum_value(raft, value_heard, NULL)};
+	return (struct mono_ms){raft_quorum_value(raft, value_heard, NULL)};
 }
 
 /* Only an entry of the own term commits by counting, and all before it with it (§3.6.2). */
 void
-quorum_commit(struct raft *raft)
+raft_quorum_commit(struct raft *raft)
 {
 	uint64_t index;
 
 	if (raft->role != RAFT_LEADER)
 		return;
-	index = quorum_match_without(raft, NULL);
+	index = raft_quorum_match_without(raft, NULL);
 	if (index > raft->commit && index >= raft->term_first)
-		commit_advance(raft, index);
-	recover_peer_commit(raft);
+		raft_commit_advance(raft, index);
+	raft_recover_peer_commit(raft);
 }
 
 /* ------------------------------------------------------------- commit */
 
 bool
-commit_own_term(const struct raft *raft)
+raft_commit_own_term(const struct raft *raft)
 {
 	return raft->role == RAFT_LEADER && raft->commit >= raft->term_first;
 }
 
 void
-commit_advance(struct raft *raft, uint64_t index)
+raft_commit_advance(struct raft *raft, uint64_t index)
 {
 	must(index > raft->commit);
 	must(index <= raft->log.last);
 	while (raft->commit < index) {
-		const struct raft_entry *entry = rlog_entry(&raft->log, ++raft->commit);
+		const struct raft_entry *entry = raft_rlog_entry(&raft->log, ++raft->commit);
 
 		must(entry != NULL);
 		must(raft->uncommitted_size >= entry->size);
@@ -155,9 +155,9 @@ commit_advance(struct raft *raft, uint64_t index)
 		raft_sessions_apply(raft->sessions, raft->commit, entry);
 	}
 	raft->commit_changed = true;
-	rlog_configs_committed(&raft->log, raft->commit);
+	raft_rlog_configs_committed(&raft->log, raft->commit);
 	if (raft->role != RAFT_LEADER)
 		return;
-	answer_committed(raft);
-	leader_addresses(raft);
+	raft_answer_committed(raft);
+	raft_leader_addresses(raft);
 }

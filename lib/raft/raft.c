@@ -36,7 +36,7 @@ state_init(struct raft *raft, const struct raft_start *start)
 	raft->full = start->full;
 	raft->store.written = start->last.index;
 	raft->store.durable = start->last.index;
-	rlog_init(&raft->log, start);
+	raft_rlog_init(&raft->log, start);
 	raft->uncommitted_size = raft->log.tail_bytes;
 	recover_init(raft, start);
 }
@@ -63,12 +63,12 @@ raft_new(const struct raft_settings *settings, const struct raft_start *start, s
 	raft->role = RAFT_FOLLOWER;
 	raft->was = RAFT_FOLLOWER;
 	state_init(raft, start);
-	peers_update(raft);
-	append_reset(raft);
+	raft_peers_update(raft);
+	raft_append_reset(raft);
 	raft->config_changed = false;
-	election_timer_reset(raft);
+	raft_election_timer_reset(raft);
 	/* Nobody else could lead: no reason to wait. */
-	if (quorum_sole_voter(raft))
+	if (raft_quorum_sole_voter(raft))
 		raft->election_at = now;
 	return raft;
 }
@@ -78,9 +78,9 @@ raft_free(struct raft *raft)
 {
 	if (raft == NULL)
 		return;
-	out_free(raft);
-	peers_free(raft);
-	rlog_free(&raft->log);
+	raft_out_free(raft);
+	raft_peers_free(raft);
+	raft_rlog_free(&raft->log);
 	raft_sessions_free(raft->sessions);
 	raft_sessions_free(raft->sessions_last);
 	free(raft->store.writes);

@@ -128,7 +128,7 @@ enum raft_message_type {
 };
 const char *raft_message_name(enum raft_message_type type);
 
-/* RequestVote (§3.4), and its trial before the term is raised (§9.6). */
+/* RequestVote (§3.4), and the pre-vote before the term is raised (§9.6). */
 struct raft_vote {
 	bool pre;      /* the message's term is then the one that would be stood for */
 	bool transfer; /* the leader asked for it: stickiness does not apply (§4.2.3) */

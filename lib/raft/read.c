@@ -12,17 +12,17 @@
 #include <string.h>
 
 static void
-read_answer(struct raft *raft, const struct origin *origin, bool ok, uint64_t index,
+read_answer(struct raft *raft, const struct raft_origin *origin, bool ok, uint64_t index,
     enum raft_reason reason)
 {
 	struct raft_read_answer answer = {origin->ticket, ok, index, reason};
 	struct raft_read_reply *reply;
 
 	if (origin->local) {
-		out_read(raft, &answer);
+		raft_out_read(raft, &answer);
 		return;
 	}
-	reply = &out_message(raft, RAFT_MSG_READ_REPLY, &origin->from)->read_reply;
+	reply = &raft_out_message(raft, RAFT_MSG_READ_REPLY, &origin->from)->read_reply;
 	reply->start_number = origin->start_number;
 	reply->request = origin->request;
 	reply->ok = ok;
@@ -32,62 +32,62 @@ read_answer(struct raft *raft, const struct origin *origin, bool ok, uint64_t in
 /* --------------------------------------------------------- the leader */
 
 static void
-read_lead(struct raft *raft, const struct origin *origin)
+read_lead(struct raft *raft, const struct raft_origin *origin)
 {
-	struct reads *reads = &raft->reads;
+	struct raft_reads *reads = &raft->reads;
 
 	if (reads->waits_count >= CORE_READS_MAX) {
-		read_answer(raft, origin, false, 0, RAFT_BUSY_REASON);
+		read_answer(raft, origin, false, 0, RAFT_REASON_BUSY);
 		return;
 	}
-	reads->waits = core_grow(
+	reads->waits = raft_core_grow(
 	    reads->waits, &reads->waits_size, reads->waits_count + 1, sizeof *reads->waits);
 	reads->waits[reads->waits_count++] =
-	    (struct read_wait){*origin, raft->commit, raft->round + 1};
+	    (struct raft_read_wait){*origin, raft->commit, raft->round + 1};
 	raft->round_wanted = true;
-	read_confirm(raft);
+	raft_read_confirm(raft);
 }
 
 void
-read_confirm(struct raft *raft)
+raft_read_confirm(struct raft *raft)
 {
-	struct reads *reads = &raft->reads;
+	struct raft_reads *reads = &raft->reads;
 	uint64_t confirmed;
 	size_t done = 0;
 
 	/* Before that the commit index may be older than what others have acknowledged (§6.4). */
-	if (!commit_own_term(raft) || reads->waits_count == 0)
+	if (!raft_commit_own_term(raft) || reads->waits_count == 0)
 		return;
-	confirmed = quorum_round(raft);
+	confirmed = raft_quorum_round(raft);
 	while (done < reads->waits_count && reads->waits[done].round <= confirmed) {
-		const struct read_wait *wait = &reads->waits[done++];
+		const struct raft_read_wait *wait = &reads->waits[done++];
 
 		read_answer(raft, &wait->origin, true,
 		    wait->index > raft->term_first ? wait->index : raft->term_first,
-		    RAFT_NONE_REASON);
+		    RAFT_REASON_NONE);
 	}
 	reads->waits_count -= done;
 	memmove(reads->waits, reads->waits + done, reads->waits_count * sizeof *reads->waits);
 }
 
 void
-read_stepped_down(struct raft *raft)
+raft_read_stepped_down(struct raft *raft)
 {
 	for (size_t i = 0; i < raft->reads.waits_count; i++)
-		read_answer(raft, &raft->reads.waits[i].origin, false, 0, RAFT_STEPPED_DOWN_REASON);
+		read_answer(raft, &raft->reads.waits[i].origin, false, 0, RAFT_REASON_STEPPED_DOWN);
 	raft->reads.waits_count = 0;
 }
 
 void
-read_message(struct raft *raft, const struct raft_message *message)
+raft_read_message(struct raft *raft, const struct raft_message *message)
 {
-	struct origin origin = {
+	struct raft_origin origin = {
 	    false, 0, message->from, message->read.start_number, message->read.request};
 
-	if (peer_find(raft, &message->from) == NULL)
-		core_drop(raft);
+	if (raft_peer_find(raft, &message->from) == NULL)
+		raft_core_drop(raft);
 	else if (raft->role != RAFT_LEADER || message->term != raft->term)
-		read_answer(raft, &origin, false, 0, RAFT_NOT_LEADER_REASON);
+		read_answer(raft, &origin, false, 0, RAFT_REASON_NOT_LEADER);
 	else
 		read_lead(raft, &origin);
 }
@@ -95,43 +95,43 @@ read_message(struct raft *raft, const struct raft_message *message)
 /* ------------------------------------------------------- the follower */
 
 static void
-read_forward(struct raft *raft, const struct origin *origin)
+read_forward(struct raft *raft, const struct raft_origin *origin)
 {
-	struct reads *reads = &raft->reads;
-	struct read_forward forward = {0};
+	struct raft_reads *reads = &raft->reads;
+	struct raft_read_forward forward = {0};
 	struct raft_read *read;
 
 	if (reads->forwards_count >= CORE_FORWARDS_MAX) {
-		read_answer(raft, origin, false, 0, RAFT_BUSY_REASON);
+		read_answer(raft, origin, false, 0, RAFT_REASON_BUSY);
 		return;
 	}
 	forward.request = ++raft->request;
 	forward.ticket = origin->ticket;
 	forward.deadline.ms = raft->now.ms + raft->settings.election_timeout_ms;
-	reads->forwards = core_grow(reads->forwards, &reads->forwards_size,
+	reads->forwards = raft_core_grow(reads->forwards, &reads->forwards_size,
 	    reads->forwards_count + 1, sizeof *reads->forwards);
 	reads->forwards[reads->forwards_count++] = forward;
-	read = &out_message(raft, RAFT_MSG_READ, &raft->leader)->read;
+	read = &raft_out_message(raft, RAFT_MSG_READ, &raft->leader)->read;
 	read->start_number = raft->start_number;
 	read->request = forward.request;
 }
 
 void
-read_local(struct raft *raft, uint64_t ticket)
+raft_read_local(struct raft *raft, uint64_t ticket)
 {
-	struct origin origin = {.local = true, .ticket = ticket};
+	struct raft_origin origin = {.local = true, .ticket = ticket};
 
 	if (raft->role == RAFT_LEADER)
 		read_lead(raft, &origin);
 	else if (raft_id_none(&raft->leader))
-		read_answer(raft, &origin, false, 0, RAFT_NO_LEADER_REASON);
+		read_answer(raft, &origin, false, 0, RAFT_REASON_NO_LEADER);
 	else
 		read_forward(raft, &origin);
 }
 
 /* `count` of the forwards, from place on, are answered. */
 static void
-read_forwards_remove(struct reads *reads, size_t place, size_t count)
+read_forwards_remove(struct raft_reads *reads, size_t place, size_t count)
 {
 	if (count == 0)
 		return;
@@ -144,7 +144,7 @@ static void
 read_give_up(struct raft *raft, size_t count, enum raft_reason reason)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct origin origin = {.local = true, .ticket = raft->reads.forwards[i].ticket};
+		struct raft_origin origin = {.local = true, .ticket = raft->reads.forwards[i].ticket};
 
 		read_answer(raft, &origin, false, 0, reason);
 	}
@@ -152,34 +152,34 @@ read_give_up(struct raft *raft, size_t count, enum raft_reason reason)
 }
 
 void
-read_reply(struct raft *raft, const struct raft_message *message)
+raft_read_reply(struct raft *raft, const struct raft_message *message)
 {
-	struct reads *reads = &raft->reads;
+	struct raft_reads *reads = &raft->reads;
 	const struct raft_read_reply *reply = &message->read_reply;
 
 	for (size_t i = 0; i < reads->forwards_count; i++) {
-		struct origin origin = {.local = true, .ticket = reads->forwards[i].ticket};
+		struct raft_origin origin = {.local = true, .ticket = reads->forwards[i].ticket};
 
 		if (reads->forwards[i].request != reply->request ||
 		    reply->start_number != raft->start_number ||
 		    !raft_id_equal(&message->from, &raft->leader))
 			continue;
 		read_answer(raft, &origin, reply->ok, reply->index,
-		    reply->ok ? RAFT_NONE_REASON : RAFT_NOT_LEADER_REASON);
+		    reply->ok ? RAFT_REASON_NONE : RAFT_REASON_NOT_LEADER);
 		read_forwards_remove(reads, i, 1);
 		return;
 	}
-	core_drop(raft);
+	raft_core_drop(raft);
 }
 
 void
-read_forwards_fail(struct raft *raft, enum raft_reason reason)
+raft_read_forwards_fail(struct raft *raft, enum raft_reason reason)
 {
 	read_give_up(raft, raft->reads.forwards_count, reason);
 }
 
 void
-read_tick(struct raft *raft)
+raft_read_tick(struct raft *raft)
 {
 	size_t late = 0;
 
@@ -187,5 +187,5 @@ read_tick(struct raft *raft)
 	       raft->reads.forwards[late].deadline.ms <= raft->now.ms)
 		late++;
 	if (late > 0)
-		read_give_up(raft, late, RAFT_NO_ANSWER_REASON);
+		read_give_up(raft, late, RAFT_REASON_NO_ANSWER);
 }

@@ -59,7 +59,7 @@ enum raft_verdict {
 	R(30, TERM_YOUNG, "the leader has not committed an entry of its term yet", retry)         \
 	R(31, FEW_VOTERS, "too few of the voters that would be left answer, or they recover", retry)
 enum raft_reason {
-#define R(number, NAME, text, retry) RAFT_##NAME##_REASON = number,
+#define R(number, NAME, text, retry) RAFT_REASON_##NAME = number,
 	RAFT_REASONS(R)
 #undef R
 	    RAFT_REASONS_COUNT

@@ -18,7 +18,7 @@
 /* ------------------------------------------------ the recovering node */
 
 void
-recover_reset(struct raft *raft)
+raft_recover_reset(struct raft *raft)
 {
 	raft->recover.contact = false;
 	raft->recover.target = 0;
@@ -26,9 +26,9 @@ recover_reset(struct raft *raft)
 }
 
 void
-recover_contact(struct raft *raft, const struct raft_append *append)
+raft_recover_contact(struct raft *raft, const struct raft_append *append)
 {
-	struct recover *recover = &raft->recover;
+	struct raft_recover *recover = &raft->recover;
 
 	if (!recover->active || append->echo != raft->start_number)
 		return;
@@ -41,9 +41,9 @@ recover_contact(struct raft *raft, const struct raft_append *append)
 }
 
 void
-recover_check(struct raft *raft)
+raft_recover_check(struct raft *raft)
 {
-	struct recover *recover = &raft->recover;
+	struct raft_recover *recover = &raft->recover;
 
 	if (!recover->active || !recover->contact || raft->verified < recover->target)
 		return;
@@ -52,7 +52,7 @@ recover_check(struct raft *raft)
 	if (!recover->mark_valid && recover->clean_commit <= recover->target)
 		return;
 	/* A sole voter has no leader to learn from, and none may be believed. */
-	if (quorum_sole_voter(raft))
+	if (raft_quorum_sole_voter(raft))
 		return;
 	if (raft->store.recovered_number == 0)
 		raft->store.recovered_wanted = true;
@@ -60,7 +60,7 @@ recover_check(struct raft *raft)
 
 /* It is over once the write that says so is durable. */
 void
-recover_stored(struct raft *raft)
+raft_recover_stored(struct raft *raft)
 {
 	if (raft->recover.active && raft->store.recovered_number != 0 &&
 	    raft->store.recovered_number <= raft->store.stored)
@@ -70,7 +70,7 @@ recover_stored(struct raft *raft)
 /* --------------------------------------------------------- its leader */
 
 void
-recover_peer_reply(struct raft *raft, struct peer *peer, const struct raft_append_reply *reply)
+raft_recover_peer_reply(struct raft *raft, struct raft_peer *peer, const struct raft_append_reply *reply)
 {
 	peer->recovering = reply->recovering;
 	peer->mark_valid = reply->mark_valid;
@@ -91,20 +91,20 @@ recover_peer_reply(struct raft *raft, struct peer *peer, const struct raft_appen
 	 */
 	if (reply->mark_valid || peer->contact_noop || reply->round < peer->contact_round)
 		return;
-	leader_append_noop(raft);
+	raft_leader_append_noop(raft);
 	peer->contact_noop = true;
 }
 
 void
-recover_peer_commit(struct raft *raft)
+raft_recover_peer_commit(struct raft *raft)
 {
 	for (size_t i = 0; i < raft->peers_count; i++) {
-		struct peer *peer = &raft->peers[i];
+		struct raft_peer *peer = &raft->peers[i];
 		uint64_t index;
 
 		if (!peer->recovering || peer->contact_round == 0)
 			continue;
-		index = quorum_match_without(raft, peer);
+		index = raft_quorum_match_without(raft, peer);
 		if (index > raft->commit)
 			index = raft->commit;
 		if (index >= raft->term_first && index > peer->contact_last &&

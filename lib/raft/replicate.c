@@ -14,12 +14,12 @@
 /* ------------------------------------------------------------ sending */
 
 static struct raft_append *
-append_start(struct raft *raft, struct peer *peer, struct raft_pos prev, uint64_t commit_max)
+append_start(struct raft *raft, struct raft_peer *peer, struct raft_pos prev, uint64_t commit_max)
 {
 	struct raft_append *append;
 
-	must(store_hard_durable(&raft->store));
-	append = &out_message(raft, RAFT_MSG_APPEND, &peer->id)->append;
+	must(raft_store_hard_durable(&raft->store));
+	append = &raft_out_message(raft, RAFT_MSG_APPEND, &peer->id)->append;
 	append->prev = prev;
 	append->commit = raft->commit < commit_max ? raft->commit : commit_max;
 	append->round = raft->round;
@@ -32,12 +32,12 @@ append_start(struct raft *raft, struct peer *peer, struct raft_pos prev, uint64_
 }
 
 static void
-send_heartbeat(struct raft *raft, struct peer *peer)
+send_heartbeat(struct raft *raft, struct raft_peer *peer)
 {
 	struct raft_pos prev = {0, 0};
 
 	if (peer->match >= raft->log.before.index)
-		prev = rlog_pos(&raft->log, peer->match);
+		prev = raft_rlog_pos(&raft->log, peer->match);
 	append_start(raft, peer, prev, peer->match);
 }
 
@@ -54,31 +54,31 @@ slice_count(const struct raft_entry *entries, size_t count, uint64_t size_max, u
 }
 
 static void
-send_entries(struct raft *raft, struct peer *peer, const struct raft_entry *entries, size_t count,
+send_entries(struct raft *raft, struct raft_peer *peer, const struct raft_entry *entries, size_t count,
     uint64_t size)
 {
 	uint64_t last = peer->next - 1 + count;
 	struct raft_append *append =
-	    append_start(raft, peer, rlog_pos(&raft->log, peer->next - 1), last);
+	    append_start(raft, peer, raft_rlog_pos(&raft->log, peer->next - 1), last);
 
 	append->entries = entries;
 	append->entries_count = count;
-	progress_sent(raft, peer, last, size);
+	raft_progress_sent(raft, peer, last, size);
 }
 
 static void
-send_from_tail(struct raft *raft, struct peer *peer)
+send_from_tail(struct raft *raft, struct raft_peer *peer)
 {
 	uint64_t size = 0;
-	const struct raft_entry *entries = rlog_entry(&raft->log, peer->next);
+	const struct raft_entry *entries = raft_rlog_entry(&raft->log, peer->next);
 	size_t count = slice_count(entries, (size_t)(raft->log.last - peer->next + 1),
-	    progress_message_max(raft, peer), &size);
+	    raft_progress_message_max(raft, peer), &size);
 
 	send_entries(raft, peer, entries, count, size);
 }
 
 static void
-send_fetched(struct raft *raft, struct peer *peer)
+send_fetched(struct raft *raft, struct raft_peer *peer)
 {
 	uint64_t size = 0;
 
@@ -89,7 +89,7 @@ send_fetched(struct raft *raft, struct peer *peer)
 }
 
 static void
-fetch_start(struct raft *raft, struct peer *peer)
+fetch_start(struct raft *raft, struct raft_peer *peer)
 {
 	struct raft_fetch fetch = {0};
 
@@ -97,13 +97,13 @@ fetch_start(struct raft *raft, struct peer *peer)
 		return;
 	fetch.request = peer->fetch_request = ++raft->request;
 	fetch.first_index = peer->next;
-	fetch.size_max = progress_message_max(raft, peer);
-	out_fetch(raft, &fetch);
+	fetch.size_max = raft_progress_message_max(raft, peer);
+	raft_out_fetch(raft, &fetch);
 }
 
 /* One message, entries or not: whether it is accepted decides. */
 static bool
-flush_probe(struct raft *raft, struct peer *peer)
+flush_probe(struct raft *raft, struct raft_peer *peer)
 {
 	if (peer->paused)
 		return false;
@@ -115,11 +115,11 @@ flush_probe(struct raft *raft, struct peer *peer)
 }
 
 static bool
-flush_pipeline(struct raft *raft, struct peer *peer)
+flush_pipeline(struct raft *raft, struct raft_peer *peer)
 {
 	bool sent = false;
 
-	while (peer->next <= raft->log.last && progress_window_open(raft, peer)) {
+	while (peer->next <= raft->log.last && raft_progress_window_open(raft, peer)) {
 		if (peer->next >= raft->log.tail_first) {
 			send_from_tail(raft, peer);
 		} else if (peer->fetched_count > 0 && !peer->fetched_sent) {
@@ -134,13 +134,13 @@ flush_pipeline(struct raft *raft, struct peer *peer)
 }
 
 static bool
-commit_news(const struct raft *raft, const struct peer *peer)
+commit_news(const struct raft *raft, const struct raft_peer *peer)
 {
 	return (raft->commit < peer->match ? raft->commit : peer->match) > peer->commit_sent;
 }
 
 static void
-peer_flush(struct raft *raft, struct peer *peer)
+peer_flush(struct raft *raft, struct raft_peer *peer)
 {
 	/* The place before `next` is compacted away: only a snapshot helps such a peer. */
 	bool reachable =
@@ -148,9 +148,9 @@ peer_flush(struct raft *raft, struct peer *peer)
 	bool sent = false;
 
 	if (peer->round_due)
-		progress_check(raft, peer);
+		raft_progress_check(raft, peer);
 	if (!reachable)
-		snapshot_send(raft, peer);
+		raft_snapshot_send(raft, peer);
 	else
 		sent = peer->state == PROGRESS_PROBE ? flush_probe(raft, peer)
 						     : flush_pipeline(raft, peer);
@@ -160,7 +160,7 @@ peer_flush(struct raft *raft, struct peer *peer)
 }
 
 void
-replicate_flush(struct raft *raft)
+raft_replicate_flush(struct raft *raft)
 {
 	if (raft->role != RAFT_LEADER)
 		return;
@@ -169,15 +169,15 @@ replicate_flush(struct raft *raft)
 }
 
 void
-replicate_release(struct raft *raft)
+raft_replicate_release(struct raft *raft)
 {
 	for (size_t i = 0; i < raft->peers_count; i++) {
-		struct peer *peer = &raft->peers[i];
+		struct raft_peer *peer = &raft->peers[i];
 		uint64_t request = peer->fetch_request;
 
 		if (!peer->fetched_sent)
 			continue;
-		progress_fetch_forget(peer);
+		raft_progress_fetch_forget(peer);
 		peer->fetch_request = request; /* for what comes after them */
 	}
 }
@@ -185,7 +185,7 @@ replicate_release(struct raft *raft)
 /* ------------------------------------------------------------ replies */
 
 static bool
-start_is_old(const struct peer *peer, uint64_t start_number)
+start_is_old(const struct raft_peer *peer, uint64_t start_number)
 {
 	for (size_t i = 0; i < CORE_OLD_STARTS; i++)
 		if (peer->old_starts[i] == start_number)
@@ -198,7 +198,7 @@ start_is_old(const struct peer *peer, uint64_t start_number)
  * incarnation that was replaced never comes back: its late replies are void.
  */
 static bool
-start_check(struct raft *raft, struct peer *peer, uint64_t start_number)
+start_check(struct raft *raft, struct raft_peer *peer, uint64_t start_number)
 {
 	if (start_number == 0 || start_is_old(peer, start_number))
 		return false;
@@ -208,7 +208,7 @@ start_check(struct raft *raft, struct peer *peer, uint64_t start_number)
 		memmove(peer->old_starts + 1, peer->old_starts,
 		    (CORE_OLD_STARTS - 1) * sizeof *peer->old_starts);
 		peer->old_starts[0] = peer->start_number;
-		progress_reset(raft, peer);
+		raft_progress_reset(raft, peer);
 		peer->round_acked = 0;
 		peer->contact_round = 0;
 		peer->clean_commit = 0;
@@ -230,51 +230,51 @@ reply_sane(const struct raft *raft, const struct raft_append_reply *reply)
 	if (reply->match > reply->hint.index || reply->hint.index > raft->log.last)
 		return false;
 	return reply->hint.index < raft->log.before.index ||
-	       (rlog_term_at(&raft->log, reply->hint.index, &term) && term == reply->hint.term);
+	       (raft_rlog_term_at(&raft->log, reply->hint.index, &term) && term == reply->hint.term);
 }
 
 void
-replicate_reply(struct raft *raft, const struct raft_message *message)
+raft_replicate_reply(struct raft *raft, const struct raft_message *message)
 {
 	static const struct raft_id nobody;
 	const struct raft_append_reply *reply = &message->append_reply;
-	struct peer *peer;
+	struct raft_peer *peer;
 
 	if (message->term > raft->term) {
-		role_higher_term(raft, message, &nobody);
+		raft_role_higher_term(raft, message, &nobody);
 		return;
 	}
-	peer = peer_find(raft, &message->from);
+	peer = raft_peer_find(raft, &message->from);
 	if (raft->role != RAFT_LEADER || message->term < raft->term || peer == NULL)
 		return;
 	if (!start_check(raft, peer, reply->start_number) || !reply_sane(raft, reply)) {
-		core_drop(raft);
+		raft_core_drop(raft);
 		return;
 	}
 	peer->heard = true;
 	peer->heard_at = raft->now;
 	if (reply->round > peer->round_acked)
 		peer->round_acked = reply->round;
-	recover_peer_reply(raft, peer, reply);
+	raft_recover_peer_reply(raft, peer, reply);
 	if (reply->ok)
-		progress_accepted(raft, peer, reply->match, reply->hint.index, reply->round);
+		raft_progress_accepted(raft, peer, reply->match, reply->hint.index, reply->round);
 	else
-		progress_refused(raft, peer, reply->match, reply->hint);
-	quorum_commit(raft);
-	read_confirm(raft);
+		raft_progress_refused(raft, peer, reply->match, reply->hint);
+	raft_quorum_commit(raft);
+	raft_read_confirm(raft);
 }
 
 /* ------------------------------------------------------------ events */
 
 static bool
-fetched_sane(const struct raft *raft, const struct peer *peer, const struct raft_event *event)
+fetched_sane(const struct raft *raft, const struct raft_peer *peer, const struct raft_event *event)
 {
 	if (event->fetched.entries_count == 0 || event->fetched.first_index != peer->next)
 		return false;
 	for (size_t i = 0; i < event->fetched.entries_count; i++) {
 		uint64_t term = 0;
 
-		if (!rlog_term_at(&raft->log, event->fetched.first_index + i, &term) ||
+		if (!raft_rlog_term_at(&raft->log, event->fetched.first_index + i, &term) ||
 		    event->fetched.entries[i].term != term)
 			return false;
 	}
@@ -282,9 +282,9 @@ fetched_sane(const struct raft *raft, const struct peer *peer, const struct raft
 }
 
 void
-replicate_fetched(struct raft *raft, const struct raft_event *event)
+raft_replicate_fetched(struct raft *raft, const struct raft_event *event)
 {
-	struct peer *peer = NULL;
+	struct raft_peer *peer = NULL;
 	size_t count = event->fetched.entries_count;
 
 	for (size_t i = 0; i < raft->peers_count; i++)
@@ -296,10 +296,10 @@ replicate_fetched(struct raft *raft, const struct raft_event *event)
 	peer->fetch_request = 0;
 	if (!fetched_sane(raft, peer, event)) {
 		/* Tried again once the peer has answered a heartbeat. */
-		progress_pause(raft, peer);
+		raft_progress_pause(raft, peer);
 		return;
 	}
-	progress_fetch_forget(peer);
+	raft_progress_fetch_forget(peer);
 	peer->fetched = malloc(count * sizeof *peer->fetched);
 	must(peer->fetched != NULL);
 	memcpy(peer->fetched, event->fetched.entries, count * sizeof *peer->fetched);
@@ -309,14 +309,14 @@ replicate_fetched(struct raft *raft, const struct raft_event *event)
 }
 
 void
-replicate_unreachable(struct raft *raft, const struct raft_id *id)
+raft_replicate_unreachable(struct raft *raft, const struct raft_id *id)
 {
-	struct peer *peer = peer_find(raft, id);
+	struct raft_peer *peer = raft_peer_find(raft, id);
 
 	if (raft->role == RAFT_LEADER && peer != NULL)
-		progress_pause(raft, peer);
+		raft_progress_pause(raft, peer);
 	if (raft->role == RAFT_LEADER || !raft_id_equal(&raft->leader, id))
 		return;
-	forward_fail(raft, RAFT_NO_ANSWER_REASON);
-	read_forwards_fail(raft, RAFT_NO_ANSWER_REASON);
+	raft_forward_fail(raft, RAFT_REASON_NO_ANSWER);
+	raft_read_forwards_fail(raft, RAFT_REASON_NO_ANSWER);
 }

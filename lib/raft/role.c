@@ -29,17 +29,17 @@ leader_changes(struct raft *raft, const struct raft_id *leader)
 {
 	raft->leader = *leader;
 	raft->state_changed = true;
-	forward_fail(raft, RAFT_LEADER_CHANGED_REASON);
-	read_forwards_fail(raft, RAFT_LEADER_CHANGED_REASON);
+	raft_forward_fail(raft, RAFT_REASON_LEADER_CHANGED);
+	raft_read_forwards_fail(raft, RAFT_REASON_LEADER_CHANGED);
 }
 
 void
-role_set(struct raft *raft, enum raft_role role, const struct raft_id *leader)
+raft_role_set(struct raft *raft, enum raft_role role, const struct raft_id *leader)
 {
 	enum raft_role was = raft->role;
 
 	if (was == RAFT_LEADER && role != RAFT_LEADER)
-		leader_end(raft);
+		raft_leader_end(raft);
 	if (!raft_id_equal(&raft->leader, leader))
 		leader_changes(raft, leader);
 	if (was == role)
@@ -50,31 +50,31 @@ role_set(struct raft *raft, enum raft_role role, const struct raft_id *leader)
 }
 
 void
-role_follow(struct raft *raft, uint64_t term, const struct raft_id *leader)
+raft_role_follow(struct raft *raft, uint64_t term, const struct raft_id *leader)
 {
 	static const struct raft_id nobody;
 
 	must(term >= raft->term);
 	if (term > raft->term) {
 		/* The old term's answers leave in the old term: they need no new one on disk. */
-		role_set(raft, RAFT_FOLLOWER, &nobody);
+		raft_role_set(raft, RAFT_FOLLOWER, &nobody);
 		raft->term = term;
 		raft->vote = nobody;
 		raft->store.hard_dirty = true;
 		raft->state_changed = true;
-		append_reset(raft);
+		raft_append_reset(raft);
 	}
-	role_set(raft, RAFT_FOLLOWER, leader);
+	raft_role_set(raft, RAFT_FOLLOWER, leader);
 }
 
 void
-role_higher_term(
+raft_role_higher_term(
     struct raft *raft, const struct raft_message *message, const struct raft_id *leader)
 {
 	must(message->term > raft->term);
-	why_start(raft, "term ");
-	why_number(raft, message->term);
-	why_text(raft, " heard from ");
-	why_id(raft, &message->from);
-	role_follow(raft, message->term, leader);
+	raft_why_start(raft, "term ");
+	raft_why_number(raft, message->term);
+	raft_why_text(raft, " heard from ");
+	raft_why_id(raft, &message->from);
+	raft_role_follow(raft, message->term, leader);
 }

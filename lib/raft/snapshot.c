@@ -16,16 +16,16 @@
 /* ---------------------------------------------------------- compaction */
 
 void
-snapshot_compacted(struct raft *raft, const struct raft_pos *before)
+raft_snapshot_compacted(struct raft *raft, const struct raft_pos *before)
 {
 	uint64_t term = 0;
 
 	if (before->index > raft->commit || before->index > raft->store.durable ||
-	    !rlog_term_at(&raft->log, before->index, &term) || term != before->term) {
-		core_drop(raft);
+	    !raft_rlog_term_at(&raft->log, before->index, &term) || term != before->term) {
+		raft_core_drop(raft);
 		return;
 	}
-	rlog_compact(&raft->log, *before);
+	raft_rlog_compact(&raft->log, *before);
 	/* What is before the log was committed, and every leader has what was committed. */
 	if (raft->verified < before->index)
 		raft->verified = before->index;
@@ -34,9 +34,9 @@ snapshot_compacted(struct raft *raft, const struct raft_pos *before)
 /* -------------------------------------------------------- installation */
 
 bool
-snapshot_installing(const struct raft *raft)
+raft_snapshot_installing(const struct raft *raft)
 {
-	const struct store *store = &raft->store;
+	const struct raft_store *store = &raft->store;
 
 	return store->install || store->install_number > store->stored;
 }
@@ -46,7 +46,7 @@ static void
 install(struct raft *raft, struct raft_pos pos, const struct raft_config *config,
     struct raft_sessions *sessions)
 {
-	rlog_reset(&raft->log, pos, config);
+	raft_rlog_reset(&raft->log, pos, config);
 	raft_sessions_free(raft->sessions);
 	raft->sessions = sessions;
 	raft->commit = pos.index;
@@ -54,8 +54,8 @@ install(struct raft *raft, struct raft_pos pos, const struct raft_config *config
 	raft->uncommitted_size = 0;
 	raft->verified = pos.index;
 	raft->reply_due = true;
-	store_install(&raft->store, pos);
-	peers_update(raft);
+	raft_store_install(&raft->store, pos);
+	raft_peers_update(raft);
 }
 
 /* False: nothing comes of it. */
@@ -65,14 +65,14 @@ wanted(const struct raft *raft, const struct raft_snapshot *snapshot)
 	if (raft->role != RAFT_FOLLOWER || raft_id_none(&raft->leader))
 		return false;
 	/* Older than what is known, or while another one is being stored. */
-	if (snapshot->pos.index <= raft->commit || snapshot_installing(raft))
+	if (snapshot->pos.index <= raft->commit || raft_snapshot_installing(raft))
 		return false;
 	return snapshot->pos.term > 0 && snapshot->pos.term <= raft->term &&
 	       snapshot->pos.index <= RAFT_INDEX_MAX;
 }
 
 void
-snapshot_ready(struct raft *raft, const struct raft_snapshot *snapshot)
+raft_snapshot_ready(struct raft *raft, const struct raft_snapshot *snapshot)
 {
 	uint64_t term = 0;
 
@@ -80,36 +80,36 @@ snapshot_ready(struct raft *raft, const struct raft_snapshot *snapshot)
 		raft_sessions_free(snapshot->sessions);
 		return;
 	}
-	if (!rlog_term_at(&raft->log, snapshot->pos.index, &term) || term != snapshot->pos.term) {
+	if (!raft_rlog_term_at(&raft->log, snapshot->pos.index, &term) || term != snapshot->pos.term) {
 		install(raft, snapshot->pos, snapshot->config, snapshot->sessions);
-		recover_check(raft);
+		raft_recover_check(raft);
 		return;
 	}
 	raft_sessions_free(snapshot->sessions);
-	commit_advance(raft, snapshot->pos.index);
+	raft_commit_advance(raft, snapshot->pos.index);
 	if (raft->verified < snapshot->pos.index)
 		raft->verified = snapshot->pos.index;
 	raft->reply_due = true;
-	recover_check(raft);
+	raft_recover_check(raft);
 }
 
 /* -------------------------------------------------------------- sending */
 
 void
-snapshot_send(struct raft *raft, struct peer *peer)
+raft_snapshot_send(struct raft *raft, struct raft_peer *peer)
 {
 	if (peer->state != PROGRESS_SNAPSHOT)
-		progress_snapshot(peer);
-	if (peer->snapshot_asked || !peer_near(raft, peer) || raft->now.ms < peer->snapshot_at.ms)
+		raft_progress_snapshot(peer);
+	if (peer->snapshot_asked || !raft_peer_near(raft, peer) || raft->now.ms < peer->snapshot_at.ms)
 		return;
 	peer->snapshot_asked = true;
-	out_snapshot(raft, &peer->id);
+	raft_out_snapshot(raft, &peer->id);
 }
 
 void
-snapshot_sent(struct raft *raft, const struct raft_id *id, bool ok, uint64_t index)
+raft_snapshot_sent(struct raft *raft, const struct raft_id *id, bool ok, uint64_t index)
 {
-	struct peer *peer = peer_find(raft, id);
+	struct raft_peer *peer = raft_peer_find(raft, id);
 
 	if (raft->role != RAFT_LEADER || peer == NULL || peer->state != PROGRESS_SNAPSHOT)
 		return;
@@ -123,6 +123,6 @@ snapshot_sent(struct raft *raft, const struct raft_id *id, bool ok, uint64_t ind
 		return;
 	}
 	/* It is there, and being installed: tried once the peer has answered the next round. */
-	progress_probe(raft, peer, (index > peer->accepted ? index : peer->accepted) + 1);
+	raft_progress_probe(raft, peer, (index > peer->accepted ? index : peer->accepted) + 1);
 	peer->paused = true;
 }

@@ -19,11 +19,11 @@ status_self(const struct raft *raft, struct raft_peer_status *status, enum raft_
 
 static void
 status_peer(const struct raft *raft, struct mono_ms now, struct raft_peer_status *status,
-    const struct peer *peer)
+    const struct raft_peer *peer)
 {
 	status->id = peer->id;
 	status->role = peer->role;
-	status->state = progress_name(raft, peer);
+	status->state = raft_progress_name(raft, peer);
 	status->match = peer->match;
 	status->next = peer->next;
 	status->in_flight = peer->flights_size;
@@ -35,7 +35,7 @@ status_peer(const struct raft *raft, struct mono_ms now, struct raft_peer_status
 void
 raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *status)
 {
-	const struct raft_config *config = core_config(raft);
+	const struct raft_config *config = raft_core_config(raft);
 	size_t peer = 0;
 
 	memset(status, 0, sizeof *status);
@@ -45,8 +45,8 @@ raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *sta
 	status->vote = raft->vote;
 	status->leader = raft->leader;
 	status->before = raft->log.before;
-	status->last = rlog_last(&raft->log);
-	status->commit = rlog_pos(&raft->log, raft->commit);
+	status->last = raft_rlog_last(&raft->log);
+	status->commit = raft_rlog_pos(&raft->log, raft->commit);
 	status->durable = raft->store.durable;
 	status->uncommitted_size = raft->uncommitted_size;
 	status->tail_size = raft->log.tail_bytes;
@@ -55,7 +55,7 @@ raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *sta
 	status->transfer = raft->transfer.target;
 	status->recovering = raft->recover.active;
 	status->full = raft->full;
-	status->stalled = store_stalled(raft, now);
+	status->stalled = raft_store_stalled(raft, now);
 	/* Peers stand in the order of the configuration, without this node. */
 	for (size_t i = 0; i < config->count; i++) {
 		struct raft_peer_status *at = &status->peers[status->peers_count++];
@@ -70,7 +70,7 @@ raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *sta
 const struct raft_config *
 raft_config_now(const struct raft *raft)
 {
-	return core_config(raft);
+	return raft_core_config(raft);
 }
 
 uint64_t
@@ -82,13 +82,13 @@ raft_config_index(const struct raft *raft)
 bool
 raft_term_at(const struct raft *raft, uint64_t index, uint64_t *term)
 {
-	return rlog_term_at(&raft->log, index, term);
+	return raft_rlog_term_at(&raft->log, index, term);
 }
 
 const struct raft_entry *
 raft_entry_at(const struct raft *raft, uint64_t index)
 {
-	return rlog_entry(&raft->log, index);
+	return raft_rlog_entry(&raft->log, index);
 }
 
 struct raft_sessions *

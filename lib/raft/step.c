@@ -13,15 +13,15 @@
 #include <string.h>
 
 void
-core_drop(struct raft *raft)
+raft_core_drop(struct raft *raft)
 {
 	raft->dropped++;
 }
 
 const struct raft_config *
-core_config(const struct raft *raft)
+raft_core_config(const struct raft *raft)
 {
-	return &rlog_config(&raft->log)->config;
+	return &raft_rlog_config(&raft->log)->config;
 }
 
 const char *
@@ -57,39 +57,39 @@ static void
 step_message(struct raft *raft, const struct raft_message *message)
 {
 	if (!message_sane(raft, message)) {
-		core_drop(raft);
+		raft_core_drop(raft);
 		return;
 	}
 	switch (message->type) {
 	case RAFT_MSG_VOTE:
-		election_vote(raft, message);
+		raft_election_vote(raft, message);
 		break;
 	case RAFT_MSG_VOTE_REPLY:
-		election_vote_reply(raft, message);
+		raft_election_vote_reply(raft, message);
 		break;
 	case RAFT_MSG_APPEND:
-		append_receive(raft, message);
+		raft_append_receive(raft, message);
 		break;
 	case RAFT_MSG_APPEND_REPLY:
-		replicate_reply(raft, message);
+		raft_replicate_reply(raft, message);
 		break;
 	case RAFT_MSG_PROPOSE:
-		propose_message(raft, message);
+		raft_propose_message(raft, message);
 		break;
 	case RAFT_MSG_ANSWER:
-		forward_answer(raft, message);
+		raft_forward_answer(raft, message);
 		break;
 	case RAFT_MSG_READ:
-		read_message(raft, message);
+		raft_read_message(raft, message);
 		break;
 	case RAFT_MSG_READ_REPLY:
-		read_reply(raft, message);
+		raft_read_reply(raft, message);
 		break;
 	case RAFT_MSG_TIMEOUT_NOW:
-		transfer_timeout_now(raft, message);
+		raft_transfer_timeout_now(raft, message);
 		break;
 	case RAFT_MSG_TRANSFER:
-		transfer_message(raft, message);
+		raft_transfer_message(raft, message);
 		break;
 	case RAFT_MESSAGES_COUNT:
 		break;
@@ -101,14 +101,14 @@ step_message(struct raft *raft, const struct raft_message *message)
 static void
 step_stored(struct raft *raft, uint64_t number)
 {
-	if (!store_confirm(raft, number)) {
-		core_drop(raft);
+	if (!raft_store_confirm(raft, number)) {
+		raft_core_drop(raft);
 		return;
 	}
-	recover_stored(raft);
-	election_stored(raft);
-	quorum_commit(raft);
-	read_confirm(raft);
+	raft_recover_stored(raft);
+	raft_election_stored(raft);
+	raft_quorum_commit(raft);
+	raft_read_confirm(raft);
 }
 
 static void
@@ -116,7 +116,7 @@ step_event(struct raft *raft, const struct raft_event *event)
 {
 	switch (event->type) {
 	case RAFT_EVENT_TIME:
-		leader_check(raft);
+		raft_leader_check(raft);
 		break;
 	case RAFT_EVENT_MESSAGE:
 		step_message(raft, event->message);
@@ -126,31 +126,31 @@ step_event(struct raft *raft, const struct raft_event *event)
 		break;
 	case RAFT_EVENT_DISK:
 		raft->full = event->disk_full;
-		leader_disk(raft);
+		raft_leader_disk(raft);
 		break;
 	case RAFT_EVENT_FETCHED:
-		replicate_fetched(raft, event);
+		raft_replicate_fetched(raft, event);
 		break;
 	case RAFT_EVENT_PROPOSE:
-		propose_local(raft, event->proposal);
+		raft_propose_local(raft, event->proposal);
 		break;
 	case RAFT_EVENT_READ:
-		read_local(raft, event->read_ticket);
+		raft_read_local(raft, event->read_ticket);
 		break;
 	case RAFT_EVENT_UNREACHABLE:
-		replicate_unreachable(raft, &event->unreachable);
+		raft_replicate_unreachable(raft, &event->unreachable);
 		break;
 	case RAFT_EVENT_TRANSFER:
-		transfer_local(raft, event->transfer.ticket, &event->transfer.target);
+		raft_transfer_local(raft, event->transfer.ticket, &event->transfer.target);
 		break;
 	case RAFT_EVENT_COMPACTED:
-		snapshot_compacted(raft, &event->compacted);
+		raft_snapshot_compacted(raft, &event->compacted);
 		break;
 	case RAFT_EVENT_SNAPSHOT_READY:
-		snapshot_ready(raft, event->snapshot);
+		raft_snapshot_ready(raft, event->snapshot);
 		break;
 	case RAFT_EVENT_SNAPSHOT_SENT:
-		snapshot_sent(raft, &event->sent.peer, event->sent.ok, event->sent.index);
+		raft_snapshot_sent(raft, &event->sent.peer, event->sent.ok, event->sent.index);
 		break;
 	case RAFT_EVENTS_COUNT:
 		break;
@@ -173,11 +173,11 @@ wake_leader(const struct raft *raft)
 
 	if (raft->transfer.active)
 		sooner(&at, raft->transfer.deadline.ms);
-	if (quorum_sole_voter(raft))
+	if (raft_quorum_sole_voter(raft))
 		return raft->peers_count > 0 ? at : UINT64_MAX;
-	sooner(&at, quorum_heard(raft).ms + raft->settings.election_timeout_ms);
+	sooner(&at, raft_quorum_heard(raft).ms + raft->settings.election_timeout_ms);
 	if (raft->store.writes_count > 0)
-		sooner(&at, raft->now.ms - store_silence_ms(raft, raft->now) +
+		sooner(&at, raft->now.ms - raft_store_silence_ms(raft, raft->now) +
 				raft->settings.store_timeout_ms + 1);
 	return at;
 }
@@ -188,7 +188,7 @@ wake_at(const struct raft *raft)
 	uint64_t at = raft->role == RAFT_LEADER ? wake_leader(raft) : raft->election_at.ms;
 
 	if (raft->forwards.count > 0)
-		sooner(&at, forward_deadline(raft));
+		sooner(&at, raft_forward_deadline(raft));
 	if (raft->reads.forwards_count > 0)
 		sooner(&at, raft->reads.forwards[0].deadline.ms);
 	return (struct mono_ms){at};
@@ -197,11 +197,11 @@ wake_at(const struct raft *raft)
 static void
 tick(struct raft *raft)
 {
-	leader_tick(raft);
-	transfer_tick(raft);
-	election_tick(raft);
-	forward_tick(raft);
-	read_tick(raft);
+	raft_leader_tick(raft);
+	raft_transfer_tick(raft);
+	raft_election_tick(raft);
+	raft_forward_tick(raft);
+	raft_read_tick(raft);
 }
 
 static void
@@ -223,13 +223,13 @@ update_take(struct raft *raft, struct raft_update *update)
 {
 	memset(update, 0, sizeof *update);
 	tick(raft);
-	replicate_flush(raft);
-	change_leave(raft);
-	append_acknowledge(raft);
-	store_take(raft, &update->write);
-	out_take(raft, update);
+	raft_replicate_flush(raft);
+	raft_change_leave(raft);
+	raft_append_acknowledge(raft);
+	raft_store_take(raft, &update->write);
+	raft_out_take(raft, update);
 	update->commit_changed = raft->commit_changed;
-	update->commit = rlog_pos(&raft->log, raft->commit);
+	update->commit = raft_rlog_pos(&raft->log, raft->commit);
 	update->state_changed = raft->state_changed;
 	update->config_changed = raft->config_changed;
 	update->was = raft->was;
@@ -251,9 +251,9 @@ update_release(struct raft *raft)
 
 	if (!raft->out.taken)
 		return;
-	replicate_release(raft);
-	out_release(raft);
-	rlog_trim(&raft->log, keep_after, raft->uncommitted_size + raft->settings.tail_size_max);
+	raft_replicate_release(raft);
+	raft_out_release(raft);
+	raft_rlog_trim(&raft->log, keep_after, raft->uncommitted_size + raft->settings.tail_size_max);
 }
 
 void

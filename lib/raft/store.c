@@ -12,19 +12,19 @@
 #include <string.h>
 
 uint64_t
-store_hard_number(const struct store *store)
+raft_store_hard_number(const struct raft_store *store)
 {
 	return store->hard_dirty ? store->number + 1 : store->hard_number;
 }
 
 bool
-store_hard_durable(const struct store *store)
+raft_store_hard_durable(const struct raft_store *store)
 {
-	return store_hard_number(store) <= store->stored;
+	return raft_store_hard_number(store) <= store->stored;
 }
 
 void
-store_truncated(struct store *store, uint64_t after)
+raft_store_truncated(struct raft_store *store, uint64_t after)
 {
 	if (store->written <= after)
 		return; /* what went was never handed to the disk */
@@ -35,7 +35,7 @@ store_truncated(struct store *store, uint64_t after)
 }
 
 void
-store_install(struct store *store, struct raft_pos pos)
+raft_store_install(struct raft_store *store, struct raft_pos pos)
 {
 	/* What it replaces is gone with it, on the disk, too. */
 	store->truncate = false;
@@ -45,14 +45,14 @@ store_install(struct store *store, struct raft_pos pos)
 	store->durable = 0;
 }
 
-static struct store_write *
-store_oldest(const struct store *store)
+static struct raft_store_write *
+store_oldest(const struct raft_store *store)
 {
 	return store->writes_count == 0 ? NULL : &store->writes[store->writes_head];
 }
 
 static void
-writes_push(struct store *store, const struct store_write *write)
+writes_push(struct raft_store *store, const struct raft_store_write *write)
 {
 	if (store->writes_head > store->writes_size / 2 &&
 	    store->writes_head + store->writes_count == store->writes_size) {
@@ -60,7 +60,7 @@ writes_push(struct store *store, const struct store_write *write)
 		    store->writes_count * sizeof *write);
 		store->writes_head = 0;
 	}
-	store->writes = core_grow(store->writes, &store->writes_size,
+	store->writes = raft_core_grow(store->writes, &store->writes_size,
 	    store->writes_head + store->writes_count + 1, sizeof *write);
 	store->writes[store->writes_head + store->writes_count++] = *write;
 	store->truncates_count += write->truncates;
@@ -70,21 +70,21 @@ writes_push(struct store *store, const struct store_write *write)
 static void
 store_take_entries(struct raft *raft, struct raft_write *write)
 {
-	struct store *store = &raft->store;
+	struct raft_store *store = &raft->store;
 
 	write->first_index = store->written + 1;
 	write->entries_count = raft->log.last - store->written;
 	if (write->entries_count == 0)
 		return;
-	write->entries = rlog_entry(&raft->log, write->first_index);
+	write->entries = raft_rlog_entry(&raft->log, write->first_index);
 	must(write->entries != NULL);
 }
 
 void
-store_take(struct raft *raft, struct raft_write *write)
+raft_store_take(struct raft *raft, struct raft_write *write)
 {
-	struct store *store = &raft->store;
-	struct store_write issued = {0};
+	struct raft_store *store = &raft->store;
+	struct raft_store_write issued = {0};
 
 	memset(write, 0, sizeof *write);
 	if (!store->hard_dirty && !store->truncate && !store->recovered_wanted && !store->install &&
@@ -124,7 +124,7 @@ store_take(struct raft *raft, struct raft_write *write)
  * write but for those that truncate, so the oldest and these few decide.
  */
 static uint64_t
-store_durable(const struct store *store)
+store_durable(const struct raft_store *store)
 {
 	uint64_t durable = store->install ? 0 : store->written;
 
@@ -137,9 +137,9 @@ store_durable(const struct store *store)
 }
 
 bool
-store_confirm(struct raft *raft, uint64_t number)
+raft_store_confirm(struct raft *raft, uint64_t number)
 {
-	struct store *store = &raft->store;
+	struct raft_store *store = &raft->store;
 
 	if (number <= store->stored || number > store->number)
 		return false;
@@ -157,15 +157,15 @@ store_confirm(struct raft *raft, uint64_t number)
 }
 
 uint64_t
-store_silence_ms(const struct raft *raft, struct mono_ms now)
+raft_store_silence_ms(const struct raft *raft, struct mono_ms now)
 {
-	const struct store_write *oldest = store_oldest(&raft->store);
+	const struct raft_store_write *oldest = store_oldest(&raft->store);
 
 	return oldest == NULL || oldest->issued.ms > now.ms ? 0 : now.ms - oldest->issued.ms;
 }
 
 bool
-store_stalled(const struct raft *raft, struct mono_ms now)
+raft_store_stalled(const struct raft *raft, struct mono_ms now)
 {
-	return store_silence_ms(raft, now) > raft->settings.store_timeout_ms;
+	return raft_store_silence_ms(raft, now) > raft->settings.store_timeout_ms;
 }

@@ -15,28 +15,28 @@
 #include <string.h>
 
 static void
-transfer_refuse(struct raft *raft, const struct origin *origin, enum raft_reason reason)
+transfer_refuse(struct raft *raft, const struct raft_origin *origin, enum raft_reason reason)
 {
-	answer_refuse(raft, origin, 0, 1, reason);
+	raft_answer_refuse(raft, origin, 0, 1, reason);
 }
 
 /* The transfer is over; the asker learns how. */
 static void
 transfer_finish(struct raft *raft, const struct raft_answer *answer)
 {
-	struct transfer *transfer = &raft->transfer;
-	struct origin origin = transfer->origin;
+	struct raft_transfer_state *transfer = &raft->transfer;
+	struct raft_origin origin = transfer->origin;
 
 	must(transfer->active);
 	memset(transfer, 0, sizeof *transfer);
-	answer_give(raft, &origin, answer);
+	raft_answer_give(raft, &origin, answer);
 }
 
 static void
 transfer_fail(struct raft *raft)
 {
 	struct raft_answer answer = {
-	    .verdict = RAFT_REFUSED, .reason = RAFT_TRANSFER_FAILED_REASON, .count = 1};
+	    .verdict = RAFT_REFUSED, .reason = RAFT_REASON_TRANSFER_FAILED, .count = 1};
 
 	transfer_finish(raft, &answer);
 }
@@ -44,18 +44,18 @@ transfer_fail(struct raft *raft)
 /* ------------------------------------------------------------ the leader */
 
 /* The voter that has most of the log, of those that were heard; NULL: there is no other voter at all. */
-static struct peer *
+static struct raft_peer *
 transfer_best(struct raft *raft)
 {
-	struct peer *best = NULL;
+	struct raft_peer *best = NULL;
 
 	for (size_t i = 0; i < raft->peers_count; i++) {
-		struct peer *peer = &raft->peers[i];
+		struct raft_peer *peer = &raft->peers[i];
 
 		if (peer->role != RAFT_VOTER)
 			continue;
-		if (best == NULL || (peer_well(raft, peer) && !peer_well(raft, best)) ||
-		    (peer_well(raft, peer) == peer_well(raft, best) &&
+		if (best == NULL || (raft_peer_well(raft, peer) && !raft_peer_well(raft, best)) ||
+		    (raft_peer_well(raft, peer) == raft_peer_well(raft, best) &&
 			peer->match > best->match))
 			best = peer;
 	}
@@ -66,31 +66,31 @@ transfer_best(struct raft *raft)
 static enum raft_reason
 transfer_target(struct raft *raft, const struct raft_id *wanted, struct raft_id *target)
 {
-	struct peer *peer = raft_id_none(wanted) ? transfer_best(raft) : peer_find(raft, wanted);
+	struct raft_peer *peer = raft_id_none(wanted) ? transfer_best(raft) : raft_peer_find(raft, wanted);
 
 	if (raft_id_none(wanted) && peer == NULL)
-		return RAFT_NOT_ALLOWED_REASON;
+		return RAFT_REASON_NOT_ALLOWED;
 	if (raft_id_equal(wanted, &raft->id))
-		return RAFT_NOT_ALLOWED_REASON;
+		return RAFT_REASON_NOT_ALLOWED;
 	if (peer == NULL || peer->role == RAFT_LEAVING)
-		return RAFT_NO_MEMBER_REASON;
+		return RAFT_REASON_NO_MEMBER;
 	if (peer->role != RAFT_VOTER)
-		return RAFT_NOT_VOTER_REASON;
+		return RAFT_REASON_NOT_VOTER;
 	if (peer->recovering)
-		return RAFT_RECOVERING_REASON;
+		return RAFT_REASON_RECOVERING;
 	*target = peer->id;
-	return RAFT_NONE_REASON;
+	return RAFT_REASON_NONE;
 }
 
 /* Before: this node leads. */
 static void
-transfer_begin(struct raft *raft, const struct origin *origin, const struct raft_id *wanted)
+transfer_begin(struct raft *raft, const struct raft_origin *origin, const struct raft_id *wanted)
 {
-	struct transfer *transfer = &raft->transfer;
+	struct raft_transfer_state *transfer = &raft->transfer;
 	struct raft_id target;
 	enum raft_reason reason = transfer_target(raft, wanted, &target);
 
-	if (reason != RAFT_NONE_REASON) {
+	if (reason != RAFT_REASON_NONE) {
 		transfer_refuse(raft, origin, reason);
 		return;
 	}
@@ -105,47 +105,47 @@ transfer_begin(struct raft *raft, const struct origin *origin, const struct raft
 
 /* Everything that this node has, durable there: it may stand, and wins (§3.10). */
 static bool
-has_whole_log(const struct raft *raft, const struct peer *peer)
+has_whole_log(const struct raft *raft, const struct raft_peer *peer)
 {
 	return peer->role == RAFT_VOTER && !peer->recovering && peer->match == raft->log.last;
 }
 
 void
-transfer_tick(struct raft *raft)
+raft_transfer_tick(struct raft *raft)
 {
-	struct transfer *transfer = &raft->transfer;
-	struct peer *peer;
+	struct raft_transfer_state *transfer = &raft->transfer;
+	struct raft_peer *peer;
 
 	if (!transfer->active)
 		return;
-	peer = peer_find(raft, &transfer->target);
+	peer = raft_peer_find(raft, &transfer->target);
 	if (raft->now.ms >= transfer->deadline.ms || peer == NULL || peer->role != RAFT_VOTER) {
 		transfer_fail(raft);
 		return;
 	}
 	if (transfer->sent || !has_whole_log(raft, peer))
 		return;
-	out_message(raft, RAFT_MSG_TIMEOUT_NOW, &peer->id);
+	raft_out_message(raft, RAFT_MSG_TIMEOUT_NOW, &peer->id);
 	transfer->sent = true;
 }
 
 void
-transfer_nudge(struct raft *raft)
+raft_transfer_nudge(struct raft *raft)
 {
 	for (size_t i = 0; i < raft->peers_count; i++) {
-		const struct peer *peer = &raft->peers[i];
+		const struct raft_peer *peer = &raft->peers[i];
 
-		if (peer_well(raft, peer) && has_whole_log(raft, peer)) {
-			out_message(raft, RAFT_MSG_TIMEOUT_NOW, &peer->id);
+		if (raft_peer_well(raft, peer) && has_whole_log(raft, peer)) {
+			raft_out_message(raft, RAFT_MSG_TIMEOUT_NOW, &peer->id);
 			return;
 		}
 	}
 }
 
 void
-transfer_deposed(struct raft *raft, const struct raft_message *message)
+raft_transfer_deposed(struct raft *raft, const struct raft_message *message)
 {
-	struct transfer *transfer = &raft->transfer;
+	struct raft_transfer_state *transfer = &raft->transfer;
 	struct raft_answer answer = {.verdict = RAFT_COMMITTED, .count = 1};
 
 	if (!transfer->active || !transfer->sent || !message->vote.transfer ||
@@ -156,10 +156,10 @@ transfer_deposed(struct raft *raft, const struct raft_message *message)
 }
 
 void
-transfer_end(struct raft *raft)
+raft_transfer_end(struct raft *raft)
 {
 	struct raft_answer answer = {
-	    .verdict = RAFT_UNKNOWN, .reason = RAFT_STEPPED_DOWN_REASON, .count = 1};
+	    .verdict = RAFT_UNKNOWN, .reason = RAFT_REASON_STEPPED_DOWN, .count = 1};
 
 	if (raft->transfer.active)
 		transfer_finish(raft, &answer);
@@ -168,28 +168,28 @@ transfer_end(struct raft *raft)
 /* -------------------------------------------------------------- the doors */
 
 void
-transfer_local(struct raft *raft, uint64_t ticket, const struct raft_id *target)
+raft_transfer_local(struct raft *raft, uint64_t ticket, const struct raft_id *target)
 {
-	struct origin origin = {.local = true, .ticket = ticket};
+	struct raft_origin origin = {.local = true, .ticket = ticket};
 
 	if (raft->role == RAFT_LEADER)
 		transfer_begin(raft, &origin, target);
 	else if (raft_id_none(&raft->leader))
-		transfer_refuse(raft, &origin, RAFT_NO_LEADER_REASON);
+		transfer_refuse(raft, &origin, RAFT_REASON_NO_LEADER);
 	else
-		forward_transfer(raft, ticket, target);
+		raft_forward_transfer(raft, ticket, target);
 }
 
 void
-transfer_message(struct raft *raft, const struct raft_message *message)
+raft_transfer_message(struct raft *raft, const struct raft_message *message)
 {
 	const struct raft_transfer *wanted = &message->transfer;
-	struct origin origin = {false, 0, message->from, wanted->start_number, wanted->request};
+	struct raft_origin origin = {false, 0, message->from, wanted->start_number, wanted->request};
 
-	if (peer_find(raft, &message->from) == NULL || !raft_id_valid(&wanted->target))
-		core_drop(raft);
+	if (raft_peer_find(raft, &message->from) == NULL || !raft_id_valid(&wanted->target))
+		raft_core_drop(raft);
 	else if (raft->role != RAFT_LEADER || message->term != raft->term)
-		transfer_refuse(raft, &origin, RAFT_NOT_LEADER_REASON);
+		transfer_refuse(raft, &origin, RAFT_REASON_NOT_LEADER);
 	else
 		transfer_begin(raft, &origin, &wanted->target);
 }
@@ -199,16 +199,16 @@ transfer_message(struct raft *raft, const struct raft_message *message)
  * log still on its way to the disk.
  */
 void
-transfer_timeout_now(struct raft *raft, const struct raft_message *message)
+raft_transfer_timeout_now(struct raft *raft, const struct raft_message *message)
 {
-	const struct store *store = &raft->store;
-	bool settled = store->durable == raft->log.last && store_hard_durable(store) &&
+	const struct raft_store *store = &raft->store;
+	bool settled = store->durable == raft->log.last && raft_store_hard_durable(store) &&
 		       !store->truncate && store->writes_count == 0;
 
 	if (message->term != raft->term || raft->role != RAFT_FOLLOWER ||
 	    !raft_id_equal(&raft->leader, &message->from) || !settled) {
-		core_drop(raft);
+		raft_core_drop(raft);
 		return;
 	}
-	election_at_once(raft, &message->from);
+	raft_election_at_once(raft, &message->from);
 }

@@ -7,7 +7,7 @@
 #include "core.h"
 
 void
-why_text(struct raft *raft, const char *text)
+raft_why_text(struct raft *raft, const char *text)
 {
 	while (*text != '\0' && raft->why_size < sizeof raft->why - 1)
 		raft->why[raft->why_size++] = *text++;
@@ -15,14 +15,14 @@ why_text(struct raft *raft, const char *text)
 }
 
 void
-why_start(struct raft *raft, const char *text)
+raft_why_start(struct raft *raft, const char *text)
 {
 	raft->why_size = 0;
-	why_text(raft, text);
+	raft_why_text(raft, text);
 }
 
 void
-why_number(struct raft *raft, uint64_t number)
+raft_why_number(struct raft *raft, uint64_t number)
 {
 	char digits[21];
 	size_t at = sizeof digits - 1;
@@ -32,11 +32,11 @@ why_number(struct raft *raft, uint64_t number)
 		digits[--at] = (char)('0' + number % 10);
 		number /= 10;
 	} while (number > 0);
-	why_text(raft, digits + at);
+	raft_why_text(raft, digits + at);
 }
 
 void
-why_id(struct raft *raft, const struct raft_id *id)
+raft_why_id(struct raft *raft, const struct raft_id *id)
 {
-	why_text(raft, raft_id_none(id) ? "nobody" : id->s);
+	raft_why_text(raft, raft_id_none(id) ? "nobody" : id->s);
 }

@@ -10,19 +10,19 @@ static void
 count_refusal(struct sim *sim, enum raft_reason reason)
 {
 	sim->counters[COUNT_REFUSED]++;
-	if (reason == RAFT_GAP_REASON)
+	if (reason == RAFT_REASON_GAP)
 		sim->counters[COUNT_REFUSED_GAP]++;
-	if (reason == RAFT_EXPIRED_REASON)
+	if (reason == RAFT_REASON_EXPIRED)
 		sim->counters[COUNT_REFUSED_EXPIRED]++;
-	if (reason == RAFT_OLD_EPOCH_REASON)
+	if (reason == RAFT_REASON_OLD_EPOCH)
 		sim->counters[COUNT_REFUSED_OLD_EPOCH]++;
-	if (reason == RAFT_FENCED_REASON)
+	if (reason == RAFT_REASON_FENCED)
 		sim->counters[COUNT_REFUSED_FENCED]++;
-	if (reason == RAFT_BUSY_REASON)
+	if (reason == RAFT_REASON_BUSY)
 		sim->counters[COUNT_REFUSED_BUSY]++;
-	if (reason == RAFT_AHEAD_REASON)
+	if (reason == RAFT_REASON_AHEAD)
 		sim->counters[COUNT_REFUSED_AHEAD]++;
-	if (reason == RAFT_TOO_LARGE_REASON)
+	if (reason == RAFT_REASON_TOO_LARGE)
 		sim->counters[COUNT_REFUSED_TOO_LARGE]++;
 }
 
@@ -163,7 +163,7 @@ client_opened(struct client *client, const struct raft_answer *answer)
 		client->acked = answer->last_serial;
 		client->next = client->acked + 1;
 		client->length += client->acked;
-	} else if (answer->verdict == RAFT_REFUSED && answer->reason == RAFT_OLD_EPOCH_REASON) {
+	} else if (answer->verdict == RAFT_REFUSED && answer->reason == RAFT_REASON_OLD_EPOCH) {
 		client->refresh = true;
 	}
 }
@@ -187,8 +187,8 @@ client_hears(struct sim *sim, struct client *client, const struct attempt *attem
 		client->acked = answer->serial + answer->count - 1;
 	if (client->next <= client->acked)
 		client->next = client->acked + 1;
-	if (answer->reason == RAFT_OLD_EPOCH_REASON ||
-	    (answer->reason == RAFT_EXPIRED_REASON && client->acked > 0))
+	if (answer->reason == RAFT_REASON_OLD_EPOCH ||
+	    (answer->reason == RAFT_REASON_EXPIRED && client->acked > 0))
 		client->acked = client->length; /* its run has ended */
 }
 

@@ -2,7 +2,7 @@
 /*
  * The trace in etcd's form: what each event of a core is to the specification.
  *
- * A pre-candidate is still what it was: the specification has no trial before an election.
+ * A pre-candidate is still what it was: the specification has no pre-vote.
  */
 #include "etcd.h"
 

@@ -37,7 +37,7 @@ static enum deed
 plan_no_leader(struct fake *f, const struct msg_propose *propose, enum raft_reason *reason)
 {
 	(void)propose;
-	*reason = RAFT_NO_LEADER_REASON;
+	*reason = RAFT_REASON_NO_LEADER;
 	return f->requests > 3 ? REFUSE : ADMIT;
 }
 
@@ -61,7 +61,7 @@ static enum deed
 plan_full(struct fake *f, const struct msg_propose *propose, enum raft_reason *reason)
 {
 	(void)propose;
-	*reason = f->requests % 5 == 1 ? RAFT_DISK_FULL_REASON : RAFT_GAP_REASON;
+	*reason = f->requests % 5 == 1 ? RAFT_REASON_DISK_FULL : RAFT_REASON_GAP;
 	return REFUSE;
 }
 
@@ -102,7 +102,7 @@ static enum deed
 plan_doubt_then_refuse(struct fake *f, const struct msg_propose *propose, enum raft_reason *reason)
 {
 	(void)propose;
-	*reason = RAFT_NO_LEADER_REASON;
+	*reason = RAFT_REASON_NO_LEADER;
 	return f->requests == 2 ? FORGET : f->requests > 2 ? REFUSE : ADMIT;
 }
 
@@ -125,7 +125,7 @@ static enum deed
 plan_die_then_refuse(struct fake *f, const struct msg_propose *propose, enum raft_reason *reason)
 {
 	(void)propose;
-	*reason = RAFT_NO_LEADER_REASON;
+	*reason = RAFT_REASON_NO_LEADER;
 	return f->requests == 2 ? DIE_BEFORE : f->requests > 2 ? REFUSE : ADMIT;
 }
 
@@ -216,7 +216,7 @@ static enum deed
 plan_fenced(struct fake *f, const struct msg_propose *propose, enum raft_reason *reason)
 {
 	(void)propose;
-	*reason = RAFT_FENCED_REASON;
+	*reason = RAFT_REASON_FENCED;
 	return f->requests > 2 ? REFUSE : DELAY;
 }
 
@@ -279,8 +279,8 @@ replaced(void)
 static enum deed
 plan_random(struct fake *f, const struct msg_propose *propose, enum raft_reason *reason)
 {
-	static const enum raft_reason reasons[] = {RAFT_NO_LEADER_REASON, RAFT_NOT_LEADER_REASON, RAFT_BUSY_REASON,
-	    RAFT_STEPPED_DOWN_REASON, RAFT_AHEAD_REASON, RAFT_DISK_LOST_REASON};
+	static const enum raft_reason reasons[] = {RAFT_REASON_NO_LEADER, RAFT_REASON_NOT_LEADER, RAFT_REASON_BUSY,
+	    RAFT_REASON_STEPPED_DOWN, RAFT_REASON_AHEAD, RAFT_REASON_DISK_LOST};
 	static const enum deed deeds[] = {REFUSE, FORGET, DOUBT, DIE_BEFORE, DIE_AFTER, DELAY, DELAY, HALF};
 	(void)propose;
 	*reason = reasons[rng(6)];

@@ -115,16 +115,16 @@ admit(const struct msg_propose *propose, const struct raft_entry *entry)
 	uint64_t last = raft_sid_named(&entry->session) ? fake.named_last : last_serial(&entry->session);
 	a.verdict = RAFT_REFUSED;
 	if (raft_sid_named(&entry->session) && propose->epoch != fake.epoch) {
-		a.reason = RAFT_OLD_EPOCH_REASON;
+		a.reason = RAFT_REASON_OLD_EPOCH;
 		a.epoch = fake.epoch;
 	} else if (last == 0 && entry->serial == 1 && !raft_sid_named(&entry->session) &&
 	    fake.base + fake.extra + fake.count > propose->seen + RAFT_SESSION_WINDOW) {
-		a.reason = RAFT_TOO_OLD_REASON;
+		a.reason = RAFT_REASON_TOO_OLD;
 		a.epoch = fake.base + fake.extra + fake.count;
 	} else if (last == 0 && entry->serial > 1 && !raft_sid_named(&entry->session)) {
-		a.reason = RAFT_EXPIRED_REASON;
+		a.reason = RAFT_REASON_EXPIRED;
 	} else if (entry->serial > last + 1) {
-		a.reason = RAFT_GAP_REASON;
+		a.reason = RAFT_REASON_GAP;
 	} else {
 		if (entry->serial == last + 1) {
 			must(fake.count < LOG_MAX);
@@ -151,7 +151,7 @@ die(void)
 static void
 on_client_entries(const struct msg_propose *propose, const struct raft_entry *entries)
 {
-	enum raft_reason reason = RAFT_NO_LEADER_REASON;
+	enum raft_reason reason = RAFT_REASON_NO_LEADER;
 	enum deed deed = fake.plan ? fake.plan(&fake, propose, &reason) : ADMIT;
 	bool in = deed == ADMIT || deed == DOUBT || deed == DIE_AFTER || deed == SILENCE_IN || deed == DELAY;
 	struct wire_buf *out = deed == DELAY ? &fake.later : conn_out(fake.conn);
@@ -163,7 +163,7 @@ on_client_entries(const struct msg_propose *propose, const struct raft_entry *en
 		else
 			a.verdict = deed == FORGET ? RAFT_UNKNOWN : RAFT_REFUSED, a.reason = (uint8_t)reason;
 		if (deed == DOUBT && a.verdict == RAFT_COMMITTED)
-			a.verdict = RAFT_UNKNOWN, a.reason = RAFT_LEADER_CHANGED_REASON;
+			a.verdict = RAFT_UNKNOWN, a.reason = RAFT_REASON_LEADER_CHANGED;
 		if (deed != SILENCE && deed != SILENCE_IN && deed != DIE_AFTER && deed != DIE_BEFORE)
 			answer(out, &a);
 	}
@@ -183,7 +183,7 @@ on_open(const struct msg_propose *propose, const struct raft_entry *entry)
 		a.epoch = fake.epoch;
 	} else if (open.replaces != fake.epoch) {
 		a.verdict = RAFT_REFUSED;
-		a.reason = RAFT_OLD_EPOCH_REASON;
+		a.reason = RAFT_REASON_OLD_EPOCH;
 		a.epoch = fake.epoch;
 	} else {
 		fake.epoch = fake.base + fake.count + 1000 + fake.requests;

@@ -119,7 +119,7 @@ test_codec(void)
 	round_trip(&(struct raft_message){.type = RAFT_MSG_PROPOSE, .propose = {1, 2, 3, 4, 5, entries, 3}},
 	    "a propose comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_ANSWER,
-		       .answer = {1, 2, RAFT_UNKNOWN, RAFT_BUSY_REASON, 3, 4, pos, 5, 6}},
+		       .answer = {1, 2, RAFT_UNKNOWN, RAFT_REASON_BUSY, 3, 4, pos, 5, 6}},
 	    "an answer comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_READ, .read = {1, 2}}, "a read comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_READ_REPLY, .read_reply = {1, 2, true, 3}},

@@ -28,7 +28,7 @@ verdicts_check(struct rig *rig, const struct verdict *table, size_t count)
 		CHECK(reason == table[i].reason);
 		CHECK(config_is(rig, table[i].config));
 		/* What is refused leaves nothing behind. */
-		CHECK(rig_status(rig).last.index == last + (reason == RAFT_NONE_REASON));
+		CHECK(rig_status(rig).last.index == last + (reason == RAFT_REASON_NONE));
 	}
 }
 
@@ -36,38 +36,38 @@ static void
 test_verdicts(void)
 {
 	static const struct verdict table[] = {
-	    {RAFT_CHANGE_PROMOTE, 1, 0, RAFT_NOT_ALLOWED_REASON, "1v"},
-	    {RAFT_CHANGE_DEMOTE, 1, 0, RAFT_LAST_VOTER_REASON, "1v"},
-	    {RAFT_CHANGE_REMOVE, 1, 0, RAFT_LAST_VOTER_REASON, "1v"},
-	    {RAFT_CHANGE_REMOVE, 2, 0, RAFT_NO_MEMBER_REASON, "1v"},
-	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_NO_MEMBER_REASON, "1v"},
-	    {RAFT_CHANGE_DEMOTE, 2, 0, RAFT_NO_MEMBER_REASON, "1v"},
-	    {RAFT_CHANGE_ADDRESS, 2, 2, RAFT_NO_MEMBER_REASON, "1v"},
-	    {RAFT_CHANGE_KEY_ADD, 2, 2, RAFT_NO_MEMBER_REASON, "1v"},
-	    {RAFT_CHANGE_ADD, 1, 1, RAFT_MEMBER_EXISTS_REASON, "1v"},
-	    {RAFT_CHANGE_ADD, 2, 2, RAFT_NONE_REASON, "1v 2l"},
-	    {RAFT_CHANGE_ADD, 2, 2, RAFT_MEMBER_EXISTS_REASON, "1v 2l"},
-	    {RAFT_CHANGE_ADD, 2, 3, RAFT_MEMBER_EXISTS_REASON, "1v 2l"},
-	    {RAFT_CHANGE_ADD, 3, 0, RAFT_MALFORMED_REASON, "1v 2l"},
-	    {RAFT_CHANGE_REMOVE, 1, 0, RAFT_LAST_VOTER_REASON, "1v 2l"},
-	    {RAFT_CHANGE_DEMOTE, 1, 0, RAFT_LAST_VOTER_REASON, "1v 2l"},
-	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_NONE_REASON, "1v 2v"},
-	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_NOT_ALLOWED_REASON, "1v 2v"},
-	    {RAFT_CHANGE_ADD, 3, 3, RAFT_NONE_REASON, "1v 2v 3l"},
-	    {RAFT_CHANGE_DEMOTE, 3, 0, RAFT_NOT_ALLOWED_REASON, "1v 2v 3l"},
-	    {RAFT_CHANGE_PROMOTE, 3, 0, RAFT_NONE_REASON, "1v 2v 3v"},
-	    {RAFT_CHANGE_DEMOTE, 2, 0, RAFT_NONE_REASON, "1v 2l 3v"},
-	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_NONE_REASON, "1v 2v 3v"},
-	    {RAFT_CHANGE_REMOVE, 3, 0, RAFT_NONE_REASON, "1v 2v -3"},
-	    {RAFT_CHANGE_ADD, 3, 3, RAFT_ID_USED_REASON, "1v 2v -3"},
-	    {RAFT_CHANGE_ADD, 3, 5, RAFT_ID_USED_REASON, "1v 2v -3"},
-	    {RAFT_CHANGE_PROMOTE, 3, 0, RAFT_NO_MEMBER_REASON, "1v 2v -3"},
-	    {RAFT_CHANGE_REMOVE, 3, 0, RAFT_NO_MEMBER_REASON, "1v 2v -3"},
+	    {RAFT_CHANGE_PROMOTE, 1, 0, RAFT_REASON_NOT_ALLOWED, "1v"},
+	    {RAFT_CHANGE_DEMOTE, 1, 0, RAFT_REASON_LAST_VOTER, "1v"},
+	    {RAFT_CHANGE_REMOVE, 1, 0, RAFT_REASON_LAST_VOTER, "1v"},
+	    {RAFT_CHANGE_REMOVE, 2, 0, RAFT_REASON_NO_MEMBER, "1v"},
+	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_REASON_NO_MEMBER, "1v"},
+	    {RAFT_CHANGE_DEMOTE, 2, 0, RAFT_REASON_NO_MEMBER, "1v"},
+	    {RAFT_CHANGE_ADDRESS, 2, 2, RAFT_REASON_NO_MEMBER, "1v"},
+	    {RAFT_CHANGE_KEY_ADD, 2, 2, RAFT_REASON_NO_MEMBER, "1v"},
+	    {RAFT_CHANGE_ADD, 1, 1, RAFT_REASON_MEMBER_EXISTS, "1v"},
+	    {RAFT_CHANGE_ADD, 2, 2, RAFT_REASON_NONE, "1v 2l"},
+	    {RAFT_CHANGE_ADD, 2, 2, RAFT_REASON_MEMBER_EXISTS, "1v 2l"},
+	    {RAFT_CHANGE_ADD, 2, 3, RAFT_REASON_MEMBER_EXISTS, "1v 2l"},
+	    {RAFT_CHANGE_ADD, 3, 0, RAFT_REASON_MALFORMED, "1v 2l"},
+	    {RAFT_CHANGE_REMOVE, 1, 0, RAFT_REASON_LAST_VOTER, "1v 2l"},
+	    {RAFT_CHANGE_DEMOTE, 1, 0, RAFT_REASON_LAST_VOTER, "1v 2l"},
+	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_REASON_NONE, "1v 2v"},
+	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_REASON_NOT_ALLOWED, "1v 2v"},
+	    {RAFT_CHANGE_ADD, 3, 3, RAFT_REASON_NONE, "1v 2v 3l"},
+	    {RAFT_CHANGE_DEMOTE, 3, 0, RAFT_REASON_NOT_ALLOWED, "1v 2v 3l"},
+	    {RAFT_CHANGE_PROMOTE, 3, 0, RAFT_REASON_NONE, "1v 2v 3v"},
+	    {RAFT_CHANGE_DEMOTE, 2, 0, RAFT_REASON_NONE, "1v 2l 3v"},
+	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_REASON_NONE, "1v 2v 3v"},
+	    {RAFT_CHANGE_REMOVE, 3, 0, RAFT_REASON_NONE, "1v 2v -3"},
+	    {RAFT_CHANGE_ADD, 3, 3, RAFT_REASON_ID_USED, "1v 2v -3"},
+	    {RAFT_CHANGE_ADD, 3, 5, RAFT_REASON_ID_USED, "1v 2v -3"},
+	    {RAFT_CHANGE_PROMOTE, 3, 0, RAFT_REASON_NO_MEMBER, "1v 2v -3"},
+	    {RAFT_CHANGE_REMOVE, 3, 0, RAFT_REASON_NO_MEMBER, "1v 2v -3"},
 	    /* Its key and address are free again, for another id. */
-	    {RAFT_CHANGE_ADD, 4, 3, RAFT_NONE_REASON, "1v 2v 4l -3"},
-	    {RAFT_CHANGE_REMOVE, 4, 0, RAFT_NONE_REASON, "1v 2v -3 -4"},
-	    {RAFT_CHANGE_REMOVE, 2, 0, RAFT_NONE_REASON, "1v -3 -4 -2"},
-	    {RAFT_CHANGE_REMOVE, 1, 0, RAFT_LAST_VOTER_REASON, "1v -3 -4 -2"},
+	    {RAFT_CHANGE_ADD, 4, 3, RAFT_REASON_NONE, "1v 2v 4l -3"},
+	    {RAFT_CHANGE_REMOVE, 4, 0, RAFT_REASON_NONE, "1v 2v -3 -4"},
+	    {RAFT_CHANGE_REMOVE, 2, 0, RAFT_REASON_NONE, "1v -3 -4 -2"},
+	    {RAFT_CHANGE_REMOVE, 1, 0, RAFT_REASON_LAST_VOTER, "1v -3 -4 -2"},
 	};
 	struct rig rig;
 
@@ -83,30 +83,30 @@ test_collisions(void)
 	struct raft_change change;
 
 	leader_new(&rig, 3);
-	CHECK(change_now(&rig, RAFT_CHANGE_ADDRESS, 2, 2) == RAFT_NONE_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_ADDRESS, 3, 2) == RAFT_MEMBER_EXISTS_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_ADDRESS, 3, 3) == RAFT_NONE_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_ADDRESS, 3, 2) == RAFT_MEMBER_EXISTS_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_ADDRESS, 2, 2) == RAFT_REASON_NONE);
+	CHECK(change_now(&rig, RAFT_CHANGE_ADDRESS, 3, 2) == RAFT_REASON_MEMBER_EXISTS);
+	CHECK(change_now(&rig, RAFT_CHANGE_ADDRESS, 3, 3) == RAFT_REASON_NONE);
+	CHECK(change_now(&rig, RAFT_CHANGE_ADDRESS, 3, 2) == RAFT_REASON_MEMBER_EXISTS);
 	CHECK(strcmp(raft_config_now(rig.raft)->members[2].address, "tcp://h3:1") == 0);
 	/* A new address of the own changes nothing else. */
-	CHECK(change_now(&rig, RAFT_CHANGE_ADDRESS, 3, 7) == RAFT_NONE_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_ADDRESS, 3, 7) == RAFT_REASON_NONE);
 	CHECK(strcmp(raft_config_now(rig.raft)->members[2].address, "tcp://h7:1") == 0);
 	CHECK(config_is(&rig, "1v 2v 3v"));
 	change = make_change(RAFT_CHANGE_ADD, 4, 2); /* address of n2, key of nobody */
 	change.member.key[0] = 9;
 	rig.answers_count = 0;
 	rig_change(&rig, 1, &change);
-	CHECK(answered(&rig) == RAFT_MEMBER_EXISTS_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_MEMBER_EXISTS);
 	change = make_change(RAFT_CHANGE_ADD, 4, 9); /* key of n2 */
 	change.member.key[0] = 2;
 	rig.answers_count = 0;
 	rig_change(&rig, 1, &change);
-	CHECK(answered(&rig) == RAFT_MEMBER_EXISTS_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_MEMBER_EXISTS);
 	change = make_change(RAFT_CHANGE_ADDRESS, 2, 2); /* none at all */
 	change.member.address[0] = '\0';
 	rig.answers_count = 0;
 	rig_change(&rig, 1, &change);
-	CHECK(answered(&rig) == RAFT_MALFORMED_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_MALFORMED);
 	rig_free(&rig);
 }
 
@@ -124,22 +124,22 @@ test_keys(void)
 	struct rig rig;
 
 	leader_new(&rig, 3);
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 0) == RAFT_MALFORMED_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 2) == RAFT_MEMBER_EXISTS_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 3) == RAFT_MEMBER_EXISTS_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_DROP, 2, 2) == RAFT_NOT_ALLOWED_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 8) == RAFT_NONE_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 0) == RAFT_REASON_MALFORMED);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 2) == RAFT_REASON_MEMBER_EXISTS);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 3) == RAFT_REASON_MEMBER_EXISTS);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_DROP, 2, 2) == RAFT_REASON_NOT_ALLOWED);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 8) == RAFT_REASON_NONE);
 	CHECK(member(&rig, 2)->key[0] == 2 && member(&rig, 2)->key_next[0] == 8);
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 9) == RAFT_NOT_ALLOWED_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 9) == RAFT_REASON_NOT_ALLOWED);
 	/* The second key is as taken as the first. */
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 3, 8) == RAFT_MEMBER_EXISTS_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_ADD, 8, 8) == RAFT_MEMBER_EXISTS_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_DROP, 2, 7) == RAFT_NOT_ALLOWED_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_DROP, 2, 2) == RAFT_NONE_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 3, 8) == RAFT_REASON_MEMBER_EXISTS);
+	CHECK(change_now(&rig, RAFT_CHANGE_ADD, 8, 8) == RAFT_REASON_MEMBER_EXISTS);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_DROP, 2, 7) == RAFT_REASON_NOT_ALLOWED);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_DROP, 2, 2) == RAFT_REASON_NONE);
 	CHECK(member(&rig, 2)->key[0] == 8 && !raft_member_two_keys(member(&rig, 2)));
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_DROP, 2, 8) == RAFT_NOT_ALLOWED_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 2) == RAFT_NONE_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_KEY_DROP, 2, 2) == RAFT_NONE_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_DROP, 2, 8) == RAFT_REASON_NOT_ALLOWED);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_ADD, 2, 2) == RAFT_REASON_NONE);
+	CHECK(change_now(&rig, RAFT_CHANGE_KEY_DROP, 2, 2) == RAFT_REASON_NONE);
 	CHECK(member(&rig, 2)->key[0] == 8 && !raft_member_two_keys(member(&rig, 2)));
 	rig_free(&rig);
 }
@@ -169,11 +169,11 @@ test_full(void)
 
 	leader_new(&rig, 1);
 	for (int i = 2; i <= RAFT_MEMBERS_MAX; i++)
-		CHECK(change_many(&rig, RAFT_CHANGE_ADD, i) == RAFT_NONE_REASON);
+		CHECK(change_many(&rig, RAFT_CHANGE_ADD, i) == RAFT_REASON_NONE);
 	CHECK(raft_config_now(rig.raft)->count == RAFT_MEMBERS_MAX);
-	CHECK(change_many(&rig, RAFT_CHANGE_ADD, 99) == RAFT_MEMBERS_FULL_REASON);
-	CHECK(change_many(&rig, RAFT_CHANGE_REMOVE, 2) == RAFT_NONE_REASON);
-	CHECK(change_many(&rig, RAFT_CHANGE_ADD, 99) == RAFT_NONE_REASON);
+	CHECK(change_many(&rig, RAFT_CHANGE_ADD, 99) == RAFT_REASON_MEMBERS_FULL);
+	CHECK(change_many(&rig, RAFT_CHANGE_REMOVE, 2) == RAFT_REASON_NONE);
+	CHECK(change_many(&rig, RAFT_CHANGE_ADD, 99) == RAFT_REASON_NONE);
 	CHECK(rig_status(&rig).peers_count == RAFT_MEMBERS_MAX);
 	rig_free(&rig);
 }
@@ -185,18 +185,18 @@ test_retired(void)
 
 	leader_new(&rig, 1);
 	for (int i = 0; i <= RAFT_RETIRED_MAX; i++) {
-		CHECK(change_many(&rig, RAFT_CHANGE_ADD, i) == RAFT_NONE_REASON);
-		CHECK(change_many(&rig, RAFT_CHANGE_REMOVE, i) == RAFT_NONE_REASON);
-		CHECK(change_many(&rig, RAFT_CHANGE_ADD, i) == RAFT_ID_USED_REASON);
+		CHECK(change_many(&rig, RAFT_CHANGE_ADD, i) == RAFT_REASON_NONE);
+		CHECK(change_many(&rig, RAFT_CHANGE_REMOVE, i) == RAFT_REASON_NONE);
+		CHECK(change_many(&rig, RAFT_CHANGE_ADD, i) == RAFT_REASON_ID_USED);
 	}
 	CHECK(raft_config_now(rig.raft)->retired_count == RAFT_RETIRED_MAX);
-	CHECK(change_many(&rig, RAFT_CHANGE_ADD, 1) == RAFT_ID_USED_REASON);
-	CHECK(change_many(&rig, RAFT_CHANGE_ADD, RAFT_RETIRED_MAX) == RAFT_ID_USED_REASON);
+	CHECK(change_many(&rig, RAFT_CHANGE_ADD, 1) == RAFT_REASON_ID_USED);
+	CHECK(change_many(&rig, RAFT_CHANGE_ADD, RAFT_RETIRED_MAX) == RAFT_REASON_ID_USED);
 	/* It is remembered over a restart. */
 	rig_start(&rig);
 	rig_elect(&rig);
 	CHECK(raft_config_now(rig.raft)->retired_count == RAFT_RETIRED_MAX);
-	CHECK(change_many(&rig, RAFT_CHANGE_ADD, 1) == RAFT_ID_USED_REASON);
+	CHECK(change_many(&rig, RAFT_CHANGE_ADD, 1) == RAFT_REASON_ID_USED);
 	rig_free(&rig);
 }
 
@@ -212,10 +212,10 @@ test_own_term_first(void)
 	rig_elect(&rig);
 	last = rig_status(&rig).last.index;
 	ask(&rig, RAFT_CHANGE_REMOVE, 4, 0);
-	CHECK(answered(&rig) == RAFT_TERM_YOUNG_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_TERM_YOUNG);
 	rig_accept(&rig, 2, last);
 	ask(&rig, RAFT_CHANGE_REMOVE, 4, 0); /* two of four are no majority */
-	CHECK(answered(&rig) == RAFT_TERM_YOUNG_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_TERM_YOUNG);
 	CHECK(rig_status(&rig).last.index == last);
 	CHECK(config_is(&rig, "1v 2v 3v 4v"));
 	rig_accept(&rig, 3, last);
@@ -237,7 +237,7 @@ test_own_term_not_older(void)
 	rig_elect(&rig);
 	rig_accept(&rig, 2, 1);
 	ask(&rig, RAFT_CHANGE_REMOVE, 3, 0);
-	CHECK(answered(&rig) == RAFT_TERM_YOUNG_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_TERM_YOUNG);
 	rig_free(&rig);
 }
 
@@ -265,7 +265,7 @@ test_two_leaders(void)
 	net_isolate(&net, second, true);
 	if (rig_status(&net.rigs[second]).commit.index < 2) {
 		ask(&net.rigs[second], RAFT_CHANGE_REMOVE, first + 1, 0);
-		CHECK(answered(&net.rigs[second]) == RAFT_TERM_YOUNG_REASON);
+		CHECK(answered(&net.rigs[second]) == RAFT_REASON_TERM_YOUNG);
 	}
 	net_isolate(&net, second, false);
 	net_isolate(&net, first, true);
@@ -295,12 +295,12 @@ test_one_at_a_time(void)
 	CHECK(rig.answers_count == 0);
 	last = rig_status(&rig).last.index;
 	ask(&rig, RAFT_CHANGE_REMOVE, 4, 0);
-	CHECK(answered(&rig) == RAFT_CHANGE_PENDING_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_CHANGE_PENDING);
 	CHECK(rig_status(&rig).last.index == last);
 	rig_accept(&rig, 2, last);
 	rig_accept(&rig, 5, last); /* the learner counts for nothing */
 	ask(&rig, RAFT_CHANGE_REMOVE, 4, 0);
-	CHECK(answered(&rig) == RAFT_CHANGE_PENDING_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_CHANGE_PENDING);
 	rig_accept(&rig, 3, last);
 	ask(&rig, RAFT_CHANGE_REMOVE, 4, 0);
 	CHECK(answered(&rig) == RAFT_REASONS_COUNT);
@@ -321,28 +321,28 @@ test_gates(void)
 	leader_new(&rig, 3);
 	entry = rig_entry(0, RAFT_CONFIG, NULL, 0, data, size);
 	rig_propose(&rig, &proposal);
-	CHECK(answered(&rig) == RAFT_FENCED_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_FENCED);
 	raft_chunk_unref(entry.chunk);
 	/* Cut short, with an unknown number, with something behind it. */
 	rig.answers_count = 0;
 	rig_propose_one(&rig, 1, RAFT_CONFIG, NULL, data, size - 1);
-	CHECK(answered(&rig) == RAFT_MALFORMED_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_MALFORMED);
 	data[0] = 8;
 	rig.answers_count = 0;
 	rig_propose_one(&rig, 1, RAFT_CONFIG, NULL, data, size);
-	CHECK(answered(&rig) == RAFT_MALFORMED_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_MALFORMED);
 	rig.answers_count = 0;
 	rig_propose_one(&rig, 1, RAFT_CONFIG, NULL, NULL, 0);
-	CHECK(answered(&rig) == RAFT_MALFORMED_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_MALFORMED);
 	rig_transfer(&rig, 7, 2);
 	ask(&rig, RAFT_CHANGE_ADD, 4, 4);
-	CHECK(answered(&rig) == RAFT_TRANSFERRING_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_TRANSFERRING);
 	CHECK(rig_status(&rig).last.index == 1);
 	rig_free(&rig);
 	leader_new(&rig, 1);
 	rig_disk_full(&rig, true);
 	ask(&rig, RAFT_CHANGE_ADD, 4, 4);
-	CHECK(answered(&rig) == RAFT_DISK_FULL_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_DISK_FULL);
 	rig_free(&rig);
 }
 
@@ -358,11 +358,11 @@ test_forwarded(void)
 	ask(&net.rigs[follower], RAFT_CHANGE_ADD, 4, 4);
 	net_run(&net, 500);
 	CHECK(net.rigs[follower].answers_count == 1);
-	CHECK(answered(&net.rigs[follower]) == RAFT_NONE_REASON);
+	CHECK(answered(&net.rigs[follower]) == RAFT_REASON_NONE);
 	CHECK(net.rigs[follower].answers[0].answer.pos.index == rig_status(&net.rigs[leader]).last.index);
 	ask(&net.rigs[follower], RAFT_CHANGE_ADD, 4, 4);
 	net_run(&net, 500);
-	CHECK(answered(&net.rigs[follower]) == RAFT_MEMBER_EXISTS_REASON);
+	CHECK(answered(&net.rigs[follower]) == RAFT_REASON_MEMBER_EXISTS);
 	net_free(&net);
 }
 
@@ -540,15 +540,15 @@ test_majority_stays(void)
 	last = rig_status(&rig).last.index;
 	reply_recovering(&rig, 4);
 	/* Of n1, n3 and n4 two are well; then of n1 and n4, or n3 and n4, one: no majority. */
-	CHECK(change_now(&rig, RAFT_CHANGE_DEMOTE, 2, 0) == RAFT_NONE_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_DEMOTE, 2, 0) == RAFT_REASON_NONE);
 	reply_recovering(&rig, 4);
 	ask(&rig, RAFT_CHANGE_REMOVE, 3, 0);
-	CHECK(answered(&rig) == RAFT_FEW_VOTERS_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_FEW_VOTERS);
 	ask(&rig, RAFT_CHANGE_DEMOTE, 1, 0);
-	CHECK(answered(&rig) == RAFT_FEW_VOTERS_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_FEW_VOTERS);
 	CHECK(rig_status(&rig).last.index == last + 1);
 	/* Learners may go, and so may the one that recovers. */
-	CHECK(change_now(&rig, RAFT_CHANGE_REMOVE, 2, 0) == RAFT_NONE_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_REMOVE, 2, 0) == RAFT_REASON_NONE);
 	reply_recovering(&rig, 4);
 	ask(&rig, RAFT_CHANGE_REMOVE, 4, 0);
 	CHECK(answered(&rig) == RAFT_REASONS_COUNT);
@@ -569,7 +569,7 @@ test_majority_is_heard(void)
 		rig_accept(&rig, 2, last);
 	}
 	ask(&rig, RAFT_CHANGE_REMOVE, 2, 0);
-	CHECK(answered(&rig) == RAFT_FEW_VOTERS_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_FEW_VOTERS);
 	ask(&rig, RAFT_CHANGE_REMOVE, 3, 0);
 	CHECK(answered(&rig) == RAFT_REASONS_COUNT);
 	CHECK(config_is(&rig, "1v 2v -3"));
@@ -585,20 +585,20 @@ test_catch_up(void)
 	uint64_t last;
 
 	leader_new(&rig, 1);
-	CHECK(change_now(&rig, RAFT_CHANGE_ADD, 2, 2) == RAFT_NONE_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_ADD, 2, 2) == RAFT_REASON_NONE);
 	rig_start(&rig); /* what was heard is forgotten */
 	rig_elect(&rig);
 	last = rig_status(&rig).last.index;
 	ask(&rig, RAFT_CHANGE_PROMOTE, 2, 0);
-	CHECK(answered(&rig) == RAFT_NOT_CAUGHT_UP_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_NOT_CAUGHT_UP);
 	rig_accept(&rig, 2, last - 1); /* all but the no-op of this term */
 	ask(&rig, RAFT_CHANGE_PROMOTE, 2, 0);
-	CHECK(answered(&rig) == RAFT_NOT_CAUGHT_UP_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_NOT_CAUGHT_UP);
 	rig_accept(&rig, 2, last);
 	/* Silent for an election timeout. */
 	rig_time(&rig, RIG_E);
 	ask(&rig, RAFT_CHANGE_PROMOTE, 2, 0);
-	CHECK(answered(&rig) == RAFT_NOT_CAUGHT_UP_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_NOT_CAUGHT_UP);
 	CHECK(rig_status(&rig).last.index == last);
 	rig_accept(&rig, 2, last);
 	ask(&rig, RAFT_CHANGE_PROMOTE, 2, 0);
@@ -617,7 +617,7 @@ test_catch_up_under_load(void)
 	uint64_t had, last;
 
 	leader_new(&rig, 1);
-	CHECK(change_now(&rig, RAFT_CHANGE_ADD, 2, 2) == RAFT_NONE_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_ADD, 2, 2) == RAFT_REASON_NONE);
 	had = rig_status(&rig).last.index;
 	rig_propose_serials(&rig, 5, &sid, 1, 5, base);
 	last = rig_status(&rig).last.index;
@@ -626,10 +626,10 @@ test_catch_up_under_load(void)
 		rig_accept(&rig, 2, had);
 	}
 	ask(&rig, RAFT_CHANGE_PROMOTE, 2, 0);
-	CHECK(answered(&rig) == RAFT_NOT_CAUGHT_UP_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_NOT_CAUGHT_UP);
 	rig_accept(&rig, 2, last - 1);
 	ask(&rig, RAFT_CHANGE_PROMOTE, 2, 0);
-	CHECK(answered(&rig) == RAFT_NOT_CAUGHT_UP_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_NOT_CAUGHT_UP);
 	rig_accept(&rig, 2, last);
 	/* What came since need not be there yet. */
 	rig_propose_serials(&rig, 6, &sid, 6, 5, base);
@@ -645,12 +645,12 @@ test_hopeless_joiner(void)
 	struct net net;
 
 	net_part(&net, 3);
-	CHECK(net_change(&net, RAFT_CHANGE_ADD, 4) == RAFT_NONE_REASON); /* it is down */
-	CHECK(net_change(&net, RAFT_CHANGE_PROMOTE, 4) == RAFT_NOT_CAUGHT_UP_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_ADD, 4) == RAFT_REASON_NONE); /* it is down */
+	CHECK(net_change(&net, RAFT_CHANGE_PROMOTE, 4) == RAFT_REASON_NOT_CAUGHT_UP);
 	/* One of three voters goes: two of three still commit. */
 	net_crash(&net, (net_leader(&net) + 1) % 3);
 	net_run(&net, 3000);
-	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 4) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 4) == RAFT_REASON_NONE);
 	net_free(&net);
 }
 

@@ -53,7 +53,7 @@ change_now(struct rig *rig, enum raft_change_op op, int number, int like)
 	CHECK(rig->answers_count == 1);
 	if (rig->answers_count != 1)
 		return RAFT_REASONS_COUNT;
-	CHECK((rig->answers[0].answer.reason == RAFT_NONE_REASON) ==
+	CHECK((rig->answers[0].answer.reason == RAFT_REASON_NONE) ==
 	      (rig->answers[0].answer.verdict == RAFT_COMMITTED));
 	return rig->answers[0].answer.reason;
 }

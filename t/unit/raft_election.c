@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Elections of one core: terms, votes, the trial before them, who may stand.
+ * Elections of one core: terms, votes, the pre-vote before them, who may stand.
  * The ids are those of the catalogue of pitfalls.
  */
 #include "raft_rig.h"
@@ -18,7 +18,7 @@ follower(struct rig *rig, size_t count)
 }
 
 static void
-until_trial(struct rig *rig)
+until_prevote(struct rig *rig)
 {
 	for (int i = 0; i < 100 && rig_status(rig).role == RAFT_FOLLOWER; i++)
 		rig_time(rig, 50);
@@ -90,7 +90,7 @@ test_vote_kept_in_term(void)
 
 	follower(&rig, 1);
 	rig_vote_request(&rig, 2, 3, false, (struct raft_pos){1, 1});
-	until_trial(&rig);
+	until_prevote(&rig);
 	rig_append(&rig, 2, 3, (struct raft_pos){9, 3}, 3, 0, 0);
 	CHECK(rig_status(&rig).role == RAFT_FOLLOWER);
 	rig_sent_clear(&rig);
@@ -106,7 +106,7 @@ static void
 refuses_another(struct rig *rig)
 {
 	CHECK(rig_status(rig).role == RAFT_FOLLOWER);
-	until_trial(rig);
+	until_prevote(rig);
 	rig_vote_request(rig, 3, rig_status(rig).term, false, (struct raft_pos){9, 1});
 	CHECK(!rig_find(rig, RAFT_MSG_VOTE_REPLY, 3)->vote_reply.granted);
 	CHECK(raft_id_equal(&rig->disk.vote, &(struct raft_id){"n1"}));
@@ -119,7 +119,7 @@ test_own_vote_kept(void)
 	uint64_t term;
 
 	follower(&rig, 1);
-	until_trial(&rig);
+	until_prevote(&rig);
 	term = rig_status(&rig).term + 1;
 	rig_vote_reply(&rig, 2, term, true, true);
 	CHECK(rig_status(&rig).role == RAFT_CANDIDATE);
@@ -156,7 +156,7 @@ test_one_peer_counts_once(void)
 	uint64_t term;
 
 	rig_new(&rig, 5);
-	until_trial(&rig);
+	until_prevote(&rig);
 	rig_vote_reply(&rig, 2, 1, true, true);
 	rig_vote_reply(&rig, 2, 1, true, true);
 	CHECK(rig_status(&rig).role == RAFT_PRE_CANDIDATE);
@@ -177,7 +177,7 @@ test_old_votes_ignored(void)
 	struct rig rig;
 
 	rig_new(&rig, 5);
-	until_trial(&rig);
+	until_prevote(&rig);
 	rig_vote_reply(&rig, 2, 1, true, true);
 	rig_vote_reply(&rig, 3, 1, true, true);
 	CHECK(rig_status(&rig).role == RAFT_CANDIDATE && rig_status(&rig).term == 1);
@@ -199,7 +199,7 @@ test_replies_of_another_role(void)
 	uint64_t term;
 
 	rig_new(&rig, 5);
-	until_trial(&rig);
+	until_prevote(&rig);
 	rig_vote_reply(&rig, 2, 1, true, true);
 	rig_vote_reply(&rig, 3, 1, true, true);
 	term = rig_status(&rig).term;
@@ -223,7 +223,7 @@ test_candidate_durable(void)
 	rig.hold_writes = true;
 	rig_append(&rig, 2, 1, (struct raft_pos){1, 1}, 1, 4, 0);
 	CHECK(rig.writes_count == 1);
-	until_trial(&rig);
+	until_prevote(&rig);
 	rig_vote_reply(&rig, 2, 2, true, true);
 	status = rig_status(&rig);
 	CHECK(status.role == RAFT_CANDIDATE && status.durable == 1);
@@ -282,7 +282,7 @@ test_own_vote_durable(void)
 	struct rig rig;
 
 	rig_new(&rig, 3);
-	until_trial(&rig);
+	until_prevote(&rig);
 	rig.hold_writes = true;
 	rig_vote_reply(&rig, 2, 1, true, true);
 	CHECK(rig_status(&rig).role == RAFT_CANDIDATE);
@@ -333,7 +333,7 @@ test_learner_no_vote(void)
 	rig_init(&rig, 1, 4);
 	rig.config = rig_config(4, 2, false); /* n3 and n4 learn */
 	rig_start(&rig);
-	until_trial(&rig);
+	until_prevote(&rig);
 	CHECK(rig_count(&rig, RAFT_MSG_VOTE) == 1 && rig_find(&rig, RAFT_MSG_VOTE, 2) != NULL);
 	rig_vote_reply(&rig, 3, rig_status(&rig).term + 1, true, true);
 	rig_vote_reply(&rig, 4, rig_status(&rig).term + 1, true, true);
@@ -430,7 +430,7 @@ test_unmatched_append_ends_candidacy(void)
 	uint64_t term;
 
 	rig_new(&rig, 3);
-	until_trial(&rig);
+	until_prevote(&rig);
 	rig_vote_reply(&rig, 2, 1, true, true);
 	term = rig_status(&rig).term;
 	rig_append(&rig, 3, term, (struct raft_pos){7, term}, term, 1, 0);
@@ -463,7 +463,7 @@ test_refused_vote_keeps_timer(void)
 }
 
 static void
-test_leader_refuses_trials(void)
+test_leader_refuses_prevotes(void)
 {
 	struct rig rig;
 
@@ -495,7 +495,7 @@ test_restarted_leader(void)
 }
 
 static void
-test_trial_changes_nothing(void)
+test_prevote_changes_nothing(void)
 {
 	struct rig rig;
 	uint64_t deadline;
@@ -516,7 +516,7 @@ test_trial_changes_nothing(void)
 }
 
 static void
-test_trial_carries_asked_term(void)
+test_prevote_carries_asked_term(void)
 {
 	struct rig rig;
 
@@ -532,7 +532,7 @@ test_trial_carries_asked_term(void)
 }
 
 static void
-test_trial_forgets_leader(void)
+test_prevote_forgets_leader(void)
 {
 	struct rig rig;
 	struct raft_status status;
@@ -542,7 +542,7 @@ test_trial_forgets_leader(void)
 	rig_sent_clear(&rig);
 	rig_vote_request(&rig, 3, 2, true, (struct raft_pos){1, 1});
 	CHECK(!rig_find(&rig, RAFT_MSG_VOTE_REPLY, 3)->vote_reply.granted);
-	until_trial(&rig);
+	until_prevote(&rig);
 	status = rig_status(&rig);
 	CHECK(raft_id_none(&status.leader));
 	rig_sent_clear(&rig);
@@ -677,7 +677,7 @@ test_why(void)
 	struct rig rig;
 
 	rig_new(&rig, 3);
-	until_trial(&rig);
+	until_prevote(&rig);
 	CHECK(strncmp(rig.why, "no leader for ", 14) == 0);
 	CHECK(strstr(rig.why, " ms") != NULL && rig.was == RAFT_FOLLOWER);
 	rig_vote_reply(&rig, 2, 1, true, true);
@@ -709,12 +709,12 @@ test_stalled(void)
 	CHECK(strncmp(rig.why, "disk silent for ", 16) == 0);
 	CHECK(rig.now > began + 2000 && rig.now <= began + 2100);
 	CHECK(rig.answers_count == 1 && rig.answers[0].answer.verdict == RAFT_UNKNOWN);
-	CHECK(rig.answers[0].answer.reason == RAFT_STEPPED_DOWN_REASON);
+	CHECK(rig.answers[0].answer.reason == RAFT_REASON_STEPPED_DOWN);
 	for (int i = 0; i < 100; i++)
 		rig_time(&rig, 50);
 	CHECK(rig_status(&rig).role == RAFT_FOLLOWER && rig_status(&rig).stalled);
 	rig_store_all(&rig);
-	until_trial(&rig);
+	until_prevote(&rig);
 	rig_free(&rig);
 }
 
@@ -750,7 +750,7 @@ test_full(void)
 	rig_disk_full(&rig, true);
 	CHECK(rig_status(&rig).role == RAFT_LEADER);
 	rig_propose_one(&rig, 1, RAFT_NOOP, NULL, NULL, 0);
-	CHECK(rig.answers_count == 1 && rig.answers[0].answer.reason == RAFT_DISK_FULL_REASON);
+	CHECK(rig.answers_count == 1 && rig.answers[0].answer.reason == RAFT_REASON_DISK_FULL);
 	rig_free(&rig);
 }
 
@@ -867,14 +867,14 @@ main(void)
 	check_run("A17: a slow disk is not a dead leader", test_slow_disk_no_election);
 	check_run(
 	    "A18: refused votes don't reset the election timer", test_refused_vote_keeps_timer);
-	check_run("A19: a leader refuses others' pre-votes", test_leader_refuses_trials);
+	check_run("A19: a leader refuses others' pre-votes", test_leader_refuses_prevotes);
 	check_run("A19: a leader that has restarted is not refused for its own sake",
 	    test_restarted_leader);
-	check_run("B2: a pre-vote changes nothing", test_trial_changes_nothing);
+	check_run("B2: a pre-vote changes nothing", test_prevote_changes_nothing);
 	check_run("B3: a granted pre-vote carries the term that was asked for",
-	    test_trial_carries_asked_term);
+	    test_prevote_carries_asked_term);
 	check_run("B5: a pre-candidate knows no leader, and grants others their pre-vote",
-	    test_trial_forgets_leader);
+	    test_prevote_forgets_leader);
 	check_run("B10, B11: who heard a leader lately ignores candidates, but for a transfer",
 	    test_stickiness);
 	check_run("B12: a leader without a majority for an election timeout steps down",

@@ -98,7 +98,7 @@ test_forwarded(void)
 	rig_time(&rig, RIG_E);
 	CHECK(rig.answers_count == 3 && answer_at(&rig, 2)->verdict == RAFT_UNKNOWN);
 	CHECK(answer_at(&rig, 2)->serial == 7 && answer_at(&rig, 2)->count == 4);
-	CHECK(answer_at(&rig, 2)->reason == RAFT_NO_ANSWER_REASON);
+	CHECK(answer_at(&rig, 2)->reason == RAFT_REASON_NO_ANSWER);
 	answer_message(&rig, propose.start_number, propose.request, RAFT_COMMITTED, 7, 4, 30);
 	CHECK(rig.answers_count == 3);
 	rig_free(&rig);
@@ -133,7 +133,7 @@ test_slow_way(void)
 	answer_message(&rig, first.start_number, first.request + 2, RAFT_COMMITTED, 5, 2, 14);
 	/* The second was overtaken: its time has long been over. */
 	CHECK(rig.answers_count == 3 && answer_at(&rig, 2)->verdict == RAFT_UNKNOWN);
-	CHECK(answer_at(&rig, 2)->serial == 3 && answer_at(&rig, 2)->reason == RAFT_NO_ANSWER_REASON);
+	CHECK(answer_at(&rig, 2)->serial == 3 && answer_at(&rig, 2)->reason == RAFT_REASON_NO_ANSWER);
 	/* Nothing more is committed: that ends, too. */
 	rig_propose_serials(&rig, 8, &sid, 7, 2, plain);
 	later(&rig, RIG_E - 1);
@@ -153,13 +153,13 @@ test_forward_ends(void)
 	rig_propose_serials(&rig, 5, &sid, 1, 1, plain);
 	rig_append(&rig, 3, 2, (struct raft_pos){1, 1}, 2, 0, 0);
 	CHECK(rig.answers_count == 1 && answer_at(&rig, 0)->verdict == RAFT_UNKNOWN);
-	CHECK(answer_at(&rig, 0)->reason == RAFT_LEADER_CHANGED_REASON);
+	CHECK(answer_at(&rig, 0)->reason == RAFT_REASON_LEADER_CHANGED);
 	rig_clear(&rig);
 	rig_propose_serials(&rig, 6, &sid, 1, 1, plain);
 	rig_unreachable(&rig, 2);
 	CHECK(rig.answers_count == 0);
 	rig_unreachable(&rig, 3);
-	CHECK(rig.answers_count == 1 && answer_at(&rig, 0)->reason == RAFT_NO_ANSWER_REASON);
+	CHECK(rig.answers_count == 1 && answer_at(&rig, 0)->reason == RAFT_REASON_NO_ANSWER);
 	rig_clear(&rig);
 	rig_propose_serials(&rig, 7, &sid, 1, 1, plain);
 	/* The leader is lost without a word. */
@@ -168,7 +168,7 @@ test_forward_ends(void)
 	CHECK(rig.answers_count == 1 && answer_at(&rig, 0)->verdict == RAFT_UNKNOWN);
 	rig_clear(&rig);
 	rig_propose_serials(&rig, 8, &sid, 1, 1, plain);
-	CHECK(refused(&rig, RAFT_NO_LEADER_REASON)); /* C31 */
+	CHECK(refused(&rig, RAFT_REASON_NO_LEADER)); /* C31 */
 	rig_free(&rig);
 }
 
@@ -184,7 +184,7 @@ test_forward_bounded(void)
 		rig_propose_serials(&rig, i, &sid, i + 1, 1, plain);
 		rig_sent_clear(&rig);
 	}
-	CHECK(rig.answers_count > 0 && answer_at(&rig, 0)->reason == RAFT_BUSY_REASON);
+	CHECK(rig.answers_count > 0 && answer_at(&rig, 0)->reason == RAFT_REASON_BUSY);
 	CHECK(raft_congested(rig.raft));
 	rig_time(&rig, 2 * RIG_E);
 	CHECK(rig.answers_count == 30000 && !raft_congested(rig.raft));
@@ -224,7 +224,7 @@ test_forward_received(void)
 	/* Another term's leader is meant. */
 	propose_message(&rig, 2, 2, &entry, 0);
 	answer = rig_find(&rig, RAFT_MSG_ANSWER, 3)->answer;
-	CHECK(answer.verdict == RAFT_REFUSED && answer.reason == RAFT_NOT_LEADER_REASON);
+	CHECK(answer.verdict == RAFT_REFUSED && answer.reason == RAFT_REASON_NOT_LEADER);
 	CHECK(rig_status(&rig).role == RAFT_LEADER && rig_status(&rig).term == 1);
 	raft_chunk_unref(entry.chunk);
 	rig_free(&rig);
@@ -256,7 +256,7 @@ test_refused_is_final(void)
 	/* The same of one that lost its leader meanwhile. */
 	rig_append(&rig, 2, 2, (struct raft_pos){1, 1}, 2, 0, 0);
 	propose_message(&rig, 3, 4, &third, 0);
-	CHECK(rig_find_last(&rig, RAFT_MSG_ANSWER, 3)->answer.reason == RAFT_NOT_LEADER_REASON);
+	CHECK(rig_find_last(&rig, RAFT_MSG_ANSWER, 3)->answer.reason == RAFT_REASON_NOT_LEADER);
 	raft_chunk_unref(first.chunk);
 	raft_chunk_unref(second.chunk);
 	raft_chunk_unref(third.chunk);

@@ -628,7 +628,7 @@ test_memory_bounded(void)
 		propose(&rig, 1, i + 1, 1);
 	CHECK(rig_status(&rig).uncommitted_size <= rig.settings.uncommitted_size_max);
 	CHECK(raft_congested(rig.raft));
-	CHECK(rig.answers_count > 0 && rig.answers[0].answer.reason == RAFT_BUSY_REASON);
+	CHECK(rig.answers_count > 0 && rig.answers[0].answer.reason == RAFT_REASON_BUSY);
 	rig_clear(&rig);
 	rig_time(&rig, 2 * RIG_E);
 	CHECK(rig_status(&rig).role == RAFT_FOLLOWER);

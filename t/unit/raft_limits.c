@@ -57,15 +57,15 @@ test_answers_full(void)
 	}
 	CHECK(rig.answers_count == 0);
 	rig_propose_one(&rig, QUEUE_MAX, RAFT_NOOP, NULL, NULL, 0);
-	CHECK(answers_of(&rig, RAFT_REFUSED, RAFT_BUSY_REASON) == 1 && rig.answers_count == 1);
+	CHECK(answers_of(&rig, RAFT_REFUSED, RAFT_REASON_BUSY) == 1 && rig.answers_count == 1);
 	CHECK(rig_status(&rig).last.index == 1 + QUEUE_MAX);
 	rig.answers_count = 0;
 	rig_accept(&rig, 2, 1 + QUEUE_MAX);
-	CHECK(answers_of(&rig, RAFT_COMMITTED, RAFT_NONE_REASON) == QUEUE_MAX);
+	CHECK(answers_of(&rig, RAFT_COMMITTED, RAFT_REASON_NONE) == QUEUE_MAX);
 	rig_clear(&rig);
 	rig_propose_one(&rig, 1, RAFT_NOOP, NULL, NULL, 0);
 	rig_accept(&rig, 2, 2 + QUEUE_MAX);
-	CHECK(answers_of(&rig, RAFT_COMMITTED, RAFT_NONE_REASON) == 1);
+	CHECK(answers_of(&rig, RAFT_COMMITTED, RAFT_REASON_NONE) == 1);
 	rig_free(&rig);
 }
 
@@ -79,12 +79,12 @@ test_reads_full(void)
 		rig_read(&rig, i);
 	CHECK(rig.reads_count == 0);
 	rig_read(&rig, QUEUE_MAX);
-	CHECK(reads_of(&rig, false, RAFT_BUSY_REASON) == 1 && rig.reads_count == 1);
+	CHECK(reads_of(&rig, false, RAFT_REASON_BUSY) == 1 && rig.reads_count == 1);
 	rig.reads_count = 0;
 	rig_accept(&rig, 2, 1);
 	rig_time(&rig, RIG_HEARTBEAT);
 	rig_accept(&rig, 2, 1);
-	CHECK(reads_of(&rig, true, RAFT_NONE_REASON) == QUEUE_MAX);
+	CHECK(reads_of(&rig, true, RAFT_REASON_NONE) == QUEUE_MAX);
 	rig_free(&rig);
 }
 
@@ -137,7 +137,7 @@ test_opened_far_back(void)
 	rig_propose_one(&rig, 1, RAFT_SESSION_OPEN, &sid, bytes, size);
 	rig_propose_serials(&rig, 2, &sid, 1, 3, of_epoch);
 	rig_accept(&rig, 2, 5);
-	CHECK(answers_of(&rig, RAFT_COMMITTED, RAFT_NONE_REASON) == 2);
+	CHECK(answers_of(&rig, RAFT_COMMITTED, RAFT_REASON_NONE) == 2);
 	for (int cut = 0; cut < 2; cut++) {
 		if (cut == 1)
 			rig_compact(&rig, 4);
@@ -173,8 +173,8 @@ test_forwards_full(void)
 		rig_read(&rig, i);
 		rig_sent_clear(&rig);
 	}
-	CHECK(answers_of(&rig, RAFT_REFUSED, RAFT_BUSY_REASON) == 1 && rig.answers_count == 1);
-	CHECK(reads_of(&rig, false, RAFT_BUSY_REASON) == 1 && rig.reads_count == 1);
+	CHECK(answers_of(&rig, RAFT_REFUSED, RAFT_REASON_BUSY) == 1 && rig.answers_count == 1);
+	CHECK(reads_of(&rig, false, RAFT_REASON_BUSY) == 1 && rig.reads_count == 1);
 	/* None is lost: nobody answers, so all are in doubt in the end. */
 	rig_time(&rig, 2 * RIG_E);
 	CHECK(answers_of(&rig, RAFT_UNKNOWN, RAFT_REASONS_COUNT) == QUEUE_MAX);
@@ -317,7 +317,7 @@ test_bad_answers(void)
 		dropped(&rig, &bad);
 	}
 	rig_message(&rig, &message);
-	CHECK(answers_of(&rig, RAFT_COMMITTED, RAFT_NONE_REASON) == 1);
+	CHECK(answers_of(&rig, RAFT_COMMITTED, RAFT_REASON_NONE) == 1);
 	rig_free(&rig);
 }
 
@@ -345,10 +345,10 @@ test_bad_proposals(void)
 
 			rig.answers_count = 0;
 			rig_propose(&rig, &proposal);
-			CHECK(answers_of(&rig, RAFT_REFUSED, RAFT_MALFORMED_REASON) == 1);
+			CHECK(answers_of(&rig, RAFT_REFUSED, RAFT_REASON_MALFORMED) == 1);
 			entry.size = RAFT_ENTRY_HEADER_SIZE - 1;
 			rig_propose(&rig, &proposal);
-			CHECK(answers_of(&rig, RAFT_REFUSED, RAFT_MALFORMED_REASON) == 2);
+			CHECK(answers_of(&rig, RAFT_REFUSED, RAFT_REASON_MALFORMED) == 2);
 			raft_chunk_unref(entry.chunk);
 		}
 	CHECK(rig_status(&rig).last.index == 1);
@@ -396,12 +396,12 @@ test_change_fenced(void)
 	leader_new(&rig, 3);
 	proposal.fence = 2;
 	rig_propose(&rig, &proposal);
-	CHECK(answered(&rig) == RAFT_FENCED_REASON && config_is(&rig, "1v 2v 3v"));
+	CHECK(answered(&rig) == RAFT_REASON_FENCED && config_is(&rig, "1v 2v 3v"));
 	rig.answers_count = 0;
 	proposal.fence = rig_status(&rig).term;
 	rig_propose(&rig, &proposal);
 	all_accept(&rig);
-	CHECK(answered(&rig) == RAFT_NONE_REASON && config_is(&rig, "1v 2v 3v 4l"));
+	CHECK(answered(&rig) == RAFT_REASON_NONE && config_is(&rig, "1v 2v 3v 4l"));
 	raft_chunk_unref(entry.chunk);
 	rig_free(&rig);
 }

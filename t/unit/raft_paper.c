@@ -2,7 +2,7 @@
 /*
  * The rules of the Raft paper (Ongaro and Ousterhout, 2014), section by section, one table or
  * story each.  The list of rules and many of the cases are those of etcd-io/raft's
- * raft_paper_test.go.  Ours: a trial before each election (§9.6 of the thesis), a no-op first of
+ * raft_paper_test.go.  Ours: a pre-vote before each election (§9.6 of the thesis), a no-op first of
  * all in a term, and nothing leaves that is not durable.
  */
 #include "raft_cluster.h"
@@ -207,7 +207,7 @@ test_stands(void)
 		rig_clear(&rig);
 		for (int i = 0; i < 50 && rig_status(&rig).role != RAFT_PRE_CANDIDATE; i++)
 			rig_time(&rig, RIG_E / 10);
-		CHECK(rig_status(&rig).term == term - 1); /* a trial costs no term */
+		CHECK(rig_status(&rig).term == term - 1); /* a pre-vote costs no term */
 		for (int to = 2; to <= 3; to++)
 			CHECK(rig_find(&rig, RAFT_MSG_VOTE, to) != NULL &&
 			      rig_find(&rig, RAFT_MSG_VOTE, to)->vote.pre);
@@ -237,7 +237,7 @@ test_one_round(void)
 	    {"yyyy", RAFT_LEADER},
 	    {"yyy_", RAFT_LEADER},
 	    {"yy__", RAFT_LEADER},
-	    {"nn", RAFT_CANDIDATE}, /* ours: it goes on to its next trial when its time is over */
+	    {"nn", RAFT_CANDIDATE}, /* ours: it begins its next pre-vote when its time is over */
 	    {"nnnn", RAFT_CANDIDATE},
 	    {"ynnn", RAFT_CANDIDATE},
 	    {"__", RAFT_CANDIDATE},
@@ -303,7 +303,7 @@ test_candidate_gives_way(void)
 	}
 }
 
-/* How long it waits before its trial, in tenths of an election timeout. */
+/* How long it waits before its pre-vote, in tenths of an election timeout. */
 static uint64_t
 waits(int number, uint64_t seed, bool candidate)
 {

@@ -176,15 +176,15 @@ test_gap_and_unknown(void)
 
 	leader(&rig);
 	rig_propose_serials(&rig, 1, &sid, 2, 1, plain);
-	CHECK(refused(&rig, RAFT_EXPIRED_REASON)); /* F5: never re-created */
+	CHECK(refused(&rig, RAFT_REASON_EXPIRED)); /* F5: never re-created */
 	rig_propose_serials(&rig, 1, &sid, 1, 1, plain);
 	rig_clear(&rig);
 	rig_propose_serials(&rig, 1, &sid, 3, 1, plain);
-	CHECK(refused(&rig, RAFT_GAP_REASON));
+	CHECK(refused(&rig, RAFT_REASON_GAP));
 	rig_clear(&rig);
 	sid = rig_sid(1, true);
 	rig_propose_serials(&rig, 1, &sid, 1, 1, plain);
-	CHECK(refused(&rig, RAFT_EXPIRED_REASON));
+	CHECK(refused(&rig, RAFT_REASON_EXPIRED));
 	CHECK(rig_status(&rig).last.index == 2);
 	rig_free(&rig);
 }
@@ -202,7 +202,7 @@ test_opening_window(void)
 	rig_start(&rig);
 	rig_elect(&rig);
 	rig_propose_serials(&rig, 1, &sid, 1, 1, (struct raft_proposal){.seen = 2});
-	CHECK(refused(&rig, RAFT_AHEAD_REASON) && answer_at(&rig, 0)->epoch == 1);
+	CHECK(refused(&rig, RAFT_REASON_AHEAD) && answer_at(&rig, 0)->epoch == 1);
 	rig_clear(&rig);
 	for (uint64_t i = 0; i < 66; i++)
 		rig_propose_serials(
@@ -212,7 +212,7 @@ test_opening_window(void)
 	rig_clear(&rig);
 	/* ⚠ An opening that old may be a late duplicate of one that was forgotten since. */
 	rig_propose_serials(&rig, 2, &late, 1, 1, (struct raft_proposal){.seen = last - 65537});
-	CHECK(refused(&rig, RAFT_TOO_OLD_REASON) && answer_at(&rig, 0)->epoch == last);
+	CHECK(refused(&rig, RAFT_REASON_TOO_OLD) && answer_at(&rig, 0)->epoch == last);
 	rig_clear(&rig);
 	rig_propose_serials(&rig, 2, &late, 1, 1, (struct raft_proposal){.seen = last - 65536});
 	CHECK(rig.answers_count == 0 && rig_status(&rig).last.index == last + 1);
@@ -240,7 +240,7 @@ test_evicted_opening(void)
 	}
 	CHECK(raft_sessions_find(raft_sessions_committed(rig.raft), &sid) == NULL);
 	rig_propose_serials(&rig, 2, &sid, 1, 1, (struct raft_proposal){.seen = 1});
-	CHECK(refused(&rig, RAFT_TOO_OLD_REASON));
+	CHECK(refused(&rig, RAFT_REASON_TOO_OLD));
 	rig_free(&rig);
 }
 
@@ -260,43 +260,43 @@ test_malformed(void)
 	entries[0] = rig_entry(0, RAFT_CLIENT, &sid, 1, "a", 1);
 	entries[1] = rig_entry(0, RAFT_CLIENT, &sid, 3, "a", 1);
 	rig_propose(&rig, &proposal);
-	CHECK(refused(&rig, RAFT_MALFORMED_REASON) && answer_at(&rig, 0)->count == 2);
+	CHECK(refused(&rig, RAFT_REASON_MALFORMED) && answer_at(&rig, 0)->count == 2);
 	rig_clear(&rig);
 	entries[1].serial = 2;
 	entries[1].session = named;
 	rig_propose(&rig, &proposal);
-	CHECK(refused(&rig, RAFT_MALFORMED_REASON));
+	CHECK(refused(&rig, RAFT_REASON_MALFORMED));
 	rig_clear(&rig);
 	entries[1].session = sid;
 	entries[1].kind = RAFT_NOOP;
 	rig_propose(&rig, &proposal);
-	CHECK(refused(&rig, RAFT_MALFORMED_REASON));
+	CHECK(refused(&rig, RAFT_REASON_MALFORMED));
 	rig_clear(&rig);
 	entries[0].kind = RAFT_NOOP;
 	rig_propose(&rig, &proposal);
-	CHECK(refused(&rig, RAFT_MALFORMED_REASON));
+	CHECK(refused(&rig, RAFT_REASON_MALFORMED));
 	rig_clear(&rig);
 	raft_chunk_unref(entries[0].chunk);
 	raft_chunk_unref(entries[1].chunk);
 	rig_propose_one(&rig, 1, RAFT_CONFIG, NULL, "x", 1);
-	CHECK(refused(&rig, RAFT_MALFORMED_REASON));
+	CHECK(refused(&rig, RAFT_REASON_MALFORMED));
 	rig_clear(&rig);
 	rig_propose_one(&rig, 1, RAFT_SESSION_OPEN, &named, "x", 1);
-	CHECK(refused(&rig, RAFT_MALFORMED_REASON));
+	CHECK(refused(&rig, RAFT_REASON_MALFORMED));
 	rig_clear(&rig);
 	rig_propose_one(&rig, 1, RAFT_SESSION_DROP, &sid, "x", 1);
-	CHECK(refused(&rig, RAFT_MALFORMED_REASON));
+	CHECK(refused(&rig, RAFT_REASON_MALFORMED));
 	rig_clear(&rig);
 	rig_propose_serials(&rig, 1, &none, 1, 1, plain);
-	CHECK(refused(&rig, RAFT_MALFORMED_REASON));
+	CHECK(refused(&rig, RAFT_REASON_MALFORMED));
 	rig_clear(&rig);
 	rig_propose_serials(&rig, 1, &sid, UINT64_MAX - 1, 3, plain);
-	CHECK(refused(&rig, RAFT_MALFORMED_REASON));
+	CHECK(refused(&rig, RAFT_REASON_MALFORMED));
 	rig_clear(&rig);
 	entries[0] = rig_entry(0, RAFT_CLIENT, &sid, 1, big, 65536);
 	entries[1] = rig_entry(0, RAFT_CLIENT, &sid, 2, big, 65537);
 	rig_propose(&rig, &proposal);
-	CHECK(refused(&rig, RAFT_TOO_LARGE_REASON) && answer_at(&rig, 0)->count == 2);
+	CHECK(refused(&rig, RAFT_REASON_TOO_LARGE) && answer_at(&rig, 0)->count == 2);
 	CHECK(rig_status(&rig).last.index == 1);
 	rig_clear(&rig);
 	proposal.entries_count = 1;
@@ -316,7 +316,7 @@ test_fence_after_session(void)
 
 	leader(&rig);
 	rig_propose_serials(&rig, 1, &sid, 1, 2, (struct raft_proposal){.fence = 2});
-	CHECK(refused(&rig, RAFT_FENCED_REASON) && rig_status(&rig).last.index == 1);
+	CHECK(refused(&rig, RAFT_REASON_FENCED) && rig_status(&rig).last.index == 1);
 	rig_clear(&rig);
 	rig_propose_serials(&rig, 1, &sid, 1, 2, (struct raft_proposal){.fence = 1});
 	commit_all(&rig);
@@ -324,7 +324,7 @@ test_fence_after_session(void)
 	/* ⚠ What is in the log already is committed, whatever the fence says now. */
 	rig_propose_serials(&rig, 1, &sid, 1, 3, (struct raft_proposal){.fence = 2});
 	CHECK(rig.answers_count == 2 && committed(answer_at(&rig, 0), 1, 2, 2));
-	CHECK(answer_at(&rig, 1)->reason == RAFT_FENCED_REASON && answer_at(&rig, 1)->serial == 3);
+	CHECK(answer_at(&rig, 1)->reason == RAFT_REASON_FENCED && answer_at(&rig, 1)->serial == 3);
 	rig_free(&rig);
 }
 
@@ -343,7 +343,7 @@ test_fence_of_an_earlier_term(void)
 	CHECK(rig_status(&rig).term == 5);
 	/* ⚠ Its holder led once, and another has led since. */
 	rig_propose_serials(&rig, 1, &sid, 1, 2, (struct raft_proposal){.fence = 4});
-	CHECK(refused(&rig, RAFT_FENCED_REASON) && rig_status(&rig).last.index == 1);
+	CHECK(refused(&rig, RAFT_REASON_FENCED) && rig_status(&rig).last.index == 1);
 	rig_free(&rig);
 }
 
@@ -386,14 +386,14 @@ test_named(void)
 	rig_clear(&rig);
 	/* Another run that does not know the present epoch is told it. */
 	session_open(&rig, 4, 1, 8, 0);
-	CHECK(refused(&rig, RAFT_OLD_EPOCH_REASON) && answer_at(&rig, 0)->epoch == 2 &&
+	CHECK(refused(&rig, RAFT_REASON_OLD_EPOCH) && answer_at(&rig, 0)->epoch == 2 &&
 	      answer_at(&rig, 0)->last_serial == 4);
 	rig_clear(&rig);
 	session_open(&rig, 5, 1, 8, 2);
 	CHECK(rig.answers_count == 0);
 	/* ⚠ From now on nothing of the old epoch gets in, committed or not. */
 	rig_propose_serials(&rig, 6, &sid, 5, 1, (struct raft_proposal){.epoch = 2});
-	CHECK(refused(&rig, RAFT_OLD_EPOCH_REASON));
+	CHECK(refused(&rig, RAFT_REASON_OLD_EPOCH));
 	rig_clear(&rig);
 	commit_all(&rig);
 	CHECK(answer_at(&rig, 0)->epoch == 7 && answer_at(&rig, 0)->last_serial == 4);
@@ -408,10 +408,10 @@ test_named(void)
 	CHECK(committed(answer_at(&rig, 0), 0, 1, 9));
 	rig_clear(&rig);
 	rig_propose_serials(&rig, 9, &sid, 6, 1, (struct raft_proposal){.epoch = 7});
-	CHECK(refused(&rig, RAFT_EXPIRED_REASON));
+	CHECK(refused(&rig, RAFT_REASON_EXPIRED));
 	rig_clear(&rig);
 	rig_propose_one(&rig, 8, RAFT_SESSION_DROP, &sid, "x", 1);
-	CHECK(refused(&rig, RAFT_EXPIRED_REASON));
+	CHECK(refused(&rig, RAFT_REASON_EXPIRED));
 	rig_free(&rig);
 }
 
@@ -444,7 +444,7 @@ test_named_full(void)
 	CHECK(rig.answers_count == RAFT_SESSIONS_NAMED_MAX);
 	rig_clear(&rig);
 	session_open(&rig, 1, RAFT_SESSIONS_NAMED_MAX + 1, 1, 0);
-	CHECK(refused(&rig, RAFT_SESSIONS_FULL_REASON));
+	CHECK(refused(&rig, RAFT_REASON_SESSIONS_FULL));
 	rig_clear(&rig);
 	/* One that is there may still be taken over. */
 	session_open(&rig, 1, 5, 2,
@@ -475,7 +475,7 @@ test_stepped_down(void)
 	CHECK(answer_at(&rig, 1)->verdict == RAFT_UNKNOWN && answer_at(&rig, 1)->serial == 4 &&
 	      answer_at(&rig, 1)->count == 2);
 	CHECK(answer_at(&rig, 2)->verdict == RAFT_UNKNOWN && answer_at(&rig, 2)->serial == 6);
-	CHECK(answer_at(&rig, 2)->reason == RAFT_STEPPED_DOWN_REASON);
+	CHECK(answer_at(&rig, 2)->reason == RAFT_REASON_STEPPED_DOWN);
 	/* F2: what stands there now is another's, and nobody is told it is his. */
 	rig_append(&rig, 3, 2, (struct raft_pos){5, 2}, 2, 1, 6);
 	CHECK(rig.answers_count == 3 && rig.commit == 6);

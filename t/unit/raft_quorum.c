@@ -146,23 +146,23 @@ test_commit_learners(void)
 
 /* The role of a node that stands, once these have come: 'y', 'n', '_' for each voter, its own first. */
 static enum raft_role
-stood(const char *votes, bool trial, bool backwards)
+stood(const char *votes, bool prevote, bool backwards)
 {
 	struct rig rig;
 	int voters = (int)strlen(votes);
-	enum raft_role role = trial ? RAFT_PRE_CANDIDATE : RAFT_CANDIDATE;
+	enum raft_role role = prevote ? RAFT_PRE_CANDIDATE : RAFT_CANDIDATE;
 
 	rig_new(&rig, voters);
 	for (int i = 0; i < 50 && rig_status(&rig).role == RAFT_FOLLOWER; i++)
 		rig_time(&rig, RIG_E / 4);
-	for (int i = 2; i <= voters && !trial && rig_status(&rig).role == RAFT_PRE_CANDIDATE; i++)
+	for (int i = 2; i <= voters && !prevote && rig_status(&rig).role == RAFT_PRE_CANDIDATE; i++)
 		rig_vote_reply(&rig, i, rig_status(&rig).term + 1, true, true);
 	for (int i = 1; i < voters && rig_status(&rig).role == role; i++) {
 		int at = backwards ? voters - i : i;
 
 		if (votes[at] != '_')
 			rig_vote_reply(&rig, at + 1,
-			    rig_status(&rig).term + (trial && votes[at] == 'y'), trial,
+			    rig_status(&rig).term + (prevote && votes[at] == 'y'), prevote,
 			    votes[at] == 'y');
 	}
 	role = rig_status(&rig).role;
@@ -279,16 +279,16 @@ static void
 test_change_twice(void)
 {
 	static const struct change_row rows[] = {
-	    {RAFT_CHANGE_PROMOTE, 1, 0, RAFT_NOT_ALLOWED_REASON, "1v"},
-	    {RAFT_CHANGE_ADD, 2, 2, RAFT_NONE_REASON, "1v 2l"},
-	    {RAFT_CHANGE_ADD, 2, 2, RAFT_MEMBER_EXISTS_REASON, "1v 2l"},
-	    {RAFT_CHANGE_DEMOTE, 2, 0, RAFT_NOT_ALLOWED_REASON, "1v 2l"},
-	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_NONE_REASON, "1v 2v"},
-	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_NOT_ALLOWED_REASON, "1v 2v"},
-	    {RAFT_CHANGE_ADD, 3, 3, RAFT_NONE_REASON, "1v 2v 3l"},
-	    {RAFT_CHANGE_REMOVE, 3, 0, RAFT_NONE_REASON, "1v 2v -3"},
-	    {RAFT_CHANGE_REMOVE, 3, 0, RAFT_NO_MEMBER_REASON, "1v 2v -3"},
-	    {RAFT_CHANGE_REMOVE, 4, 0, RAFT_NO_MEMBER_REASON, "1v 2v -3"},
+	    {RAFT_CHANGE_PROMOTE, 1, 0, RAFT_REASON_NOT_ALLOWED, "1v"},
+	    {RAFT_CHANGE_ADD, 2, 2, RAFT_REASON_NONE, "1v 2l"},
+	    {RAFT_CHANGE_ADD, 2, 2, RAFT_REASON_MEMBER_EXISTS, "1v 2l"},
+	    {RAFT_CHANGE_DEMOTE, 2, 0, RAFT_REASON_NOT_ALLOWED, "1v 2l"},
+	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_REASON_NONE, "1v 2v"},
+	    {RAFT_CHANGE_PROMOTE, 2, 0, RAFT_REASON_NOT_ALLOWED, "1v 2v"},
+	    {RAFT_CHANGE_ADD, 3, 3, RAFT_REASON_NONE, "1v 2v 3l"},
+	    {RAFT_CHANGE_REMOVE, 3, 0, RAFT_REASON_NONE, "1v 2v -3"},
+	    {RAFT_CHANGE_REMOVE, 3, 0, RAFT_REASON_NO_MEMBER, "1v 2v -3"},
+	    {RAFT_CHANGE_REMOVE, 4, 0, RAFT_REASON_NO_MEMBER, "1v 2v -3"},
 	};
 	struct rig rig;
 
@@ -301,17 +301,17 @@ static void
 test_change_last_voter(void)
 {
 	static const struct change_row rows[] = {
-	    {RAFT_CHANGE_DEMOTE, 1, 0, RAFT_LAST_VOTER_REASON, "1v"},
-	    {RAFT_CHANGE_ADD, 2, 2, RAFT_NONE_REASON, "1v 2l"},
-	    {RAFT_CHANGE_ADD, 3, 3, RAFT_NONE_REASON, "1v 2l 3l"},
-	    {RAFT_CHANGE_ADD, 4, 4, RAFT_NONE_REASON, "1v 2l 3l 4l"},
+	    {RAFT_CHANGE_DEMOTE, 1, 0, RAFT_REASON_LAST_VOTER, "1v"},
+	    {RAFT_CHANGE_ADD, 2, 2, RAFT_REASON_NONE, "1v 2l"},
+	    {RAFT_CHANGE_ADD, 3, 3, RAFT_REASON_NONE, "1v 2l 3l"},
+	    {RAFT_CHANGE_ADD, 4, 4, RAFT_REASON_NONE, "1v 2l 3l 4l"},
 	    /* However many learners there are. */
-	    {RAFT_CHANGE_REMOVE, 1, 0, RAFT_LAST_VOTER_REASON, "1v 2l 3l 4l"},
-	    {RAFT_CHANGE_DEMOTE, 1, 0, RAFT_LAST_VOTER_REASON, "1v 2l 3l 4l"},
-	    {RAFT_CHANGE_REMOVE, 2, 0, RAFT_NONE_REASON, "1v 3l 4l -2"},
-	    {RAFT_CHANGE_REMOVE, 3, 0, RAFT_NONE_REASON, "1v 4l -2 -3"},
-	    {RAFT_CHANGE_REMOVE, 4, 0, RAFT_NONE_REASON, "1v -2 -3 -4"},
-	    {RAFT_CHANGE_REMOVE, 1, 0, RAFT_LAST_VOTER_REASON, "1v -2 -3 -4"},
+	    {RAFT_CHANGE_REMOVE, 1, 0, RAFT_REASON_LAST_VOTER, "1v 2l 3l 4l"},
+	    {RAFT_CHANGE_DEMOTE, 1, 0, RAFT_REASON_LAST_VOTER, "1v 2l 3l 4l"},
+	    {RAFT_CHANGE_REMOVE, 2, 0, RAFT_REASON_NONE, "1v 3l 4l -2"},
+	    {RAFT_CHANGE_REMOVE, 3, 0, RAFT_REASON_NONE, "1v 4l -2 -3"},
+	    {RAFT_CHANGE_REMOVE, 4, 0, RAFT_REASON_NONE, "1v -2 -3 -4"},
+	    {RAFT_CHANGE_REMOVE, 1, 0, RAFT_REASON_LAST_VOTER, "1v -2 -3 -4"},
 	};
 	struct rig rig;
 
@@ -343,11 +343,11 @@ test_change_progress(void)
 		ask(&rig, ops[i], 3, 7);
 		CHECK(strncmp(progress_text(&rig, 3), before, strlen(before)) == 0);
 		all_accept(&rig);
-		CHECK(answered(&rig) == RAFT_NONE_REASON);
+		CHECK(answered(&rig) == RAFT_REASON_NONE);
 		last = rig_status(&rig).last.index;
 	}
 	CHECK(config_is(&rig, "1v 2v 3v"));
-	CHECK(change_now(&rig, RAFT_CHANGE_REMOVE, 3, 0) == RAFT_NONE_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_REMOVE, 3, 0) == RAFT_REASON_NONE);
 	rig_time(&rig, 10 * RIG_E); /* it was told, or is given up */
 	CHECK(strcmp(progress_text(&rig, 3), "") == 0);
 	rig_free(&rig);
@@ -367,7 +367,7 @@ test_change_nobody(void)
 		memset(&change.member.id, 0, sizeof change.member.id);
 		rig.answers_count = 0;
 		rig_change(&rig, 1, &change);
-		CHECK(answered(&rig) != RAFT_NONE_REASON && answered(&rig) != RAFT_REASONS_COUNT);
+		CHECK(answered(&rig) != RAFT_REASON_NONE && answered(&rig) != RAFT_REASONS_COUNT);
 		CHECK(rig_status(&rig).last.index == 1 && config_is(&rig, "1v 2v 3v"));
 	}
 	rig_free(&rig);
@@ -381,7 +381,7 @@ main(void)
 	check_run("B13: so it is for each pattern of two to five voters", test_commit_all);
 	check_run("A11: learners commit nothing, and hold nothing up", test_commit_learners);
 	check_run("B13: a majority of yes elects, whatever else is said or missing", test_vote_table);
-	check_run("B13: so it is for each pattern of two to five voters, also in the trial",
+	check_run("B13: so it is for each pattern of two to five voters, also in the pre-vote",
 	    test_vote_all);
 	check_run("D15: a change that would change nothing is refused and leaves all as it is",
 	    test_change_twice);

@@ -95,7 +95,7 @@ test_paused_leader(void)
 	 */
 	rig_append(&rig, 3, 3, (struct raft_pos){9, 2}, 3, 1, 10);
 	CHECK(rig.reads_count == 1 && !rig.reads[0].ok &&
-	      rig.reads[0].reason == RAFT_STEPPED_DOWN_REASON);
+	      rig.reads[0].reason == RAFT_REASON_STEPPED_DOWN);
 	rig_clear(&rig);
 	rig_elect(&rig);
 	rig_read(&rig, 7);
@@ -170,7 +170,7 @@ test_cut_off_leader(void)
 	CHECK(net.rigs[chief].reads_count == 1 && !net.rigs[chief].reads[0].ok);
 	rig_read(&net.rigs[chief], 2);
 	CHECK(net.rigs[chief].reads_count == 2 && !net.rigs[chief].reads[1].ok);
-	CHECK(net.rigs[chief].reads[1].reason == RAFT_NO_LEADER_REASON);
+	CHECK(net.rigs[chief].reads[1].reason == RAFT_REASON_NO_LEADER);
 	net_free(&net);
 }
 

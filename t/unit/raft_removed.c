@@ -31,7 +31,7 @@ leader_goes(enum raft_change_op op)
 	rig_accept(&rig, 3, last);
 	CHECK(rig_status(&rig).commit.index == last);
 	CHECK(rig_status(&rig).role == RAFT_FOLLOWER);
-	CHECK(answered(&rig) == RAFT_NONE_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_NONE);
 	CHECK(strncmp(rig.why, "no longer a voter since entry 4", 31) == 0);
 	/* Both have heard of the commit, and one of them need not wait for its timeout. */
 	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND, 2)->append.commit == last);
@@ -74,11 +74,11 @@ test_leader_of_two(void)
 	leader = net_leader(&net);
 	other = 1 - leader;
 	term = rig_status(&net.rigs[leader]).term;
-	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, leader + 1) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, leader + 1) == RAFT_REASON_NONE);
 	net_run(&net, 300); /* less than an election timeout: it was told to stand */
 	CHECK(net_leader(&net) == other);
 	CHECK(rig_status(&net.rigs[other]).term == term + 1);
-	CHECK(net_change(&net, RAFT_CHANGE_ADD, 3) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_ADD, 3) == RAFT_REASON_NONE);
 	net_run(&net, 5000);
 	CHECK(net_leader(&net) == other);
 	CHECK(rig_status(&net.rigs[leader]).role == RAFT_FOLLOWER);
@@ -94,8 +94,8 @@ test_follower_of_two(void)
 	net_part(&net, 2);
 	leader = net_leader(&net);
 	net_crash(&net, 1 - leader); /* it may even be dead */
-	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 2 - leader) == RAFT_NONE_REASON);
-	CHECK(net_change(&net, RAFT_CHANGE_ADD, 3) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 2 - leader) == RAFT_REASON_NONE);
+	CHECK(net_change(&net, RAFT_CHANGE_ADD, 3) == RAFT_REASON_NONE);
 	net_run(&net, 3000);
 	CHECK(net_leader(&net) == leader);
 	net_free(&net);
@@ -114,7 +114,7 @@ test_late_messages(void)
 	uint64_t last;
 
 	leader_new(&rig, 4);
-	CHECK(change_now(&rig, RAFT_CHANGE_REMOVE, 4, 0) == RAFT_NONE_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_REMOVE, 4, 0) == RAFT_REASON_NONE);
 	rig_accept(&rig, 4, rig_status(&rig).last.index);
 	rig_time(&rig, RIG_HEARTBEAT);
 	all_accept(&rig);
@@ -201,7 +201,7 @@ test_forgotten_in_the_end(void)
 	struct rig rig;
 
 	leader_new(&rig, 4);
-	CHECK(change_now(&rig, RAFT_CHANGE_REMOVE, 4, 0) == RAFT_NONE_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_REMOVE, 4, 0) == RAFT_REASON_NONE);
 	for (int i = 0; i < 95; i++) {
 		rig_time(&rig, RIG_HEARTBEAT);
 		all_accept(&rig);
@@ -249,7 +249,7 @@ removed_while_away(uint64_t away_ms, bool told)
 	leader = net_leader(&net);
 	away = (leader + 1) % 4;
 	net_isolate(&net, away, true);
-	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, away + 1) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, away + 1) == RAFT_REASON_NONE);
 	net_run(&net, away_ms);
 	term = rig_status(&net.rigs[leader]).term;
 	net_isolate(&net, away, false);
@@ -258,7 +258,7 @@ removed_while_away(uint64_t away_ms, bool told)
 	CHECK(rig_status(&net.rigs[leader]).term == term);
 	CHECK(rig_status(&net.rigs[away]).term <= term);
 	CHECK((raft_config_now(net.rigs[away].raft)->count == 3) == told);
-	CHECK(net_change(&net, RAFT_CHANGE_ADD, 5) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_ADD, 5) == RAFT_REASON_NONE);
 	net_free(&net);
 }
 
@@ -285,7 +285,7 @@ test_demoted_while_away(void)
 	leader = net_leader(&net);
 	away = (leader + 1) % 4;
 	net_isolate(&net, away, true);
-	CHECK(net_change(&net, RAFT_CHANGE_DEMOTE, away + 1) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_DEMOTE, away + 1) == RAFT_REASON_NONE);
 	net_run(&net, 5 * RIG_E);
 	term = rig_status(&net.rigs[leader]).term;
 	net_isolate(&net, away, false);
@@ -293,7 +293,7 @@ test_demoted_while_away(void)
 	CHECK(net_leader(&net) == leader);
 	CHECK(rig_status(&net.rigs[away]).term == term);
 	CHECK(rig_status(&net.rigs[away]).role == RAFT_FOLLOWER);
-	net_isolate(&net, away, true); /* now it knows: not even a trial */
+	net_isolate(&net, away, true); /* now it knows: not even a pre-vote */
 	net.rigs[away].sent_count = 0;
 	net_run(&net, 5 * RIG_E);
 	CHECK(rig_status(&net.rigs[away]).role == RAFT_FOLLOWER);
@@ -315,7 +315,7 @@ test_isolated_leader(void)
 	CHECK(net.rigs[old].answers[0].answer.verdict == RAFT_UNKNOWN);
 	now = net_leader(&net);
 	CHECK(now != old);
-	CHECK(net_change(&net, RAFT_CHANGE_ADD, 5) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_ADD, 5) == RAFT_REASON_NONE);
 	net_isolate(&net, old, false);
 	net_run(&net, 3 * RIG_E);
 	for (int i = 0; i < 4; i++)
@@ -332,16 +332,16 @@ test_all_replaced(void)
 
 	net_part(&net, 1);
 	for (int i = 1; i < 5; i++) {
-		CHECK(net_change(&net, RAFT_CHANGE_ADD, i + 1) == RAFT_NONE_REASON);
+		CHECK(net_change(&net, RAFT_CHANGE_ADD, i + 1) == RAFT_REASON_NONE);
 		net_restart(&net, i);
 		net_run(&net, 500);
-		CHECK(net_change(&net, RAFT_CHANGE_PROMOTE, i + 1) == RAFT_NONE_REASON);
+		CHECK(net_change(&net, RAFT_CHANGE_PROMOTE, i + 1) == RAFT_REASON_NONE);
 	}
 	CHECK(net_leader(&net) == 0);
-	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 1) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 1) == RAFT_REASON_NONE);
 	net_run(&net, 5 * RIG_E);
 	CHECK(net_leader(&net) > 0);
-	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 2 + (net_leader(&net) == 1)) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 2 + (net_leader(&net) == 1)) == RAFT_REASON_NONE);
 	net_run(&net, 3 * RIG_E);
 	/* Three are left, and one of them may go. */
 	leader = net_leader(&net);

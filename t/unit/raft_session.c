@@ -329,7 +329,7 @@ test_reasons(void)
 {
 	for (int i = 0; i < RAFT_REASONS_COUNT; i++)
 		CHECK(raft_reason_text((enum raft_reason)i)[0] != '\0');
-	CHECK(raft_reason_retry(RAFT_BUSY_REASON) && !raft_reason_retry(RAFT_OLD_EPOCH_REASON));
+	CHECK(raft_reason_retry(RAFT_REASON_BUSY) && !raft_reason_retry(RAFT_REASON_OLD_EPOCH));
 	CHECK(strcmp(raft_reason_text((enum raft_reason)200), "unknown reason") == 0);
 	CHECK(strcmp(raft_verdict_text(RAFT_UNKNOWN), "unknown") == 0);
 	CHECK(strcmp(raft_role_name(RAFT_PRE_CANDIDATE), "pre-candidate") == 0);

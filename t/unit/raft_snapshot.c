@@ -444,9 +444,9 @@ test_config_at_index(void)
 	leader = net_leader(&net);
 	away = (leader + 1) % 3;
 	net_isolate(&net, away, true);
-	CHECK(net_change(&net, RAFT_CHANGE_ADD, 4) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_ADD, 4) == RAFT_REASON_NONE);
 	rig_compact(&net.rigs[leader], net.rigs[leader].disk.count);
-	CHECK(net_change(&net, RAFT_CHANGE_ADD, 5) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_ADD, 5) == RAFT_REASON_NONE);
 	CHECK(net.rigs[leader].disk.config.count == 4);
 	net_isolate(&net, away, false);
 	net_run(&net, 3000);
@@ -733,17 +733,17 @@ test_joiner_by_snapshot(void)
 
 	net_part(&net, 1);
 	for (int i = 1; i < 3; i++) {
-		CHECK(net_change(&net, RAFT_CHANGE_ADD, i + 1) == RAFT_NONE_REASON);
+		CHECK(net_change(&net, RAFT_CHANGE_ADD, i + 1) == RAFT_REASON_NONE);
 		rig_compact(&net.rigs[0], rig_disk_last(&net.rigs[0]));
 		net_restart(&net, i);
 		net_run(&net, 1000);
 		CHECK(net.rigs[i].disk.before.index > 0);
-		CHECK(net_change(&net, RAFT_CHANGE_PROMOTE, i + 1) == RAFT_NONE_REASON);
+		CHECK(net_change(&net, RAFT_CHANGE_PROMOTE, i + 1) == RAFT_REASON_NONE);
 	}
 	net_crash(&net, 0);
 	net_run(&net, 5000);
 	CHECK(net_leader(&net) > 0);
-	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 1) == RAFT_NONE_REASON);
+	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 1) == RAFT_REASON_NONE);
 	net_free(&net);
 }
 

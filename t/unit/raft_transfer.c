@@ -56,7 +56,7 @@ test_no_proposals(void)
 	CHECK(rig.answers_count == 0);
 	CHECK(rig.wake_at <= rig.now + RIG_E);
 	rig_propose_serials(&rig, 8, &sid, 4, 1, base);
-	CHECK(answered(&rig) == RAFT_TRANSFERRING_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_TRANSFERRING);
 	CHECK(rig.answers[0].answer.verdict == RAFT_REFUSED);
 	/* A serial that is there already is held back, too: the next leader will know it. */
 	CHECK(rig_status(&rig).last.index == last);
@@ -67,7 +67,7 @@ test_no_proposals(void)
 	/* The target never came: this leader goes on, in its term. */
 	CHECK(rig.answers_count == 1);
 	CHECK(rig.answers[0].ticket == 7);
-	CHECK(answered(&rig) == RAFT_TRANSFER_FAILED_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_TRANSFER_FAILED);
 	CHECK(rig.answers[0].answer.verdict == RAFT_REFUSED);
 	CHECK(rig_status(&rig).role == RAFT_LEADER && rig_status(&rig).term == term);
 	CHECK(!transferring(&rig));
@@ -121,25 +121,25 @@ test_targets(void)
 	struct raft_message message;
 
 	leader_new(&rig, 4);
-	CHECK(change_now(&rig, RAFT_CHANGE_ADD, 5, 5) == RAFT_NONE_REASON);
-	CHECK(refused_at_once(&rig, 1) == RAFT_NOT_ALLOWED_REASON);
-	CHECK(refused_at_once(&rig, 9) == RAFT_NO_MEMBER_REASON);
-	CHECK(refused_at_once(&rig, 5) == RAFT_NOT_VOTER_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_DEMOTE, 4, 0) == RAFT_NONE_REASON);
-	CHECK(refused_at_once(&rig, 4) == RAFT_NOT_VOTER_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_REMOVE, 4, 0) == RAFT_NONE_REASON);
-	CHECK(refused_at_once(&rig, 4) == RAFT_NO_MEMBER_REASON);
+	CHECK(change_now(&rig, RAFT_CHANGE_ADD, 5, 5) == RAFT_REASON_NONE);
+	CHECK(refused_at_once(&rig, 1) == RAFT_REASON_NOT_ALLOWED);
+	CHECK(refused_at_once(&rig, 9) == RAFT_REASON_NO_MEMBER);
+	CHECK(refused_at_once(&rig, 5) == RAFT_REASON_NOT_VOTER);
+	CHECK(change_now(&rig, RAFT_CHANGE_DEMOTE, 4, 0) == RAFT_REASON_NONE);
+	CHECK(refused_at_once(&rig, 4) == RAFT_REASON_NOT_VOTER);
+	CHECK(change_now(&rig, RAFT_CHANGE_REMOVE, 4, 0) == RAFT_REASON_NONE);
+	CHECK(refused_at_once(&rig, 4) == RAFT_REASON_NO_MEMBER);
 	message = rig_make(RAFT_MSG_APPEND_REPLY, 3, 1, rig_status(&rig).term);
 	message.append_reply.ok = true;
 	message.append_reply.recovering = true;
 	message.append_reply.start_number = 3;
 	rig_message(&rig, &message);
-	CHECK(refused_at_once(&rig, 3) == RAFT_RECOVERING_REASON);
+	CHECK(refused_at_once(&rig, 3) == RAFT_REASON_RECOVERING);
 	rig_free(&rig);
 	leader_new(&rig, 1); /* nobody else is there */
-	CHECK(refused_at_once(&rig, 0) == RAFT_NOT_ALLOWED_REASON);
-	CHECK(change_now(&rig, RAFT_CHANGE_ADD, 2, 2) == RAFT_NONE_REASON);
-	CHECK(refused_at_once(&rig, 0) == RAFT_NOT_ALLOWED_REASON);
+	CHECK(refused_at_once(&rig, 0) == RAFT_REASON_NOT_ALLOWED);
+	CHECK(change_now(&rig, RAFT_CHANGE_ADD, 2, 2) == RAFT_REASON_NONE);
+	CHECK(refused_at_once(&rig, 0) == RAFT_REASON_NOT_ALLOWED);
 	rig_free(&rig);
 }
 
@@ -154,7 +154,7 @@ test_second_replaces(void)
 	rig_transfer(&rig, 7, 2);
 	rig_transfer(&rig, 8, 3);
 	CHECK(rig.answers_count == 1 && rig.answers[0].ticket == 7);
-	CHECK(answered(&rig) == RAFT_TRANSFER_FAILED_REASON);
+	CHECK(answered(&rig) == RAFT_REASON_TRANSFER_FAILED);
 	CHECK(rig_find(&rig, RAFT_MSG_TIMEOUT_NOW, 3) != NULL);
 	rig_accept(&rig, 2, last);
 	CHECK(rig_find(&rig, RAFT_MSG_TIMEOUT_NOW, 2) == NULL);
@@ -367,10 +367,10 @@ test_asked_elsewhere(void)
 	struct raft_message message;
 
 	rig_new(&rig, 3);
-	CHECK(refused_at_once(&rig, 2) == RAFT_NO_LEADER_REASON);
+	CHECK(refused_at_once(&rig, 2) == RAFT_REASON_NO_LEADER);
 	rig_time(&rig, 2 * RIG_E);
 	CHECK(rig_status(&rig).role == RAFT_PRE_CANDIDATE);
-	CHECK(refused_at_once(&rig, 2) == RAFT_NO_LEADER_REASON);
+	CHECK(refused_at_once(&rig, 2) == RAFT_REASON_NO_LEADER);
 	rig_free(&rig);
 	/* A follower asks its leader, and passes the answer on; or says that there is none. */
 	follower_new(&rig);
@@ -380,17 +380,17 @@ test_asked_elsewhere(void)
 	message.answer.start_number = rig_find(&rig, RAFT_MSG_TRANSFER, 2)->transfer.start_number;
 	message.answer.request = rig_find(&rig, RAFT_MSG_TRANSFER, 2)->transfer.request;
 	message.answer.verdict = RAFT_REFUSED;
-	message.answer.reason = RAFT_NOT_VOTER_REASON;
+	message.answer.reason = RAFT_REASON_NOT_VOTER;
 	message.answer.count = 1;
 	rig_message(&rig, &message);
-	CHECK(rig.answers_count == 1 && answered(&rig) == RAFT_NOT_VOTER_REASON);
+	CHECK(rig.answers_count == 1 && answered(&rig) == RAFT_REASON_NOT_VOTER);
 	rig.answers_count = 0;
 	rig_transfer(&rig, 8, 3);
 	for (int i = 0; i < 30; i++) { /* the leader is there, and never answers */
 		rig_time(&rig, RIG_HEARTBEAT);
 		rig_append(&rig, 2, 1, (struct raft_pos){1, 1}, 1, 0, 0);
 	}
-	CHECK(rig.answers_count == 1 && answered(&rig) == RAFT_NO_ANSWER_REASON);
+	CHECK(rig.answers_count == 1 && answered(&rig) == RAFT_REASON_NO_ANSWER);
 	rig_free(&rig);
 	/* Asked of a node that leads no more, or with a name that is none. */
 	follower_new(&rig);
@@ -398,7 +398,7 @@ test_asked_elsewhere(void)
 	message.transfer.start_number = 3;
 	message.transfer.request = 1;
 	rig_message(&rig, &message);
-	CHECK(rig_find(&rig, RAFT_MSG_ANSWER, 3)->answer.reason == RAFT_NOT_LEADER_REASON);
+	CHECK(rig_find(&rig, RAFT_MSG_ANSWER, 3)->answer.reason == RAFT_REASON_NOT_LEADER);
 	message.transfer.target.s[0] = '/';
 	rig_message(&rig, &message);
 	CHECK(rig_count(&rig, RAFT_MSG_ANSWER) == 1);
@@ -581,7 +581,7 @@ main(void)
 	check_run("G2: the best is the nearest, then the one that has most", test_best);
 	check_run("G2: it is done when the target deposes the leader, and only then", test_done_when_deposed);
 	check_run("G6: no read is answered without a round after the hand-over", test_reads_meanwhile);
-	check_run("B11: the target stands without a trial, and is heard near a leader", test_stands_at_once);
+	check_run("B11: the target stands without a pre-vote, and is heard near a leader", test_stands_at_once);
 	check_run("G3: it does not stand while its log is being stored", test_not_while_storing);
 	check_run("G4: late, doubled and foreign nominations are ignored", test_late_nomination);
 	check_run("G5: a transfer asked of another is forwarded, refused, never lost", test_asked_elsewhere);

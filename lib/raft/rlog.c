@@ -4,7 +4,7 @@
  * runs, the entries themselves at the tail only, and the configurations.
  *
  * All that is uncommitted or not yet durable is always in the tail; of the rest
- * as much as rlog_trim leaves, for peers that lag a little.  The tail is one
+ * as much as raft_rlog_trim leaves, for peers that lag a little.  The tail is one
  * array, so that writes and messages are slices of it.
  */
 #include "core.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 
 void *
-core_grow(void *array, size_t *size, size_t count_wanted, size_t item_size)
+raft_core_grow(void *array, size_t *size, size_t count_wanted, size_t item_size)
 {
 	size_t grown = *size == 0 ? 16 : *size;
 
@@ -31,17 +31,17 @@ core_grow(void *array, size_t *size, size_t count_wanted, size_t item_size)
 /* ------------------------------------------------------------ terms */
 
 static void
-runs_append(struct rlog *log, uint64_t index, uint64_t term)
+runs_append(struct raft_rlog *log, uint64_t index, uint64_t term)
 {
 	if (log->runs_count > 0 && log->runs[log->runs_count - 1].term == term)
 		return;
-	log->runs = core_grow(log->runs, &log->runs_size, log->runs_count + 1, sizeof *log->runs);
+	log->runs = raft_core_grow(log->runs, &log->runs_size, log->runs_count + 1, sizeof *log->runs);
 	log->runs[log->runs_count++] = (struct raft_term_start){index, term};
 }
 
 /* The run that holds index: the last one that starts at or below it.  Before: there is one. */
 static size_t
-runs_find(const struct rlog *log, uint64_t index)
+runs_find(const struct raft_rlog *log, uint64_t index)
 {
 	size_t low = 0;
 	size_t high = log->runs_count;
@@ -61,13 +61,13 @@ runs_find(const struct rlog *log, uint64_t index)
 }
 
 struct raft_pos
-rlog_last(const struct rlog *log)
+raft_rlog_last(const struct raft_rlog *log)
 {
-	return rlog_pos(log, log->last);
+	return raft_rlog_pos(log, log->last);
 }
 
 bool
-rlog_term_at(const struct rlog *log, uint64_t index, uint64_t *term)
+raft_rlog_term_at(const struct raft_rlog *log, uint64_t index, uint64_t *term)
 {
 	if (index < log->before.index || index > log->last)
 		return false;
@@ -77,17 +77,17 @@ rlog_term_at(const struct rlog *log, uint64_t index, uint64_t *term)
 }
 
 struct raft_pos
-rlog_pos(const struct rlog *log, uint64_t index)
+raft_rlog_pos(const struct raft_rlog *log, uint64_t index)
 {
 	struct raft_pos pos = {index, 0};
-	bool known = rlog_term_at(log, index, &pos.term);
+	bool known = raft_rlog_term_at(log, index, &pos.term);
 
 	must(known);
 	return pos;
 }
 
 struct raft_pos
-rlog_agree(const struct rlog *log, struct raft_pos pos)
+raft_rlog_agree(const struct raft_rlog *log, struct raft_pos pos)
 {
 	uint64_t index = pos.index < log->last ? pos.index : log->last;
 
@@ -105,7 +105,7 @@ rlog_agree(const struct rlog *log, struct raft_pos pos)
 
 /* Room for one more at the end.  Moving down costs no more than what was trimmed. */
 static void
-tail_make_room(struct rlog *log)
+tail_make_room(struct raft_rlog *log)
 {
 	if (log->tail_head + log->tail_count < log->tail_size)
 		return;
@@ -114,17 +114,17 @@ tail_make_room(struct rlog *log)
 		log->tail_head = 0;
 		return;
 	}
-	log->tail = core_grow(
+	log->tail = raft_core_grow(
 	    log->tail, &log->tail_size, log->tail_head + log->tail_count + 1, sizeof *log->tail);
 }
 
 static void
-configs_append(struct rlog *log, uint64_t index, const struct raft_entry *entry)
+configs_append(struct raft_rlog *log, uint64_t index, const struct raft_entry *entry)
 {
 	struct raft_config_at *at;
 	bool valid;
 
-	log->configs = core_grow(
+	log->configs = raft_core_grow(
 	    log->configs, &log->configs_size, log->configs_count + 1, sizeof *log->configs);
 	at = &log->configs[log->configs_count++];
 	at->index = index;
@@ -135,7 +135,7 @@ configs_append(struct rlog *log, uint64_t index, const struct raft_entry *entry)
 
 /* The tail's part of an append: all that an entry of the start, too, needs. */
 static void
-tail_append(struct rlog *log, const struct raft_entry *entry)
+tail_append(struct raft_rlog *log, const struct raft_entry *entry)
 {
 	tail_make_room(log);
 	log->tail[log->tail_head + log->tail_count++] = *entry;
@@ -144,9 +144,9 @@ tail_append(struct rlog *log, const struct raft_entry *entry)
 }
 
 void
-rlog_append(struct rlog *log, const struct raft_entry *entry)
+raft_rlog_append(struct raft_rlog *log, const struct raft_entry *entry)
 {
-	must(entry->term >= rlog_last(log).term);
+	must(entry->term >= raft_rlog_last(log).term);
 	must(entry->term > 0);
 	log->last++;
 	runs_append(log, log->last, entry->term);
@@ -156,7 +156,7 @@ rlog_append(struct rlog *log, const struct raft_entry *entry)
 }
 
 uint64_t
-rlog_truncate(struct rlog *log, uint64_t after)
+raft_rlog_truncate(struct raft_rlog *log, uint64_t after)
 {
 	uint64_t bytes = 0;
 
@@ -179,7 +179,7 @@ rlog_truncate(struct rlog *log, uint64_t after)
 }
 
 void
-rlog_trim(struct rlog *log, uint64_t keep_after, uint64_t bytes_max)
+raft_rlog_trim(struct raft_rlog *log, uint64_t keep_after, uint64_t bytes_max)
 {
 	while (
 	    log->tail_bytes > bytes_max && log->tail_count > 0 && log->tail_first <= keep_after) {
@@ -196,7 +196,7 @@ rlog_trim(struct rlog *log, uint64_t keep_after, uint64_t bytes_max)
 }
 
 void
-rlog_compact(struct rlog *log, struct raft_pos before)
+raft_rlog_compact(struct raft_rlog *log, struct raft_pos before)
 {
 	size_t old = 0;
 
@@ -205,14 +205,14 @@ rlog_compact(struct rlog *log, struct raft_pos before)
 		old++;
 	log->runs_count -= old;
 	memmove(log->runs, log->runs + old, log->runs_count * sizeof *log->runs);
-	rlog_trim(log, before.index, 0);
+	raft_rlog_trim(log, before.index, 0);
 	log->before = before;
 }
 
 void
-rlog_reset(struct rlog *log, struct raft_pos before, const struct raft_config *config)
+raft_rlog_reset(struct raft_rlog *log, struct raft_pos before, const struct raft_config *config)
 {
-	rlog_trim(log, log->last, 0);
+	raft_rlog_trim(log, log->last, 0);
 	must(log->tail_bytes == 0);
 	log->runs_count = 0;
 	log->before = before;
@@ -224,7 +224,7 @@ rlog_reset(struct rlog *log, struct raft_pos before, const struct raft_config *c
 }
 
 const struct raft_entry *
-rlog_entry(const struct rlog *log, uint64_t index)
+raft_rlog_entry(const struct raft_rlog *log, uint64_t index)
 {
 	if (index < log->tail_first || index > log->last)
 		return NULL;
@@ -234,13 +234,13 @@ rlog_entry(const struct rlog *log, uint64_t index)
 /* --------------------------------------------------- configurations */
 
 const struct raft_config_at *
-rlog_config(const struct rlog *log)
+raft_rlog_config(const struct raft_rlog *log)
 {
 	return &log->configs[log->configs_count - 1];
 }
 
 void
-rlog_configs_committed(struct rlog *log, uint64_t commit)
+raft_rlog_configs_committed(struct raft_rlog *log, uint64_t commit)
 {
 	size_t old = 0;
 
@@ -255,7 +255,7 @@ rlog_configs_committed(struct rlog *log, uint64_t commit)
 /* ------------------------------------------------------ start, end */
 
 void
-rlog_init(struct rlog *log, const struct raft_start *start)
+raft_rlog_init(struct raft_rlog *log, const struct raft_start *start)
 {
 	must(start->configs_count > 0);
 	must(start->entries_count == start->last.index - start->commit.index);
@@ -266,17 +266,17 @@ rlog_init(struct rlog *log, const struct raft_start *start)
 	for (size_t i = 0; i < start->terms_count; i++)
 		runs_append(log, start->terms[i].index, start->terms[i].term);
 	must(log->last == log->before.index || log->runs_count > 0);
-	must(rlog_last(log).term == start->last.term);
+	must(raft_rlog_last(log).term == start->last.term);
 	for (size_t i = 0; i < start->entries_count; i++)
 		tail_append(log, &start->entries[i]);
 	log->configs =
-	    core_grow(NULL, &log->configs_size, start->configs_count, sizeof *log->configs);
+	    raft_core_grow(NULL, &log->configs_size, start->configs_count, sizeof *log->configs);
 	memcpy(log->configs, start->configs, start->configs_count * sizeof *log->configs);
 	log->configs_count = start->configs_count;
 }
 
 void
-rlog_free(struct rlog *log)
+raft_rlog_free(struct raft_rlog *log)
 {
 	for (size_t i = 0; i < log->tail_count; i++)
 		raft_chunk_unref(log->tail[log->tail_head + i].chunk);
