@@ -10,11 +10,11 @@ VERSION = 0.1.0
 
 WARN = -Wall -Wextra -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS ?= -O2 -g
-override CFLAGS += -std=c11 -D_GNU_SOURCE -DRAFT_VERSION='"$(VERSION)"' $(WARN) $(SAN)
+override CFLAGS += -std=c11 -D_GNU_SOURCE -Ilib -DRAFT_VERSION='"$(VERSION)"' $(WARN) $(SAN)
 override LDFLAGS += $(SAN)
 
 PROGRAMS := $(notdir $(patsubst %/,%,$(wildcard bin/*/)))
-LIBS := client unix conf seal wire raft
+LIBS := prog client conf seal unix wire raft
 LIB_FILES := $(LIBS:%=$(B)/lib/lib%.a)
 PAGES := $(wildcard man/*.[1-9])
 

@@ -11,14 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/client/appender.h"
-#include "../../lib/client/json.h"
-#include "../../lib/client/tool.h"
-#include "../../lib/raft/session.h"
-#include "../../lib/seal/seal.h"
-#include "../../lib/client/input.h"
+#include "client/appender.h"
+#include "client/json.h"
+#include "prog/tool.h"
+#include "raft/session.h"
+#include "seal/seal.h"
+#include "client/input.h"
 #include "progress.h"
-#include "replies.h"
+#include "awaited.h"
 
 static struct {
 	struct tool tool;
@@ -32,7 +32,7 @@ static struct {
 	struct appender *appender;
 	struct input *input;
 	struct progress *progress;
-	struct replies *replies; /* NULL: none are wanted */
+	struct awaited *awaited; /* NULL: none are wanted */
 	uv_signal_t signals[3];
 	/* The named session's entries that the input begins with. */
 	bool open;
@@ -42,7 +42,7 @@ static struct {
 	/* The input has ended, well or not. */
 	bool ended;
 	bool failed; /* the appender has said so */
-	bool over; /* and all is told */
+	bool over;   /* and all is told */
 	enum exit_status status;
 	char why[FRAMING_WHY_SIZE];
 	bool refused, lost;  /* some of the replies */
@@ -66,17 +66,19 @@ check_session(const char *name)
 {
 	size_t size = strlen(name);
 	if (size == 0 || size > RAFT_SESSION_NAME_MAX)
-		tool_die(EXIT_USAGE, "-S: a session's name has 1 to %d bytes", RAFT_SESSION_NAME_MAX);
+		tool_die(
+		    EXIT_USAGE, "-S: a session's name has 1 to %d bytes", RAFT_SESSION_NAME_MAX);
 	/* Else raft-ctl could show it, and take it back, in no form. */
 	if (!json_utf8((const uint8_t *)name, size))
 		tool_die(EXIT_USAGE, "-S: a session's name is UTF-8");
 	for (; *name; name++)
 		if ((unsigned char)*name <= ' ' || *name == 0x7f)
-			tool_die(EXIT_USAGE, "-S: a session's name holds no blanks and no control characters");
+			tool_die(EXIT_USAGE,
+			    "-S: a session's name holds no blanks and no control characters");
 }
 
 static void
-on_option(enum tool_option option, const char *value)
+append_on_option(enum tool_option option, const char *value)
 {
 	switch (option) {
 	case TOOL_FRAMING:
@@ -112,7 +114,8 @@ check_options(void)
 	if (self.numbers_on && self.session == NULL)
 		tool_die(EXIT_USAGE, "--continue: needs a named session: -S NAME");
 	if (self.wants_replies && !self.tool.conf->fsm.present)
-		tool_die(EXIT_CONFIG, "-r: this node runs no state machine: %s has no section fsm", self.tool.conf->path);
+		tool_die(EXIT_CONFIG, "-r: this node runs no state machine: %s has no section fsm",
+		    self.tool.conf->path);
 	/* A file that is not there is a mistake to be told before anything is appended. */
 	for (char **path = self.tool.argv; *path; path++)
 		if (strcmp(*path, "-") != 0 && access(*path, R_OK) < 0)
@@ -122,7 +125,7 @@ check_options(void)
 /* ------------------------------------------------------------- the end */
 
 static void
-end(enum exit_status status)
+append_end(enum exit_status status)
 {
 	self.ended = self.over = true;
 	self.status = status;
@@ -131,7 +134,7 @@ end(enum exit_status status)
 }
 
 static const char *
-unit(void)
+append_unit(void)
 {
 	return self.framing == FRAMING_LINE ? "line" : "entry";
 }
@@ -144,19 +147,22 @@ say_fate(const char *why)
 	unsigned long long doubtful = appender_doubtful(self.appender);
 	progress_clear(self.progress);
 	if (self.session && !self.numbers_on)
-		tool_say("%s: committed %llu, resume with the same input and -S %s", why, committed, self.session);
+		tool_say("%s: committed %llu, resume with the same input and -S %s", why, committed,
+		    self.session);
 	else if (doubtful == 0)
-		tool_say("%s: committed %llu, resume with %s %llu", why, committed, unit(), committed + 1);
+		tool_say("%s: committed %llu, resume with %s %llu", why, committed, append_unit(),
+		    committed + 1);
 	else
-		tool_say("%s: committed %llu, resume with %s %llu, or later: up to %llu may be committed as well",
-		    why, committed, unit(), committed + 1, doubtful);
+		tool_say("%s: committed %llu, resume with %s %llu, or later: up to %llu may be "
+			 "committed as well",
+		    why, committed, append_unit(), committed + 1, doubtful);
 }
 
 /* Replies to what is committed may still come. */
 static bool
-replies_come(void)
+awaited_come(void)
 {
-	return self.replies != NULL && !replies_idle(self.replies);
+	return self.awaited != NULL && !awaited_idle(self.awaited);
 }
 
 /* Worse than all else: something is committed, and what became of it is not known. */
@@ -169,32 +175,32 @@ status_with_replies(enum exit_status status)
 }
 
 static void
-on_failed(enum exit_status status, const char *why, void *arg)
+append_on_failed(enum exit_status status, const char *why, void *arg)
 {
 	(void)arg;
 	say_fate(why);
 	self.failed = self.ended = true;
 	self.status = status;
 	input_hold(self.input);
-	if (!replies_come())
-		end(status_with_replies(status));
+	if (!awaited_come())
+		append_end(status_with_replies(status));
 }
 
 /* The input is over; a mistake in it is told once all before it is committed. */
 static void
 end_if_done(void)
 {
-	if (self.over || !self.ended || replies_come())
+	if (self.over || !self.ended || awaited_come())
 		return;
 	if (!self.failed && !appender_idle(self.appender))
 		return;
 	if (!self.failed && self.status != EXIT_OK)
 		say_fate(self.why);
-	end(status_with_replies(self.status));
+	append_end(status_with_replies(self.status));
 }
 
 static void
-on_signal(uv_signal_t *handle, int number)
+append_on_signal(uv_signal_t *handle, int number)
 {
 	(void)handle;
 	(void)number;
@@ -203,8 +209,8 @@ on_signal(uv_signal_t *handle, int number)
 	self.ended = true;
 	self.status = EXIT_RETRY;
 	input_hold(self.input);
-	if (self.replies)
-		replies_hurry(self.replies);
+	if (self.awaited)
+		awaited_hurry(self.awaited);
 	appender_stop(self.appender, EXIT_RETRY, "interrupted");
 }
 
@@ -215,11 +221,11 @@ refuse_other_data(const char *what)
 {
 	progress_clear(self.progress);
 	tool_say("session %s: %s: nothing was appended", self.session, what);
-	end(EXIT_DATA);
+	append_end(EXIT_DATA);
 }
 
 static void
-on_opened(uint64_t last_serial, const struct wire_hash *digest, void *arg)
+append_on_opened(uint64_t last_serial, const struct wire_hash *digest, void *arg)
 {
 	(void)arg;
 	self.open = true;
@@ -230,7 +236,7 @@ on_opened(uint64_t last_serial, const struct wire_hash *digest, void *arg)
 
 /* One of the entries that the session has already: it must be the same. */
 static void
-skip(const struct wire_bytes *item)
+append_skip(const struct wire_bytes *item)
 {
 	seal_digest(self.digest.b, self.digest.b, item->bytes, (uint32_t)item->size);
 	if (++self.skipped < self.skip)
@@ -238,10 +244,10 @@ skip(const struct wire_bytes *item)
 	if (memcmp(self.digest.b, self.digest_want.b, sizeof self.digest.b) != 0) {
 		self.skipped = 0;
 		refuse_other_data("what it has is not what the input begins with");
-	} else if (self.replies) {
+	} else if (self.awaited) {
 		struct raft_sid session;
 		seal_session_id(&session, self.session);
-		replies_want(self.replies, 1, self.skip, &session, 1, (struct raft_pos){0});
+		awaited_want(self.awaited, 1, self.skip, &session, 1, (struct raft_pos){0});
 	}
 }
 
@@ -269,7 +275,7 @@ put_place(struct raft_pos pos, char end)
 }
 
 static void
-flush(void)
+append_flush(void)
 {
 	if (self.out.size > 0)
 		tool_write(self.out.bytes, self.out.size);
@@ -277,13 +283,13 @@ flush(void)
 }
 
 static void
-on_committed(uint64_t number, uint64_t count, struct raft_pos pos, void *arg)
+append_on_committed(uint64_t number, uint64_t count, struct raft_pos pos, void *arg)
 {
 	(void)arg;
-	if (self.replies) {
+	if (self.awaited) {
 		struct raft_sid session;
 		uint64_t serial = appender_serial(self.appender, number, &session);
-		replies_want(self.replies, number + self.skipped, count, &session, serial, pos);
+		awaited_want(self.awaited, number + self.skipped, count, &session, serial, pos);
 		return;
 	}
 	for (uint64_t i = 0; self.tool.verbose && i < count; i++)
@@ -293,22 +299,23 @@ on_committed(uint64_t number, uint64_t count, struct raft_pos pos, void *arg)
 /* -------------------------------------------------------- the replies */
 
 static void
-say_not_ok(const struct reply *reply)
+say_not_ok(const struct awaited_reply *reply)
 {
 	unsigned long long number = reply->number;
-	flush();
+	append_flush();
 	progress_clear(self.progress);
 	if (reply->state == REPLY_LOST)
-		tool_say("%s %llu: committed and applied, and its reply is lost%s%.*s", unit(), number,
-		    reply->data.size ? ": " : "", (int)reply->data.size, (const char *)reply->data.bytes);
+		tool_say("%s %llu: committed and applied, and its reply is lost%s%.*s",
+		    append_unit(), number, reply->data.size ? ": " : "", (int)reply->data.size,
+		    (const char *)reply->data.bytes);
 	else
-		tool_say("%s %llu: refused: %.*s", unit(), number, (int)reply->data.size,
+		tool_say("%s %llu: refused: %.*s", append_unit(), number, (int)reply->data.size,
 		    (const char *)reply->data.bytes);
 }
 
 /* One item for each entry: empty where it was refused or lost; with -v, all there is to say. */
 static void
-on_reply(const struct reply *reply, void *arg)
+append_on_reply(const struct awaited_reply *reply, void *arg)
 {
 	static const char *const states[] = {"ok ", "refused ", "lost"};
 	bool told = reply->state != REPLY_LOST && (self.tool.verbose || reply->state == REPLY_OK);
@@ -321,8 +328,9 @@ on_reply(const struct reply *reply, void *arg)
 	item.size = 0;
 	if (self.tool.verbose) {
 		char text[80];
-		int size = snprintf(text, sizeof text, "%llu %llu %s", (unsigned long long)reply->pos.index,
-		    (unsigned long long)reply->pos.term, states[reply->state]);
+		int size = snprintf(text, sizeof text, "%llu %llu %s",
+		    (unsigned long long)reply->pos.index, (unsigned long long)reply->pos.term,
+		    states[reply->state]);
 		wire_buf_put(&item, text, (size_t)size);
 	}
 	if (told)
@@ -330,16 +338,17 @@ on_reply(const struct reply *reply, void *arg)
 	framing_put_bytes(&self.out, self.framing, (struct wire_bytes){item.bytes, item.size});
 }
 
-/* No replies will come.  Before anything was appended that is all; later what is committed stays so. */
+/* No replies will come.  Before anything was appended that is all; later what is committed stays
+ * so. */
 static void
 on_no_replies(enum exit_status status, const char *why, void *arg)
 {
 	(void)arg;
-	flush();
+	append_flush();
 	progress_clear(self.progress);
 	if (self.taken == 0) {
 		tool_say("%s: nothing was appended", why);
-		end(status);
+		append_end(status);
 		return;
 	}
 	self.lost = true;
@@ -348,20 +357,22 @@ on_no_replies(enum exit_status status, const char *why, void *arg)
 	else
 		tool_say("%s", why);
 	tool_say("the replies to what is committed are lost");
-	end(EXIT_UNKNOWN);
+	append_end(EXIT_UNKNOWN);
 }
 
-static const struct replies_calls replies_calls = {on_reply, on_no_replies};
+static const struct awaited_calls replies_calls = {append_on_reply, on_no_replies};
 
 /* What the program of this node cannot be given ends the input, before it has a serial. */
 static void
-append(const struct wire_bytes *item)
+append_line(const struct wire_bytes *item)
 {
 	const struct conf *conf = self.tool.conf;
-	bool lines = conf->fsm.present && conf->fsm.mode == CONF_MACHINE && conf->fsm.framing == FRAMING_LINE;
+	bool lines = conf->fsm.present && conf->fsm.mode == CONF_MACHINE &&
+		     conf->fsm.framing == FRAMING_LINE;
 	const char *unfit = lines ? framing_line_unfit(*item) : NULL;
 	if (unfit) {
-		snprintf(self.why, sizeof self.why, "entry %llu holds %s, which fsm.framing: line cannot give to the program",
+		snprintf(self.why, sizeof self.why,
+		    "entry %llu holds %s, which fsm.framing: line cannot give to the program",
 		    (unsigned long long)input_count(self.input), unfit);
 		self.ended = true;
 		self.status = EXIT_DATA;
@@ -373,15 +384,15 @@ append(const struct wire_bytes *item)
 
 /* Takes one entry of the input.  False when there is none now. */
 static bool
-take_one(void)
+append_take_one(void)
 {
 	struct wire_bytes item;
 	switch (input_next(self.input, &item, &self.status, self.why)) {
 	case INPUT_ITEM:
 		if (self.skipped < self.skip)
-			skip(&item);
+			append_skip(&item);
 		else
-			append(&item);
+			append_line(&item);
 		return true;
 	case INPUT_WAIT:
 		return false;
@@ -395,31 +406,33 @@ take_one(void)
 }
 
 static bool
-has_room(void)
+append_has_room(void)
 {
 	return appender_room(self.appender) &&
-	    (self.replies == NULL || (replies_ready(self.replies) && replies_room(self.replies)));
+	       (self.awaited == NULL ||
+		   (awaited_ready(self.awaited) && awaited_room(self.awaited)));
 }
 
 static void
-turn(void *arg)
+append_turn(void *arg)
 {
 	(void)arg;
 	bool ready = self.session == NULL || self.open;
-	while (!self.ended && ready && has_room() && take_one())
+	while (!self.ended && ready && append_has_room() && append_take_one())
 		;
-	if (!has_room())
+	if (!append_has_room())
 		input_hold(self.input);
 	appender_send(self.appender);
-	if (self.replies)
-		replies_send(self.replies);
-	flush();
+	if (self.awaited)
+		awaited_send(self.awaited);
+	append_flush();
 	progress_show(self.progress, appender_committed(self.appender) + self.skipped,
 	    appender_trouble(self.appender));
 	end_if_done();
 }
 
-static const struct appender_calls appender_calls = {on_opened, on_committed, on_failed};
+static const struct appender_calls appender_calls = {
+    append_on_opened, append_on_committed, append_on_failed};
 
 /* Whether somebody types the entries; then he needs no line of progress. */
 static bool
@@ -432,7 +445,7 @@ is_typed(char **paths)
 }
 
 static void
-set_up(void)
+append_set_up(void)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
 	struct tool_path path = tool_socket(&self.tool, "elect");
@@ -446,20 +459,21 @@ set_up(void)
 	};
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
 		uv_signal_init(loop_uv(self.tool.loop), &self.signals[i]);
-		uv_signal_start(&self.signals[i], on_signal, numbers[i]);
+		uv_signal_start(&self.signals[i], append_on_signal, numbers[i]);
 		uv_unref((uv_handle_t *)&self.signals[i]);
 	}
-	self.input = input_new(self.tool.loop, self.framing, self.tool.conf->elect.entry_max, self.tool.argv);
+	self.input = input_new(
+	    self.tool.loop, self.framing, self.tool.conf->elect.entry_max, self.tool.argv);
 	self.progress = progress_new(self.tool.loop, self.tool.prog, is_typed(self.tool.argv));
 	self.appender = appender_new(self.tool.loop, &settings, &appender_calls, NULL);
 	if (self.wants_replies) {
-		struct replies_paths paths;
+		struct awaited_paths paths;
 		strcpy(paths.elect, path.text);
 		strcpy(paths.fsm, tool_socket(&self.tool, "fsm").text);
-		self.replies = replies_new(
+		self.awaited = awaited_new(
 		    self.tool.loop, &paths, self.tool.prog, self.give_up_ms, &replies_calls, NULL);
 	}
-	loop_on_turn(self.tool.loop, turn, NULL);
+	loop_on_turn(self.tool.loop, append_turn, NULL);
 }
 
 int
@@ -467,18 +481,20 @@ main(int argc, char **argv)
 {
 	self.tool = (struct tool){
 	    .prog = "raft-append",
-	    .usage = "[-rv] [-c FILE] [-F FRAMING | -0] [-w COUNT] [-t TIME] [-S NAME [--continue]] "
-		     "[--fence[=TERM]] [FILE ...]",
-	    .takes = 1u << TOOL_FRAMING | 1u << TOOL_NUL | 1u << TOOL_IN_FLIGHT | 1u << TOOL_TIMEOUT |
-		1u << TOOL_SESSION | 1u << TOOL_CONTINUE | 1u << TOOL_FENCE | 1u << TOOL_REPLIES,
-	    .found = on_option,
+	    .usage =
+		"[-rv] [-c FILE] [-F FRAMING | -0] [-w COUNT] [-t TIME] [-S NAME [--continue]] "
+		"[--fence[=TERM]] [FILE ...]",
+	    .takes = 1u << TOOL_FRAMING | 1u << TOOL_NUL | 1u << TOOL_IN_FLIGHT |
+		     1u << TOOL_TIMEOUT | 1u << TOOL_SESSION | 1u << TOOL_CONTINUE |
+		     1u << TOOL_FENCE | 1u << TOOL_REPLIES,
+	    .found = append_on_option,
 	};
 	self.framing = FRAMING_LINE;
 	self.in_flight = APPENDER_IN_FLIGHT;
 	self.give_up_ms = TOOL_GIVE_UP_MS;
 	tool_start(&self.tool, argc, argv);
 	check_options();
-	set_up();
+	append_set_up();
 	loop_run(self.tool.loop);
 	progress_clear(self.progress);
 	return (int)self.status;

@@ -19,7 +19,7 @@ struct progress {
 };
 
 static void
-on_timer(uv_timer_t *timer)
+progress_on_timer(uv_timer_t *timer)
 {
 	(void)timer;
 }
@@ -37,7 +37,7 @@ progress_new(struct loop *loop, const char *prog, bool typed)
 	if (!progress->terminal)
 		return progress;
 	uv_timer_init(loop_uv(loop), &progress->timer);
-	uv_timer_start(&progress->timer, on_timer, LONG_MS, EVERY_MS);
+	uv_timer_start(&progress->timer, progress_on_timer, LONG_MS, EVERY_MS);
 	return progress;
 }
 

@@ -3,7 +3,7 @@
 #ifndef APPEND_PROGRESS_H
 #define APPEND_PROGRESS_H
 
-#include "../../lib/unix/loop.h"
+#include "unix/loop.h"
 
 struct progress;
 

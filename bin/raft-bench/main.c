@@ -3,15 +3,15 @@
  * raft-bench: how many entries a second, and how long each takes.
  *
  * One connection, one session, so many entries in flight; each is an operation of its
- * own, timed from the turn that sends it to its answer.  What a turn finds to send shares a request, as
- * the lines of a pipe do.
+ * own, timed from the turn that sends it to its answer.  What a turn finds to send shares a
+ * request, as the lines of a pipe do.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/client/appender.h"
-#include "../../lib/client/tool.h"
+#include "client/appender.h"
+#include "prog/tool.h"
 
 enum { COUNT = 10000, COUNT_MAX = 100 * 1000 * 1000, SIZE = 256 };
 
@@ -28,7 +28,7 @@ static struct {
 } self;
 
 static void
-on_option(enum tool_option option, const char *value)
+bench_on_option(enum tool_option option, const char *value)
 {
 	switch (option) {
 	case TOOL_COUNT:
@@ -52,7 +52,8 @@ make_data(void)
 	static const char text[] = "the quick brown fox jumps over the lazy dog ";
 	if (self.size > self.tool.conf->elect.entry_max)
 		tool_die(EXIT_USAGE, "-s: %llu is above entry_max of the configuration, %llu",
-		    (unsigned long long)self.size, (unsigned long long)self.tool.conf->elect.entry_max);
+		    (unsigned long long)self.size,
+		    (unsigned long long)self.tool.conf->elect.entry_max);
 	self.data = malloc(self.size + 1);
 	must(self.data != NULL);
 	for (uint64_t i = 0; i < self.size; i++)
@@ -60,19 +61,20 @@ make_data(void)
 }
 
 static void
-on_committed(uint64_t number, uint64_t count, struct raft_pos pos, void *arg)
+bench_on_committed(uint64_t number, uint64_t count, struct raft_pos pos, void *arg)
 {
 	(void)pos;
 	(void)arg;
 	self.end_ns = uv_hrtime();
 	for (uint64_t i = number; i < number + count; i++) {
 		uint64_t tenths = (self.end_ns - self.sent_ns[i % self.in_flight]) / 100;
-		self.tenths_us[self.answered++] = tenths < UINT32_MAX ? (uint32_t)tenths : UINT32_MAX;
+		self.tenths_us[self.answered++] =
+		    tenths < UINT32_MAX ? (uint32_t)tenths : UINT32_MAX;
 	}
 }
 
 static void
-on_failed(enum exit_status status, const char *why, void *arg)
+bench_on_failed(enum exit_status status, const char *why, void *arg)
 {
 	(void)arg;
 	tool_say("%s: committed %llu of %llu", why, (unsigned long long)self.answered,
@@ -82,7 +84,7 @@ on_failed(enum exit_status status, const char *why, void *arg)
 }
 
 static void
-turn(void *arg)
+bench_turn(void *arg)
 {
 	(void)arg;
 	if (self.status != EXIT_OK || !appender_connected(self.appender))
@@ -102,7 +104,7 @@ turn(void *arg)
 }
 
 static int
-compare(const void *a, const void *b)
+bench_compare(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 	return x < y ? -1 : x > y;
@@ -115,11 +117,11 @@ quantile_us(uint64_t percent)
 }
 
 static void
-report(void)
+bench_report(void)
 {
 	double seconds = (double)(self.end_ns - self.start_ns) / 1e9;
 	char line[256];
-	qsort(self.tenths_us, self.count, sizeof *self.tenths_us, compare);
+	qsort(self.tenths_us, self.count, sizeof *self.tenths_us, bench_compare);
 	int size = snprintf(line, sizeof line,
 	    "ops=%llu seconds=%.3f ops_per_s=%.0f p50_us=%llu p99_us=%llu max_us=%llu\n",
 	    (unsigned long long)self.count, seconds, (double)self.count / seconds,
@@ -128,7 +130,7 @@ report(void)
 	tool_write(line, (size_t)size);
 }
 
-static const struct appender_calls appender_calls = {NULL, on_committed, on_failed};
+static const struct appender_calls appender_calls = {NULL, bench_on_committed, bench_on_failed};
 
 int
 main(int argc, char **argv)
@@ -137,7 +139,7 @@ main(int argc, char **argv)
 	    .prog = "raft-bench",
 	    .usage = "[-v] [-c FILE] [-N COUNT] [-w IN_FLIGHT] [-s SIZE] [-t TIME]",
 	    .takes = 1u << TOOL_COUNT | 1u << TOOL_IN_FLIGHT | 1u << TOOL_SIZE | 1u << TOOL_TIMEOUT,
-	    .found = on_option,
+	    .found = bench_on_option,
 	};
 	self.count = COUNT;
 	self.in_flight = 1;
@@ -153,12 +155,14 @@ main(int argc, char **argv)
 	must(self.tenths_us != NULL);
 	struct tool_path path = tool_socket(&self.tool, "elect");
 	self.appender = appender_new(self.tool.loop,
-	    &(struct appender_settings){.path = path.text, .program = self.tool.prog,
-		.in_flight_max = self.in_flight, .give_up_ms = self.give_up_ms},
+	    &(struct appender_settings){.path = path.text,
+		.program = self.tool.prog,
+		.in_flight_max = self.in_flight,
+		.give_up_ms = self.give_up_ms},
 	    &appender_calls, NULL);
-	loop_on_turn(self.tool.loop, turn, NULL);
+	loop_on_turn(self.tool.loop, bench_turn, NULL);
 	loop_run(self.tool.loop);
 	if (self.status == EXIT_OK)
-		report();
+		bench_report();
 	return (int)self.status;
 }

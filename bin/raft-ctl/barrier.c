@@ -3,11 +3,11 @@
  * raft-ctl barrier: a no-op of its own through the log.  What was acknowledged before it began is
  * committed, and in the log of this node, when it ends.
  */
-#include "../../lib/client/refusal.h"
+#include "client/refusal.h"
 #include "steps.h"
 
 static void
-on_done(const struct msg_answer *answer, bool doubt, void *arg)
+barrier_on_done(const struct msg_answer *answer, bool doubt, void *arg)
 {
 	(void)doubt; /* a no-op too many harms nobody */
 	if (answer->verdict != RAFT_COMMITTED)
@@ -16,10 +16,10 @@ on_done(const struct msg_answer *answer, bool doubt, void *arg)
 	steps_wait_for(arg, answer->pos.index);
 }
 
-static const struct once_calls calls = {on_done, steps_refused};
+static const struct proposal_calls calls = {barrier_on_done, steps_refused};
 
 static void
-on_up(struct steps *steps)
+barrier_on_up(struct steps *steps)
 {
 	steps_propose(steps, &calls, RAFT_NOOP, NULL, NULL, 0);
 }
@@ -28,7 +28,10 @@ enum exit_status
 ctl_barrier(struct ctl *ctl)
 {
 	static struct steps steps;
-	steps = (struct steps){.tool = &ctl->tool, .give_up_ms = ctl->give_up_ms, .up = on_up, .frame = steps_answer};
+	steps = (struct steps){.tool = &ctl->tool,
+	    .give_up_ms = ctl->give_up_ms,
+	    .up = barrier_on_up,
+	    .frame = steps_answer};
 	steps_run(&steps);
 	return EXIT_OK;
 }

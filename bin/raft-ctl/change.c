@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "../../lib/client/refusal.h"
-#include "../../lib/seal/seal.h"
-#include "ask.h"
+#include "client/refusal.h"
+#include "seal/seal.h"
+#include "query.h"
 #include "steps.h"
 
 static const struct raft_change *wanted;
@@ -14,14 +14,14 @@ static bool in_doubt; /* it was refused, but an earlier attempt may have made it
 static enum raft_reason refused;
 
 static void
-read_key(uint8_t *out, const char *text)
+change_read_key(uint8_t *out, const char *text)
 {
 	if (text && text[0] != '\0' && !seal_key_parse(out, text))
 		tool_die(EXIT_UNAVAILABLE, "raft-elect names a member whose key cannot be read");
 }
 
 static void
-read_member(struct raft_member *member, const struct text_line *line)
+change_read_member(struct raft_member *member, const struct text_line *line)
 {
 	const char *id = text_get(line, "id"), *key = text_get(line, "key");
 	const char *role = text_get(line, "role"), *address = text_get(line, "address");
@@ -29,8 +29,8 @@ read_member(struct raft_member *member, const struct text_line *line)
 	if (!id || !key || !role || !raft_id_parse(&member->id, id) ||
 	    (address && strlen(address) >= sizeof member->address))
 		tool_die(EXIT_UNAVAILABLE, "raft-elect names a member that cannot be read");
-	read_key(member->key, key);
-	read_key(member->key_next, text_get(line, "key_next"));
+	change_read_key(member->key, key);
+	change_read_key(member->key_next, text_get(line, "key_next"));
 	if (strcmp(role, "voter") == 0)
 		member->role = RAFT_VOTER;
 	if (address)
@@ -40,13 +40,14 @@ read_member(struct raft_member *member, const struct text_line *line)
 void
 change_members(struct ctl *ctl, struct raft_config *members)
 {
-	struct ask ask = {.socket = "elect", .what = "members"};
-	ask_one(&ctl->tool, &ask, ctl->give_up_ms);
+	struct query query = {.socket = "elect", .what = "members"};
+	query_one(&ctl->tool, &query, ctl->give_up_ms);
 	*members = (struct raft_config){0};
-	for (size_t i = 0; i < ask.text.count && members->count < RAFT_MEMBERS_MAX; i++)
-		if (text_get(&ask.text.lines[i], "id"))
-			read_member(&members->members[members->count++], &ask.text.lines[i]);
-	text_free(&ask.text);
+	for (size_t i = 0; i < query.text.count && members->count < RAFT_MEMBERS_MAX; i++)
+		if (text_get(&query.text.lines[i], "id"))
+			change_read_member(
+			    &members->members[members->count++], &query.text.lines[i]);
+	text_free(&query.text);
 }
 
 /* Whether the members are as the change would make them. */
@@ -60,7 +61,7 @@ is_made(const struct raft_config *members)
 	if (have == NULL)
 		return false;
 	bool has_key = memcmp(have->key, want->key, RAFT_KEY_SIZE) == 0 ||
-	    memcmp(have->key_next, want->key, RAFT_KEY_SIZE) == 0;
+		       memcmp(have->key_next, want->key, RAFT_KEY_SIZE) == 0;
 	switch (wanted->op) {
 	case RAFT_CHANGE_PROMOTE:
 		return have->role == RAFT_VOTER;
@@ -83,12 +84,12 @@ is_made(const struct raft_config *members)
 _Noreturn static void
 die_refused(enum raft_reason reason)
 {
-	tool_die(refusal_status(reason), "%s %s: %s", raft_change_name(wanted->op), wanted->member.id.s,
-	    raft_reason_text(reason));
+	tool_die(refusal_status(reason), "%s %s: %s", raft_change_name(wanted->op),
+	    wanted->member.id.s, raft_reason_text(reason));
 }
 
 static void
-on_done(const struct msg_answer *answer, bool doubt, void *arg)
+change_on_done(const struct msg_answer *answer, bool doubt, void *arg)
 {
 	enum raft_reason reason = (enum raft_reason)answer->reason;
 	if (answer->verdict == RAFT_COMMITTED) {
@@ -102,10 +103,10 @@ on_done(const struct msg_answer *answer, bool doubt, void *arg)
 	steps_end(arg);
 }
 
-static const struct once_calls calls = {on_done, steps_refused};
+static const struct proposal_calls calls = {change_on_done, steps_refused};
 
 static void
-on_up(struct steps *steps)
+change_on_up(struct steps *steps)
 {
 	uint8_t data[RAFT_CHANGE_SIZE_MAX];
 	size_t size = raft_change_encode(wanted, data);
@@ -116,8 +117,10 @@ void
 change_make(struct ctl *ctl, const struct raft_change *change)
 {
 	struct raft_config members;
-	struct steps steps = {
-	    .tool = &ctl->tool, .give_up_ms = ctl->give_up_ms, .up = on_up, .frame = steps_answer};
+	struct steps steps = {.tool = &ctl->tool,
+	    .give_up_ms = ctl->give_up_ms,
+	    .up = change_on_up,
+	    .frame = steps_answer};
 	wanted = change;
 	in_doubt = false;
 	steps_run(&steps);

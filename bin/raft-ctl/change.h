@@ -8,12 +8,14 @@
 #ifndef CTL_CHANGE_H
 #define CTL_CHANGE_H
 
-#include "../../lib/raft/types.h"
+#include "raft/types.h"
 #include "ctl.h"
 
 /* The members as this node's raft-elect knows them; exits 69 after the time. */
 void change_members(struct ctl *ctl, struct raft_config *members);
-/* Returns once the change is committed and in the log of this node; exits with one sentence else. */
+/*
+ * Returns once the change is committed and in the log of this node; exits with one sentence else.
+ */
 void change_make(struct ctl *ctl, const struct raft_change *change);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* raft-ctl's subcommands: each a function that returns an exit status. */
-#ifndef CTL_H
-#define CTL_H
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
 
-#include "../../lib/client/tool.h"
+#include "prog/tool.h"
 
 struct ctl {
 	struct tool tool;

@@ -30,7 +30,7 @@ static const struct command {
 };
 
 static void
-on_option(enum tool_option option, const char *value)
+ctl_on_option(enum tool_option option, const char *value)
 {
 	switch (option) {
 	case TOOL_JSON:
@@ -61,7 +61,8 @@ find_command(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	tool_die(EXIT_USAGE,
-	    "%s: unknown command: status, wait, members, member, key, transfer, snapshot, session, watch, barrier or fsm is expected",
+	    "%s: unknown command: status, wait, members, member, key, transfer, snapshot, session, "
+	    "watch, barrier or fsm is expected",
 	    name);
 }
 
@@ -73,10 +74,11 @@ refuse_option(const struct command *command, unsigned option, bool given, const 
 }
 
 static const struct command *
-check_usage(void)
+ctl_check_usage(void)
 {
 	if (self.tool.argc == 0)
-		tool_die(EXIT_USAGE, "a command is expected: usage: %s %s", self.tool.prog, self.tool.usage);
+		tool_die(EXIT_USAGE, "a command is expected: usage: %s %s", self.tool.prog,
+		    self.tool.usage);
 	const struct command *command = find_command(self.tool.argv[0]);
 	self.argc = self.tool.argc - 1;
 	self.argv = self.tool.argv + 1;
@@ -100,13 +102,15 @@ main(int argc, char **argv)
 	    .prog = "raft-ctl",
 	    .usage = "[-jv] [-c FILE] [-t TIME] status | wait | members [-y] | "
 		     "member add [--learner] FILE | member promote ID | member demote [--yes] ID | "
-		     "member remove [--yes] ID | member address ID ADDRESS | key add ID KEY | key drop ID KEY | "
-		     "transfer [ID] | snapshot [-o FILE] | session list | session drop NAME | watch [role | state] | barrier | fsm restart",
-	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER | 1u << TOOL_YES |
-	        1u << TOOL_OUTPUT,
-	    .found = on_option,
+		     "member remove [--yes] ID | member address ID ADDRESS | key add ID KEY | key "
+		     "drop ID KEY | "
+		     "transfer [ID] | snapshot [-o FILE] | session list | session drop NAME | "
+		     "watch [role | state] | barrier | fsm restart",
+	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER |
+		     1u << TOOL_YES | 1u << TOOL_OUTPUT,
+	    .found = ctl_on_option,
 	};
 	self.give_up_ms = TOOL_GIVE_UP_MS;
 	tool_start(&self.tool, argc, argv);
-	return (int)check_usage()->run(&self);
+	return (int)ctl_check_usage()->run(&self);
 }

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/conf/address.h"
-#include "../../lib/seal/seal.h"
+#include "conf/address.h"
+#include "seal/seal.h"
 #include "change.h"
 
 /* How many voters may fail. */
 static size_t
-tolerance(size_t voters)
+member_tolerance(size_t voters)
 {
 	return voters == 0 ? 0 : (voters - 1) / 2;
 }
@@ -23,7 +23,7 @@ say_tolerance(struct ctl *ctl)
 	change_members(ctl, &members);
 	size_t voters = raft_config_voters(&members);
 	int size = snprintf(line, sizeof line, "voters=%zu learners=%zu tolerates=%zu\n", voters,
-	    members.count - voters, tolerance(voters));
+	    members.count - voters, member_tolerance(voters));
 	tool_write(line, (size_t)size);
 }
 
@@ -36,40 +36,44 @@ check_tolerance(struct ctl *ctl, const struct raft_id *id, const char *command)
 	const struct raft_member *member = raft_config_find(&members, id);
 	size_t voters = raft_config_voters(&members);
 	if (ctl->yes || member == NULL || member->role != RAFT_VOTER || voters < 2 ||
-	    tolerance(voters - 1) == tolerance(voters))
+	    member_tolerance(voters - 1) == member_tolerance(voters))
 		return;
 	tool_die(EXIT_RETRY,
-	    "member %s %s: the cluster could then lose %zu of %zu voters instead of %zu of %zu; say --yes if that is wanted",
-	    command, id->s, tolerance(voters - 1), voters - 1, tolerance(voters), voters);
+	    "member %s %s: the cluster could then lose %zu of %zu voters instead of %zu of %zu; "
+	    "say --yes if that is wanted",
+	    command, id->s, member_tolerance(voters - 1), voters - 1, member_tolerance(voters),
+	    voters);
 }
 
 static struct raft_id
-read_id(const char *text)
+member_read_id(const char *text)
 {
 	struct raft_id id;
 	if (!raft_id_parse(&id, text))
-		tool_die(EXIT_USAGE, "%s is no id: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -", text);
+		tool_die(EXIT_USAGE,
+		    "%s is no id: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -", text);
 	return id;
 }
 
 /* ------------------------------------------------------------------ add */
 
 static struct raft_member
-read_line(const char *path)
+member_read_line(const char *path)
 {
 	struct raft_config members;
 	char why[CONF_WHY_SIZE];
 	if (!conf_read_members(strcmp(path, "-") == 0 ? "/dev/stdin" : path, &members, NULL, why))
 		tool_die(EXIT_DATA, "member add: %s", why);
 	if (members.count != 1)
-		tool_die(EXIT_DATA, "member add: %s: one member at a time, and there are %zu", path, members.count);
+		tool_die(EXIT_DATA, "member add: %s: one member at a time, and there are %zu", path,
+		    members.count);
 	return members.members[0];
 }
 
 static enum exit_status
 member_add(struct ctl *ctl, const char *path)
 {
-	struct raft_change add = {.op = RAFT_CHANGE_ADD, .member = read_line(path)};
+	struct raft_change add = {.op = RAFT_CHANGE_ADD, .member = member_read_line(path)};
 	struct raft_change promote = {.op = RAFT_CHANGE_PROMOTE, .member = {.id = add.member.id}};
 	change_make(ctl, &add);
 	if (!ctl->learner)
@@ -83,7 +87,7 @@ member_add(struct ctl *ctl, const char *path)
 static enum exit_status
 member_simple(struct ctl *ctl, enum raft_change_op op, const char *id)
 {
-	struct raft_change change = {.op = op, .member = {.id = read_id(id)}};
+	struct raft_change change = {.op = op, .member = {.id = member_read_id(id)}};
 	if (op == RAFT_CHANGE_REMOVE || op == RAFT_CHANGE_DEMOTE)
 		check_tolerance(ctl, &change.member.id, raft_change_name(op));
 	change_make(ctl, &change);
@@ -94,7 +98,8 @@ member_simple(struct ctl *ctl, enum raft_change_op op, const char *id)
 static enum exit_status
 member_address(struct ctl *ctl, const char *id, const char *address)
 {
-	struct raft_change change = {.op = RAFT_CHANGE_ADDRESS, .member = {.id = read_id(id)}};
+	struct raft_change change = {
+	    .op = RAFT_CHANGE_ADDRESS, .member = {.id = member_read_id(id)}};
 	char why[CONF_WHY_SIZE];
 	if (!address_check_reachable(address, why))
 		tool_die(EXIT_USAGE, "member address: %s", why);
@@ -120,8 +125,8 @@ ctl_member(struct ctl *ctl)
 		return member_simple(ctl, RAFT_CHANGE_REMOVE, ctl->argv[1]);
 	if (ctl->argc == 3 && strcmp(verb, "address") == 0)
 		return member_address(ctl, ctl->argv[1], ctl->argv[2]);
-	tool_die(EXIT_USAGE,
-	    "member: add FILE, promote ID, demote ID, remove ID, or address ID ADDRESS, is expected");
+	tool_die(EXIT_USAGE, "member: add FILE, promote ID, demote ID, remove ID, or address ID "
+			     "ADDRESS, is expected");
 }
 
 /* ----------------------------------------------------------------- keys */
@@ -135,9 +140,11 @@ ctl_key(struct ctl *ctl)
 		tool_die(EXIT_USAGE, "key: add ID KEY, or drop ID KEY, is expected");
 	if (strcmp(verb, "drop") == 0)
 		change.op = RAFT_CHANGE_KEY_DROP;
-	change.member.id = read_id(ctl->argv[1]);
+	change.member.id = member_read_id(ctl->argv[1]);
 	if (!seal_key_parse(change.member.key, ctl->argv[2]))
-		tool_die(EXIT_USAGE, "key %s: %.64s is no public key: it is 44 characters of base64, as raft-init prints it",
+		tool_die(EXIT_USAGE,
+		    "key %s: %.64s is no public key: it is 44 characters of base64, as raft-init "
+		    "prints it",
 		    verb, ctl->argv[2]);
 	change_make(ctl, &change);
 	return EXIT_OK;

@@ -2,9 +2,9 @@
 /* raft-ctl members: who is in the log's configuration, as this node knows it. */
 #include <stdlib.h>
 
-#include "../../lib/client/json.h"
-#include "../../lib/conf/text.h"
-#include "ask.h"
+#include "client/json.h"
+#include "conf/text.h"
+#include "query.h"
 #include "change.h"
 
 static const char *const no_part[] = {"part", NULL};
@@ -13,14 +13,14 @@ static const char *const no_part[] = {"part", NULL};
 static struct conf_cluster_id
 cluster_id(struct ctl *ctl)
 {
-	static struct ask ask = {.socket = "elect", .what = "status"};
+	static struct query query = {.socket = "elect", .what = "status"};
 	struct conf_cluster_id id = {0};
-	ask_one(&ctl->tool, &ask, ctl->give_up_ms);
-	const char *text = ask.text.count > 0 ? text_get(&ask.text.lines[0], "cluster") : NULL;
-	const char *index = ask.text.count > 0 ? text_get(&ask.text.lines[0], "config") : NULL;
+	query_one(&ctl->tool, &query, ctl->give_up_ms);
+	const char *text = query.text.count > 0 ? text_get(&query.text.lines[0], "cluster") : NULL;
+	const char *index = query.text.count > 0 ? text_get(&query.text.lines[0], "config") : NULL;
 	id.known = text != NULL && text_hex_parse(id.bytes, sizeof id.bytes, text);
 	id.index = index != NULL ? strtoull(index, NULL, 10) : 0;
-	text_free(&ask.text);
+	text_free(&query.text);
 	return id;
 }
 
@@ -40,7 +40,7 @@ show_yaml(struct ctl *ctl, struct wire_buf *out)
 }
 
 static void
-show_json(struct wire_buf *out, const struct text *text)
+members_show_json(struct wire_buf *out, const struct text *text)
 {
 	json_put_raw(out, "{\"members\":[");
 	for (size_t i = 0; i < text->count; i++) {
@@ -63,18 +63,18 @@ show_table(struct wire_buf *out, const struct text *text)
 enum exit_status
 ctl_members(struct ctl *ctl)
 {
-	static struct ask ask = {.socket = "elect", .what = "members"};
+	static struct query query = {.socket = "elect", .what = "members"};
 	struct wire_buf out = {0};
-	ask_one(&ctl->tool, &ask, ctl->give_up_ms);
+	query_one(&ctl->tool, &query, ctl->give_up_ms);
 	if (ctl->yaml) {
 		show_yaml(ctl, &out);
 	} else if (ctl->json) {
-		show_json(&out, &ask.text);
+		members_show_json(&out, &query.text);
 	} else {
-		show_table(&out, &ask.text);
+		show_table(&out, &query.text);
 	}
 	tool_write(out.bytes, out.size);
 	wire_buf_free(&out);
-	text_free(&ask.text);
+	text_free(&query.text);
 	return EXIT_OK;
 }

@@ -2,27 +2,27 @@
 /* raft-ctl session: the named sessions in the log, and their end. */
 #include <string.h>
 
-#include "../../lib/client/json.h"
-#include "../../lib/client/refusal.h"
-#include "../../lib/raft/session.h"
-#include "../../lib/seal/seal.h"
-#include "ask.h"
+#include "client/json.h"
+#include "client/refusal.h"
+#include "raft/session.h"
+#include "seal/seal.h"
+#include "query.h"
 #include "steps.h"
 
 enum { SESSIONS_MAX = RAFT_SESSIONS_NAMED_MAX };
 
 static enum exit_status
-list(struct ctl *ctl)
+session_list(struct ctl *ctl)
 {
-	static struct ask ask = {.socket = "log", .what = "sessions"};
+	static struct query query = {.socket = "log", .what = "sessions"};
 	static const struct text_line *lines[SESSIONS_MAX];
 	struct wire_buf out = {0};
 	size_t count = 0;
-	ask_one(&ctl->tool, &ask, ctl->give_up_ms);
+	query_one(&ctl->tool, &query, ctl->give_up_ms);
 	/* The last line counts them; the others name one each. */
-	for (size_t i = 0; i < ask.text.count && count < SESSIONS_MAX; i++)
-		if (text_get(&ask.text.lines[i], "session"))
-			lines[count++] = &ask.text.lines[i];
+	for (size_t i = 0; i < query.text.count && count < SESSIONS_MAX; i++)
+		if (text_get(&query.text.lines[i], "session"))
+			lines[count++] = &query.text.lines[i];
 	if (ctl->json) {
 		json_put_raw(&out, "{\"sessions\":[");
 		for (size_t i = 0; i < count; i++) {
@@ -35,7 +35,7 @@ list(struct ctl *ctl)
 	}
 	tool_write(out.bytes, out.size);
 	wire_buf_free(&out);
-	text_free(&ask.text);
+	text_free(&query.text);
 	return EXIT_OK;
 }
 
@@ -50,31 +50,37 @@ on_dropped(const struct msg_answer *answer, bool doubt, void *arg)
 	if (gone && !doubt)
 		tool_die(EXIT_DATA, "session %s: there is none of that name", drop_name);
 	if (answer->verdict != RAFT_COMMITTED && !gone)
-		tool_die(refusal_status(reason), "session %s: %s", drop_name, raft_reason_text(reason));
+		tool_die(
+		    refusal_status(reason), "session %s: %s", drop_name, raft_reason_text(reason));
 	if (gone)
 		steps_end(arg);
 	else
 		steps_wait_for(arg, answer->pos.index);
 }
 
-static const struct once_calls calls = {on_dropped, steps_refused};
+static const struct proposal_calls calls = {on_dropped, steps_refused};
 
 static void
-on_up(struct steps *steps)
+session_on_up(struct steps *steps)
 {
 	struct raft_sid sid;
 	seal_session_id(&sid, drop_name);
-	steps_propose(steps, &calls, RAFT_SESSION_DROP, &sid, drop_name, (uint32_t)strlen(drop_name));
+	steps_propose(
+	    steps, &calls, RAFT_SESSION_DROP, &sid, drop_name, (uint32_t)strlen(drop_name));
 }
 
 static enum exit_status
-drop(struct ctl *ctl, const char *name)
+session_drop(struct ctl *ctl, const char *name)
 {
 	static struct steps steps;
 	if (name[0] == '\0' || strlen(name) > RAFT_SESSION_NAME_MAX)
-		tool_die(EXIT_USAGE, "session drop: a session's name has 1 to %d bytes", RAFT_SESSION_NAME_MAX);
+		tool_die(EXIT_USAGE, "session drop: a session's name has 1 to %d bytes",
+		    RAFT_SESSION_NAME_MAX);
 	drop_name = name;
-	steps = (struct steps){.tool = &ctl->tool, .give_up_ms = ctl->give_up_ms, .up = on_up, .frame = steps_answer};
+	steps = (struct steps){.tool = &ctl->tool,
+	    .give_up_ms = ctl->give_up_ms,
+	    .up = session_on_up,
+	    .frame = steps_answer};
 	steps_run(&steps);
 	return EXIT_OK;
 }
@@ -83,8 +89,8 @@ enum exit_status
 ctl_session(struct ctl *ctl)
 {
 	if (ctl->argc == 1 && strcmp(ctl->argv[0], "list") == 0)
-		return list(ctl);
+		return session_list(ctl);
 	if (ctl->argc == 2 && strcmp(ctl->argv[0], "drop") == 0 && !ctl->json)
-		return drop(ctl, ctl->argv[1]);
+		return session_drop(ctl, ctl->argv[1]);
 	tool_die(EXIT_USAGE, "session: list, or drop NAME, is expected");
 }

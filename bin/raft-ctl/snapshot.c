@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * raft-ctl snapshot: tells this node's program to take one, or with -o fetches the newest one into a
- * file: a backup, for raft-init --restore.
+ * raft-ctl snapshot: tells this node's program to take one, or with -o fetches the newest one into
+ * a file: a backup, for raft-init --restore.
  */
 #include <errno.h>
 #include <signal.h>
@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "../../lib/client/link.h"
-#include "../../lib/seal/seal.h"
-#include "../../lib/unix/file.h"
-#include "../../lib/wire/snapshot.h"
+#include "client/link.h"
+#include "seal/seal.h"
+#include "unix/file.h"
+#include "seal/snapshot.h"
 #include "ctl.h"
 
 enum { PIECE_SIZE = 512 << 10, SIGNALS_COUNT = 3 };
@@ -24,16 +24,16 @@ static struct fetching {
 	uv_signal_t signals[SIGNALS_COUNT];
 	struct file_part part; /* the file while it is written */
 	uint64_t size, got;
-	struct wire_hash hash;  /* of the head */
-	struct wire_buf head;   /* what has come of it */
+	struct wire_hash hash; /* of the head */
+	struct wire_buf head;  /* what has come of it */
 	struct snapshot_head parsed;
-	size_t head_size;       /* 0: not known yet */
+	size_t head_size;          /* 0: not known yet */
 	struct seal_stream stream; /* of the file */
 	char why[1024];
 } self;
 
 _Noreturn static void
-die(enum exit_status status, const char *what)
+snapshot_die(enum exit_status status, const char *what)
 {
 	file_part_drop(&self.part);
 	tool_die(status, "snapshot: %s", what);
@@ -45,7 +45,7 @@ die_file(void)
 	char text[4608];
 	const char *why = errno == EEXIST ? "it exists: nothing is written over" : strerror(errno);
 	snprintf(text, sizeof text, "%s: cannot be written: %s", self.ctl->output, why);
-	die(EXIT_IO, text);
+	snapshot_die(EXIT_IO, text);
 }
 
 /* ------------------------------------------------------------- the stream */
@@ -62,11 +62,12 @@ write_head(void)
 }
 
 static void
-take_head(struct wire_bytes *data)
+snapshot_take_head(struct wire_bytes *data)
 {
 	while (self.parsed.pos.index == 0 && data->size > 0) {
 		size_t wanted = self.head_size ? self.head_size : SNAPSHOT_PREFIX_SIZE;
-		size_t size = wanted - self.head.size < data->size ? wanted - self.head.size : data->size;
+		size_t size =
+		    wanted - self.head.size < data->size ? wanted - self.head.size : data->size;
 		uint8_t hash[SEAL_HASH_SIZE];
 		wire_buf_put(&self.head, data->bytes, size);
 		data->bytes += size;
@@ -76,24 +77,24 @@ take_head(struct wire_bytes *data)
 		if (self.head_size == 0) {
 			self.head_size = snapshot_head_size(self.head.bytes);
 			if (self.head_size == 0)
-				die(EXIT_IO, "what raft-logd sends is no snapshot");
+				snapshot_die(EXIT_IO, "what raft-logd sends is no snapshot");
 			continue;
 		}
 		seal_hash(hash, &(struct seal_part){self.head.bytes, self.head.size}, 1);
 		if (memcmp(hash, self.hash.b, sizeof hash) != 0 ||
 		    !snapshot_head_get(&self.parsed, self.head.bytes, self.head.size))
-			die(EXIT_IO, "what raft-logd sends is damaged");
+			snapshot_die(EXIT_IO, "what raft-logd sends is damaged");
 		write_head();
 	}
 }
 
 static void
-finish(void)
+snapshot_finish(void)
 {
 	uint8_t hash[SEAL_HASH_SIZE];
 	seal_stream_end(&self.stream, hash);
 	if (self.parsed.pos.index == 0 || memcmp(hash, self.parsed.file_hash.b, sizeof hash) != 0)
-		die(EXIT_IO, "what raft-logd sent is damaged");
+		snapshot_die(EXIT_IO, "what raft-logd sent is damaged");
 	if (!file_part_end(&self.part, FILE_NEW))
 		die_file();
 	loop_stop(self.ctl->tool.loop);
@@ -103,27 +104,30 @@ static void
 on_data(struct wire_bytes data)
 {
 	if (data.size == 0)
-		die(EXIT_IO, "raft-logd cannot read it: its status says more");
+		snapshot_die(EXIT_IO, "raft-logd cannot read it: its status says more");
 	self.got += data.size;
-	take_head(&data);
+	snapshot_take_head(&data);
 	seal_stream_add(&self.stream, data.bytes, data.size);
 	if (!file_write(self.part.fd, data.bytes, data.size))
 		die_file();
 	uv_timer_again(&self.patience);
 	if (self.got >= self.size)
-		finish();
+		snapshot_finish();
 	else
-		msg_snap_read_put(link_out(self.link), &(struct msg_snap_read){2, self.got, PIECE_SIZE});
+		msg_snap_read_put(
+		    link_out(self.link), &(struct msg_snap_read){2, self.got, PIECE_SIZE});
 }
 
 static void
-on_opened(const struct msg_snap_opened *opened)
+snapshot_on_opened(const struct msg_snap_opened *opened)
 {
 	if (!opened->found)
-		die(EXIT_UNAVAILABLE,
+		snapshot_die(EXIT_UNAVAILABLE,
 		    "this node has none: a program in mode machine takes one by raft-ctl snapshot; "
 		    "without one, raft-tail -F netstring writes all entries");
-	/* Known before all of it is fetched; what comes to be there meanwhile is found at the end. */
+	/*
+	 * Known before all of it is fetched; what comes to be there meanwhile is found at the end.
+	 */
 	struct stat st;
 	bool exists = lstat(self.ctl->output, &st) == 0;
 	if (exists)
@@ -140,7 +144,7 @@ on_opened(const struct msg_snap_opened *opened)
 /* ------------------------------------------------------------- the link */
 
 static void
-on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+snapshot_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 {
 	(void)hello;
 	(void)arg;
@@ -148,7 +152,7 @@ on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 }
 
 static void
-on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+snapshot_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct msg_snap_opened opened;
 	struct msg_snap_data data;
@@ -157,43 +161,45 @@ on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, v
 	if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
 		tool_die((enum exit_status)refusal.exit_status, "%.*s", (int)refusal.sentence.size,
 		    (const char *)refusal.sentence.bytes);
-	if (number == MSG_SNAP_OPENED && msg_snap_opened_get(&opened, body, size) && self.part.fd < 0)
-		on_opened(&opened);
-	else if (number == MSG_SNAP_DATA && msg_snap_data_get(&data, body, size) && data.offset == self.got)
+	if (number == MSG_SNAP_OPENED && msg_snap_opened_get(&opened, body, size) &&
+	    self.part.fd < 0)
+		snapshot_on_opened(&opened);
+	else if (number == MSG_SNAP_DATA && msg_snap_data_get(&data, body, size) &&
+		 data.offset == self.got)
 		on_data(data.data);
 	else
 		link_break(link, "it sends what cannot be read");
 }
 
 static void
-on_down(struct link *link, bool was_up, const char *why, void *arg)
+snapshot_on_down(struct link *link, bool was_up, const char *why, void *arg)
 {
 	(void)link;
 	(void)arg;
 	snprintf(self.why, sizeof self.why, "%s", why);
 	/* What raft-logd keeps open for a connection ends with it. */
 	if (was_up && self.part.fd >= 0)
-		die(EXIT_UNAVAILABLE, why);
+		snapshot_die(EXIT_UNAVAILABLE, why);
 }
 
 static void
-on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+snapshot_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	(void)link;
 	(void)arg;
-	die(status, why);
+	snapshot_die(status, why);
 }
 
 static void
 on_patience_over(uv_timer_t *timer)
 {
 	(void)timer;
-	die(EXIT_UNAVAILABLE, self.why[0] ? self.why : "no answer in time");
+	snapshot_die(EXIT_UNAVAILABLE, self.why[0] ? self.why : "no answer in time");
 }
 
 /* Nothing is left of a file that is not complete; then the signal does what it would have done. */
 static void
-on_signal(uv_signal_t *handle, int number)
+snapshot_on_signal(uv_signal_t *handle, int number)
 {
 	(void)handle;
 	file_part_drop(&self.part);
@@ -211,22 +217,23 @@ watch_signals(void)
 	for (size_t i = 0; i < SIGNALS_COUNT; i++) {
 		uv_signal_init(loop_uv(self.ctl->tool.loop), &self.signals[i]);
 		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-			uv_signal_start(&self.signals[i], on_signal, numbers[i]);
+			uv_signal_start(&self.signals[i], snapshot_on_signal, numbers[i]);
 	}
 }
 
 enum exit_status
 ctl_snapshot(struct ctl *ctl)
 {
-	static const struct link_calls calls = {on_up, on_frame, on_down, on_hopeless, NULL};
+	static const struct link_calls calls = {
+	    snapshot_on_up, snapshot_on_frame, snapshot_on_down, snapshot_on_hopeless, NULL};
 	if (ctl->output == NULL)
 		return ctl_fsm_order(ctl, "snapshot");
 	self = (struct fetching){.ctl = ctl, .part.fd = -1};
 	watch_signals();
 	uv_timer_init(loop_uv(ctl->tool.loop), &self.patience);
 	uv_timer_start(&self.patience, on_patience_over, ctl->give_up_ms, ctl->give_up_ms);
-	self.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "log").text, WIRE_CLIENT, ctl->tool.prog,
-	    &calls, NULL);
+	self.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "log").text, WIRE_CLIENT,
+	    ctl->tool.prog, &calls, NULL);
 	loop_run(ctl->tool.loop);
 	link_free(self.link);
 	return EXIT_OK;

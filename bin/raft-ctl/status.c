@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/client/json.h"
-#include "ask.h"
+#include "client/json.h"
+#include "query.h"
 #include "ctl.h"
 
 enum { STATUS_MS = 2000 };
@@ -18,7 +18,7 @@ enum {
 #define P(NAME, text) PART_##NAME,
 	PARTS(P)
 #undef P
-	PARTS_COUNT
+	    PARTS_COUNT
 };
 
 static const char *const no_part[] = {"part", NULL};
@@ -27,29 +27,30 @@ static const char *const not_in_table[] = {"part", "key", "connected", NULL};
 
 /* The line that a daemon says of itself: the first. */
 static const struct text_line *
-own_line(const struct ask *ask)
+own_line(const struct query *query)
 {
-	return ask->answered && ask->text.count > 0 ? &ask->text.lines[0] : NULL;
+	return query->answered && query->text.count > 0 ? &query->text.lines[0] : NULL;
 }
 
 static const char *
-own_value(const struct ask *ask, const char *key)
+own_value(const struct query *query, const char *key)
 {
-	const struct text_line *line = own_line(ask);
+	const struct text_line *line = own_line(query);
 	const char *value = line ? text_get(line, key) : NULL;
 	return value ? value : "";
 }
 
 /* Further lines, by what they speak of: those of one kind, from all answers, in order. */
 static size_t
-gather(const struct ask *asks, const char *kind, const struct text_line **lines, size_t max)
+status_gather(
+    const struct query *queries, const char *kind, const struct text_line **lines, size_t max)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < PARTS_COUNT; i++) {
-		for (size_t k = 1; asks[i].answered && k < asks[i].text.count; k++) {
-			const char *part = text_get(&asks[i].text.lines[k], "part");
+		for (size_t k = 1; queries[i].answered && k < queries[i].text.count; k++) {
+			const char *part = text_get(&queries[i].text.lines[k], "part");
 			if (part && strcmp(part, kind) == 0 && count < max)
-				lines[count++] = &asks[i].text.lines[k];
+				lines[count++] = &queries[i].text.lines[k];
 		}
 	}
 	return count;
@@ -59,12 +60,12 @@ enum { LINES_MAX = 256, KINDS_MAX = 16 };
 
 /* The kinds of further lines there are: "member", and what daemons to come may tell. */
 static size_t
-find_kinds(const struct ask *asks, const char **kinds)
+find_kinds(const struct query *queries, const char **kinds)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < PARTS_COUNT; i++) {
-		for (size_t k = 1; asks[i].answered && k < asks[i].text.count; k++) {
-			const char *part = text_get(&asks[i].text.lines[k], "part");
+		for (size_t k = 1; queries[i].answered && k < queries[i].text.count; k++) {
+			const char *part = text_get(&queries[i].text.lines[k], "part");
 			size_t at = 0;
 			while (part && at < count && strcmp(kinds[at], part) != 0)
 				at++;
@@ -76,13 +77,13 @@ find_kinds(const struct ask *asks, const char **kinds)
 }
 
 static void
-json_further(struct wire_buf *out, const struct ask *asks)
+json_further(struct wire_buf *out, const struct query *queries)
 {
 	const char *kinds[KINDS_MAX];
-	size_t kinds_count = find_kinds(asks, kinds);
+	size_t kinds_count = find_kinds(queries, kinds);
 	for (size_t i = 0; i < kinds_count; i++) {
 		const struct text_line *lines[LINES_MAX];
-		size_t count = gather(asks, kinds[i], lines, LINES_MAX);
+		size_t count = status_gather(queries, kinds[i], lines, LINES_MAX);
 		json_put_raw(out, ",\"");
 		json_put_raw(out, kinds[i]);
 		json_put_raw(out, "s\":[");
@@ -95,7 +96,7 @@ json_further(struct wire_buf *out, const struct ask *asks)
 }
 
 static void
-show_json(struct wire_buf *out, const struct ctl *ctl, const struct ask *asks)
+status_show_json(struct wire_buf *out, const struct ctl *ctl, const struct query *queries)
 {
 	json_put_raw(out, "{\"node\":");
 	text_json_string(out, ctl->tool.conf->node.id.s);
@@ -103,22 +104,22 @@ show_json(struct wire_buf *out, const struct ctl *ctl, const struct ask *asks)
 	text_json_string(out, ctl->tool.conf->cluster.name);
 	for (size_t i = 0; i < PARTS_COUNT; i++) {
 		json_put_raw(out, ",\"");
-		json_put_raw(out, asks[i].socket);
+		json_put_raw(out, queries[i].socket);
 		json_put_raw(out, "\":");
-		if (own_line(&asks[i])) {
-			text_json(out, own_line(&asks[i]), no_part);
+		if (own_line(&queries[i])) {
+			text_json(out, own_line(&queries[i]), no_part);
 		} else {
 			json_put_raw(out, "{\"down\":");
-			text_json_string(out, asks[i].why);
+			text_json_string(out, queries[i].why);
 			json_put_raw(out, "}");
 		}
 	}
-	json_further(out, asks);
+	json_further(out, queries);
 	json_put_raw(out, "}\n");
 }
 
 static void
-show_summary(struct wire_buf *out, const struct ctl *ctl, const struct ask *elect)
+show_summary(struct wire_buf *out, const struct ctl *ctl, const struct query *elect)
 {
 	const char *leader = own_value(elect, "leader");
 	json_put_raw(out, ctl->tool.conf->node.id.s);
@@ -136,37 +137,38 @@ show_summary(struct wire_buf *out, const struct ctl *ctl, const struct ask *elec
 }
 
 static void
-show_part(struct wire_buf *out, const struct ctl *ctl, const struct ask *ask, bool is_fsm)
+show_part(struct wire_buf *out, const struct ctl *ctl, const struct query *query, bool is_fsm)
 {
-	if (own_line(ask)) {
-		text_show(out, ask->socket, own_line(ask), no_part);
+	if (own_line(query)) {
+		text_show(out, query->socket, own_line(query), no_part);
 		return;
 	}
-	json_put_raw(out, ask->socket);
-	memset(wire_buf_add(out, 8 - strlen(ask->socket)), ' ', 8 - strlen(ask->socket));
+	json_put_raw(out, query->socket);
+	memset(wire_buf_add(out, 8 - strlen(query->socket)), ' ', 8 - strlen(query->socket));
 	if (is_fsm && !ctl->tool.conf->fsm.present) {
 		json_put_raw(out, "none: the configuration has no fsm section\n");
 		return;
 	}
 	json_put_raw(out, "down: ");
-	json_put_raw(out, ask->why);
+	json_put_raw(out, query->why);
 	json_put_raw(out, "\n");
 }
 
 static void
-show_text(struct wire_buf *out, const struct ctl *ctl, const struct ask *asks)
+show_text(struct wire_buf *out, const struct ctl *ctl, const struct query *queries)
 {
 	const char *kinds[KINDS_MAX];
-	show_summary(out, ctl, &asks[PART_ELECT]);
+	show_summary(out, ctl, &queries[PART_ELECT]);
 	for (size_t i = 0; i < PARTS_COUNT; i++)
-		show_part(out, ctl, &asks[i], i == PART_FSM);
-	size_t kinds_count = find_kinds(asks, kinds);
+		show_part(out, ctl, &queries[i], i == PART_FSM);
+	size_t kinds_count = find_kinds(queries, kinds);
 	for (size_t i = 0; i < kinds_count; i++) {
 		const struct text_line *lines[LINES_MAX];
 		json_put_raw(out, "\n");
 		json_put_raw(out, kinds[i]);
 		json_put_raw(out, "s\n");
-		text_show_table(out, lines, gather(asks, kinds[i], lines, LINES_MAX), not_in_table);
+		text_show_table(
+		    out, lines, status_gather(queries, kinds[i], lines, LINES_MAX), not_in_table);
 	}
 }
 
@@ -174,20 +176,21 @@ enum exit_status
 ctl_status(struct ctl *ctl)
 {
 	struct wire_buf out = {0};
-	static struct ask asks[PARTS_COUNT] = {
+	static struct query queries[PARTS_COUNT] = {
 #define P(NAME, text) {.socket = text, .what = "status"},
 	    PARTS(P)
 #undef P
 	};
-	ask_all(&ctl->tool, asks, PARTS_COUNT, ctl->give_up_given ? ctl->give_up_ms : STATUS_MS);
+	query_all(
+	    &ctl->tool, queries, PARTS_COUNT, ctl->give_up_given ? ctl->give_up_ms : STATUS_MS);
 	if (ctl->json)
-		show_json(&out, ctl, asks);
+		status_show_json(&out, ctl, queries);
 	else
-		show_text(&out, ctl, asks);
+		show_text(&out, ctl, queries);
 	tool_write(out.bytes, out.size);
 	wire_buf_free(&out);
-	bool led = own_value(&asks[PART_ELECT], "leader")[0] != '\0';
+	bool led = own_value(&queries[PART_ELECT], "leader")[0] != '\0';
 	for (size_t i = 0; i < PARTS_COUNT; i++)
-		text_free(&asks[i].text);
+		text_free(&queries[i].text);
 	return led ? EXIT_OK : EXIT_UNAVAILABLE;
 }

@@ -11,15 +11,16 @@ steps_trouble(struct steps *steps, const char *why)
 }
 
 void
-steps_propose(struct steps *steps, const struct once_calls *calls, enum raft_kind kind,
+steps_propose(struct steps *steps, const struct proposal_calls *calls, enum raft_kind kind,
     const struct raft_sid *session, const void *data, uint32_t size)
 {
-	if (steps->once) {
-		once_up(steps->once);
+	if (steps->proposal) {
+		proposal_up(steps->proposal);
 		return;
 	}
-	steps->once = once_new(steps->tool->loop, steps->elect, &steps->requests, calls, steps);
-	once_propose(steps->once, kind, session, 0, data, size);
+	steps->proposal =
+	    proposal_new(steps->tool->loop, steps->elect, &steps->requests, calls, steps);
+	proposal_propose(steps->proposal, kind, session, 0, data, size);
 }
 
 bool
@@ -27,7 +28,7 @@ steps_answer(struct steps *steps, uint16_t number, const uint8_t *body, size_t s
 {
 	struct msg_answer answer;
 	return number == MSG_ANSWER && msg_answer_get(&answer, body, size) &&
-	    once_answer(steps->once, &answer);
+	       proposal_answer(steps->proposal, &answer);
 }
 
 void
@@ -45,7 +46,7 @@ steps_end(struct steps *steps)
 /* ------------------------------------------------------- at raft-elect */
 
 static void
-on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+steps_on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 {
 	struct steps *steps = arg;
 	(void)link;
@@ -54,7 +55,8 @@ on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 }
 
 static void
-on_elect_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+steps_on_elect_frame(
+    struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct steps *steps = arg;
 	struct msg_refusal refusal;
@@ -66,18 +68,18 @@ on_elect_frame(struct link *link, uint16_t number, const uint8_t *body, size_t s
 }
 
 static void
-on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
+steps_on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
 {
 	struct steps *steps = arg;
 	(void)link;
 	(void)was_up;
 	steps_trouble(steps, why);
-	if (steps->once)
-		once_down(steps->once);
+	if (steps->proposal)
+		proposal_down(steps->proposal);
 }
 
 static void
-on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+steps_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	(void)link;
 	(void)arg;
@@ -93,7 +95,8 @@ on_log_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 	(void)hello;
 	steps_trouble(steps, "the log of this node has not got it yet");
 	msg_log_read_put(link_out(link),
-	    &(struct msg_log_read){.request = 1, .from = steps->index, .size_max = 1, .count_max = 1, .wait = true});
+	    &(struct msg_log_read){
+		.request = 1, .from = steps->index, .size_max = 1, .count_max = 1, .wait = true});
 }
 
 static void
@@ -116,28 +119,31 @@ on_log_down(struct link *link, bool was_up, const char *why, void *arg)
 	steps_trouble(arg, why);
 }
 
-static const struct link_calls elect_calls = {on_elect_up, on_elect_frame, on_elect_down, on_hopeless, NULL};
-static const struct link_calls log_calls = {on_log_up, on_log_frame, on_log_down, on_hopeless, NULL};
+static const struct link_calls elect_calls = {
+    steps_on_elect_up, steps_on_elect_frame, steps_on_elect_down, steps_on_hopeless, NULL};
+static const struct link_calls log_calls = {
+    on_log_up, on_log_frame, on_log_down, steps_on_hopeless, NULL};
 
 void
 steps_wait_for(struct steps *steps, uint64_t index)
 {
 	link_free(steps->elect);
 	steps->elect = NULL;
-	once_free(steps->once);
-	steps->once = NULL;
+	proposal_free(steps->proposal);
+	steps->proposal = NULL;
 	steps->index = index;
 	steps->log = link_new(steps->tool->loop, tool_socket(steps->tool, "log").text, WIRE_READER,
 	    steps->tool->prog, &log_calls, steps);
 }
 
 static void
-on_give_up(uv_timer_t *timer)
+steps_on_give_up(uv_timer_t *timer)
 {
 	struct steps *steps = timer->data;
-	bool doubt = steps->once && once_in_doubt(steps->once);
+	bool doubt = steps->proposal && proposal_in_doubt(steps->proposal);
 	tool_die(doubt ? EXIT_UNKNOWN : EXIT_UNAVAILABLE, "%s (given up after %llu ms)",
-	    steps->why[0] ? steps->why : "no answer from raft-elect", (unsigned long long)steps->give_up_ms);
+	    steps->why[0] ? steps->why : "no answer from raft-elect",
+	    (unsigned long long)steps->give_up_ms);
 }
 
 void
@@ -147,12 +153,12 @@ steps_run(struct steps *steps)
 	if (give_up.data == NULL)
 		uv_timer_init(loop_uv(steps->tool->loop), &give_up);
 	give_up.data = steps;
-	uv_timer_start(&give_up, on_give_up, steps->give_up_ms, 0);
-	steps->elect = link_new(steps->tool->loop, tool_socket(steps->tool, "elect").text, WIRE_CLIENT,
-	    steps->tool->prog, &elect_calls, steps);
+	uv_timer_start(&give_up, steps_on_give_up, steps->give_up_ms, 0);
+	steps->elect = link_new(steps->tool->loop, tool_socket(steps->tool, "elect").text,
+	    WIRE_CLIENT, steps->tool->prog, &elect_calls, steps);
 	loop_run(steps->tool->loop);
 	uv_timer_stop(&give_up);
 	link_free(steps->elect);
 	link_free(steps->log);
-	once_free(steps->once);
+	proposal_free(steps->proposal);
 }

@@ -6,7 +6,7 @@
 #ifndef CTL_STEPS_H
 #define CTL_STEPS_H
 
-#include "../../lib/client/once.h"
+#include "client/proposal.h"
 #include "ctl.h"
 
 struct steps {
@@ -14,11 +14,12 @@ struct steps {
 	uint64_t give_up_ms;
 	/* Begins at raft-elect, each time that the connection is made. */
 	void (*up)(struct steps *steps);
-	/* A frame of raft-elect that is no refusal of the request itself.  False: it cannot be read. */
+	/* A frame of raft-elect that is no refusal of the request itself.  False: it cannot be
+	 * read. */
 	bool (*frame)(struct steps *steps, uint16_t number, const uint8_t *body, size_t size);
 	struct link *elect;
 	struct link *log;
-	struct once *once; /* NULL: nothing is proposed */
+	struct proposal *proposal; /* NULL: nothing is proposed */
 	uint64_t requests;
 	uint64_t index; /* what this node's log is to have */
 	char why[1024];
@@ -29,8 +30,10 @@ void steps_run(struct steps *steps);
 void steps_end(struct steps *steps);
 /* The second step: ends once the log of this node has the index, committed. */
 void steps_wait_for(struct steps *steps, uint64_t index);
-/* For `up`: proposes the entry, or again after the connection was lost.  The calls' arg is steps. */
-void steps_propose(struct steps *steps, const struct once_calls *calls, enum raft_kind kind,
+/*
+ * For `up`: proposes the entry, or again after the connection was lost.  The calls' arg is steps.
+ */
+void steps_propose(struct steps *steps, const struct proposal_calls *calls, enum raft_kind kind,
     const struct raft_sid *session, const void *data, uint32_t size);
 /* For `frame` of who proposes, and for once_calls.refused. */
 bool steps_answer(struct steps *steps, uint16_t number, const uint8_t *body, size_t size);

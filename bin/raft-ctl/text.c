@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/client/json.h"
-#include "../../lib/raft/types.h"
+#include "client/json.h"
+#include "raft/types.h"
 
 enum { COLUMNS = 80, COLUMNS_MAX = 32 };
 
 /* ------------------------------------------------------------- reading */
 
 static char *
-copy(const char *from, size_t size)
+text_copy(const char *from, size_t size)
 {
 	char *text = malloc(size + 1);
 	must(text != NULL);
@@ -23,14 +23,15 @@ copy(const char *from, size_t size)
 }
 
 static int
-hex_digit(char c)
+text_hex_digit(char c)
 {
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= '0' && c <= '9' ? c - '0' : 0;
 }
 
-/* A quoted value without its quotes and escapes; *at is behind the first quote, and then behind the last. */
+/* A quoted value without its quotes and escapes; *at is behind the first quote, and then behind the
+ * last. */
 static char *
-unquote(const char **at, const char *end)
+text_unquote(const char **at, const char *end)
 {
 	struct wire_buf value = {0};
 	const char *p = *at;
@@ -41,7 +42,8 @@ unquote(const char **at, const char *end)
 			if (c == 'n')
 				c = '\n';
 			else if (c == 'x' && end - p > 2)
-				c = (char)(hex_digit(p[1]) << 4 | hex_digit(p[2])), p += 2;
+				c = (char)(text_hex_digit(p[1]) << 4 | text_hex_digit(p[2])),
+				p += 2;
 		}
 		wire_buf_put(&value, &c, 1);
 	}
@@ -51,7 +53,7 @@ unquote(const char **at, const char *end)
 }
 
 static void
-parse_line(struct text_line *line, const char *at, const char *end)
+text_parse_line(struct text_line *line, const char *at, const char *end)
 {
 	while (at < end) {
 		while (at < end && *at == ' ')
@@ -64,18 +66,18 @@ parse_line(struct text_line *line, const char *at, const char *end)
 		line->pairs = realloc(line->pairs, (line->count + 1) * sizeof *line->pairs);
 		must(line->pairs != NULL);
 		struct text_pair *pair = &line->pairs[line->count++];
-		pair->key = copy(key, (size_t)(at - key));
+		pair->key = text_copy(key, (size_t)(at - key));
 		if (at < end && *at == '=')
 			at++;
 		if (at < end && *at == '"') {
 			at++;
-			pair->value = unquote(&at, end);
+			pair->value = text_unquote(&at, end);
 			continue;
 		}
 		const char *value = at;
 		while (at < end && *at != ' ')
 			at++;
-		pair->value = copy(value, (size_t)(at - value));
+		pair->value = text_copy(value, (size_t)(at - value));
 	}
 }
 
@@ -91,7 +93,7 @@ text_parse(struct text *text, const char *bytes, size_t size)
 		text->lines = realloc(text->lines, (text->count + 1) * sizeof *text->lines);
 		must(text->lines != NULL);
 		text->lines[text->count] = (struct text_line){0};
-		parse_line(&text->lines[text->count++], bytes, stop);
+		text_parse_line(&text->lines[text->count++], bytes, stop);
 		bytes = stop + 1;
 	}
 }
@@ -122,7 +124,7 @@ text_get(const struct text_line *line, const char *key)
 /* -------------------------------------------------------------- showing */
 
 static bool
-named(const char *const *names, const char *key)
+text_named(const char *const *names, const char *key)
 {
 	for (; names && *names; names++)
 		if (strcmp(*names, key) == 0)
@@ -137,7 +139,8 @@ put_blanks(struct wire_buf *out, size_t count)
 }
 
 void
-text_show(struct wire_buf *out, const char *title, const struct text_line *line, const char *const *without)
+text_show(struct wire_buf *out, const char *title, const struct text_line *line,
+    const char *const *without)
 {
 	enum { INDENT = 8 };
 	size_t column = strlen(title);
@@ -145,7 +148,7 @@ text_show(struct wire_buf *out, const char *title, const struct text_line *line,
 	for (size_t i = 0; i < line->count; i++) {
 		const struct text_pair *pair = &line->pairs[i];
 		size_t width = strlen(pair->key) + 1 + strlen(pair->value);
-		if (named(without, pair->key) || pair->value[0] == '\0')
+		if (text_named(without, pair->key) || pair->value[0] == '\0')
 			continue;
 		if (column + 2 + width > COLUMNS && column > INDENT) {
 			json_put_raw(out, "\n");
@@ -162,7 +165,8 @@ text_show(struct wire_buf *out, const char *title, const struct text_line *line,
 }
 
 static size_t
-find_columns(const char **keys, const struct text_line *const *lines, size_t count, const char *const *without)
+find_columns(const char **keys, const struct text_line *const *lines, size_t count,
+    const char *const *without)
 {
 	size_t columns = 0;
 	for (size_t i = 0; i < count; i++) {
@@ -171,7 +175,7 @@ find_columns(const char **keys, const struct text_line *const *lines, size_t cou
 			size_t at = 0;
 			while (at < columns && strcmp(keys[at], key) != 0)
 				at++;
-			if (at == columns && columns < COLUMNS_MAX && !named(without, key))
+			if (at == columns && columns < COLUMNS_MAX && !text_named(without, key))
 				keys[columns++] = key;
 		}
 	}
@@ -218,7 +222,8 @@ text_show_table(struct wire_buf *out, const struct text_line *const *lines, size
 	}
 }
 
-/* More digits than a JSON reader keeps, or a leading zero: then it is a name that looks like a number. */
+/* More digits than a JSON reader keeps, or a leading zero: then it is a name that looks like a
+ * number. */
 static bool
 is_number(const char *value)
 {
@@ -231,7 +236,7 @@ static bool
 is_name(const char *key)
 {
 	static const char *const names[] = {"id", "node", "leader", "vote", "name", NULL};
-	return named(names, key);
+	return text_named(names, key);
 }
 
 static void
@@ -256,7 +261,7 @@ text_json_string(struct wire_buf *out, const char *value)
 		json_put_string(out, (const uint8_t *)value, size);
 		return;
 	}
-	char *ascii = copy(value, size);
+	char *ascii = text_copy(value, size);
 	for (size_t i = 0; i < size; i++)
 		if (ascii[i] & 0x80)
 			ascii[i] = '?';
@@ -271,7 +276,7 @@ text_json(struct wire_buf *out, const struct text_line *line, const char *const 
 	json_put_raw(out, "{");
 	for (size_t i = 0; i < line->count; i++) {
 		const struct text_pair *pair = &line->pairs[i];
-		if (named(without, pair->key))
+		if (text_named(without, pair->key))
 			continue;
 		json_put_raw(out, before);
 		text_json_string(out, pair->key);

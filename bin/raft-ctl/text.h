@@ -3,7 +3,7 @@
 #ifndef CTL_TEXT_H
 #define CTL_TEXT_H
 
-#include "../../lib/wire/buf.h"
+#include "wire/buf.h"
 
 #include <stdbool.h>
 
@@ -25,8 +25,10 @@ void text_free(struct text *text);
 /* NULL when the line has no such key. */
 const char *text_get(const struct text_line *line, const char *key);
 
-/* Pairs wrapped at 80 columns behind a title; the keys named in `without` (NULL-terminated) are left out. */
-void text_show(struct wire_buf *out, const char *title, const struct text_line *line, const char *const *without);
+/* Pairs wrapped at 80 columns behind a title; the keys named in `without` (NULL-terminated) are
+ * left out. */
+void text_show(struct wire_buf *out, const char *title, const struct text_line *line,
+    const char *const *without);
 /* A table with a column for each key that stands in any of the lines. */
 void text_show_table(struct wire_buf *out, const struct text_line *const *lines, size_t count,
     const char *const *without);

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../lib/client/refusal.h"
-#include "ask.h"
+#include "client/refusal.h"
+#include "query.h"
 #include "steps.h"
 
 enum { ASK_EVERY_MS = 50 };
@@ -24,7 +24,7 @@ send_transfer(struct steps *steps)
 }
 
 static void
-on_again(uv_timer_t *timer)
+transfer_on_again(uv_timer_t *timer)
 {
 	struct steps *steps = timer->data;
 	if (link_up(steps->elect))
@@ -40,17 +40,17 @@ send_later(struct steps *steps)
 		uv_timer_init(loop_uv(steps->tool->loop), &again);
 	made = true;
 	again.data = steps;
-	uv_timer_start(&again, on_again, ASK_EVERY_MS, 0);
+	uv_timer_start(&again, transfer_on_again, ASK_EVERY_MS, 0);
 }
 
 static void
-on_up(struct steps *steps)
+transfer_on_up(struct steps *steps)
 {
 	send_transfer(steps);
 }
 
 static bool
-on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t size)
+transfer_on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t size)
 {
 	struct msg_answer answer;
 	if (number != MSG_ANSWER || !msg_answer_get(&answer, body, size))
@@ -61,8 +61,8 @@ on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t size)
 		return true;
 	}
 	if (!raft_reason_retry(reason) || reason == RAFT_REASON_TRANSFER_FAILED)
-		tool_die(refusal_status(reason), "transfer%s%s: %s", target.s[0] ? " " : "", target.s,
-		    raft_reason_text(reason));
+		tool_die(refusal_status(reason), "transfer%s%s: %s", target.s[0] ? " " : "",
+		    target.s, raft_reason_text(reason));
 	steps_trouble(steps, raft_reason_text(reason));
 	send_later(steps);
 	return true;
@@ -72,19 +72,19 @@ on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t size)
 static struct raft_id
 leader_now(struct ctl *ctl)
 {
-	struct ask ask = {.socket = "elect", .what = "status"};
+	struct query query = {.socket = "elect", .what = "status"};
 	struct raft_id leader = {0};
-	ask_one(&ctl->tool, &ask, ctl->give_up_ms);
-	const char *text = ask.text.count > 0 ? text_get(&ask.text.lines[0], "leader") : NULL;
+	query_one(&ctl->tool, &query, ctl->give_up_ms);
+	const char *text = query.text.count > 0 ? text_get(&query.text.lines[0], "leader") : NULL;
 	if (text)
 		raft_id_parse(&leader, text);
-	text_free(&ask.text);
+	text_free(&query.text);
 	return leader;
 }
 
 /* False: the one before leads still, or nobody yet. */
 static bool
-settled(struct ctl *ctl)
+transfer_settled(struct ctl *ctl)
 {
 	struct raft_id leader = leader_now(ctl);
 	if (raft_id_none(&leader) || (raft_id_none(&target) && raft_id_equal(&leader, &before)))
@@ -109,9 +109,10 @@ wait_settled(struct ctl *ctl)
 	uint64_t left_ms = ctl->give_up_ms;
 	uv_timer_init(loop_uv(ctl->tool.loop), &pause);
 	pause.data = ctl->tool.loop;
-	while (!settled(ctl)) {
+	while (!transfer_settled(ctl)) {
 		if (left_ms < ASK_EVERY_MS)
-			tool_die(EXIT_UNAVAILABLE, "transfer: no other node leads (given up after %llu ms)",
+			tool_die(EXIT_UNAVAILABLE,
+			    "transfer: no other node leads (given up after %llu ms)",
 			    (unsigned long long)ctl->give_up_ms);
 		left_ms -= ASK_EVERY_MS;
 		uv_timer_start(&pause, on_pause, ASK_EVERY_MS, 0);
@@ -122,10 +123,13 @@ wait_settled(struct ctl *ctl)
 enum exit_status
 ctl_transfer(struct ctl *ctl)
 {
-	struct steps steps = {
-	    .tool = &ctl->tool, .give_up_ms = ctl->give_up_ms, .up = on_up, .frame = on_frame};
+	struct steps steps = {.tool = &ctl->tool,
+	    .give_up_ms = ctl->give_up_ms,
+	    .up = transfer_on_up,
+	    .frame = transfer_on_frame};
 	if (ctl->argc == 1 && !raft_id_parse(&target, ctl->argv[0]))
-		tool_die(EXIT_USAGE, "transfer: %s is no id: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -",
+		tool_die(EXIT_USAGE,
+		    "transfer: %s is no id: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -",
 		    ctl->argv[0]);
 	before = leader_now(ctl);
 	if (!raft_id_none(&target) && raft_id_equal(&before, &target))

@@ -2,40 +2,40 @@
 /*
  * raft-ctl wait: until this node can be worked with.
  *
- * It asks for a linearizable read (§6.4), which succeeds only when a leader is known, a majority follows
- * it, and it has committed an entry of its own term; then until this node's log has
- * what was committed then.
+ * It asks for a linearizable read (§6.4), which succeeds only when a leader is known, a majority
+ * follows it, and it has committed an entry of its own term; then until this node's log has what
+ * was committed then.
  */
-#include "../../lib/client/refusal.h"
-#include "../../lib/raft/reason.h"
+#include "client/refusal.h"
+#include "raft/reason.h"
 #include "steps.h"
 
 static uv_timer_t pause_timer;
 static uint64_t pause_ms;
 
 static void
-ask(struct steps *steps)
+wait_query(struct steps *steps)
 {
 	msg_read_index_put(link_out(steps->elect), &(struct msg_read_index){++steps->requests});
 }
 
 static void
-on_pause_over(uv_timer_t *timer)
+wait_on_pause_over(uv_timer_t *timer)
 {
 	struct steps *steps = timer->data;
 	if (steps->elect && link_up(steps->elect))
-		ask(steps);
+		wait_query(steps);
 }
 
 static void
-on_up(struct steps *steps)
+wait_on_up(struct steps *steps)
 {
 	uv_timer_stop(&pause_timer);
-	ask(steps);
+	wait_query(steps);
 }
 
 static bool
-on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t size)
+wait_on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t size)
 {
 	struct msg_read_index_reply reply;
 	if (number != MSG_READ_INDEX_REPLY || !msg_read_index_reply_get(&reply, body, size))
@@ -46,7 +46,7 @@ on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t size)
 	}
 	steps_trouble(steps, raft_reason_text((enum raft_reason)reply.reason));
 	pause_ms = refusal_pause_ms(pause_ms);
-	uv_timer_start(&pause_timer, on_pause_over, pause_ms, 0);
+	uv_timer_start(&pause_timer, wait_on_pause_over, pause_ms, 0);
 	return true;
 }
 
@@ -54,7 +54,10 @@ enum exit_status
 ctl_wait(struct ctl *ctl)
 {
 	static struct steps steps;
-	steps = (struct steps){.tool = &ctl->tool, .give_up_ms = ctl->give_up_ms, .up = on_up, .frame = on_frame};
+	steps = (struct steps){.tool = &ctl->tool,
+	    .give_up_ms = ctl->give_up_ms,
+	    .up = wait_on_up,
+	    .frame = wait_on_frame};
 	pause_timer.data = &steps;
 	uv_timer_init(loop_uv(ctl->tool.loop), &pause_timer);
 	steps_run(&steps);

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../lib/client/json.h"
-#include "../../lib/client/link.h"
+#include "client/json.h"
+#include "client/link.h"
 #include "ctl.h"
 #include "text.h"
 
@@ -23,7 +23,7 @@ static struct {
 } self;
 
 static void
-show(const char *line, size_t size)
+watch_show(const char *line, size_t size)
 {
 	static const char *const no_part[] = {"part", NULL};
 	struct text text;
@@ -47,14 +47,15 @@ show(const char *line, size_t size)
 	/* The role alone changes less often than the state. */
 	if (out.size != strlen(self.last) || memcmp(out.bytes, self.last, out.size) != 0) {
 		tool_write(out.bytes, out.size);
-		snprintf(self.last, sizeof self.last, "%.*s", (int)out.size, (const char *)out.bytes);
+		snprintf(
+		    self.last, sizeof self.last, "%.*s", (int)out.size, (const char *)out.bytes);
 	}
 	wire_buf_free(&out);
 	text_free(&text);
 }
 
 static void
-on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+watch_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 {
 	(void)hello;
 	(void)arg;
@@ -62,13 +63,13 @@ on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 }
 
 static void
-on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+watch_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct msg_text_reply reply;
 	struct msg_refusal refusal;
 	(void)arg;
 	if (number == MSG_TEXT_REPLY && msg_text_reply_get(&reply, body, size))
-		show((const char *)reply.lines.bytes, reply.lines.size);
+		watch_show((const char *)reply.lines.bytes, reply.lines.size);
 	else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
 		tool_die((enum exit_status)refusal.exit_status, "%.*s", (int)refusal.sentence.size,
 		    (const char *)refusal.sentence.bytes);
@@ -77,7 +78,7 @@ on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, v
 }
 
 static void
-on_down(struct link *link, bool was_up, const char *why, void *arg)
+watch_on_down(struct link *link, bool was_up, const char *why, void *arg)
 {
 	static const char nobody[] = "role=none term=0 leader=";
 	(void)link;
@@ -86,11 +87,11 @@ on_down(struct link *link, bool was_up, const char *why, void *arg)
 	if (!was_up)
 		return;
 	self.down_since = mono_now();
-	show(nobody, sizeof nobody - 1);
+	watch_show(nobody, sizeof nobody - 1);
 }
 
 static void
-on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+watch_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	(void)link;
 	(void)arg;
@@ -98,26 +99,28 @@ on_hopeless(struct link *link, enum exit_status status, const char *why, void *a
 }
 
 static void
-on_give_up(uv_timer_t *timer)
+watch_on_give_up(uv_timer_t *timer)
 {
 	uint64_t down = mono_now().ms - self.down_since.ms, limit = self.ctl->give_up_ms;
 	bool up = link_up(self.link);
 	if (!up && down >= limit)
 		tool_die(EXIT_UNAVAILABLE, "%s (given up after %llu ms)",
-		    self.why[0] ? self.why : "raft-elect does not answer", (unsigned long long)limit);
-	uv_timer_start(timer, on_give_up, up ? limit + 1 : limit - down, 0);
+		    self.why[0] ? self.why : "raft-elect does not answer",
+		    (unsigned long long)limit);
+	uv_timer_start(timer, watch_on_give_up, up ? limit + 1 : limit - down, 0);
 }
 
 /* Who read our lines has gone. */
 static void
-on_output(uv_poll_t *poll, int status, int events)
+watch_on_output(uv_poll_t *poll, int status, int events)
 {
 	(void)poll;
 	if (status < 0 || (events & UV_DISCONNECT))
 		loop_stop(self.ctl->tool.loop);
 }
 
-static const struct link_calls link_calls = {on_up, on_frame, on_down, on_hopeless, NULL};
+static const struct link_calls link_calls = {
+    watch_on_up, watch_on_frame, watch_on_down, watch_on_hopeless, NULL};
 
 enum exit_status
 ctl_watch(struct ctl *ctl)
@@ -129,9 +132,9 @@ ctl_watch(struct ctl *ctl)
 	self.role_only = strcmp(what, "role") == 0;
 	self.down_since = mono_now();
 	uv_timer_init(loop_uv(ctl->tool.loop), &self.give_up);
-	uv_timer_start(&self.give_up, on_give_up, ctl->give_up_ms, 0);
+	uv_timer_start(&self.give_up, watch_on_give_up, ctl->give_up_ms, 0);
 	if (uv_poll_init(loop_uv(ctl->tool.loop), &self.output, 1) == 0)
-		uv_poll_start(&self.output, UV_DISCONNECT, on_output);
+		uv_poll_start(&self.output, UV_DISCONNECT, watch_on_output);
 	self.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "elect").text, WIRE_CLIENT,
 	    ctl->tool.prog, &link_calls, NULL);
 	loop_run(ctl->tool.loop);

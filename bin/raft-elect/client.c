@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/unix/daemon.h"
+#include "prog/daemon.h"
 #include "node.h"
-#include "texts.h"
+#include "status.h"
 
 static void
-refuse(struct client *client, uint64_t request, enum exit_status status, const char *sentence)
+client_refuse(
+    struct elect_client *client, uint64_t request, enum exit_status status, const char *sentence)
 {
 	msg_refusal_put(conn_out(client->conn),
 	    &(struct msg_refusal){request, (uint16_t)status, wire_text(sentence)});
@@ -18,56 +19,56 @@ refuse(struct client *client, uint64_t request, enum exit_status status, const c
 
 /* What it sends can't be trusted to be in step any more: told why, and closed. */
 static void
-refuse_and_close(struct client *client, const char *sentence)
+client_refuse_and_close(struct elect_client *client, const char *sentence)
 {
 	log_warn("client", "state=refused why=%s", log_q(sentence));
-	refuse(client, 0, EXIT_USAGE, sentence);
+	client_refuse(client, 0, EXIT_USAGE, sentence);
 	client->closing = true;
 	conn_close_when_flushed(client->conn);
 }
 
 void
-client_answer(struct client *client, uint64_t request, const struct raft_answer *answer,
+client_answer(struct elect_client *client, uint64_t request, const struct raft_answer *answer,
     const struct wire_hash *digest)
 {
-	msg_answer_put(conn_out(client->conn),
-	    &(struct msg_answer){
-	        .request = request,
-	        .verdict = (uint8_t)answer->verdict,
-	        .reason = (uint8_t)answer->reason,
-	        .serial = answer->serial,
-	        .count = answer->count,
-	        .pos = answer->pos,
-	        .epoch = answer->epoch,
-	        .last_serial = answer->last_serial,
-	        .digest = *digest,
-	    });
+	msg_answer_put(conn_out(client->conn), &(struct msg_answer){
+						   .request = request,
+						   .verdict = (uint8_t)answer->verdict,
+						   .reason = (uint8_t)answer->reason,
+						   .serial = answer->serial,
+						   .count = answer->count,
+						   .pos = answer->pos,
+						   .epoch = answer->epoch,
+						   .last_serial = answer->last_serial,
+						   .digest = *digest,
+					       });
 }
 
 void
-client_read_answer(struct client *client, uint64_t request, const struct raft_read_answer *answer)
+client_read_answer(
+    struct elect_client *client, uint64_t request, const struct raft_read_answer *answer)
 {
-	msg_read_index_reply_put(conn_out(client->conn),
-	    &(struct msg_read_index_reply){
-	        .request = request,
-	        .ok = answer->ok,
-	        .reason = (uint8_t)answer->reason,
-	        .index = answer->index,
-	    });
+	msg_read_index_reply_put(conn_out(client->conn), &(struct msg_read_index_reply){
+							     .request = request,
+							     .ok = answer->ok,
+							     .reason = (uint8_t)answer->reason,
+							     .index = answer->index,
+							 });
 }
 
 void
-client_text_reply(struct client *client, uint64_t request, struct wire_buf *text)
+client_text_reply(struct elect_client *client, uint64_t request, struct wire_buf *text)
 {
 	msg_text_reply_put(conn_out(client->conn),
-	    &(struct msg_text_reply){request, {text->bytes ? text->bytes : (const uint8_t *)"", text->size}});
+	    &(struct msg_text_reply){
+		request, {text->bytes ? text->bytes : (const uint8_t *)"", text->size}});
 	wire_buf_free(text);
 }
 
 /* ----------------------------------------------------------- requests */
 
 static void
-on_hello(struct client *client, uint16_t number, const uint8_t *body, size_t size)
+client_on_hello(struct elect_client *client, uint16_t number, const uint8_t *body, size_t size)
 {
 	const struct node *node = client->clients->node;
 	struct msg_hello_reply reply = {
@@ -80,7 +81,7 @@ on_hello(struct client *client, uint16_t number, const uint8_t *body, size_t siz
 	};
 	uint8_t kind;
 	if (number != MSG_HELLO) {
-		refuse_and_close(client, "the first frame is not a hello");
+		client_refuse_and_close(client, "the first frame is not a hello");
 		return;
 	}
 	if (!daemon_hello(client->conn, body, size, &kind, &reply.version)) {
@@ -92,7 +93,7 @@ on_hello(struct client *client, uint16_t number, const uint8_t *body, size_t siz
 }
 
 static struct ticket *
-take_ticket(struct client *client, uint64_t request, uint64_t count, size_t size)
+take_ticket(struct elect_client *client, uint64_t request, uint64_t count, size_t size)
 {
 	struct ticket *ticket = tickets_take(&client->clients->node->tickets);
 	ticket->client = client;
@@ -106,17 +107,20 @@ take_ticket(struct client *client, uint64_t request, uint64_t count, size_t size
 }
 
 static void
-refuse_proposal(struct client *client, const struct msg_propose *m, const struct raft_entry *entries,
-    enum raft_reason reason)
+refuse_proposal(struct elect_client *client, const struct msg_propose *m,
+    const struct raft_entry *entries, enum raft_reason reason)
 {
 	static const struct wire_hash none;
-	struct raft_answer answer = {
-	    .verdict = RAFT_REFUSED, .reason = reason, .serial = entries[0].serial, .count = m->count};
+	struct raft_answer answer = {.verdict = RAFT_REFUSED,
+	    .reason = reason,
+	    .serial = entries[0].serial,
+	    .count = m->count};
 	client_answer(client, m->request, &answer, &none);
 }
 
 static void
-propose(struct client *client, const struct msg_propose *m, const struct raft_entry *entries)
+client_propose(
+    struct elect_client *client, const struct msg_propose *m, const struct raft_entry *entries)
 {
 	struct node *node = client->clients->node;
 	struct ticket *ticket = take_ticket(client, m->request, m->count, m->entries.size);
@@ -131,22 +135,23 @@ propose(struct client *client, const struct msg_propose *m, const struct raft_en
 	    .entries = entries,
 	    .entries_count = m->count,
 	};
-	node_step(node, &(struct raft_event){.type = RAFT_EVENT_PROPOSE, .proposal = &proposal}, m->entries.size);
+	node_step(node, &(struct raft_event){.type = RAFT_EVENT_PROPOSE, .proposal = &proposal},
+	    m->entries.size);
 }
 
 static void
-on_propose(struct client *client, const uint8_t *body, size_t size)
+on_propose(struct elect_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_propose m;
 	struct raft_entry *entries;
 	struct raft_chunk *chunk;
 	if (!msg_propose_get(&m, body, size) || m.count == 0 ||
 	    !wire_entries_get(m.entries, m.count, &entries, &chunk)) {
-		refuse_and_close(client, "a malformed proposal");
+		client_refuse_and_close(client, "a malformed proposal");
 		return;
 	}
 	if (client->clients->node->raft)
-		propose(client, &m, entries);
+		client_propose(client, &m, entries);
 	else
 		refuse_proposal(client, &m, entries, RAFT_REASON_DISK_LOST);
 	free(entries);
@@ -154,32 +159,34 @@ on_propose(struct client *client, const uint8_t *body, size_t size)
 }
 
 static void
-on_read_index(struct client *client, const uint8_t *body, size_t size)
+client_on_read_index(struct elect_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_read_index m;
 	struct node *node = client->clients->node;
 	if (!msg_read_index_get(&m, body, size)) {
-		refuse_and_close(client, "a malformed read_index");
+		client_refuse_and_close(client, "a malformed read_index");
 		return;
 	}
 	if (node->raft == NULL) {
-		client_read_answer(client, m.request, &(struct raft_read_answer){.reason = RAFT_REASON_DISK_LOST});
+		client_read_answer(
+		    client, m.request, &(struct raft_read_answer){.reason = RAFT_REASON_DISK_LOST});
 		return;
 	}
 	struct ticket *ticket = take_ticket(client, m.request, 1, 0);
 	ticket->read = true;
-	node_step(node, &(struct raft_event){.type = RAFT_EVENT_READ, .read_ticket = ticket->number}, 0);
+	node_step(
+	    node, &(struct raft_event){.type = RAFT_EVENT_READ, .read_ticket = ticket->number}, 0);
 }
 
 static void
-on_transfer(struct client *client, const uint8_t *body, size_t size)
+on_transfer(struct elect_client *client, const uint8_t *body, size_t size)
 {
 	static const struct wire_hash none;
 	struct msg_transfer m;
 	struct node *node = client->clients->node;
 	struct raft_event event = {.type = RAFT_EVENT_TRANSFER};
 	if (!msg_transfer_get(&m, body, size)) {
-		refuse_and_close(client, "a malformed transfer");
+		client_refuse_and_close(client, "a malformed transfer");
 		return;
 	}
 	if (node->raft == NULL) {
@@ -200,53 +207,55 @@ text_is(struct wire_bytes text, const char *word)
 }
 
 static void
-on_query_text(struct client *client, const uint8_t *body, size_t size)
+on_query_text(struct elect_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_query_text m;
 	struct wire_buf text = {0};
 	if (!msg_query_text_get(&m, body, size)) {
-		refuse_and_close(client, "a malformed query_text");
+		client_refuse_and_close(client, "a malformed query_text");
 		return;
 	}
 	if (text_is(m.what, "status"))
-		text_status(&text, client->clients->node);
+		status_text(&text, client->clients->node);
 	else if (text_is(m.what, "members"))
-		text_members(&text, client->clients->node);
+		status_members(&text, client->clients->node);
 	else {
-		refuse(client, m.request, EXIT_USAGE, "raft-elect can tell its status and the members, nothing else");
+		client_refuse(client, m.request, EXIT_USAGE,
+		    "raft-elect can tell its status and the members, nothing else");
 		return;
 	}
 	client_text_reply(client, m.request, &text);
 }
 
 static void
-on_watch(struct client *client, const uint8_t *body, size_t size)
+on_watch(struct elect_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_watch m;
 	struct wire_buf text = {0};
 	if (!msg_watch_get(&m, body, size)) {
-		refuse_and_close(client, "a malformed watch");
+		client_refuse_and_close(client, "a malformed watch");
 		return;
 	}
 	if (!text_is(m.what, "state")) {
-		refuse(client, m.request, EXIT_USAGE, "of raft-elect only its state can be watched");
+		client_refuse(
+		    client, m.request, EXIT_USAGE, "of raft-elect only its state can be watched");
 		return;
 	}
 	client->watching = true;
 	client->watch_request = m.request;
-	text_state(&text, client->clients->node);
+	status_state(&text, client->clients->node);
 	client_text_reply(client, m.request, &text);
 }
 
 static void
-on_request(struct client *client, uint16_t number, const uint8_t *body, size_t size)
+on_request(struct elect_client *client, uint16_t number, const uint8_t *body, size_t size)
 {
 	switch (number) {
 	case MSG_PROPOSE:
 		on_propose(client, body, size);
 		break;
 	case MSG_READ_INDEX:
-		on_read_index(client, body, size);
+		client_on_read_index(client, body, size);
 		break;
 	case MSG_TRANSFER:
 		on_transfer(client, body, size);
@@ -258,21 +267,22 @@ on_request(struct client *client, uint16_t number, const uint8_t *body, size_t s
 		on_watch(client, body, size);
 		break;
 	default:
-		refuse(client, frame_request(body, size), EXIT_USAGE, "raft-elect does not know this request");
+		client_refuse(client, frame_request(body, size), EXIT_USAGE,
+		    "raft-elect does not know this request");
 	}
 }
 
 void
 client_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
-	struct client *client = arg;
+	struct elect_client *client = arg;
 	(void)conn;
 	if (client->closing)
 		return;
 	if (client->greeted)
 		on_request(client, number, body, size);
 	else
-		on_hello(client, number, body, size);
+		client_on_hello(client, number, body, size);
 	if (!client->closing)
 		client_hold_if_due(client, number == MSG_PROPOSE);
 }

@@ -3,7 +3,7 @@
 #ifndef ELECT_CLIENT_H
 #define ELECT_CLIENT_H
 
-#include "../../lib/unix/conn.h"
+#include "unix/conn.h"
 #include "clients.h"
 
 enum {
@@ -12,10 +12,10 @@ enum {
 	CLIENT_FRAME_EXTRA = 8 << 20
 };
 
-struct client {
-	struct clients *clients;
+struct elect_client {
+	struct elect_clients *clients;
 	struct conn *conn; /* NULL: it is gone, and only its tickets keep the struct */
-	struct client *prev, *next;
+	struct elect_client *prev, *next;
 	size_t tickets_count;
 	uint64_t entries_count; /* outstanding */
 	size_t size;
@@ -27,18 +27,19 @@ struct client {
 	uint64_t watch_request;
 };
 
-/* conn_calls.frame, with a struct client. */
+/* conn_calls.frame, with a struct elect_client. */
 void client_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg);
-void client_answer(struct client *client, uint64_t request, const struct raft_answer *answer,
+void client_answer(struct elect_client *client, uint64_t request, const struct raft_answer *answer,
     const struct wire_hash *digest);
-void client_read_answer(struct client *client, uint64_t request, const struct raft_read_answer *answer);
+void client_read_answer(
+    struct elect_client *client, uint64_t request, const struct raft_read_answer *answer);
 /* Frees the text. */
-void client_text_reply(struct client *client, uint64_t request, struct wire_buf *text);
+void client_text_reply(struct elect_client *client, uint64_t request, struct wire_buf *text);
 
 /*
- * Of clients.c.  Stops reading it when it has too much outstanding, does not take its answers, or has
- * proposed while the core is congested.
+ * Of clients.c.  Stops reading it when it has too much outstanding, does not take its answers, or
+ * has proposed while the core is congested.
  */
-void client_hold_if_due(struct client *client, bool proposed);
+void client_hold_if_due(struct elect_client *client, bool proposed);
 
 #endif

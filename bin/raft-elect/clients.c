@@ -7,13 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/unix/daemon.h"
+#include "prog/daemon.h"
 #include "client.h"
 #include "node.h"
-#include "texts.h"
+#include "status.h"
 
 static void
-set_held(struct client *client, bool held)
+set_held(struct elect_client *client, bool held)
 {
 	if (client->held == held)
 		return;
@@ -23,16 +23,16 @@ set_held(struct client *client, bool held)
 
 /* It has outlived its connection if the core has still to answer what it asked. */
 static void
-release(struct client *client)
+clients_release(struct elect_client *client)
 {
 	if (client->conn == NULL && client->tickets_count == 0)
 		free(client);
 }
 
 static void
-gone(struct client *client)
+clients_gone(struct elect_client *client)
 {
-	struct clients *clients = client->clients;
+	struct elect_clients *clients = client->clients;
 	conn_free(client->conn);
 	client->conn = NULL;
 	set_held(client, false);
@@ -43,31 +43,31 @@ gone(struct client *client)
 	if (client->next)
 		client->next->prev = client->prev;
 	clients->count--;
-	release(client);
+	clients_release(client);
 }
 
 static void
-on_closed(struct conn *conn, const char *why, void *arg)
+clients_on_closed(struct conn *conn, const char *why, void *arg)
 {
 	if (conn_malformed(conn))
 		log_warn("client", "state=closed why=%s", log_q(why));
 	else
 		log_debug("client", "state=closed why=%s", log_q(why));
-	gone(arg);
+	clients_gone(arg);
 }
 
 static bool
-congested(const struct node *node)
+clients_congested(const struct node *node)
 {
 	return node->raft && raft_congested(node->raft);
 }
 
 void
-client_hold_if_due(struct client *client, bool proposed)
+client_hold_if_due(struct elect_client *client, bool proposed)
 {
-	if (client->held || ((!proposed || !congested(client->clients->node)) &&
-	                        client->entries_count < CLIENT_ENTRIES_MAX &&
-	                        client->size < CLIENT_SIZE_MAX && !conn_choked(client->conn)))
+	if (client->held || ((!proposed || !clients_congested(client->clients->node)) &&
+				client->entries_count < CLIENT_ENTRIES_MAX &&
+				client->size < CLIENT_SIZE_MAX && !conn_choked(client->conn)))
 		return;
 	set_held(client, true);
 	conn_pause(client->conn, true);
@@ -75,109 +75,113 @@ client_hold_if_due(struct client *client, bool proposed)
 
 /* Well below the limits, so that it is not stopped again by its next frame. */
 static void
-go_on_if_may(struct client *client)
+go_on_if_may(struct elect_client *client)
 {
 	if (!client->held || client->closing || client->clients->node->stopping ||
-	    client->entries_count >= CLIENT_ENTRIES_MAX / 2 || client->size >= CLIENT_SIZE_MAX / 2 ||
-	    conn_choked(client->conn))
+	    client->entries_count >= CLIENT_ENTRIES_MAX / 2 ||
+	    client->size >= CLIENT_SIZE_MAX / 2 || conn_choked(client->conn))
 		return;
 	set_held(client, false);
 	conn_pause(client->conn, false);
 }
 
 void
-clients_turn(struct clients *clients)
+clients_turn(struct elect_clients *clients)
 {
-	if (clients->held_count == 0 || congested(clients->node))
+	if (clients->held_count == 0 || clients_congested(clients->node))
 		return;
-	for (struct client *client = clients->first; client; client = client->next)
+	for (struct elect_client *client = clients->first; client; client = client->next)
 		go_on_if_may(client);
 }
 
 static void
-tell_state(struct client *client)
+client_tell_state(struct elect_client *client)
 {
 	struct wire_buf text = {0};
-	text_state(&text, client->clients->node);
+	status_state(&text, client->clients->node);
 	client_text_reply(client, client->watch_request, &text);
 	client->watch_late = false;
 }
 
 static void
-on_drained(struct conn *conn, void *arg)
+clients_on_drained(struct conn *conn, void *arg)
 {
-	struct client *client = arg;
+	struct elect_client *client = arg;
 	(void)conn;
 	if (client->watch_late)
-		tell_state(client);
-	if (!congested(client->clients->node))
+		client_tell_state(client);
+	if (!clients_congested(client->clients->node))
 		go_on_if_may(client);
 }
 
 void
-clients_tell_state(struct clients *clients)
+clients_tell_state(struct elect_clients *clients)
 {
-	for (struct client *client = clients->first; client; client = client->next) {
+	for (struct elect_client *client = clients->first; client; client = client->next) {
 		if (!client->watching || client->closing)
 			continue;
 		if (conn_choked(client->conn))
 			client->watch_late = true;
 		else
-			tell_state(client);
+			client_tell_state(client);
 	}
 }
 
 /* ------------------------------------------------------------- answers */
 
 static void
-answered(struct client *client, uint64_t count, size_t size)
+clients_answered(struct elect_client *client, uint64_t count, size_t size)
 {
 	client->entries_count -= count;
 	client->size -= size;
 }
 
 static void
-drop_ticket(struct clients *clients, struct ticket *ticket)
+drop_ticket(struct elect_clients *clients, struct ticket *ticket)
 {
-	struct client *client = ticket->client;
-	answered(client, 0, ticket->size);
+	struct elect_client *client = ticket->client;
+	clients_answered(client, 0, ticket->size);
 	client->tickets_count--;
 	tickets_drop(&clients->node->tickets, ticket);
-	release(client);
+	clients_release(client);
 }
 
 void
-clients_answer(struct clients *clients, struct ticket *ticket, const struct raft_answer *answer,
-    const struct wire_hash *digest)
+clients_answer(struct elect_clients *clients, struct ticket *ticket,
+    const struct raft_answer *answer, const struct wire_hash *digest)
 {
-	struct client *client = ticket->client;
+	struct elect_client *client = ticket->client;
 	if (client->conn)
 		client_answer(client, ticket->request, answer, digest);
-	answered(client, ticket_answered(ticket, answer->serial, answer->count), 0);
+	clients_answered(client, ticket_answered(ticket, answer->serial, answer->count), 0);
 	if (ticket->count == 0)
 		drop_ticket(clients, ticket);
 }
 
 void
-clients_read_answer(struct clients *clients, struct ticket *ticket, const struct raft_read_answer *answer)
+clients_read_answer(
+    struct elect_clients *clients, struct ticket *ticket, const struct raft_read_answer *answer)
 {
-	struct client *client = ticket->client;
+	struct elect_client *client = ticket->client;
 	if (client->conn)
 		client_read_answer(client, ticket->request, answer);
-	answered(client, ticket->count, 0);
+	clients_answered(client, ticket->count, 0);
 	drop_ticket(clients, ticket);
 }
 
 void
-clients_answer_unknown(struct clients *clients, enum raft_reason reason)
+clients_answer_unknown(struct elect_clients *clients, enum raft_reason reason)
 {
 	static const struct wire_hash none;
 	struct tickets *tickets = &clients->node->tickets;
 	for (struct ticket *t = NULL; (t = tickets_next(tickets, t));) {
-		struct raft_answer answer = {
-		    .verdict = RAFT_UNKNOWN, .reason = reason, .serial = t->serial, .count = t->count};
+		struct raft_answer answer = {.verdict = RAFT_UNKNOWN,
+		    .reason = reason,
+		    .serial = t->serial,
+		    .count = t->count};
 		if (t->read)
-			clients_read_answer(clients, t, &(struct raft_read_answer){.reason = reason});
+			clients_read_answer(
+			    clients, t, &(struct raft_read_answer){.reason = reason});
 		else
 			clients_answer(clients, t, &answer, &none);
 	}
@@ -200,29 +204,31 @@ refused_closed(struct conn *conn, const char *why, void *arg)
 
 /* One more than the limit: it is told, and nothing of it is kept. */
 static void
-turn_away(struct clients *clients, int fd)
+turn_away(struct elect_clients *clients, int fd)
 {
 	static const struct conn_calls calls = {refused_frame, refused_closed, NULL};
-	struct conn *conn = conn_new(clients->node->loop, fd, FRAME_HEADER_SIZE, CLIENT_OUT_HIGH, &calls, NULL);
+	struct conn *conn =
+	    conn_new(clients->node->loop, fd, FRAME_HEADER_SIZE, CLIENT_OUT_HIGH, &calls, NULL);
 	msg_refusal_put(conn_out(conn),
 	    &(struct msg_refusal){
-	        .exit_status = EXIT_RETRY,
-	        .sentence = wire_text("raft-elect has as many clients as it serves at a time"),
+		.exit_status = EXIT_RETRY,
+		.sentence = wire_text("raft-elect has as many clients as it serves at a time"),
 	    });
 	conn_close_when_flushed(conn);
 }
 
 static void
-on_accepted(int fd, void *arg)
+clients_on_accepted(int fd, void *arg)
 {
-	static const struct conn_calls calls = {client_frame, on_closed, on_drained};
-	struct clients *clients = arg;
+	static const struct conn_calls calls = {
+	    client_frame, clients_on_closed, clients_on_drained};
+	struct elect_clients *clients = arg;
 	const struct conf *conf = clients->node->conf;
 	if (clients->count == CLIENTS_MAX) {
 		turn_away(clients, fd);
 		return;
 	}
-	struct client *client = calloc(1, sizeof *client);
+	struct elect_client *client = calloc(1, sizeof *client);
 	must(client != NULL);
 	client->clients = clients;
 	client->conn = conn_new(clients->node->loop, fd, conf->elect.entry_max + CLIENT_FRAME_EXTRA,
@@ -235,7 +241,7 @@ on_accepted(int fd, void *arg)
 }
 
 void
-clients_open(struct clients *clients, struct node *node)
+clients_open(struct elect_clients *clients, struct node *node)
 {
 	char why[SOCK_WHY_SIZE];
 	const struct conf *conf = node->conf;
@@ -243,25 +249,27 @@ clients_open(struct clients *clients, struct node *node)
 	clients->node = node;
 	if (!sock_path(clients->path, conf->node.run, "elect", why))
 		daemon_die(EXIT_CONFIG, "%s", why);
-	int fd = sock_group(conf->node.group, &gid, why) ? sock_listen(clients->path, conf->node.group ? 0660 : 0600, gid, why) : -1;
+	int fd = sock_group(conf->node.group, &gid, why)
+		     ? sock_listen(clients->path, conf->node.group ? 0660 : 0600, gid, why)
+		     : -1;
 	if (fd < 0)
 		daemon_die(exit_of_errno(errno), "%s", why);
-	clients->listener = listener_new(node->loop, fd, on_accepted, clients);
+	clients->listener = listener_new(node->loop, fd, clients_on_accepted, clients);
 }
 
 void
-clients_close(struct clients *clients)
+clients_close(struct elect_clients *clients)
 {
 	listener_free(clients->listener);
 	clients->listener = NULL;
 	unlink(clients->path);
-	for (struct client *client = clients->first; client; client = client->next)
+	for (struct elect_client *client = clients->first; client; client = client->next)
 		conn_pause(client->conn, true);
 }
 
 void
-clients_flush(struct clients *clients)
+clients_flush(struct elect_clients *clients)
 {
-	for (struct client *client = clients->first; client; client = client->next)
+	for (struct elect_client *client = clients->first; client; client = client->next)
 		conn_flush(client->conn);
 }

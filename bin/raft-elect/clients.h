@@ -9,43 +9,44 @@
 #ifndef ELECT_CLIENTS_H
 #define ELECT_CLIENTS_H
 
-#include "../../lib/raft/raft.h"
-#include "../../lib/unix/conn.h"
-#include "../../lib/unix/sock.h"
+#include "raft/raft.h"
+#include "unix/conn.h"
+#include "unix/sock.h"
 #include "tickets.h"
 
 enum {
 	CLIENTS_MAX = 1024,
-	CLIENT_ENTRIES_MAX = 65536,  /* outstanding of one client; a read counts as one */
+	CLIENT_ENTRIES_MAX = 65536, /* outstanding of one client; a read counts as one */
 	CLIENT_SIZE_MAX = 8 << 20
 };
 
 struct node;
 
-struct clients {
+struct elect_clients {
 	struct node *node;
 	struct listener *listener;
 	char path[SOCK_PATH_MAX];
-	struct client *first;
+	struct elect_client *first;
 	size_t count;
 	size_t held_count; /* of them, those that are not read now */
 };
 
 /* Listens.  Errors: exits with one sentence. */
-void clients_open(struct clients *clients, struct node *node);
+void clients_open(struct elect_clients *clients, struct node *node);
 /* No more connections, and no more frames from those that are there. */
-void clients_close(struct clients *clients);
-void clients_flush(struct clients *clients);
+void clients_close(struct elect_clients *clients);
+void clients_flush(struct elect_clients *clients);
 
 /* The core's answer; ticket is dropped when it has the last one.  digest: see messages.def. */
-void clients_answer(struct clients *clients, struct ticket *ticket, const struct raft_answer *answer,
-    const struct wire_hash *digest);
-void clients_read_answer(struct clients *clients, struct ticket *ticket, const struct raft_read_answer *answer);
+void clients_answer(struct elect_clients *clients, struct ticket *ticket,
+    const struct raft_answer *answer, const struct wire_hash *digest);
+void clients_read_answer(
+    struct elect_clients *clients, struct ticket *ticket, const struct raft_read_answer *answer);
 /* All that is outstanding is unknown. */
-void clients_answer_unknown(struct clients *clients, enum raft_reason reason);
+void clients_answer_unknown(struct elect_clients *clients, enum raft_reason reason);
 /* Tells the state to those that watch. */
-void clients_tell_state(struct clients *clients);
+void clients_tell_state(struct elect_clients *clients);
 /* At the end of a turn: goes on reading from those that may. */
-void clients_turn(struct clients *clients);
+void clients_turn(struct elect_clients *clients);
 
 #endif

@@ -13,120 +13,114 @@ entries_later(const struct raft_entry *entries, size_t count)
 static void
 put_vote(struct wire_buf *out, const struct raft_message *m)
 {
-	msg_raft_vote_put(out,
-	    &(struct msg_raft_vote){
-	        .term = m->term,
-	        .pre = m->vote.pre,
-	        .transfer = m->vote.transfer,
-	        .last = m->vote.last,
-	    });
+	msg_raft_vote_put(out, &(struct msg_raft_vote){
+				   .term = m->term,
+				   .pre = m->vote.pre,
+				   .transfer = m->vote.transfer,
+				   .last = m->vote.last,
+			       });
 }
 
 static void
 put_vote_reply(struct wire_buf *out, const struct raft_message *m)
 {
-	msg_raft_vote_reply_put(out,
-	    &(struct msg_raft_vote_reply){
-	        .term = m->term,
-	        .pre = m->vote_reply.pre,
-	        .granted = m->vote_reply.granted,
-	        .recovering = m->vote_reply.recovering,
-	    });
+	msg_raft_vote_reply_put(out, &(struct msg_raft_vote_reply){
+					 .term = m->term,
+					 .pre = m->vote_reply.pre,
+					 .granted = m->vote_reply.granted,
+					 .recovering = m->vote_reply.recovering,
+				     });
 }
 
 static void
 put_append(struct wire_buf *out, const struct raft_message *m)
 {
 	const struct raft_append *append = &m->append;
-	msg_raft_append_put(out,
-	    &(struct msg_raft_append){
-	        .term = m->term,
-	        .prev = append->prev,
-	        .commit = append->commit,
-	        .round = append->round,
-	        .last = append->last,
-	        .echo = append->echo,
-	        .clean_commit = append->clean_commit,
-	        .count = (uint32_t)append->entries_count,
-	        .entries = entries_later(append->entries, append->entries_count),
-	    });
+	msg_raft_append_put(
+	    out, &(struct msg_raft_append){
+		     .term = m->term,
+		     .prev = append->prev,
+		     .commit = append->commit,
+		     .round = append->round,
+		     .last = append->last,
+		     .echo = append->echo,
+		     .clean_commit = append->clean_commit,
+		     .count = (uint32_t)append->entries_count,
+		     .entries = entries_later(append->entries, append->entries_count),
+		 });
 }
 
 static void
 put_append_reply(struct wire_buf *out, const struct raft_message *m)
 {
 	const struct raft_append_reply *reply = &m->append_reply;
-	msg_raft_append_reply_put(out,
-	    &(struct msg_raft_append_reply){
-	        .term = m->term,
-	        .ok = reply->ok,
-	        .recovering = reply->recovering,
-	        .mark_valid = reply->mark_valid,
-	        .round = reply->round,
-	        .start_number = reply->start_number,
-	        .match = reply->match,
-	        .hint = reply->hint,
-	    });
+	msg_raft_append_reply_put(out, &(struct msg_raft_append_reply){
+					   .term = m->term,
+					   .ok = reply->ok,
+					   .recovering = reply->recovering,
+					   .mark_valid = reply->mark_valid,
+					   .round = reply->round,
+					   .start_number = reply->start_number,
+					   .match = reply->match,
+					   .hint = reply->hint,
+				       });
 }
 
 static void
 put_propose(struct wire_buf *out, const struct raft_message *m)
 {
 	const struct raft_propose *propose = &m->propose;
-	msg_raft_propose_put(out,
-	    &(struct msg_raft_propose){
-	        .term = m->term,
-	        .start_number = propose->start_number,
-	        .request = propose->request,
-	        .fence = propose->fence,
-	        .epoch = propose->epoch,
-	        .seen = propose->seen,
-	        .count = (uint32_t)propose->entries_count,
-	        .entries = entries_later(propose->entries, propose->entries_count),
-	    });
+	msg_raft_propose_put(
+	    out, &(struct msg_raft_propose){
+		     .term = m->term,
+		     .start_number = propose->start_number,
+		     .request = propose->request,
+		     .fence = propose->fence,
+		     .epoch = propose->epoch,
+		     .seen = propose->seen,
+		     .count = (uint32_t)propose->entries_count,
+		     .entries = entries_later(propose->entries, propose->entries_count),
+		 });
 }
 
 static void
 put_answer(struct wire_buf *out, const struct raft_message *m)
 {
 	const struct raft_answer *answer = &m->answer;
-	msg_raft_answer_put(out,
-	    &(struct msg_raft_answer){
-	        .term = m->term,
-	        .start_number = answer->start_number,
-	        .request = answer->request,
-	        .verdict = (uint8_t)answer->verdict,
-	        .reason = (uint8_t)answer->reason,
-	        .serial = answer->serial,
-	        .count = answer->count,
-	        .pos = answer->pos,
-	        .epoch = answer->epoch,
-	        .last_serial = answer->last_serial,
-	    });
+	msg_raft_answer_put(out, &(struct msg_raft_answer){
+				     .term = m->term,
+				     .start_number = answer->start_number,
+				     .request = answer->request,
+				     .verdict = (uint8_t)answer->verdict,
+				     .reason = (uint8_t)answer->reason,
+				     .serial = answer->serial,
+				     .count = answer->count,
+				     .pos = answer->pos,
+				     .epoch = answer->epoch,
+				     .last_serial = answer->last_serial,
+				 });
 }
 
 static void
 put_read(struct wire_buf *out, const struct raft_message *m)
 {
-	msg_raft_read_put(out,
-	    &(struct msg_raft_read){
-	        .term = m->term,
-	        .start_number = m->read.start_number,
-	        .request = m->read.request,
-	    });
+	msg_raft_read_put(out, &(struct msg_raft_read){
+				   .term = m->term,
+				   .start_number = m->read.start_number,
+				   .request = m->read.request,
+			       });
 }
 
 static void
 put_read_reply(struct wire_buf *out, const struct raft_message *m)
 {
-	msg_raft_read_reply_put(out,
-	    &(struct msg_raft_read_reply){
-	        .term = m->term,
-	        .start_number = m->read_reply.start_number,
-	        .request = m->read_reply.request,
-	        .ok = m->read_reply.ok,
-	        .index = m->read_reply.index,
-	    });
+	msg_raft_read_reply_put(out, &(struct msg_raft_read_reply){
+					 .term = m->term,
+					 .start_number = m->read_reply.start_number,
+					 .request = m->read_reply.request,
+					 .ok = m->read_reply.ok,
+					 .index = m->read_reply.index,
+				     });
 }
 
 static void
@@ -138,13 +132,12 @@ put_timeout_now(struct wire_buf *out, const struct raft_message *m)
 static void
 put_transfer(struct wire_buf *out, const struct raft_message *m)
 {
-	msg_raft_transfer_put(out,
-	    &(struct msg_raft_transfer){
-	        .term = m->term,
-	        .start_number = m->transfer.start_number,
-	        .request = m->transfer.request,
-	        .target = m->transfer.target,
-	    });
+	msg_raft_transfer_put(out, &(struct msg_raft_transfer){
+				       .term = m->term,
+				       .start_number = m->transfer.start_number,
+				       .request = m->transfer.request,
+				       .target = m->transfer.target,
+				   });
 }
 
 void
@@ -175,7 +168,8 @@ codec_put(struct wire_buf *out, const struct raft_message *message,
 static bool
 get_entries(struct codec_message *in, struct wire_bytes run, uint32_t count)
 {
-	return run.size <= CODEC_ENTRIES_MAX && wire_entries_get(run, count, &in->entries, &in->chunk);
+	return run.size <= CODEC_ENTRIES_MAX &&
+	       wire_entries_get(run, count, &in->entries, &in->chunk);
 }
 
 static bool
@@ -243,7 +237,8 @@ static bool
 get_propose(struct codec_message *in, const uint8_t *body, size_t size)
 {
 	struct msg_raft_propose m;
-	if (!msg_raft_propose_get(&m, body, size) || m.count == 0 || !get_entries(in, m.entries, m.count))
+	if (!msg_raft_propose_get(&m, body, size) || m.count == 0 ||
+	    !get_entries(in, m.entries, m.count))
 		return false;
 	in->message.term = m.term;
 	in->message.propose = (struct raft_propose){
@@ -330,7 +325,8 @@ codec_get(struct codec_message *in, struct wire_bytes frame)
 	const uint8_t *body;
 	size_t size, frame_size;
 	*in = (struct codec_message){0};
-	if (frame_get(frame.bytes, frame.size, FRAME_SIZE_MAX, &number, &body, &size, &frame_size) != 1 ||
+	if (frame_get(
+		frame.bytes, frame.size, FRAME_SIZE_MAX, &number, &body, &size, &frame_size) != 1 ||
 	    frame_size != frame.size)
 		return false;
 	switch (number) {

@@ -8,8 +8,8 @@
 #ifndef ELECT_CODEC_H
 #define ELECT_CODEC_H
 
-#include "../../lib/raft/raft.h"
-#include "../../lib/wire/message.h"
+#include "raft/raft.h"
+#include "wire/message.h"
 
 /* No message with more bytes of entries is sent, and one that comes is malformed. */
 enum { CODEC_ENTRIES_MAX = 32 << 20 };

@@ -63,8 +63,8 @@ load_state(struct load *load, const struct msg_log_state *state)
 		return "the places in its log are out of order";
 	if (state->last.index > INT64_MAX)
 		return "its log is longer than any can be";
-	if ((state->before.index == 0) != (state->before.term == 0) || state->last.term < state->before.term ||
-	    state->term < state->last.term)
+	if ((state->before.index == 0) != (state->before.term == 0) ||
+	    state->last.term < state->before.term || state->term < state->last.term)
 		return "the terms in its log are out of order";
 	load->have_state = true;
 	load->state = *state;
@@ -77,7 +77,8 @@ part_terms(struct load *load, struct wire_bytes run)
 	if (run.size % 16 != 0)
 		return "a malformed list of terms";
 	for (size_t at = 0; at < run.size; at += 16) {
-		struct raft_term_start start = {wire_get_u64(run.bytes + at), wire_get_u64(run.bytes + at + 8)};
+		struct raft_term_start start = {
+		    wire_get_u64(run.bytes + at), wire_get_u64(run.bytes + at + 8)};
 		wire_buf_put(&load->terms, &start, sizeof start);
 	}
 	return NULL;
@@ -162,19 +163,20 @@ check_terms(const struct msg_log_state *state, const struct raft_term_start *ter
 	if ((count == 0) != empty || (empty && state->last.term != state->before.term))
 		return "the list of terms does not fit the log";
 	if (count > 0 && (terms[0].index != state->before.index + 1 || terms[0].term == 0 ||
-	    terms[0].term < state->before.term))
+			     terms[0].term < state->before.term))
 		return "the list of terms does not begin with the log";
 	for (size_t i = 1; i < count; i++)
 		if (terms[i].index <= terms[i - 1].index || terms[i].term <= terms[i - 1].term)
 			return "the list of terms does not rise";
-	if (count > 0 && (terms[count - 1].index > state->last.index || terms[count - 1].term != state->last.term))
+	if (count > 0 && (terms[count - 1].index > state->last.index ||
+			     terms[count - 1].term != state->last.term))
 		return "the list of terms does not end with the log";
 	return NULL;
 }
 
 /* Each entry is of the term that its run says. */
 static const char *
-check_entries(const struct raft_start *start)
+load_check_entries(const struct raft_start *start)
 {
 	size_t run = 0;
 	for (size_t i = 0; i < start->entries_count; i++) {
@@ -193,7 +195,8 @@ check_configs(const struct msg_log_state *state, const struct raft_config_at *co
 	if (count == 0 || configs[0].index > state->commit.index)
 		return "it has no configuration";
 	for (size_t i = 1; i < count; i++)
-		if (configs[i].index <= configs[i - 1].index || configs[i].index > state->last.index)
+		if (configs[i].index <= configs[i - 1].index ||
+		    configs[i].index > state->last.index)
 			return "the list of configurations does not rise";
 	return NULL;
 }
@@ -225,7 +228,7 @@ load_end(struct load *load, struct raft_start *start)
 		return "entries above its commit index are missing";
 	const char *wrong = check_terms(state, start->terms, start->terms_count);
 	if (wrong == NULL)
-		wrong = check_entries(start);
+		wrong = load_check_entries(start);
 	if (wrong == NULL)
 		wrong = check_configs(state, start->configs, start->configs_count);
 	if (wrong)

@@ -8,8 +8,8 @@
 #ifndef ELECT_LOAD_H
 #define ELECT_LOAD_H
 
-#include "../../lib/raft/raft.h"
-#include "../../lib/wire/message.h"
+#include "raft/raft.h"
+#include "wire/message.h"
 
 struct load;
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* raft-elect: election and replication around the pure core, and the front door for clients. */
-#include "../../lib/seal/seal.h"
-#include "../../lib/unix/daemon.h"
+#include "seal/seal.h"
+#include "prog/daemon.h"
 #include "node.h"
 
 static struct node node;
 
 static void
-stop(void *arg)
+elect_stop(void *arg)
 {
 	node_stop(arg);
 }
@@ -18,7 +18,7 @@ main(int argc, char **argv)
 	struct daemon daemon = {
 	    .prog = "raft-elect",
 	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time]",
-	    .stop = stop,
+	    .stop = elect_stop,
 	    .arg = &node,
 	};
 	seal_init();

@@ -4,12 +4,13 @@
 
 #include <inttypes.h>
 
-#include "../../lib/seal/seal.h"
-#include "../../lib/unix/daemon.h"
-#include "turn.h"
+#include "seal/seal.h"
+#include "prog/daemon.h"
+#include "perform.h"
 
 enum {
-	FED_MAX = 16 << 20, /* with so much taken in an update is made at once: its write is one frame */
+	FED_MAX =
+	    16 << 20, /* with so much taken in an update is made at once: its write is one frame */
 	MESSAGE_MAX = 16 << 20,
 	STOP_PATIENCE_MS = 1000
 };
@@ -31,8 +32,8 @@ node_state_changed(struct node *node, const char *from, const char *why)
 		node->leader = s.leader;
 	} else
 		node->leader = (struct raft_id){0};
-	log_info("state", "from=%s to=%s term=%" PRIu64 " leader=%s why=%s", from, node_role_name(node),
-	    node->term, node->leader.s, log_q(why));
+	log_info("state", "from=%s to=%s term=%" PRIu64 " leader=%s why=%s", from,
+	    node_role_name(node), node->term, node->leader.s, log_q(why));
 	clients_tell_state(&node->clients);
 }
 
@@ -51,13 +52,13 @@ step_unreachable(struct node *node)
 }
 
 static void
-on_timer(uv_timer_t *timer)
+node_on_timer(uv_timer_t *timer)
 {
 	(void)timer; /* it only begins a turn */
 }
 
 static void
-wake_at(struct node *node, uint64_t at_ms)
+node_wake_at(struct node *node, uint64_t at_ms)
 {
 	uint64_t now_ms = mono_now().ms;
 	if (at_ms == UINT64_MAX) {
@@ -67,11 +68,11 @@ wake_at(struct node *node, uint64_t at_ms)
 	if (at_ms == node->timer_ms && uv_is_active((uv_handle_t *)&node->timer))
 		return;
 	node->timer_ms = at_ms;
-	uv_timer_start(&node->timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+	uv_timer_start(&node->timer, node_on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
 }
 
 static uint64_t
-least(uint64_t a, uint64_t b)
+node_least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -83,12 +84,14 @@ turn_core(struct node *node)
 	if (node->unreachable)
 		step_unreachable(node);
 	node->unreachable = false;
-	uint64_t core_ms = turn_perform(node).ms;
-	uint64_t opens_ms = opens_turn(&node->opens, mono_now()).ms;
+	uint64_t core_ms = perform_update(node).ms;
+	uint64_t opens_ms = session_open_turn(&node->session_opens, mono_now()).ms;
 	/* What was lost on the way of this update is for the next one. */
-	uint64_t bulk_ms = courier_turn(&node->courier, mono_now());
-	uint64_t peer_ms = peer_turn(&node->peer, mono_now());
-	return node->unreachable ? 0 : least(least(core_ms, opens_ms), least(bulk_ms, peer_ms));
+	uint64_t bulk_ms = snap_send_turn(&node->snap_send, mono_now());
+	uint64_t peer_ms = peerd_turn(&node->peerd, mono_now());
+	return node->unreachable
+		   ? 0
+		   : node_least(node_least(core_ms, opens_ms), node_least(bulk_ms, peer_ms));
 }
 
 /* While it leads: the last thing that it does is to hand that over (§3.10). */
@@ -114,22 +117,22 @@ stop_if_done(struct node *node)
 }
 
 static void
-on_turn(void *arg)
+node_on_turn(void *arg)
 {
 	struct node *node = arg;
 	uint64_t next_ms = node->raft ? turn_core(node) : UINT64_MAX;
 	node->in_turn = false;
 	clients_turn(&node->clients);
 	if (node->stopping) {
-		next_ms = least(next_ms, node->stop_at.ms);
+		next_ms = node_least(next_ms, node->stop_at.ms);
 		stop_if_done(node);
 	}
-	wake_at(node, next_ms);
+	node_wake_at(node, next_ms);
 }
 
 /*
- * The first thing a core hears in a turn is the time: a leader that was stopped for long learns that it
- * is none any more before it acts on what has gathered meanwhile.
+ * The first thing a core hears in a turn is the time: a leader that was stopped for long learns
+ * that it is none any more before it acts on what has gathered meanwhile.
  */
 void
 node_step(struct node *node, struct raft_event *event, size_t size)
@@ -138,12 +141,13 @@ node_step(struct node *node, struct raft_event *event, size_t size)
 		return;
 	event->now = mono_now();
 	if (!node->in_turn)
-		raft_step(node->raft, &(struct raft_event){.type = RAFT_EVENT_TIME, .now = event->now}, NULL);
+		raft_step(node->raft,
+		    &(struct raft_event){.type = RAFT_EVENT_TIME, .now = event->now}, NULL);
 	node->in_turn = true;
 	raft_step(node->raft, event, NULL);
 	node->fed += size;
 	if (node->fed > FED_MAX)
-		turn_perform(node);
+		perform_update(node);
 }
 
 void
@@ -155,7 +159,7 @@ node_peers_lost(struct node *node)
 /* ----------------------------------------------------------- beginnings */
 
 static struct raft_settings
-settings(const struct conf *conf)
+node_settings(const struct conf *conf)
 {
 	struct raft_settings s = {
 	    .id = conf->node.id,
@@ -163,7 +167,7 @@ settings(const struct conf *conf)
 	    .election_timeout_ms = conf->elect.election_timeout_ms,
 	    .heartbeat_ms = conf->elect.heartbeat_ms,
 	    .store_timeout_ms = conf->elect.store_timeout_ms,
-	    .message_size_max = least(conf->elect.message, MESSAGE_MAX),
+	    .message_size_max = node_least(conf->elect.message, MESSAGE_MAX),
 	    .window_size_max = conf->elect.window,
 	    .window_messages_max = 256,
 	    .uncommitted_size_max = conf->elect.uncommitted,
@@ -178,7 +182,7 @@ settings(const struct conf *conf)
 void
 node_log_ready(struct node *node, const struct msg_hello_reply *reply, struct raft_start *start)
 {
-	struct raft_settings s = settings(node->conf);
+	struct raft_settings s = node_settings(node->conf);
 	start->start_number = seal_random_u64();
 	node->raft = raft_new(&s, start, mono_now());
 	if (node->raft == NULL)
@@ -188,20 +192,21 @@ node_log_ready(struct node *node, const struct msg_hello_reply *reply, struct ra
 	node->commit = start->commit;
 	node->fed = 0;
 	node->in_turn = false;
-	node->unreachable = !link_is_up(&node->peer.link);
-	node_state_changed(node, "none", start->recovering ? "raft-logd has told its log, which is recovering"
-	                                                   : "raft-logd has told its log");
-	node->peer.leavers = (struct leavers){0};
-	peer_new_config(&node->peer);
+	node->unreachable = !daemon_link_is_up(&node->peerd.link);
+	node_state_changed(node, "none",
+	    start->recovering ? "raft-logd has told its log, which is recovering"
+			      : "raft-logd has told its log");
+	node->peerd.removed = (struct removed){0};
+	peerd_new_config(&node->peerd);
 }
 
 void
 node_log_lost(struct node *node)
 {
 	const char *from = node_role_name(node);
-	opens_clear(&node->opens);
-	courier_clear(&node->courier);
-	inbox_clear(&node->inbox);
+	session_open_clear(&node->session_opens);
+	snap_send_clear(&node->snap_send);
+	snap_receive_clear(&node->snap_receive);
 	clients_answer_unknown(&node->clients, RAFT_REASON_DISK_LOST);
 	raft_free(node->raft);
 	node->raft = NULL;
@@ -216,14 +221,14 @@ node_open(struct node *node, const struct conf *conf, struct loop *loop)
 	char why[SOCK_WHY_SIZE];
 	node->conf = conf;
 	node->loop = loop;
-	node->opens.node = node;
-	node->courier.node = node;
-	node->inbox.node = node;
+	node->session_opens.node = node;
+	node->snap_send.node = node;
+	node->snap_receive.node = node;
 	must(uv_timer_init(loop_uv(loop), &node->timer) == 0);
 	clients_open(&node->clients, node);
-	if (!rlog_open(&node->rlog, node, why) || !peer_open(&node->peer, node, why))
+	if (!logd_open(&node->logd, node, why) || !peerd_open(&node->peerd, node, why))
 		daemon_die(EXIT_CONFIG, "%s", why);
-	loop_on_turn(loop, on_turn, node);
+	loop_on_turn(loop, node_on_turn, node);
 }
 
 void
@@ -232,7 +237,8 @@ node_stop(struct node *node)
 	node->stopping = true;
 	node->stop_at.ms = mono_now().ms + STOP_PATIENCE_MS;
 	clients_close(&node->clients);
-	/* To the best one; nobody waits for the answer.  No leader, or none to hand it to: nothing comes of it. */
+	/* To the best one; nobody waits for the answer.  No leader, or none to hand it to: nothing
+	 * comes of it. */
 	if (node->role == RAFT_LEADER)
 		node_step(node, &(struct raft_event){.type = RAFT_EVENT_TRANSFER}, 0);
 }

@@ -7,45 +7,45 @@
  * core is thrown away, and all begins anew from what raft-logd says then.
  *
  * Everything that happens in a turn of the loop becomes a step of the core; at the end of the turn
- * one update says what is to be done, and turn.c does it.
+ * one update says what is to be done, and perform.c does it.
  */
 #ifndef ELECT_NODE_H
 #define ELECT_NODE_H
 
-#include "../../lib/conf/conf.h"
-#include "../../lib/raft/raft.h"
+#include "conf/conf.h"
+#include "raft/raft.h"
 #include "clients.h"
-#include "courier.h"
-#include "inbox.h"
-#include "opens.h"
-#include "peer.h"
-#include "rlog.h"
+#include "snap_send.h"
+#include "snap_receive.h"
+#include "session_open.h"
+#include "peerd.h"
+#include "logd.h"
 #include "tickets.h"
 
 struct node {
 	const struct conf *conf;
 	struct loop *loop;
-	struct raft *raft;         /* NULL while raft-logd is not there */
-	uint64_t start_number;     /* of this core; 0: none */
-	struct wire_hash cluster;  /* as raft-logd says; zero until it has */
-	struct raft_pos commit;    /* of this core; (0, 0): none */
-	enum raft_role role;       /* of this core, as last said */
+	struct raft *raft;        /* NULL while raft-logd is not there */
+	uint64_t start_number;    /* of this core; 0: none */
+	struct wire_hash cluster; /* as raft-logd says; zero until it has */
+	struct raft_pos commit;   /* of this core; (0, 0): none */
+	enum raft_role role;      /* of this core, as last said */
 	uint64_t term;
 	struct raft_id leader;
-	bool in_turn;              /* the core has been told the time of this turn */
-	bool unreachable;          /* messages to peers were lost, and the core is to be told */
-	size_t fed;                /* bytes given to the core since the last update */
+	bool in_turn;     /* the core has been told the time of this turn */
+	bool unreachable; /* messages to peers were lost, and the core is to be told */
+	size_t fed;       /* bytes given to the core since the last update */
 	uv_timer_t timer;
-	uint64_t timer_ms;         /* it fires then, if it is active */
+	uint64_t timer_ms; /* it fires then, if it is active */
 	bool stopping;
 	struct mono_ms stop_at;
-	struct rlog rlog;
-	struct peer peer;
-	struct clients clients;
+	struct logd_link logd;
+	struct peerd_link peerd;
+	struct elect_clients clients;
 	struct tickets tickets;
-	struct opens opens;
-	struct courier courier;
-	struct inbox inbox;
+	struct session_opens session_opens;
+	struct snap_send snap_send;
+	struct snap_receive snap_receive;
 };
 
 /*
@@ -53,7 +53,8 @@ struct node {
  * one sentence.
  */
 void node_open(struct node *node, const struct conf *conf, struct loop *loop);
-/* Takes no more from clients, hands leadership over, gives those that wait a second, then stops the loop. */
+/* Takes no more from clients, hands leadership over, gives those that wait a second, then stops the
+ * loop. */
 void node_stop(struct node *node);
 
 /*
@@ -63,7 +64,8 @@ void node_stop(struct node *node);
 void node_step(struct node *node, struct raft_event *event, size_t size);
 
 /* raft-logd has told its log: the core begins.  Takes start->sessions over. */
-void node_log_ready(struct node *node, const struct msg_hello_reply *reply, struct raft_start *start);
+void node_log_ready(
+    struct node *node, const struct msg_hello_reply *reply, struct raft_start *start);
 /* raft-logd is gone: the core ends. */
 void node_log_lost(struct node *node);
 /* Messages to all peers may have been lost. */

@@ -7,7 +7,7 @@
 enum { SLOTS_MIN = 256 };
 
 static void
-grow(struct tickets *tickets)
+tickets_grow(struct tickets *tickets)
 {
 	size_t count = tickets->slots_count ? 2 * tickets->slots_count : SLOTS_MIN;
 	must(count < UINT32_MAX);
@@ -25,13 +25,14 @@ struct ticket *
 tickets_take(struct tickets *tickets)
 {
 	if (tickets->first_free == 0)
-		grow(tickets);
+		tickets_grow(tickets);
 	uint32_t slot = tickets->first_free - 1;
 	struct ticket *ticket = &tickets->slots[slot];
 	uint32_t generation = ticket->generation + 1 ? ticket->generation + 1 : 1;
 	tickets->first_free = ticket->next_free;
 	tickets->used++;
-	*ticket = (struct ticket){.number = (uint64_t)generation << 32 | slot, .generation = generation};
+	*ticket =
+	    (struct ticket){.number = (uint64_t)generation << 32 | slot, .generation = generation};
 	return ticket;
 }
 

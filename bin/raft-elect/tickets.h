@@ -8,15 +8,15 @@
 #ifndef ELECT_TICKETS_H
 #define ELECT_TICKETS_H
 
-#include "../../lib/raft/types.h"
+#include "raft/types.h"
 
-struct client;
+struct elect_client;
 
 struct ticket {
 	uint64_t number;     /* 0: the slot is free */
 	uint32_t generation; /* of the slot */
 	uint32_t next_free;  /* while it is free: the next such slot + 1; 0: none */
-	struct client *client;
+	struct elect_client *client;
 	uint64_t request; /* the client's own number */
 	bool read;        /* a read, else a proposal */
 	/* A proposal: serials not yet answered, [serial, serial + count); no serial: (0, 1). */
@@ -43,7 +43,8 @@ struct ticket *tickets_next(struct tickets *tickets, struct ticket *ticket);
 
 /*
  * Takes [serial, serial + count) off what is not yet answered, and says how many serials
- * that were.  What comes from either end shrinks the range; answers come in order, so there is no other.
+ * that were.  What comes from either end shrinks the range; answers come in order, so there is no
+ * other.
  */
 uint64_t ticket_answered(struct ticket *ticket, uint64_t serial, uint64_t count);
 

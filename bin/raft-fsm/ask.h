@@ -4,24 +4,24 @@
  *
  * Whoever has it answers it and ends it; when the client is gone meanwhile the answer goes nowhere.
  */
-#ifndef ASK_H
-#define ASK_H
+#ifndef FSM_ASK_H
+#define FSM_ASK_H
 
 #include "fsm.h"
-#include "../../lib/wire/message.h"
+#include "wire/message.h"
 
-struct client;
+struct fsm_client;
 
 enum ask_kind { ASK_COMMAND, ASK_QUERY, ASK_REPLIES };
 
 struct ask {
 	struct ask *next;
-	struct client *client;
+	struct fsm_client *client;
 	enum ask_kind kind;
 	uint64_t request;
 	uint64_t index; /* answered once all up to here is */
-	/* Of ASK_REPLIES: serials [serial, serial + count); first: the index of the first one; 0: not known, and
-	 * then none of them lies behind until. */
+	/* Of ASK_REPLIES: serials [serial, serial + count); first: the index of the first one; 0:
+	 * not known, and then none of them lies behind until. */
 	struct raft_sid session;
 	uint64_t serial, count, first, until;
 	/* A query, or a command as text (NUL behind it). */
@@ -38,7 +38,8 @@ void asks_put(struct asks *asks, struct ask *ask);
 /* Takes the first; NULL: none. */
 struct ask *asks_take(struct asks *asks);
 
-void ask_reply(const struct ask *ask, uint64_t serial, uint64_t index, uint8_t state, struct wire_bytes data);
+void ask_reply(
+    const struct ask *ask, uint64_t serial, uint64_t index, uint8_t state, struct wire_bytes data);
 /* These two end the ask. */
 void ask_text(struct ask *ask, const char *text);
 void ask_refuse(struct ask *ask, enum exit_status status, const char *sentence);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * mode: batch.  The command is run once for each batch of entries: they are on its stdin, then
- * the end of the input.  Exit 0 moves the cursor, which raft-logd keeps, before the next batch; with
- * anything else the same batch comes again after a back-off.  So each entry comes at least once.
+ * the end of the input.  Exit 0 moves the cursor, which raft-logd keeps, before the next batch;
+ * with anything else the same batch comes again after a back-off.  So each entry comes at least
+ * once.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -10,16 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/client/framing.h"
+#include "client/framing.h"
 #include "child.h"
 #include "feed.h"
 #include "fsm.h"
-#include "reader.h"
+#include "source.h"
 
 enum {
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 10000,
-	CURSOR_STOP_MS = 2000, /* patience for the last one, when we stop */
+	CURSOR_STOP_MS = 2000,  /* patience for the last one, when we stop */
 	IDLE_CURSOR_GAP = 4096, /* entries that are nobody's move the cursor now and then, too */
 	PIPE_SIZE = 1 << 20
 };
@@ -37,8 +38,8 @@ struct batches {
 	struct wire_buf data; /* of this batch, framed */
 	uint64_t entries;     /* in it */
 	uint64_t bytes;
-	uint64_t after; /* durable at raft-logd */
-	uint64_t last;  /* the last entry of the batch, or what was skipped behind it */
+	uint64_t after;  /* durable at raft-logd */
+	uint64_t last;   /* the last entry of the batch, or what was skipped behind it */
 	uv_timer_t full; /* the time of a batch is over */
 	uv_timer_t again, patience;
 	uint64_t backoff_ms;
@@ -46,12 +47,12 @@ struct batches {
 	bool stopping, gap;
 };
 
-static void gather(struct batches *b);
+static void batch_gather(struct batches *b);
 
 /* ------- a batch ----------------------------------------------------------- */
 
 static void
-run(struct batches *b)
+batch_run(struct batches *b)
 {
 	uv_timer_stop(&b->full);
 	b->phase = PHASE_RUNNING;
@@ -59,23 +60,23 @@ run(struct batches *b)
 }
 
 static void
-on_full(uv_timer_t *timer)
+batch_on_full(uv_timer_t *timer)
 {
 	struct batches *b = timer->data;
 	if (b->phase == PHASE_GATHERING && b->entries > 0)
-		run(b);
+		batch_run(b);
 }
 
 static void
-store(struct batches *b)
+batch_store(struct batches *b)
 {
 	b->phase = PHASE_STORING;
-	reader_cursor_set(b->fsm->reader, cursor_name, b->last);
+	source_cursor_set(b->fsm->source, cursor_name, b->last);
 }
 
 /* False when the batch has reached a limit, or the entry does not fit any more. */
 static bool
-take_entry(struct batches *b, uint64_t index, const struct raft_entry *entry)
+batch_take_entry(struct batches *b, uint64_t index, const struct raft_entry *entry)
 {
 	const struct conf_limits *limits = &b->fsm->conf->fsm.batch;
 	if (entry->kind == RAFT_CLIENT) {
@@ -92,44 +93,45 @@ take_entry(struct batches *b, uint64_t index, const struct raft_entry *entry)
 }
 
 static void
-gather(struct batches *b)
+batch_gather(struct batches *b)
 {
 	if (b->phase != PHASE_GATHERING || b->stopping)
 		return;
 	for (;;) {
 		if (b->batch.at == b->batch.count) {
 			batch_free(&b->batch);
-			if (!reader_take(b->fsm->reader, &b->batch))
+			if (!source_take(b->fsm->source, &b->batch))
 				break;
 		}
-		if (!take_entry(b, b->batch.first_index + b->batch.at, &b->batch.entries[b->batch.at])) {
-			run(b);
+		if (!batch_take_entry(
+			b, b->batch.first_index + b->batch.at, &b->batch.entries[b->batch.at])) {
+			batch_run(b);
 			return;
 		}
 	}
 	if (b->entries > 0 && !uv_is_active((uv_handle_t *)&b->full))
-		uv_timer_start(&b->full, on_full, b->fsm->conf->fsm.batch.time_ms, 0);
+		uv_timer_start(&b->full, batch_on_full, b->fsm->conf->fsm.batch.time_ms, 0);
 	else if (b->entries == 0 && b->last >= b->after + IDLE_CURSOR_GAP)
-		store(b);
+		batch_store(b);
 }
 
 static void
-on_ready(void *arg)
+batch_on_ready(void *arg)
 {
-	gather(arg);
+	batch_gather(arg);
 }
 
 static void
-on_cursor(uint64_t index, void *arg)
+batch_on_cursor(uint64_t index, void *arg)
 {
 	struct batches *b = arg;
 	b->after = b->last = index;
 	b->phase = PHASE_GATHERING;
-	reader_seek(b->fsm->reader, index + 1);
+	source_seek(b->fsm->source, index + 1);
 }
 
 static void
-on_stored(uint64_t index, void *arg)
+batch_on_stored(uint64_t index, void *arg)
 {
 	struct batches *b = arg;
 	if (b->phase != PHASE_STORING || index != b->last)
@@ -142,11 +144,11 @@ on_stored(uint64_t index, void *arg)
 	if (b->stopping)
 		fsm_done(b->fsm);
 	else
-		gather(b);
+		batch_gather(b);
 }
 
 static void
-on_gap(uint64_t wanted, uint64_t first_available, void *arg)
+batch_on_gap(uint64_t wanted, uint64_t first_available, void *arg)
 {
 	struct batches *b = arg;
 	char why[256];
@@ -161,44 +163,47 @@ on_gap(uint64_t wanted, uint64_t first_available, void *arg)
 }
 
 static void
-on_hopeless(void *arg)
+batch_on_hopeless(void *arg)
 {
 	struct batches *b = arg;
 	fsm_fail(b->fsm, EXIT_CONFIG);
 }
 
-static const struct reader_calls batch_reader_calls = {
-    .ready = on_ready, .gap = on_gap, .cursor = on_cursor, .stored = on_stored, .hopeless = on_hopeless};
+static const struct source_calls batch_reader_calls = {.ready = batch_on_ready,
+    .gap = batch_on_gap,
+    .cursor = batch_on_cursor,
+    .stored = batch_on_stored,
+    .hopeless = batch_on_hopeless};
 
 /* ------- a run of the command ------------------------------------------------ */
 
 static void
-close_input(struct batches *b)
+batch_close_input(struct batches *b)
 {
 	feed_free(b->feed);
 	b->feed = NULL;
 }
 
 static void
-on_room(void *arg)
+batch_on_room(void *arg)
 {
 	struct batches *b = arg;
 	if (b->feed)
-		close_input(b);
+		batch_close_input(b);
 }
 
 /* It reads no more: what its exit says counts. */
 static void
-on_gone(int error, void *arg)
+batch_on_gone(int error, void *arg)
 {
 	(void)error;
-	on_room(arg);
+	batch_on_room(arg);
 }
 
-static const struct feed_calls feed_calls = {.room = on_room, .gone = on_gone};
+static const struct feed_calls feed_calls = {.room = batch_on_room, .gone = batch_on_gone};
 
 static void
-on_started(int fd, void *arg)
+batch_on_started(int fd, void *arg)
 {
 	struct batches *b = arg;
 	b->feed = feed_new(b->fsm->loop, fd, b->after, false, &feed_calls, b);
@@ -207,31 +212,32 @@ on_started(int fd, void *arg)
 	wire_buf_put(feed_buf(b->feed), b->data.bytes, b->data.size);
 	feed_mark(b->feed, b->last);
 	if (feed_flush(b->feed))
-		close_input(b);
+		batch_close_input(b);
 }
 
 static void
-on_again(uv_timer_t *timer)
+batch_on_again(uv_timer_t *timer)
 {
 	struct batches *b = timer->data;
 	b->restarts++;
-	run(b);
+	batch_run(b);
 }
 
 static void
-back_off(struct batches *b, const char *what)
+batch_back_off(struct batches *b, const char *what)
 {
 	char why[600];
-	snprintf(why, sizeof why, "%s: the batch up to entry %" PRIu64 " comes again in %" PRIu64 " ms", what,
-	    b->last, b->backoff_ms);
+	snprintf(why, sizeof why,
+	    "%s: the batch up to entry %" PRIu64 " comes again in %" PRIu64 " ms", what, b->last,
+	    b->backoff_ms);
 	b->phase = PHASE_WAITING;
 	fsm_state(b->fsm, FSM_BACKOFF, why);
-	uv_timer_start(&b->again, on_again, b->backoff_ms, 0);
+	uv_timer_start(&b->again, batch_on_again, b->backoff_ms, 0);
 	b->backoff_ms = b->backoff_ms * 2 < BACKOFF_MAX_MS ? b->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
 
 static void
-on_failed(enum exit_status status, const char *why, void *arg)
+batch_on_failed(enum exit_status status, const char *why, void *arg)
 {
 	struct batches *b = arg;
 	if (b->fsm->foreground && b->restarts == 0) {
@@ -239,11 +245,11 @@ on_failed(enum exit_status status, const char *why, void *arg)
 		fsm_fail(b->fsm, status);
 		return;
 	}
-	back_off(b, why);
+	batch_back_off(b, why);
 }
 
 static void
-on_patience(uv_timer_t *timer)
+batch_on_patience(uv_timer_t *timer)
 {
 	struct batches *b = timer->data;
 	log_warn("cursor", "index=%" PRIu64 " why=%s", b->last,
@@ -252,30 +258,31 @@ on_patience(uv_timer_t *timer)
 }
 
 static void
-on_over(const char *how, bool clean, void *arg)
+batch_on_over(const char *how, bool clean, void *arg)
 {
 	struct batches *b = arg;
 	char what[128];
 	if (b->feed)
-		close_input(b);
+		batch_close_input(b);
 	if (clean) {
 		if (b->stopping)
-			uv_timer_start(&b->patience, on_patience, CURSOR_STOP_MS, 0);
-		store(b);
+			uv_timer_start(&b->patience, batch_on_patience, CURSOR_STOP_MS, 0);
+		batch_store(b);
 	} else if (b->stopping) {
 		fsm_done(b->fsm);
 	} else {
 		snprintf(what, sizeof what, "the command %s", how);
-		back_off(b, what);
+		batch_back_off(b, what);
 	}
 }
 
-static const struct child_calls child_calls = {.started = on_started, .failed = on_failed, .over = on_over};
+static const struct child_calls child_calls = {
+    .started = batch_on_started, .failed = batch_on_failed, .over = batch_on_over};
 
 /* ------- the mode --------------------------------------------------------------- */
 
 static void
-timer_new(struct batches *b, uv_timer_t *timer)
+batch_timer_new(struct batches *b, uv_timer_t *timer)
 {
 	uv_timer_init(loop_uv(b->fsm->loop), timer);
 	timer->data = b;
@@ -289,13 +296,15 @@ batch_start(struct fsm *fsm)
 	fsm->mode_arg = b;
 	b->fsm = fsm;
 	b->backoff_ms = BACKOFF_MIN_MS;
-	timer_new(b, &b->full);
-	timer_new(b, &b->again);
-	timer_new(b, &b->patience);
-	reader_calls(fsm->reader, &batch_reader_calls, b);
-	reader_cursor_get(fsm->reader, cursor_name);
-	const struct child_options options = {
-	    .command = fsm->command, .mode = batch_mode.name, .pipe_size = PIPE_SIZE, .conf = fsm->conf};
+	batch_timer_new(b, &b->full);
+	batch_timer_new(b, &b->again);
+	batch_timer_new(b, &b->patience);
+	source_calls(fsm->source, &batch_reader_calls, b);
+	source_cursor_get(fsm->source, cursor_name);
+	const struct child_options options = {.command = fsm->command,
+	    .mode = batch_mode.name,
+	    .pipe_size = PIPE_SIZE,
+	    .conf = fsm->conf};
 	b->child = child_new(fsm->loop, &options, &child_calls, b);
 }
 
@@ -310,7 +319,7 @@ batch_stop(struct fsm *fsm)
 	uv_timer_stop(&b->again);
 	uv_timer_stop(&b->full);
 	if (b->phase == PHASE_STORING) {
-		uv_timer_start(&b->patience, on_patience, CURSOR_STOP_MS, 0);
+		uv_timer_start(&b->patience, batch_on_patience, CURSOR_STOP_MS, 0);
 		return;
 	}
 	/* What it has not been given whole it must not take for the whole: it is ended instead. */
@@ -334,10 +343,10 @@ batch_restart(struct fsm *fsm)
 	if (b->gap && !b->stopping) {
 		b->gap = false;
 		fsm_state(fsm, FSM_STARTING, "");
-		reader_seek(fsm->reader, b->last + 1);
+		source_seek(fsm->source, b->last + 1);
 	} else if (b->phase == PHASE_WAITING && !b->stopping) {
 		b->backoff_ms = BACKOFF_MIN_MS;
-		uv_timer_start(&b->again, on_again, 0, 0);
+		uv_timer_start(&b->again, batch_on_again, 0, 0);
 	}
 }
 
@@ -346,7 +355,8 @@ batch_progress(const struct fsm *fsm)
 {
 	const struct batches *b = fsm->mode_arg;
 	uint64_t done = b->phase == PHASE_GATHERING && b->entries == 0 ? b->last : b->after;
-	return (struct fsm_progress){.pid = child_pid(b->child), .delivered = done, .restarts = b->restarts};
+	return (struct fsm_progress){
+	    .pid = child_pid(b->child), .delivered = done, .restarts = b->restarts};
 }
 
 const struct mode batch_mode = {

@@ -10,19 +10,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/unix/sock.h"
-#include "turn.h"
+#include "unix/sock.h"
+#include "lock.h"
 
 enum {
-	TICK_MS = 10,     /* how often is looked whether all of it is gone */
-	GRACE_MS = 1000,  /* between TERM and KILL, and after KILL */
-	TURN_FD = 3       /* what the program holds the lock as */
+	TICK_MS = 10,    /* how often is looked whether all of it is gone */
+	GRACE_MS = 1000, /* between TERM and KILL, and after KILL */
+	TURN_FD = 3      /* what the program holds the lock as */
 };
 
 /* HELD: processes of an earlier incarnation are still there.  ENDING: its stdin is closed. */
 enum phase { IDLE, HELD, RUNNING, ENDING };
 /* What has been done to end it. */
-enum step { STEP_EOF, STEP_TERM, STEP_KILL, STEP_GIVEN_UP };
+enum child_step { STEP_EOF, STEP_TERM, STEP_KILL, STEP_GIVEN_UP };
 
 struct child {
 	struct loop *loop;
@@ -32,23 +32,23 @@ struct child {
 	char turn_path[SOCK_PATH_MAX + 8];
 
 	enum phase phase;
-	enum step step;
+	enum child_step step;
 	struct mono_ms step_end; /* when the next one is due */
 	uv_timer_t tick;
 	uv_process_t *process; /* NULL: its first process is gone */
 	pid_t group;           /* of the present or last incarnation, 0: none */
 	char how[64];
 	bool clean;
-	int signal; /* that ended its first process; 0: none */
-	bool ended; /* we have sent it a signal */
-	int output; /* of one that talks, until the owner takes it */
+	int signal;   /* that ended its first process; 0: none */
+	bool ended;   /* we have sent it a signal */
+	int output;   /* of one that talks, until the owner takes it */
 	bool orderly; /* its end is wanted: what it started may finish, too */
 };
 
-static void on_tick(uv_timer_t *timer);
+static void child_on_tick(uv_timer_t *timer);
 
 static void
-step_to(struct child *child, enum step step, uint64_t patience_ms)
+step_to(struct child *child, enum child_step step, uint64_t patience_ms)
 {
 	child->step = step;
 	child->step_end = (struct mono_ms){mono_now().ms + patience_ms};
@@ -56,36 +56,39 @@ step_to(struct child *child, enum step step, uint64_t patience_ms)
 
 /* The group that is to be ended now. */
 static pid_t
-target(const struct child *child)
+child_target(const struct child *child)
 {
-	return child->phase == HELD ? turn_group(child->turn_path) : child->group;
+	return child->phase == HELD ? lock_group(child->turn_path) : child->group;
 }
 
 static void
 next_step(struct child *child)
 {
-	pid_t group = target(child);
+	pid_t group = child_target(child);
 	child->ended = true;
 	if (child->step == STEP_EOF) {
-		log_warn("program", "group=%ld why=%s", (long)group, log_q("it does not end after its input ended: TERM"));
+		log_warn("program", "group=%ld why=%s", (long)group,
+		    log_q("it does not end after its input ended: TERM"));
 		if (group > 0)
 			kill(-group, SIGTERM);
 		step_to(child, STEP_TERM, GRACE_MS);
 	} else if (child->step == STEP_TERM) {
-		log_warn("program", "group=%ld why=%s", (long)group, log_q("it does not end on TERM: KILL"));
+		log_warn("program", "group=%ld why=%s", (long)group,
+		    log_q("it does not end on TERM: KILL"));
 		if (group > 0)
 			kill(-group, SIGKILL);
 		step_to(child, STEP_KILL, GRACE_MS);
 	} else {
 		log_warn("program", "group=%ld why=%s", (long)group,
-		    log_q("a process that left the program's group still runs; going on without waiting for it"));
-		turn_abandon(child->turn_path);
+		    log_q("a process that left the program's group still runs; going on without "
+			  "waiting for it"));
+		lock_abandon(child->turn_path);
 		child->step = STEP_GIVEN_UP;
 	}
 }
 
 static void
-is_over(struct child *child)
+child_is_over(struct child *child)
 {
 	uv_timer_stop(&child->tick);
 	child->phase = IDLE;
@@ -93,17 +96,17 @@ is_over(struct child *child)
 	child->calls->over(child->how, child->clean, child->arg);
 }
 
-static void run(struct child *child, int turn_fd);
+static void child_run(struct child *child, int turn_fd);
 
 /* Waiting for an earlier incarnation: run as soon as it is gone. */
 static void
-try_start(struct child *child)
+child_try_start(struct child *child)
 {
-	int fd = turn_take(child->turn_path);
+	int fd = lock_acquire(child->turn_path);
 	if (fd >= 0) {
 		uv_timer_stop(&child->tick);
 		child->phase = IDLE;
-		run(child, fd);
+		child_run(child, fd);
 	} else if (errno != EWOULDBLOCK) {
 		char why[512];
 		snprintf(why, sizeof why, "%s: %s", child->turn_path, strerror(errno));
@@ -114,19 +117,20 @@ try_start(struct child *child)
 }
 
 static void
-on_tick(uv_timer_t *timer)
+child_on_tick(uv_timer_t *timer)
 {
 	struct child *child = timer->data;
 	if (mono_now().ms >= child->step_end.ms && child->step != STEP_GIVEN_UP)
 		next_step(child);
 	if (child->phase == HELD)
-		try_start(child);
-	else if (child->process == NULL && (child->step == STEP_GIVEN_UP || turn_free(child->turn_path)))
-		is_over(child);
+		child_try_start(child);
+	else if (child->process == NULL &&
+		 (child->step == STEP_GIVEN_UP || lock_is_free(child->turn_path)))
+		child_is_over(child);
 }
 
 static void
-on_process_closed(uv_handle_t *handle)
+child_on_process_closed(uv_handle_t *handle)
 {
 	free(handle);
 }
@@ -136,7 +140,7 @@ on_exit_of_first(uv_process_t *process, int64_t status, int number)
 {
 	struct child *child = process->data;
 	child->process = NULL;
-	uv_close((uv_handle_t *)process, on_process_closed);
+	uv_close((uv_handle_t *)process, child_on_process_closed);
 	child->clean = status == 0 && number == 0;
 	child->signal = number;
 	if (number) {
@@ -150,7 +154,7 @@ on_exit_of_first(uv_process_t *process, int64_t status, int number)
 		child->phase = ENDING;
 		kill(-child->group, SIGKILL);
 		step_to(child, STEP_KILL, GRACE_MS);
-		uv_timer_start(&child->tick, on_tick, 0, TICK_MS);
+		uv_timer_start(&child->tick, child_on_tick, 0, TICK_MS);
 	}
 }
 
@@ -161,7 +165,8 @@ why_not_run(const struct child *child, int error, char *why, size_t size)
 	const char *name = child->options.command[0], *folder = child->options.conf->folder;
 	int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
-		snprintf(why, size, "%s: cannot run: its folder %s: %s", name, folder, strerror(errno));
+		snprintf(
+		    why, size, "%s: cannot run: its folder %s: %s", name, folder, strerror(errno));
 		return EXIT_NOT_EXECUTABLE;
 	}
 	bool there = strchr(name, '/') && faccessat(dir, name, F_OK, 0) == 0;
@@ -174,16 +179,18 @@ why_not_run(const struct child *child, int error, char *why, size_t size)
 	return error == UV_ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
-/* Ours, without what is between raft-node and us, and with RAFT_*.  The array and what it owns are freed by env_free. */
+/* Ours, without what is between raft-node and us, and with RAFT_*.  The array and what it owns are
+ * freed by env_free. */
 static char **
 env_new(const struct child *child)
 {
 	extern char **environ;
-	static const char *const drop[] = {
-	    "RAFT_PARENT_FD=", "NOTIFY_SOCKET=", "RAFT_NODE=", "RAFT_CLUSTER=", "RAFT_CONFIG=", "RAFT_MODE="};
+	static const char *const drop[] = {"RAFT_PARENT_FD=", "NOTIFY_SOCKET=", "RAFT_NODE=",
+	    "RAFT_CLUSTER=", "RAFT_CONFIG=", "RAFT_MODE="};
 	const struct conf *conf = child->options.conf;
-	const char *const pairs[][2] = {{"RAFT_NODE", conf->node.id.s}, {"RAFT_CLUSTER", conf->cluster.name},
-	    {"RAFT_CONFIG", conf->path}, {"RAFT_MODE", child->options.mode}};
+	const char *const pairs[][2] = {{"RAFT_NODE", conf->node.id.s},
+	    {"RAFT_CLUSTER", conf->cluster.name}, {"RAFT_CONFIG", conf->path},
+	    {"RAFT_MODE", child->options.mode}};
 	enum { PAIRS = sizeof pairs / sizeof pairs[0], DROPS = sizeof drop / sizeof drop[0] };
 	size_t count = 0, at = 0;
 	while (environ[count])
@@ -198,7 +205,8 @@ env_new(const struct child *child)
 			must((env[at++] = strdup(environ[i])) != NULL);
 	}
 	for (size_t i = 0; i < PAIRS; i++)
-		must(asprintf(&env[at++], "%s=%s", pairs[i][0], pairs[i][1] ? pairs[i][1] : "") > 0);
+		must(
+		    asprintf(&env[at++], "%s=%s", pairs[i][0], pairs[i][1] ? pairs[i][1] : "") > 0);
 	return env;
 }
 
@@ -212,7 +220,7 @@ env_free(char **env)
 
 /* 0, or an error of libuv's. */
 static int
-spawn(struct child *child, int stdin_fd, int stdout_fd, int turn_fd)
+child_spawn(struct child *child, int stdin_fd, int stdout_fd, int turn_fd)
 {
 	uv_stdio_container_t stdio[] = {
 	    {.flags = UV_INHERIT_FD, .data.fd = stdin_fd},
@@ -237,7 +245,7 @@ spawn(struct child *child, int stdin_fd, int stdout_fd, int turn_fd)
 	int error = uv_spawn(loop_uv(child->loop), process, &options);
 	env_free(env);
 	if (error) {
-		uv_close((uv_handle_t *)process, on_process_closed);
+		uv_close((uv_handle_t *)process, child_on_process_closed);
 		return error;
 	}
 	child->process = process;
@@ -268,7 +276,7 @@ close_pipe(const int fds[2])
 }
 
 static void
-run(struct child *child, int turn_fd)
+child_run(struct child *child, int turn_fd)
 {
 	int in[2] = {-1, -1}, out[2] = {-1, -1};
 	char why[512];
@@ -279,9 +287,10 @@ run(struct child *child, int turn_fd)
 		child->calls->failed(EXIT_OS, why, child->arg);
 		return;
 	}
-	int error = spawn(child, in[0], child->options.talks ? out[1] : STDOUT_FILENO, turn_fd);
+	int error =
+	    child_spawn(child, in[0], child->options.talks ? out[1] : STDOUT_FILENO, turn_fd);
 	if (error == 0)
-		turn_note(turn_fd, child->group);
+		lock_note(turn_fd, child->group);
 	close(turn_fd);
 	if (error) {
 		close_pipe(in);
@@ -316,7 +325,7 @@ child_new(struct loop *loop, const struct child_options *options, const struct c
 }
 
 static void
-on_timer_closed(uv_handle_t *handle)
+child_on_timer_closed(uv_handle_t *handle)
 {
 	free(handle->data);
 }
@@ -327,7 +336,7 @@ child_free(struct child *child)
 	if (child == NULL)
 		return;
 	must(child->process == NULL);
-	uv_close((uv_handle_t *)&child->tick, on_timer_closed);
+	uv_close((uv_handle_t *)&child->tick, child_on_timer_closed);
 }
 
 void
@@ -337,7 +346,7 @@ child_start(struct child *child)
 	child->phase = HELD;
 	/* Its stdin ended with the raft-fsm that started it: it gets the usual time. */
 	step_to(child, STEP_EOF, child->options.conf->fsm.stop_timeout_ms);
-	uv_timer_start(&child->tick, on_tick, 0, TICK_MS);
+	uv_timer_start(&child->tick, child_on_tick, 0, TICK_MS);
 }
 
 void
@@ -347,7 +356,7 @@ child_deaf(struct child *child)
 		return;
 	child->phase = ENDING;
 	step_to(child, STEP_EOF, child->options.conf->fsm.stop_timeout_ms);
-	uv_timer_start(&child->tick, on_tick, 0, TICK_MS);
+	uv_timer_start(&child->tick, child_on_tick, 0, TICK_MS);
 }
 
 bool
@@ -383,7 +392,8 @@ bool
 child_killed(const struct child *child)
 {
 	int number = child->signal;
-	bool foreign = number == SIGKILL || number == SIGTERM || number == SIGINT || number == SIGHUP || number == SIGQUIT;
+	bool foreign = number == SIGKILL || number == SIGTERM || number == SIGINT ||
+		       number == SIGHUP || number == SIGQUIT;
 	return foreign && !child->ended;
 }
 

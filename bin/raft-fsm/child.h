@@ -8,8 +8,8 @@
  * TERM to the group, a second later KILL.  An incarnation is over when its last process is
  * gone, not when its first one is; what is left of one that died is killed at once.
  */
-#ifndef CHILD_H
-#define CHILD_H
+#ifndef FSM_CHILD_H
+#define FSM_CHILD_H
 
 #include "fsm.h"
 
@@ -36,9 +36,11 @@ struct child *child_new(struct loop *loop, const struct child_options *options,
     const struct child_calls *calls, void *arg);
 /* Before: none runs.  Takes NULL. */
 void child_free(struct child *child);
-/* Before: none runs.  One of started and failed is called, soon: when nothing is left of an earlier one. */
+/* Before: none runs.  One of started and failed is called, soon: when nothing is left of an earlier
+ * one. */
 void child_start(struct child *child);
-/* After the owner has closed its stdin: over is called in the end.  False: none runs (a start is given up). */
+/* After the owner has closed its stdin: over is called in the end.  False: none runs (a start is
+ * given up). */
 bool child_end(struct child *child);
 /* It reads no more: it is dying, or else is ended in the same way. */
 void child_deaf(struct child *child);

@@ -10,15 +10,16 @@
 #include <unistd.h>
 
 enum {
-	BUF_HIGH = 256 << 10,       /* full; one entry may reach beyond it */
-	ENTRIES_MAX = 8192,         /* likewise, for many small ones */
-	ROOM_KEEP = 2 * BUF_HIGH,   /* a larger buffer is given back */
-	/* Marks kept: every entry has a byte at least, so a pipe of 64 KiB and a full buffer never hold more. */
+	BUF_HIGH = 256 << 10,     /* full; one entry may reach beyond it */
+	ENTRIES_MAX = 8192,       /* likewise, for many small ones */
+	ROOM_KEEP = 2 * BUF_HIGH, /* a larger buffer is given back */
+	/* Marks kept: every entry has a byte at least, so a pipe of 64 KiB and a full buffer never
+	   hold more. */
 	MARKS_MAX = 1 << 17
 };
 
 /* The stream up to `end` holds all entries up to `index`. */
-struct mark {
+struct feed_entry {
 	uint64_t end;
 	uint64_t index;
 };
@@ -42,17 +43,17 @@ struct feed {
 	int events;
 
 	/* A ring; those at its head are not read out of the pipe yet. */
-	struct mark *marks;
+	struct feed_entry *marks;
 	size_t marks_room, marks_first, marks_count;
-	uint64_t written; /* index */
-	uint64_t taken;   /* index: the last mark that was dropped from the ring */
+	uint64_t written;     /* index */
+	uint64_t taken;       /* index: the last mark that was dropped from the ring */
 	size_t written_marks; /* of the ring: those whose bytes are in the pipe */
 	uint64_t boundary;    /* where the last of them ends, in the stream */
 };
 
-static void on_poll(uv_poll_t *poll, int status, int events);
+static void feed_on_poll(uv_poll_t *poll, int status, int events);
 
-static struct mark *
+static struct feed_entry *
 mark_at(struct feed *feed, size_t i)
 {
 	return &feed->marks[(feed->marks_first + i) & (feed->marks_room - 1)];
@@ -62,7 +63,7 @@ static void
 marks_grow(struct feed *feed)
 {
 	size_t room = feed->marks_room ? feed->marks_room * 2 : 1024;
-	struct mark *marks = calloc(room, sizeof *marks);
+	struct feed_entry *marks = calloc(room, sizeof *marks);
 	must(marks != NULL);
 	for (size_t i = 0; i < feed->marks_count; i++)
 		marks[i] = *mark_at(feed, i);
@@ -104,7 +105,7 @@ feed_mark(struct feed *feed, uint64_t index)
 			mark_drop_first(feed);
 		if (feed->marks_count == feed->marks_room)
 			marks_grow(feed);
-		*mark_at(feed, feed->marks_count++) = (struct mark){end, index};
+		*mark_at(feed, feed->marks_count++) = (struct feed_entry){end, index};
 	}
 	if (feed->buf.size == 0)
 		feed->written = index;
@@ -115,7 +116,8 @@ static void
 note_written(struct feed *feed)
 {
 	uint64_t now = stream_written(feed);
-	while (feed->written_marks < feed->marks_count && mark_at(feed, feed->written_marks)->end <= now) {
+	while (feed->written_marks < feed->marks_count &&
+	       mark_at(feed, feed->written_marks)->end <= now) {
 		feed->written = mark_at(feed, feed->written_marks)->index;
 		feed->boundary = mark_at(feed, feed->written_marks++)->end;
 	}
@@ -125,7 +127,7 @@ note_written(struct feed *feed)
 
 /* Bytes that wait in the pipe. */
 static uint64_t
-unread(const struct feed *feed)
+feed_unread(const struct feed *feed)
 {
 	int size = 0;
 	if (!feed->is_pipe || ioctl(feed->fd, FIONREAD, &size) < 0 || size < 0)
@@ -136,7 +138,7 @@ unread(const struct feed *feed)
 uint64_t
 feed_taken(struct feed *feed)
 {
-	uint64_t waiting = unread(feed), written = stream_written(feed);
+	uint64_t waiting = feed_unread(feed), written = stream_written(feed);
 	uint64_t read = written > waiting ? written - waiting : 0;
 	while (feed->written_marks > 0 && mark_at(feed, 0)->end <= read)
 		mark_drop_first(feed);
@@ -150,14 +152,14 @@ feed_written(const struct feed *feed)
 }
 
 static void
-watch(struct feed *feed)
+feed_watch(struct feed *feed)
 {
 	/* An idle pipe is watched as well: a reader that goes is to be noticed at once. */
 	int events = UV_DISCONNECT | (feed->writing ? UV_WRITABLE : 0);
 	if (!feed->polled || feed->events == events)
 		return;
 	feed->events = events;
-	uv_poll_start(&feed->poll, events, on_poll);
+	uv_poll_start(&feed->poll, events, feed_on_poll);
 }
 
 static void
@@ -169,7 +171,7 @@ on_tell(uv_idle_t *idle)
 }
 
 static void
-end(struct feed *feed, int error)
+feed_end(struct feed *feed, int error)
 {
 	if (feed->error)
 		return;
@@ -194,14 +196,15 @@ bool
 feed_flush(struct feed *feed)
 {
 	while (!feed->error && feed->at < feed->buf.size) {
-		ssize_t sent = write(feed->fd, feed->buf.bytes + feed->at, feed->buf.size - feed->at);
+		ssize_t sent =
+		    write(feed->fd, feed->buf.bytes + feed->at, feed->buf.size - feed->at);
 		if (sent > 0) {
 			feed->at += (size_t)sent;
 		} else if (sent < 0 && errno == EAGAIN) {
 			feed->writing = true;
 			break;
 		} else if (sent < 0 && errno != EINTR) {
-			end(feed, errno);
+			feed_end(feed, errno);
 		}
 	}
 	note_written(feed);
@@ -210,23 +213,24 @@ feed_flush(struct feed *feed)
 	bool all = feed->at == feed->buf.size;
 	if (all)
 		rewind_buf(feed);
-	watch(feed);
+	feed_watch(feed);
 	return all;
 }
 
 static void
-on_poll(uv_poll_t *poll, int status, int events)
+feed_on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct feed *feed = poll->data;
 	/* The write says which error it was; an idle pipe has none but that nobody reads it. */
 	if (feed->writing && feed_flush(feed))
 		feed->calls->room(feed->arg);
 	else if (!feed->writing && (status < 0 || (events & UV_DISCONNECT)))
-		end(feed, EPIPE);
+		feed_end(feed, EPIPE);
 }
 
 struct feed *
-feed_new(struct loop *loop, int fd, uint64_t index, bool track, const struct feed_calls *calls, void *arg)
+feed_new(struct loop *loop, int fd, uint64_t index, bool track, const struct feed_calls *calls,
+    void *arg)
 {
 	struct feed *feed = calloc(1, sizeof *feed);
 	struct stat st;
@@ -242,12 +246,12 @@ feed_new(struct loop *loop, int fd, uint64_t index, bool track, const struct fee
 	uv_idle_init(loop_uv(loop), &feed->tell);
 	feed->tell.data = feed;
 	feed->handles = feed->polled ? 2 : 1;
-	watch(feed);
+	feed_watch(feed);
 	return feed;
 }
 
 static void
-on_closed(uv_handle_t *handle)
+feed_on_closed(uv_handle_t *handle)
 {
 	struct feed *feed = handle->data;
 	if (--feed->handles > 0)
@@ -263,8 +267,8 @@ feed_free(struct feed *feed)
 	if (feed == NULL)
 		return;
 	if (feed->polled)
-		uv_close((uv_handle_t *)&feed->poll, on_closed);
-	uv_close((uv_handle_t *)&feed->tell, on_closed);
+		uv_close((uv_handle_t *)&feed->poll, feed_on_closed);
+	uv_close((uv_handle_t *)&feed->tell, feed_on_closed);
 	/* Now and not in the callback: the end of file is the program's sign to finish. */
 	close(feed->fd);
 }
@@ -272,7 +276,8 @@ feed_free(struct feed *feed)
 bool
 feed_open(const struct feed *feed)
 {
-	return !feed->error && !feed->writing && feed->buf.size < BUF_HIGH && feed->entries < ENTRIES_MAX;
+	return !feed->error && !feed->writing && feed->buf.size < BUF_HIGH &&
+	       feed->entries < ENTRIES_MAX;
 }
 
 struct wire_buf *
@@ -286,7 +291,8 @@ feed_cut(struct feed *feed)
 {
 	note_written(feed);
 	size_t keep = feed->at;
-	bool begun = feed->written_marks < feed->marks_count && stream_written(feed) != feed->boundary;
+	bool begun =
+	    feed->written_marks < feed->marks_count && stream_written(feed) != feed->boundary;
 	if (begun)
 		keep = (size_t)(mark_at(feed, feed->written_marks)->end - feed->start);
 	feed->marks_count = feed->written_marks + (begun ? 1 : 0);

@@ -8,18 +8,19 @@
  * them the reader has taken out of it already (FIONREAD): what the pipe still
  * holds when a program dies was never read by it.
  */
-#ifndef FEED_H
-#define FEED_H
+#ifndef FSM_FEED_H
+#define FSM_FEED_H
 
-#include "../../lib/unix/loop.h"
-#include "../../lib/wire/buf.h"
+#include "unix/loop.h"
+#include "wire/buf.h"
 
 struct feed;
 
 struct feed_calls {
 	/* The buffer is empty: fill it again. */
 	void (*room)(void *arg);
-	/* Nobody reads any more (error EPIPE), or writing failed. Once, from the loop; nothing more is written. */
+	/* Nobody reads any more (error EPIPE), or writing failed. Once, from the loop; nothing more
+	 * is written. */
 	void (*gone)(int error, void *arg);
 };
 

@@ -6,36 +6,38 @@
  * over to a mode.  A mode (sink.c) takes committed entries from the reader and
  * brings them to a program; there is one file a mode.
  */
-#ifndef FSM_H
-#define FSM_H
+#ifndef FSM_FSM_H
+#define FSM_FSM_H
 
-#include "../../lib/unix/daemon.h"
+#include "prog/daemon.h"
 
 struct ask;
-struct reader;
-struct status;
+struct source;
+struct fsm_server;
 struct wire_buf;
 
 /* What the program is doing: NAME, text, level of the line that says so. */
 #define FSM_STATES(S)                                                                              \
 	S(STARTING, "starting", LOG_INFO) /* not started yet */                                    \
 	S(RUNNING, "running", LOG_INFO)                                                            \
-	S(BACKOFF, "backoff", LOG_WARN)   /* it ended, or cannot be run: started again soon */     \
-	S(AHEAD, "ahead", LOG_WARN)       /* it holds entries that this node does not know to be committed: they are waited for */ \
-	S(FOREIGN, "foreign", LOG_ERROR)  /* it holds entries that the cluster has not committed: until fsm restart */ \
-	S(GAP, "gap", LOG_ERROR)          /* what it needs is compacted away: for good */          \
-	S(POISON, "poison", LOG_ERROR)    /* it dies at one entry: until it is told to go on */    \
+	S(BACKOFF, "backoff", LOG_WARN)  /* it ended, or cannot be run: started again soon */      \
+	S(AHEAD, "ahead", LOG_WARN)      /* it holds entries that this node does not know to be    \
+					    committed: they are waited for */                      \
+	S(FOREIGN, "foreign", LOG_ERROR) /* it holds entries that the cluster has not committed:   \
+					    until fsm restart */                                   \
+	S(GAP, "gap", LOG_ERROR)         /* what it needs is compacted away: for good */           \
+	S(POISON, "poison", LOG_ERROR)   /* it dies at one entry: until it is told to go on */     \
 	S(STOPPING, "stopping", LOG_INFO)
 enum fsm_state {
 #define S(NAME, text, level) FSM_##NAME,
 	FSM_STATES(S)
 #undef S
-	FSM_STATES_COUNT
+	    FSM_STATES_COUNT
 };
 
 /* How far a mode is: for the status. */
 struct fsm_progress {
-	int pid; /* of the program; 0: none */
+	int pid;            /* of the program; 0: none */
 	uint64_t delivered; /* index up to which the program's pipe has everything */
 	uint64_t restarts;
 };
@@ -55,7 +57,8 @@ struct mode {
 	void (*status)(const struct fsm *fsm, struct wire_buf *out);
 	/* Starts a stopped program again, or a running one anew. */
 	void (*restart)(struct fsm *fsm);
-	/* Takes over a query, a question for replies, or "snapshot"; NULL: this mode has none of that. */
+	/* Takes over a query, a question for replies, or "snapshot"; NULL: this mode has none of
+	 * that. */
 	void (*ask)(struct fsm *fsm, struct ask *ask);
 };
 
@@ -67,8 +70,8 @@ struct fsm {
 	struct loop *loop;
 	char **command;  /* NULL: entries go to our stdout */
 	bool foreground; /* no program from the YAML: what can't work ends raft-fsm */
-	struct reader *reader;
-	struct status *status;
+	struct source *source;
+	struct fsm_server *server;
 	const struct mode *mode;
 	void *mode_arg; /* the mode's own */
 	enum fsm_state state;

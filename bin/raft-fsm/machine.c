@@ -2,8 +2,8 @@
 /*
  * mode: machine.  A program that answers: requests and replies, in order, pipelined.
  *
- * Each node's program is given the same entries, so each computes the same replies; none of them crosses the
- * network.
+ * Each node's program is given the same entries, so each computes the same replies; none of them
+ * crosses the network.
  */
 #include "machine.h"
 
@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../lib/unix/daemon.h"
+#include "prog/daemon.h"
 
 enum { REPLIES_COUNT = 1 << 17, REPLIES_SIZE = 32 << 20, PIPE_SIZE = 1 << 20 };
 
 static void
-on_ready(void *arg)
+machine_on_ready(void *arg)
 {
 	struct machine *m = arg;
 	if (m->phase == PHASE_AHEAD)
@@ -27,31 +27,31 @@ on_ready(void *arg)
 
 /* This mode has none. */
 static void
-on_cursor(uint64_t index, void *arg)
+machine_on_cursor(uint64_t index, void *arg)
 {
 	(void)index, (void)arg;
 }
 
 static void
-on_hopeless(void *arg)
+machine_on_hopeless(void *arg)
 {
 	struct machine *m = arg;
 	fsm_fail(m->fsm, EXIT_CONFIG);
 }
 
-static const struct reader_calls machine_reader_calls = {
-    .ready = on_ready,
+static const struct source_calls machine_reader_calls = {
+    .ready = machine_on_ready,
     .gap = machine_gap,
-    .cursor = on_cursor,
-    .stored = on_cursor,
+    .cursor = machine_on_cursor,
+    .stored = machine_on_cursor,
     .snap_found = machine_snap_found,
     .snap_path = machine_snap_path,
     .snap_added = machine_snap_added,
-    .hopeless = on_hopeless,
+    .hopeless = machine_on_hopeless,
 };
 
 static void
-timer_new(struct machine *m, uv_timer_t *timer)
+machine_timer_new(struct machine *m, uv_timer_t *timer)
 {
 	uv_timer_init(loop_uv(m->fsm->loop), timer);
 	timer->data = m;
@@ -67,9 +67,9 @@ machine_start(struct fsm *fsm)
 	m->netstring = fsm->conf->fsm.framing == FRAMING_NETSTRING;
 	m->backoff_ms = MACHINE_BACKOFF_MIN_MS;
 	m->replies = replies_new(REPLIES_COUNT, REPLIES_SIZE);
-	timer_new(m, &m->again);
-	timer_new(m, &m->deadline);
-	reader_calls(fsm->reader, &machine_reader_calls, m);
+	machine_timer_new(m, &m->again);
+	machine_timer_new(m, &m->deadline);
+	source_calls(fsm->source, &machine_reader_calls, m);
 	const struct child_options options = {
 	    .command = fsm->command,
 	    .mode = machine_mode.name,
@@ -120,7 +120,8 @@ machine_restart(struct fsm *fsm)
 	m->deaths = 0;
 	m->backoff_ms = MACHINE_BACKOFF_MIN_MS;
 	if (m->phase == PHASE_DOWN && child_pid(m->child) == 0) {
-		bool stays_down = fsm->state == FSM_POISON || fsm->state == FSM_GAP || fsm->state == FSM_FOREIGN;
+		bool stays_down =
+		    fsm->state == FSM_POISON || fsm->state == FSM_GAP || fsm->state == FSM_FOREIGN;
 		if (stays_down)
 			fsm_state(fsm, FSM_STARTING, "");
 		if (stays_down || uv_is_active((uv_handle_t *)&m->again))
@@ -148,10 +149,11 @@ machine_status(const struct fsm *fsm, struct wire_buf *out)
 	const struct machine_snap *s = &m->snap;
 	char text[2048];
 	int size = snprintf(text, sizeof text,
-	    " sent=%" PRIu64 " unanswered=%zu durable=%" PRIu64 " replies=%zu poison=%" PRIu64 " snapshot=%" PRIu64
-	    " snapshot_step=%s snapshot_entries=%" PRIu64 " snapshot_why=%s",
+	    " sent=%" PRIu64 " unanswered=%zu durable=%" PRIu64 " replies=%zu poison=%" PRIu64
+	    " snapshot=%" PRIu64 " snapshot_step=%s snapshot_entries=%" PRIu64 " snapshot_why=%s",
 	    m->sent, m->pending.count, m->durable, replies_count(m->replies),
-	    fsm->state == FSM_POISON ? m->suspect : 0, s->index, steps[s->step], s->since.entries, log_q(s->why));
+	    fsm->state == FSM_POISON ? m->suspect : 0, s->index, steps[s->step], s->since.entries,
+	    log_q(s->why));
 	wire_buf_put(out, text, size < (int)sizeof text ? (size_t)size : sizeof text - 1);
 }
 

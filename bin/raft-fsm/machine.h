@@ -10,22 +10,18 @@
  *   machine_snap.c     snapshots: when, and how far
  *   machine_ask.c      what clients ask
  */
-#ifndef MACHINE_H
-#define MACHINE_H
+#ifndef FSM_MACHINE_H
+#define FSM_MACHINE_H
 
 #include "ask.h"
 #include "child.h"
 #include "feed.h"
 #include "pending.h"
-#include "reader.h"
+#include "source.h"
 #include "replies.h"
 #include "reply.h"
 
-enum {
-	MACHINE_BACKOFF_MIN_MS = 100,
-	MACHINE_BACKOFF_MAX_MS = 10000,
-	MACHINE_WHY_SIZE = 512
-};
+enum { MACHINE_BACKOFF_MIN_MS = 100, MACHINE_BACKOFF_MAX_MS = 10000, MACHINE_WHY_SIZE = 512 };
 
 /* Of the incarnation. */
 enum machine_phase {
@@ -35,7 +31,7 @@ enum machine_phase {
 	PHASE_AHEAD,     /* is ready with entries that this node does not know to be committed */
 	PHASE_RESTORING, /* has been told to restore */
 	PHASE_FEEDING,
-	PHASE_ENDING     /* its input is closed, or it is being killed */
+	PHASE_ENDING /* its input is closed, or it is being killed */
 };
 
 enum snap_step {
@@ -64,9 +60,9 @@ struct machine_snap {
 	struct amount since; /* answered or sent, since the last one */
 	struct amount saved; /* what since was before this one */
 	uint64_t backoff_ms;
-	struct mono_ms retry_at; /* not by policy before */
+	struct mono_ms retry_at;    /* not by policy before */
 	char why[MACHINE_WHY_SIZE]; /* the last one failed; "" */
-	struct asks now, next; /* orders that wait for this one; for the one after it */
+	struct asks now, next;      /* orders that wait for this one; for the one after it */
 };
 
 struct output {
@@ -96,7 +92,7 @@ struct machine {
 	struct replies *replies;
 
 	uv_timer_t deadline;
-	uint64_t armed_ms; /* the patience that it was set for */
+	uint64_t armed_ms;    /* the patience that it was set for */
 	struct mono_ms moved; /* when the oldest request became the oldest */
 
 	uv_timer_t again; /* the next start */
@@ -104,9 +100,10 @@ struct machine {
 	struct mono_ms started;
 	uint64_t restarts;
 	char fault[MACHINE_WHY_SIZE]; /* of this incarnation; "" */
-	struct place *place; /* what the cluster has committed is asked there; NULL: was never needed */
-	const char *closed; /* which end of its own it closed first; NULL: none */
-	bool restart; /* at the end of this incarnation, at once */
+	struct read_index
+	    *read_index; /* what the cluster has committed is asked there; NULL: was never needed */
+	const char *closed;  /* which end of its own it closed first; NULL: none */
+	bool restart;        /* at the end of this incarnation, at once */
 	bool stopping, held; /* held: stopped until fsm restart */
 
 	/* Entries that are fed singly, because one of them ended an incarnation. */
@@ -124,7 +121,8 @@ uint64_t machine_answered(const struct machine *m);
 /* machine_life.c */
 extern const struct child_calls machine_child_calls;
 /* An error of this incarnation: said, the group killed, a new one after a back-off. */
-void machine_fault(struct machine *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void machine_fault(struct machine *m, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Ends it in an orderly way; the next one follows at once. */
 void machine_again(struct machine *m, const char *why);
 /* Before: none runs. */
@@ -145,13 +143,14 @@ void machine_deaf(struct machine *m);
 /* Watches the oldest request. */
 void machine_watch(struct machine *m);
 /* Puts a query, or a request whose data fits; returns it. */
-struct pending_one *machine_put(struct machine *m, enum request_kind kind, const void *data, size_t size);
+struct pending_one *machine_put(
+    struct machine *m, enum request_kind kind, const void *data, size_t size);
 
 /* machine_restore.c */
 void machine_ready(struct machine *m, uint64_t index);
 void machine_restored(struct machine *m, bool ok, struct wire_bytes why);
-/* These two are reader_calls'. */
-void machine_snap_found(const struct reader_snapshot *found, void *arg);
+/* These two are source_calls'. */
+void machine_snap_found(const struct source_snapshot *found, void *arg);
 void machine_gap(uint64_t wanted, uint64_t first_available, void *arg);
 
 /* machine_ahead.c */

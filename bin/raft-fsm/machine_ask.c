@@ -9,7 +9,7 @@ enum { ASKS_MAX = 8192 };
 
 /* Whether the program is there, or soon will be. */
 static bool
-hopeless(struct machine *m, struct ask *ask)
+machine_ask_hopeless(struct machine *m, struct ask *ask)
 {
 	if (!m->stopping && !m->held)
 		return false;
@@ -21,7 +21,7 @@ void
 machine_ask(struct fsm *fsm, struct ask *ask)
 {
 	struct machine *m = fsm->mode_arg;
-	if (hopeless(m, ask))
+	if (machine_ask_hopeless(m, ask))
 		return;
 	if (m->queries.count + m->waits.count >= ASKS_MAX) {
 		ask_refuse(ask, EXIT_RETRY, "too many questions to the program wait");
@@ -29,7 +29,7 @@ machine_ask(struct fsm *fsm, struct ask *ask)
 		machine_snap_order(m, ask);
 	} else if (ask->kind == ASK_REPLIES) {
 		uint64_t last = ask->first + (ask->count ? ask->count - 1 : 0);
-		uint64_t until = ask->until ? ask->until : reader_commit(fsm->reader);
+		uint64_t until = ask->until ? ask->until : source_commit(fsm->source);
 		ask->index = ask->first ? last : until;
 		asks_put(&m->waits, ask);
 		machine_serve(m);
@@ -44,9 +44,11 @@ answer_replies(struct machine *m, struct ask *ask)
 {
 	for (uint64_t i = 0; i < ask->count; i++) {
 		uint64_t index = ask->first ? ask->first + i : 0;
-		const struct kept *kept = replies_find(m->replies, &ask->session, ask->serial + i, index);
+		const struct kept *kept =
+		    replies_find(m->replies, &ask->session, ask->serial + i, index);
 		if (kept)
-			ask_reply(ask, kept->serial, kept->index, (uint8_t)kept->state, replies_data(m->replies, kept));
+			ask_reply(ask, kept->serial, kept->index, (uint8_t)kept->state,
+			    replies_data(m->replies, kept));
 		else
 			ask_reply(ask, ask->serial + i, index, REPLY_STATE_LOST, wire_text(""));
 	}

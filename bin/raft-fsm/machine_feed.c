@@ -20,7 +20,8 @@ machine_answered(const struct machine *m)
 
 /* What the framing cannot hold has its place among the requests, too: it is refused in its turn. */
 static struct pending_one *
-put(struct machine *m, enum request_kind kind, uint64_t index, const void *data, size_t size)
+machine_feed_put(
+    struct machine *m, enum request_kind kind, uint64_t index, const void *data, size_t size)
 {
 	if (m->pending.count == 0)
 		m->moved = mono_now();
@@ -34,13 +35,15 @@ put(struct machine *m, enum request_kind kind, uint64_t index, const void *data,
 struct pending_one *
 machine_put(struct machine *m, enum request_kind kind, const void *data, size_t size)
 {
-	struct pending_one *one = put(m, kind, 0, data, size);
+	struct pending_one *one = machine_feed_put(m, kind, 0, data, size);
 	one->before = m->sent;
 	feed_mark(m->feed, m->sent);
 	return one;
 }
 
-/* While entries are fed singly one goes out when all before it are answered, and the next likewise. */
+/*
+ * While entries are fed singly one goes out when all before it are answered, and the next likewise.
+ */
 static bool
 may_send(struct machine *m, uint64_t index)
 {
@@ -52,11 +55,12 @@ may_send(struct machine *m, uint64_t index)
 }
 
 static void
-put_entry(struct machine *m, uint64_t index, const struct raft_entry *entry)
+machine_feed_put_entry(struct machine *m, uint64_t index, const struct raft_entry *entry)
 {
 	if (entry->kind == RAFT_CLIENT) {
 		uint32_t size = raft_entry_data_size(entry);
-		struct pending_one *one = put(m, REQUEST_ENTRY, index, raft_entry_data(entry), size);
+		struct pending_one *one =
+		    machine_feed_put(m, REQUEST_ENTRY, index, raft_entry_data(entry), size);
 		one->before = index - 1;
 		one->index = index;
 		one->serial = entry->serial;
@@ -69,23 +73,24 @@ put_entry(struct machine *m, uint64_t index, const struct raft_entry *entry)
 	feed_mark(m->feed, index);
 }
 
-static void settle_local(struct machine *m);
+static void machine_feed_settle_local(struct machine *m);
 
 /* Puts what is there.  False when nothing was. */
 static bool
-fill(struct machine *m)
+machine_feed_fill(struct machine *m)
 {
 	struct batch *batch = &m->batch;
 	bool some = false;
 	for (;;) {
 		if (batch->at == batch->count) {
 			batch_free(batch);
-			if (!reader_take(m->fsm->reader, batch))
+			if (!source_take(m->fsm->source, batch))
 				break;
 		}
 		if (!may_send(m, batch->first_index + batch->at))
 			break;
-		put_entry(m, batch->first_index + batch->at, &batch->entries[batch->at]);
+		machine_feed_put_entry(
+		    m, batch->first_index + batch->at, &batch->entries[batch->at]);
 		batch->at++;
 		some = true;
 	}
@@ -103,8 +108,8 @@ machine_pump(struct machine *m)
 			machine_put_queries(m);
 		if (may_send(m, m->sent + 1))
 			machine_snap_put(m);
-		some = fill(m);
-		settle_local(m);
+		some = machine_feed_fill(m);
+		machine_feed_settle_local(m);
 	} while (feed_flush(m->feed) && some);
 	machine_serve(m);
 	machine_watch(m);
@@ -113,7 +118,8 @@ machine_pump(struct machine *m)
 /* ------- in ---------------------------------------------------------------- */
 
 static void
-keep(struct machine *m, const struct pending_one *one, enum reply_state state, struct wire_bytes data)
+machine_feed_keep(struct machine *m, const struct pending_one *one, enum reply_state state,
+    struct wire_bytes data)
 {
 	const struct kept kept = {.index = one->index,
 	    .serial = one->serial,
@@ -136,27 +142,29 @@ answer_query(const struct pending_one *one, enum reply_state state, struct wire_
 
 /* Those that are ours to answer, as soon as they are the oldest. */
 static void
-settle_local(struct machine *m)
+machine_feed_settle_local(struct machine *m)
 {
 	char why[REQUEST_WHY_SIZE];
 	for (struct pending_one *one; (one = pending_first(&m->pending)) && one->unfit;) {
-		struct wire_bytes refusal = request_refusal(why, request_name(one->kind), one->unfit);
+		struct wire_bytes refusal =
+		    request_refusal(why, request_name(one->kind), one->unfit);
 		if (one->kind == REQUEST_ENTRY)
-			keep(m, one, REPLY_STATE_REFUSED, refusal);
+			machine_feed_keep(m, one, REPLY_STATE_REFUSED, refusal);
 		else
 			answer_query(one, REPLY_STATE_REFUSED, refusal);
 		pending_drop_first(&m->pending);
 	}
 }
 
-/* What cannot be passed on is a lost reply of an entry, for that is applied; a query may as well be refused. */
+/* What cannot be passed on is a lost reply of an entry, for that is applied; a query may as well be
+ * refused. */
 static void
 pass_on(struct machine *m, const struct pending_one *one, const struct reply *reply)
 {
 	enum reply_state state = reply->kind == REPLY_OK ? REPLY_STATE_OK : REPLY_STATE_REFUSED;
 	struct wire_bytes data = reply->lost ? wire_text(reply->lost) : reply->data;
 	if (one->kind == REQUEST_ENTRY) {
-		keep(m, one, reply->lost ? REPLY_STATE_LOST : state, data);
+		machine_feed_keep(m, one, reply->lost ? REPLY_STATE_LOST : state, data);
 		return;
 	}
 	answer_query(one, reply->lost ? REPLY_STATE_REFUSED : state, data);
@@ -184,7 +192,7 @@ take_answer(struct machine *m, const struct reply *reply)
 	} else {
 		machine_snap_written(m, ok, reply->data);
 	}
-	settle_local(m);
+	machine_feed_settle_local(m);
 }
 
 static void
@@ -201,7 +209,8 @@ take_reply(struct machine *m, const struct reply *reply)
 		machine_fault(m, "the program must say ready first");
 	} else if (reply->kind == REPLY_DURABLE) {
 		if (reply->index > m->sent)
-			machine_fault(m, "the program says durable of an entry that it was not given");
+			machine_fault(
+			    m, "the program says durable of an entry that it was not given");
 		else if (reply->index > m->durable)
 			m->durable = reply->index;
 	} else {
@@ -211,7 +220,7 @@ take_reply(struct machine *m, const struct reply *reply)
 
 /* False when nothing more comes. */
 static bool
-read_some(struct machine *m)
+machine_feed_read_some(struct machine *m)
 {
 	uint8_t *room = reply_room(&m->in, READ_SIZE);
 	ssize_t got;
@@ -246,7 +255,7 @@ void
 machine_hear(struct machine *m)
 {
 	for (int i = 0; i < READS_A_TURN && m->output && !m->fault[0]; i++)
-		if (!read_some(m))
+		if (!machine_feed_read_some(m))
 			break;
 	machine_snap_policy(m);
 	machine_pump(m);
@@ -254,7 +263,7 @@ machine_hear(struct machine *m)
 }
 
 static void
-on_output(uv_poll_t *poll, int status, int events)
+machine_feed_on_output(uv_poll_t *poll, int status, int events)
 {
 	struct output *output = poll->data;
 	(void)status, (void)events;
@@ -272,12 +281,12 @@ machine_listen(struct machine *m, int fd)
 	output->fd = fd;
 	output->poll.data = output;
 	must(uv_poll_init(loop_uv(m->fsm->loop), &output->poll, fd) == 0);
-	uv_poll_start(&output->poll, UV_READABLE | UV_DISCONNECT, on_output);
+	uv_poll_start(&output->poll, UV_READABLE | UV_DISCONNECT, machine_feed_on_output);
 	m->output = output;
 }
 
 static void
-on_closed(uv_handle_t *handle)
+machine_feed_on_closed(uv_handle_t *handle)
 {
 	free(handle->data);
 }
@@ -288,7 +297,7 @@ machine_deaf(struct machine *m)
 	if (m->output == NULL)
 		return;
 	m->output->machine = NULL;
-	uv_close((uv_handle_t *)&m->output->poll, on_closed);
+	uv_close((uv_handle_t *)&m->output->poll, machine_feed_on_closed);
 	close(m->output->fd);
 	m->output = NULL;
 }
@@ -297,7 +306,7 @@ machine_deaf(struct machine *m)
 
 /* What is waited for: the oldest request, or the greeting.  0: nothing. */
 static uint64_t
-patience_ms(struct machine *m, const char **what)
+machine_feed_patience_ms(struct machine *m, const char **what)
 {
 	struct pending_one *first = pending_first(&m->pending);
 	*what = "ready";
@@ -306,9 +315,9 @@ patience_ms(struct machine *m, const char **what)
 	if (first == NULL || m->phase == PHASE_DOWN || m->phase == PHASE_ENDING)
 		return 0;
 	*what = request_name(first->kind);
-	return first->kind == REQUEST_RESTORE || first->kind == REQUEST_SNAPSHOT ?
-		   m->fsm->conf->fsm.snapshot_timeout_ms :
-		   m->fsm->conf->fsm.timeout_ms;
+	return first->kind == REQUEST_RESTORE || first->kind == REQUEST_SNAPSHOT
+		   ? m->fsm->conf->fsm.snapshot_timeout_ms
+		   : m->fsm->conf->fsm.timeout_ms;
 }
 
 static void
@@ -319,9 +328,10 @@ on_deadline(uv_timer_t *timer)
 	/* We may have been stopped ourselves: what it has said meanwhile counts. */
 	if (m->output)
 		machine_hear(m);
-	uint64_t patience = patience_ms(m, &what);
+	uint64_t patience = machine_feed_patience_ms(m, &what);
 	if (patience && mono_now().ms - m->moved.ms >= patience)
-		machine_fault(m, "the program has not answered to %s for %llu ms: is its output buffered?", what,
+		machine_fault(m,
+		    "the program has not answered to %s for %llu ms: is its output buffered?", what,
 		    (unsigned long long)patience);
 	else
 		machine_watch(m);
@@ -331,7 +341,7 @@ void
 machine_watch(struct machine *m)
 {
 	const char *what;
-	uint64_t patience = patience_ms(m, &what);
+	uint64_t patience = machine_feed_patience_ms(m, &what);
 	/* It may go off early, never late. */
 	bool active = uv_is_active((uv_handle_t *)&m->deadline);
 	if (patience == 0 || (active && m->armed_ms <= patience))

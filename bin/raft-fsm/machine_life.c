@@ -2,9 +2,9 @@
 /*
  * Incarnations of the program: start, fault, end, back-off, poison.
  *
- * Whatever an incarnation does wrong ends it and nothing else.  The next one is fed singly around the first
- * entry that was not answered: when that ends it twice more, the entry is poison, and so it is on every
- * node, since all are given the same.
+ * Whatever an incarnation does wrong ends it and nothing else.  The next one is fed singly around
+ * the first entry that was not answered: when that ends it twice more, the entry is poison, and so
+ * it is on every node, since all are given the same.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include "machine.h"
 
 static void
-on_room(void *arg)
+machine_life_on_room(void *arg)
 {
 	struct machine *m = arg;
 	if (m->phase == PHASE_ENDING)
@@ -25,7 +25,7 @@ on_room(void *arg)
 
 /* It reads no more but lives. */
 static void
-on_gone(int error, void *arg)
+machine_life_on_gone(int error, void *arg)
 {
 	struct machine *m = arg;
 	log_debug("program", "why=%s", log_q(strerror(error)));
@@ -36,10 +36,11 @@ on_gone(int error, void *arg)
 	}
 }
 
-static const struct feed_calls feed_calls = {.room = on_room, .gone = on_gone};
+static const struct feed_calls feed_calls = {
+    .room = machine_life_on_room, .gone = machine_life_on_gone};
 
 static void
-on_started(int fd, void *arg)
+machine_life_on_started(int fd, void *arg)
 {
 	struct machine *m = arg;
 	m->feed = feed_new(m->fsm->loop, fd, 0, false, &feed_calls, m);
@@ -53,7 +54,7 @@ on_started(int fd, void *arg)
 }
 
 static void
-on_again(uv_timer_t *timer)
+machine_life_on_again(uv_timer_t *timer)
 {
 	struct machine *m = timer->data;
 	m->restarts++;
@@ -63,21 +64,22 @@ on_again(uv_timer_t *timer)
 void
 machine_start_now(struct machine *m)
 {
-	uv_timer_start(&m->again, on_again, 0, 0);
+	uv_timer_start(&m->again, machine_life_on_again, 0, 0);
 }
 
 static void
-back_off(struct machine *m, const char *what)
+machine_life_back_off(struct machine *m, const char *what)
 {
 	char why[MACHINE_WHY_SIZE + 64];
 	snprintf(why, sizeof why, "%s; started again in %" PRIu64 " ms", what, m->backoff_ms);
 	fsm_state(m->fsm, FSM_BACKOFF, why);
-	uv_timer_start(&m->again, on_again, m->backoff_ms, 0);
-	m->backoff_ms = m->backoff_ms * 2 < MACHINE_BACKOFF_MAX_MS ? m->backoff_ms * 2 : MACHINE_BACKOFF_MAX_MS;
+	uv_timer_start(&m->again, machine_life_on_again, m->backoff_ms, 0);
+	m->backoff_ms =
+	    m->backoff_ms * 2 < MACHINE_BACKOFF_MAX_MS ? m->backoff_ms * 2 : MACHINE_BACKOFF_MAX_MS;
 }
 
 static void
-on_failed(enum exit_status status, const char *why, void *arg)
+machine_life_on_failed(enum exit_status status, const char *why, void *arg)
 {
 	struct machine *m = arg;
 	if (m->fsm->foreground && m->restarts == 0) {
@@ -85,7 +87,7 @@ on_failed(enum exit_status status, const char *why, void *arg)
 		fsm_fail(m->fsm, status);
 		return;
 	}
-	back_off(m, why);
+	machine_life_back_off(m, why);
 }
 
 void
@@ -114,7 +116,7 @@ machine_fault(struct machine *m, const char *format, ...)
 
 /* Its input ends behind what has been begun; then it has stop_timeout. */
 static void
-end(struct machine *m)
+machine_life_end(struct machine *m)
 {
 	if (m->feed)
 		feed_cut(m->feed);
@@ -128,7 +130,7 @@ machine_again(struct machine *m, const char *why)
 {
 	log_info("program", "why=%s", log_q(why));
 	m->restart = true;
-	end(m);
+	machine_life_end(m);
 }
 
 void
@@ -140,7 +142,7 @@ machine_hold(struct machine *m, enum fsm_state state, const char *why)
 	if (m->fsm->foreground)
 		fsm_fail(m->fsm, state == FSM_GAP ? EXIT_GAP : EXIT_DATA);
 	else if (m->phase != PHASE_DOWN && m->phase != PHASE_ENDING)
-		end(m);
+		machine_life_end(m);
 }
 
 /* Queries are not asked again: whoever asks may do that. */
@@ -157,7 +159,7 @@ drop_pending(struct machine *m)
 
 /* Whose fault was it?  True: poison. */
 static bool
-judge(struct machine *m)
+machine_life_judge(struct machine *m)
 {
 	const struct pending_one *first = pending_first(&m->pending);
 	bool outside = !m->fault[0] && child_killed(m->child);
@@ -175,7 +177,7 @@ judge(struct machine *m)
 }
 
 static void
-next(struct machine *m, const char *what, bool poison)
+machine_life_next(struct machine *m, const char *what, bool poison)
 {
 	char why[MACHINE_WHY_SIZE + 128];
 	if (m->stopping) {
@@ -184,7 +186,8 @@ next(struct machine *m, const char *what, bool poison)
 		return;
 	} else if (poison) {
 		snprintf(why, sizeof why,
-		    "entry %" PRIu64 ": %s, each time it is given this entry; nothing is skipped: mend the program, "
+		    "entry %" PRIu64
+		    ": %s, each time it is given this entry; nothing is skipped: mend the program, "
 		    "then raft-ctl fsm restart",
 		    m->suspect, what);
 		machine_hold(m, FSM_POISON, why);
@@ -192,12 +195,12 @@ next(struct machine *m, const char *what, bool poison)
 		m->restart = false;
 		machine_start_now(m);
 	} else {
-		back_off(m, what);
+		machine_life_back_off(m, what);
 	}
 }
 
 static void
-on_over(const char *how, bool clean, void *arg)
+machine_life_on_over(const char *how, bool clean, void *arg)
 {
 	struct machine *m = arg;
 	char what[MACHINE_WHY_SIZE];
@@ -209,7 +212,8 @@ on_over(const char *how, bool clean, void *arg)
 	if (m->fault[0])
 		snprintf(what, sizeof what, "%s", m->fault);
 	else if (m->closed && child_ended(m->child))
-		snprintf(what, sizeof what, "the program closed its %s and went on: %s", m->closed, how);
+		snprintf(
+		    what, sizeof what, "the program closed its %s and went on: %s", m->closed, how);
 	else
 		snprintf(what, sizeof what, "the program %s%s", how,
 		    reply_begun(&m->in) ? " in the middle of an answer" : "");
@@ -218,17 +222,19 @@ on_over(const char *how, bool clean, void *arg)
 	m->feed = NULL;
 	reply_free(&m->in);
 	batch_free(&m->batch);
-	bool poison = !m->restart && !m->stopping && !m->held && judge(m);
+	bool poison = !m->restart && !m->stopping && !m->held && machine_life_judge(m);
 	m->sent = machine_answered(m);
 	drop_pending(m);
 	m->phase = PHASE_DOWN;
 	machine_snap_lost(m, what);
 	if (m->snap.step == SNAP_IDLE)
-		reader_seek(m->fsm->reader, 0);
+		source_seek(m->fsm->source, 0);
 	uv_timer_stop(&m->deadline);
 	if (mono_now().ms - m->started.ms >= MACHINE_BACKOFF_MAX_MS)
 		m->backoff_ms = MACHINE_BACKOFF_MIN_MS;
-	next(m, what, poison);
+	machine_life_next(m, what, poison);
 }
 
-const struct child_calls machine_child_calls = {.started = on_started, .failed = on_failed, .over = on_over};
+const struct child_calls machine_child_calls = {.started = machine_life_on_started,
+    .failed = machine_life_on_failed,
+    .over = machine_life_on_over};

@@ -15,9 +15,10 @@ feed_from(struct machine *m, uint64_t index)
 	m->phase = PHASE_FEEDING;
 	m->moved = mono_now();
 	feed_mark(m->feed, index);
-	m->snap.since = (struct amount){.entries = index > m->snap.index ? index - m->snap.index : 0};
-	reader_snap_release(m->fsm->reader);
-	reader_seek(m->fsm->reader, index + 1);
+	m->snap.since =
+	    (struct amount){.entries = index > m->snap.index ? index - m->snap.index : 0};
+	source_snap_release(m->fsm->source);
+	source_seek(m->fsm->source, index + 1);
 	machine_pump(m);
 }
 
@@ -31,12 +32,12 @@ machine_ready(struct machine *m, uint64_t index)
 	fsm_state(m->fsm, FSM_RUNNING, "");
 	/* One question at a time: that of a snapshot being stored is asked first. */
 	if (m->snap.step != SNAP_PATH && m->snap.step != SNAP_STORING)
-		reader_snap_find(m->fsm->reader);
+		source_snap_find(m->fsm->source);
 }
 
 /* Nothing that is there brings it over the gap. */
 static void
-no_way(struct machine *m, const struct reader_snapshot *found)
+no_way(struct machine *m, const struct source_snapshot *found)
 {
 	char why[MACHINE_WHY_SIZE], more[256];
 	const char *kind = m->fsm->conf->fsm.format;
@@ -45,24 +46,27 @@ no_way(struct machine *m, const struct reader_snapshot *found)
 	else if (found->size == 0)
 		snprintf(more, sizeof more, "the log was cut by logd.keep without a snapshot");
 	else
-		snprintf(more, sizeof more, "the snapshot is of format %.64s, not %s", found->format, kind);
+		snprintf(more, sizeof more, "the snapshot is of format %.64s, not %s",
+		    found->format, kind);
 	snprintf(why, sizeof why,
-	    "entry %" PRIu64 " is needed and compacted away, the first one left is %" PRIu64 ", and %s", m->base + 1,
-	    m->gap_first, more);
-	reader_snap_release(m->fsm->reader);
+	    "entry %" PRIu64 " is needed and compacted away, the first one left is %" PRIu64
+	    ", and %s",
+	    m->base + 1, m->gap_first, more);
+	source_snap_release(m->fsm->source);
 	machine_hold(m, FSM_GAP, why);
 }
 
 void
-machine_snap_found(const struct reader_snapshot *found, void *arg)
+machine_snap_found(const struct source_snapshot *found, void *arg)
 {
 	struct machine *m = arg;
-	bool usable = found->found && found->size > 0 && strcmp(found->format, m->fsm->conf->fsm.format) == 0;
+	bool usable =
+	    found->found && found->size > 0 && strcmp(found->format, m->fsm->conf->fsm.format) == 0;
 	if (usable)
 		m->snap.index = found->index;
 	if (m->phase != PHASE_FINDING)
 		return;
-	if (m->base > reader_commit(m->fsm->reader)) {
+	if (m->base > source_commit(m->fsm->source)) {
 		machine_ahead(m);
 		return;
 	}
@@ -96,9 +100,11 @@ machine_restored(struct machine *m, bool ok, struct wire_bytes why)
 		return;
 	}
 	char text[256];
-	snprintf(text, sizeof text, "%.*s", (int)(why.size < 200 ? why.size : 200), (const char *)why.bytes);
+	snprintf(text, sizeof text, "%.*s", (int)(why.size < 200 ? why.size : 200),
+	    (const char *)why.bytes);
 	log_warn("restore", "index=%" PRIu64 " why=%s refused=%s", index,
-	    log_q("the program refuses to restore: it is fed from the log, if that is whole"), log_q(text));
+	    log_q("the program refuses to restore: it is fed from the log, if that is whole"),
+	    log_q(text));
 	m->restore_refused = true;
 	feed_from(m, m->base);
 }
@@ -114,11 +120,12 @@ machine_gap(uint64_t wanted, uint64_t first_available, void *arg)
 		return;
 	bool fresh = m->sent == m->base && !m->restored && m->pending.count == 0;
 	if (!fresh) {
-		machine_again(m, "the log was compacted beyond where it is: started again, to restore a snapshot");
+		machine_again(m, "the log was compacted beyond where it is: started again, to "
+				 "restore a snapshot");
 		return;
 	}
 	m->gap_first = first_available;
 	m->phase = PHASE_FINDING;
 	if (m->snap.step != SNAP_PATH && m->snap.step != SNAP_STORING)
-		reader_snap_find(m->fsm->reader);
+		source_snap_find(m->fsm->source);
 }

@@ -17,23 +17,23 @@
 enum { RETRY_MIN_MS = 1000, RETRY_MAX_MS = 600000 };
 
 static void
-begin(struct machine *m)
+machine_snap_begin(struct machine *m)
 {
 	struct machine_snap *s = &m->snap;
 	s->step = SNAP_PATH;
-	reader_snap_path(m->fsm->reader);
+	source_snap_path(m->fsm->source);
 }
 
 /* What was ordered meanwhile begins now; and a beginning incarnation may ask where it begins. */
 static void
-ended(struct machine *m)
+machine_snap_ended(struct machine *m)
 {
 	struct machine_snap *s = &m->snap;
 	s->step = SNAP_IDLE;
 	free(s->path);
 	s->path = NULL;
 	if (m->phase == PHASE_FINDING) {
-		reader_snap_find(m->fsm->reader);
+		source_snap_find(m->fsm->source);
 		asks_refuse(&s->next, EXIT_RETRY, "the program has just been started again");
 		return;
 	}
@@ -42,7 +42,7 @@ ended(struct machine *m)
 }
 
 static void
-failed(struct machine *m, const char *why)
+machine_snap_failed(struct machine *m, const char *why)
 {
 	struct machine_snap *s = &m->snap;
 	if (s->path)
@@ -57,7 +57,7 @@ failed(struct machine *m, const char *why)
 	snprintf(s->why, sizeof s->why, "%s", why);
 	log_warn("snapshot", "label=%" PRIu64 " why=%s", s->label, log_q(why));
 	asks_refuse(&s->now, EXIT_RETRY, why);
-	ended(m);
+	machine_snap_ended(m);
 }
 
 void
@@ -70,7 +70,7 @@ machine_snap_policy(struct machine *m)
 	if (!due || s->step != SNAP_IDLE || m->phase != PHASE_FEEDING || m->last_client <= s->index)
 		return;
 	if (mono_now().ms >= s->retry_at.ms)
-		begin(m);
+		machine_snap_begin(m);
 }
 
 void
@@ -83,13 +83,14 @@ machine_snap_order(struct machine *m, struct ask *ask)
 	} else if (m->phase != PHASE_FEEDING) {
 		ask_refuse(ask, EXIT_RETRY, "the program is not being fed just now");
 	} else if (m->last_client == 0) {
-		ask_refuse(ask, EXIT_RETRY, "there is nothing to take a snapshot of: no entry has come yet");
+		ask_refuse(ask, EXIT_RETRY,
+		    "there is nothing to take a snapshot of: no entry has come yet");
 	} else if (m->last_client <= s->index) {
 		snprintf(text, sizeof text, "index=%" PRIu64 " new=0\n", s->index);
 		ask_text(ask, text);
 	} else {
 		asks_put(&s->now, ask);
-		begin(m);
+		machine_snap_begin(m);
 	}
 }
 
@@ -101,9 +102,9 @@ machine_snap_path(const char *path, const char *why, void *arg)
 	if (s->step != SNAP_PATH)
 		return;
 	if (path[0] == '\0' || request_unfit(m->netstring, wire_text(path))) {
-		failed(m, why);
+		machine_snap_failed(m, why);
 	} else if (m->phase != PHASE_FEEDING) {
-		failed(m, "the program ended before it could be asked for a snapshot");
+		machine_snap_failed(m, "the program ended before it could be asked for a snapshot");
 	} else {
 		must((s->path = strdup(path)) != NULL);
 		s->step = SNAP_READY;
@@ -134,14 +135,15 @@ machine_snap_written(struct machine *m, bool ok, struct wire_bytes why)
 	if (s->step != SNAP_WRITING)
 		return;
 	if (!ok) {
-		snprintf(text, sizeof text, "the program refuses: %.*s", (int)(why.size < 200 ? why.size : 200),
-		    (const char *)why.bytes);
-		failed(m, text);
+		snprintf(text, sizeof text, "the program refuses: %.*s",
+		    (int)(why.size < 200 ? why.size : 200), (const char *)why.bytes);
+		machine_snap_failed(m, text);
 	} else if (lstat(s->path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0) {
-		failed(m, "the program says ok and has written no file, or an empty one");
+		machine_snap_failed(
+		    m, "the program says ok and has written no file, or an empty one");
 	} else {
 		s->step = SNAP_STORING;
-		reader_snap_add(m->fsm->reader, s->label, s->path, m->fsm->conf->fsm.format);
+		source_snap_add(m->fsm->source, s->label, s->path, m->fsm->conf->fsm.format);
 	}
 }
 
@@ -154,7 +156,7 @@ machine_snap_added(bool ok, uint64_t index, const char *why, void *arg)
 	if (s->step != SNAP_STORING)
 		return;
 	if (!ok) {
-		failed(m, why);
+		machine_snap_failed(m, why);
 		return;
 	}
 	(void)index;
@@ -166,12 +168,12 @@ machine_snap_added(bool ok, uint64_t index, const char *why, void *arg)
 	snprintf(text, sizeof text, "index=%" PRIu64 " new=1\n", s->index);
 	for (struct ask *ask; (ask = asks_take(&s->now));)
 		ask_text(ask, text);
-	ended(m);
+	machine_snap_ended(m);
 }
 
 void
 machine_snap_lost(struct machine *m, const char *why)
 {
 	if (m->snap.step == SNAP_READY || m->snap.step == SNAP_WRITING)
-		failed(m, why);
+		machine_snap_failed(m, why);
 }

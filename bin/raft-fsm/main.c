@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/wire/buf.h"
+#include "wire/buf.h"
 #include "fsm.h"
-#include "reader.h"
-#include "status.h"
+#include "source.h"
+#include "serve.h"
 #include "try.h"
 
 static struct fsm fsm;
@@ -41,7 +41,8 @@ fsm_state(struct fsm *f, enum fsm_state state, const char *why)
 		at = snprintf(more, sizeof more, " pid=%d", pid);
 	if (why[0])
 		snprintf(more + at, sizeof more - (size_t)at, " why=%s", log_q(why));
-	log_line(state_levels[state], "state", "from=%s to=%s%s", state_names[f->state], state_names[state], more);
+	log_line(state_levels[state], "state", "from=%s to=%s%s", state_names[f->state],
+	    state_names[state], more);
 	f->state = state;
 	snprintf(f->why, sizeof f->why, "%s", why);
 }
@@ -77,19 +78,20 @@ char *
 fsm_status_line(const struct fsm *f)
 {
 	struct fsm_progress progress = f->mode->progress(f);
-	uint64_t commit = reader_commit(f->reader);
-	const char *down = reader_why(f->reader);
+	uint64_t commit = source_commit(f->source);
+	const char *down = source_why(f->source);
 	char *command = command_text(f->command), *line;
 	struct wire_buf more = {0};
 	if (f->mode->status)
 		f->mode->status(f, &more);
 	int size = asprintf(&line,
-	    "part=fsm state=%s mode=%s framing=%s from=%s command=%s pid=%d delivered=%" PRIu64 " commit=%" PRIu64
-	    " lag=%" PRIu64 " restarts=%" PRIu64 "%.*s why=%s\n",
+	    "part=fsm state=%s mode=%s framing=%s from=%s command=%s pid=%d delivered=%" PRIu64
+	    " commit=%" PRIu64 " lag=%" PRIu64 " restarts=%" PRIu64 "%.*s why=%s\n",
 	    state_names[f->state], f->mode->name, framing_name(f->conf->fsm.framing),
-	    f->conf->fsm.from == CONF_FROM_CURSOR ? "cursor" : "start", log_q(command), progress.pid,
-	    progress.delivered, commit, commit > progress.delivered ? commit - progress.delivered : 0,
-	    progress.restarts, (int)more.size, more.size ? (const char *)more.bytes : "",
+	    f->conf->fsm.from == CONF_FROM_CURSOR ? "cursor" : "start", log_q(command),
+	    progress.pid, progress.delivered, commit,
+	    commit > progress.delivered ? commit - progress.delivered : 0, progress.restarts,
+	    (int)more.size, more.size ? (const char *)more.bytes : "",
 	    log_q(f->why[0] || !down ? f->why : down));
 	must(size > 0);
 	wire_buf_free(&more);
@@ -104,14 +106,14 @@ static const struct option options[] = {{"try", no_argument, NULL, 't'}, {0}};
 
 /* try_wanted has looked before; what comes here was spelt in some other way. */
 static void
-on_option(int opt, const char *value)
+fsm_on_option(int opt, const char *value)
 {
 	(void)opt, (void)value;
 	daemon_die(EXIT_USAGE, "--try: spell it out");
 }
 
 static void
-on_stop(void *arg)
+fsm_on_stop(void *arg)
 {
 	struct fsm *f = arg;
 	f->mode->stop(f);
@@ -132,12 +134,13 @@ main(int argc, char **argv)
 	fsm.daemon = (struct daemon){
 	    .prog = "raft-fsm",
 	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [-- COMMAND [ARG ...]], or "
-		     "raft-fsm --try [-c FILE] [-F FRAMING | -0] [--mode MODE] [--restore FILE] [--snapshot FILE] "
+		     "raft-fsm --try [-c FILE] [-F FRAMING | -0] [--mode MODE] [--restore FILE] "
+		     "[--snapshot FILE] "
 		     "[--query QUERY] [--from INDEX] [--] COMMAND [ARG ...]",
 	    .operands = true,
 	    .options = options,
-	    .found = on_option,
-	    .stop = on_stop,
+	    .found = fsm_on_option,
+	    .stop = fsm_on_stop,
 	    .stop_now = on_stop_now,
 	    .arg = &fsm,
 	};
@@ -148,13 +151,14 @@ main(int argc, char **argv)
 	fsm.foreground = fsm.daemon.argc > 0 || fsm.conf->fsm.command == NULL;
 	fsm.command = fsm.daemon.argc > 0 ? fsm.daemon.argv : fsm.conf->fsm.command;
 	if (fsm.command == NULL && fsm.mode != &sink_mode)
-		daemon_die(EXIT_CONFIG, "fsm.command is missing: mode %s needs a program", fsm.mode->name);
-	fsm.status = status_new(&fsm);
-	fsm.reader = reader_new(fsm.loop, fsm.conf);
+		daemon_die(
+		    EXIT_CONFIG, "fsm.command is missing: mode %s needs a program", fsm.mode->name);
+	fsm.server = serve_new(&fsm);
+	fsm.source = source_new(fsm.loop, fsm.conf);
 	fsm.mode->start(&fsm);
 	daemon_ready(&fsm.daemon);
 	loop_run(fsm.loop);
-	status_free(fsm.status);
-	reader_free(fsm.reader);
+	serve_free(fsm.server);
+	source_free(fsm.source);
 	return (int)fsm.exit_status;
 }

@@ -3,8 +3,8 @@
  * The requests that a machine has not answered, in the order in which they were put: replies
  * belong to them by position.  Bounded in count and in bytes.
  */
-#ifndef PENDING_H
-#define PENDING_H
+#ifndef FSM_PENDING_H
+#define FSM_PENDING_H
 
 #include "request.h"
 
@@ -12,10 +12,11 @@ struct ask;
 
 struct pending_one {
 	enum request_kind kind;
-	const char *unfit; /* ours to answer: what the data holds that the program cannot be given; NULL: it was asked */
-	uint64_t index;  /* of an entry */
-	uint64_t before; /* all up to here was delivered before it */
-	uint64_t serial; /* of an entry */
+	const char *unfit; /* ours to answer: what the data holds that the program cannot be given;
+			      NULL: it was asked */
+	uint64_t index;    /* of an entry */
+	uint64_t before;   /* all up to here was delivered before it */
+	uint64_t serial;   /* of an entry */
 	struct raft_sid session;
 	uint32_t size;   /* of its data */
 	struct ask *ask; /* of a query */

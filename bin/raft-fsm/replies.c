@@ -39,13 +39,13 @@ replies_free(struct replies *replies)
 }
 
 static struct kept *
-at(const struct replies *replies, size_t i)
+replies_at(const struct replies *replies, size_t i)
 {
 	return &replies->ring[(replies->first + i) & (replies->room - 1)];
 }
 
 static void
-drop_first(struct replies *replies)
+replies_drop_first(struct replies *replies)
 {
 	replies->first++;
 	replies->count--;
@@ -62,9 +62,10 @@ replies_add(struct replies *replies, const struct kept *kept, const uint8_t *dat
 	if (replies->head % replies->size + kept->size > replies->size)
 		replies->head += replies->size - replies->head % replies->size;
 	uint64_t end = replies->head + kept->size;
-	while (replies->count > 0 && (replies->count == replies->room || at(replies, 0)->at + replies->size < end))
-		drop_first(replies);
-	struct kept *new = at(replies, replies->count++);
+	while (replies->count > 0 && (replies->count == replies->room ||
+					 replies_at(replies, 0)->at + replies->size < end))
+		replies_drop_first(replies);
+	struct kept *new = replies_at(replies, replies->count++);
 	*new = *kept;
 	new->at = replies->head;
 	if (kept->size)
@@ -75,37 +76,38 @@ replies_add(struct replies *replies, const struct kept *kept, const uint8_t *dat
 void
 replies_forget(struct replies *replies, uint64_t index)
 {
-	while (replies->count > 0 && at(replies, replies->count - 1)->index > index)
-		replies->head = at(replies, --replies->count)->at;
+	while (replies->count > 0 && replies_at(replies, replies->count - 1)->index > index)
+		replies->head = replies_at(replies, --replies->count)->at;
 	if (replies->last > index)
 		replies->last = index;
 }
 
 static bool
-is(const struct kept *kept, const struct raft_sid *session, uint64_t serial)
+replies_is(const struct kept *kept, const struct raft_sid *session, uint64_t serial)
 {
 	return kept->serial == serial && memcmp(&kept->session, session, sizeof *session) == 0;
 }
 
 const struct kept *
-replies_find(const struct replies *replies, const struct raft_sid *session, uint64_t serial, uint64_t index)
+replies_find(
+    const struct replies *replies, const struct raft_sid *session, uint64_t serial, uint64_t index)
 {
 	size_t low = 0, high = replies->count;
 	while (index && low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (at(replies, middle)->index < index)
+		if (replies_at(replies, middle)->index < index)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	if (index)
-		return low < replies->count && at(replies, low)->index == index &&
-			       is(at(replies, low), session, serial) ?
-			   at(replies, low) :
-			   NULL;
+		return low < replies->count && replies_at(replies, low)->index == index &&
+			       replies_is(replies_at(replies, low), session, serial)
+			   ? replies_at(replies, low)
+			   : NULL;
 	for (size_t i = replies->count; i > 0; i--)
-		if (is(at(replies, i - 1), session, serial))
-			return at(replies, i - 1);
+		if (replies_is(replies_at(replies, i - 1), session, serial))
+			return replies_at(replies, i - 1);
 	return NULL;
 }
 

@@ -4,10 +4,10 @@
  *
  * They outlast the program: one that is fed again says the same again, and what is kept stays.
  */
-#ifndef REPLIES_H
-#define REPLIES_H
+#ifndef FSM_REPLIES_H
+#define FSM_REPLIES_H
 
-#include "../../lib/wire/message.h"
+#include "wire/message.h"
 
 /* In fsm_reply. */
 enum reply_state { REPLY_STATE_OK = 0, REPLY_STATE_REFUSED = 1, REPLY_STATE_LOST = 2 };

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../lib/client/framing.h"
+#include "client/framing.h"
 
 enum { DIGITS_MAX = 20, HEAD_MAX = 64 };
 
@@ -35,7 +35,8 @@ request_unfit(bool netstring, struct wire_bytes data)
 struct wire_bytes
 request_refusal(char why[REQUEST_WHY_SIZE], const char *what, const char *unfit)
 {
-	snprintf(why, REQUEST_WHY_SIZE, "the %s holds %s, which framing: line cannot give to the program", what, unfit);
+	snprintf(why, REQUEST_WHY_SIZE,
+	    "the %s holds %s, which framing: line cannot give to the program", what, unfit);
 	return wire_text(why);
 }
 

@@ -4,10 +4,10 @@
  *
  * A request is a word, what belongs to it, and data; a line each, or a netstring each.
  */
-#ifndef REQUEST_H
-#define REQUEST_H
+#ifndef FSM_REQUEST_H
+#define FSM_REQUEST_H
 
-#include "../../lib/wire/message.h"
+#include "wire/message.h"
 
 /* The word: NAME, text, whether an index follows it. */
 #define REQUEST_KINDS(R)                                                                           \
@@ -19,13 +19,13 @@ enum request_kind {
 #define R(NAME, text, indexed) REQUEST_##NAME,
 	REQUEST_KINDS(R)
 #undef R
-	REQUEST_KINDS_COUNT
+	    REQUEST_KINDS_COUNT
 };
 
 const char *request_name(enum request_kind kind);
 /*
- * What the data holds that this form cannot: "a newline", "a NUL"; NULL: it fits.  Data that does not fit is never given to the
- * program: raft-fsm answers in its place, the same on every node.
+ * What the data holds that this form cannot: "a newline", "a NUL"; NULL: it fits.  Data that does
+ * not fit is never given to the program: raft-fsm answers in its place, the same on every node.
  */
 const char *request_unfit(bool netstring, struct wire_bytes data);
 enum { REQUEST_WHY_SIZE = 128 };

@@ -16,11 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/client/framing.h"
+#include "client/framing.h"
 #include "child.h"
 #include "feed.h"
 #include "fsm.h"
-#include "reader.h"
+#include "source.h"
 #include "stdout.h"
 
 enum {
@@ -38,22 +38,22 @@ struct sink {
 	struct feed *feed;   /* NULL: nobody takes anything */
 	struct batch batch;  /* being delivered */
 	bool from_cursor;
-	bool placed;         /* `after` is known */
-	uint64_t after;      /* what is delivered next, to a new incarnation, comes after it */
-	uint64_t written;    /* of an incarnation whose input is closed */
+	bool placed;      /* `after` is known */
+	uint64_t after;   /* what is delivered next, to a new incarnation, comes after it */
+	uint64_t written; /* of an incarnation whose input is closed */
 
 	uv_timer_t again; /* the next start */
 	uint64_t backoff_ms;
 	struct mono_ms started;
 	uint64_t restarts;
 
-	uv_timer_t tick; /* the cursor's */
-	uint64_t told;   /* sent to raft-logd */
-	uint64_t stored; /* durable there */
+	uv_timer_t tick;     /* the cursor's */
+	uint64_t told;       /* sent to raft-logd */
+	uint64_t stored;     /* durable there */
 	uv_timer_t patience; /* of the stop */
 	bool stopping;
 	bool finishing; /* only the cursor is waited for */
-	bool gap; /* no further incarnation */
+	bool gap;       /* no further incarnation */
 };
 
 /* Closes the input, and notes how far it came. */
@@ -65,13 +65,13 @@ free_feed(struct sink *sink)
 	feed_free(sink->feed);
 	sink->feed = NULL;
 	batch_free(&sink->batch);
-	reader_seek(sink->fsm->reader, 0);
+	source_seek(sink->fsm->source, 0);
 }
 
 /* ------- delivering -------------------------------------------------------- */
 
 static void
-put_entry(struct sink *sink, uint64_t index, const struct raft_entry *entry)
+sink_put_entry(struct sink *sink, uint64_t index, const struct raft_entry *entry)
 {
 	if (entry->kind == RAFT_CLIENT)
 		framing_put(feed_buf(sink->feed), sink->fsm->conf->fsm.framing, index, entry);
@@ -80,18 +80,19 @@ put_entry(struct sink *sink, uint64_t index, const struct raft_entry *entry)
 
 /* Fills the feed with what is there.  False when nothing was. */
 static bool
-fill(struct sink *sink)
+sink_fill(struct sink *sink)
 {
 	struct batch *batch = &sink->batch;
 	bool some = false;
 	while (feed_open(sink->feed)) {
 		if (batch->at == batch->count) {
 			batch_free(batch);
-			if (!reader_take(sink->fsm->reader, batch))
+			if (!source_take(sink->fsm->source, batch))
 				break;
 		}
 		while (batch->at < batch->count && feed_open(sink->feed)) {
-			put_entry(sink, batch->first_index + batch->at, &batch->entries[batch->at]);
+			sink_put_entry(
+			    sink, batch->first_index + batch->at, &batch->entries[batch->at]);
 			batch->at++;
 			some = true;
 		}
@@ -99,36 +100,36 @@ fill(struct sink *sink)
 	return some;
 }
 
-static void on_tick(uv_timer_t *timer);
+static void sink_on_tick(uv_timer_t *timer);
 
 /* Until the pipe is full or nothing is left; the reader hands out a bounded amount a turn. */
 static void
-pump(void *arg)
+sink_pump(void *arg)
 {
 	struct sink *sink = arg;
 	if (sink->feed == NULL || sink->stopping || !sink->placed)
 		return;
-	while (feed_flush(sink->feed) && fill(sink))
+	while (feed_flush(sink->feed) && sink_fill(sink))
 		;
 	if (sink->from_cursor && !uv_is_active((uv_handle_t *)&sink->tick))
-		uv_timer_start(&sink->tick, on_tick, CURSOR_MS, CURSOR_MS);
+		uv_timer_start(&sink->tick, sink_on_tick, CURSOR_MS, CURSOR_MS);
 }
 
 /* There is somebody to write to, and it is known from where on. */
 static void
-begin(struct sink *sink)
+sink_begin(struct sink *sink)
 {
 	if (sink->feed == NULL || !sink->placed || sink->stopping)
 		return;
 	feed_mark(sink->feed, sink->after);
-	reader_seek(sink->fsm->reader, sink->after + 1);
+	source_seek(sink->fsm->source, sink->after + 1);
 }
 
 /* ------- the cursor ------------------------------------------------------------ */
 
 /* Rests when the program has read all that was written. */
 static void
-on_tick(uv_timer_t *timer)
+sink_on_tick(uv_timer_t *timer)
 {
 	struct sink *sink = timer->data;
 	if (sink->feed == NULL) {
@@ -138,74 +139,74 @@ on_tick(uv_timer_t *timer)
 	uint64_t taken = feed_taken(sink->feed);
 	if (taken > sink->told) {
 		sink->told = taken;
-		reader_cursor_set(sink->fsm->reader, cursor_name, taken);
+		source_cursor_set(sink->fsm->source, cursor_name, taken);
 	}
 	if (taken == feed_written(sink->feed))
 		uv_timer_stop(timer);
 }
 
 static void
-on_cursor(uint64_t index, void *arg)
+sink_on_cursor(uint64_t index, void *arg)
 {
 	struct sink *sink = arg;
 	sink->after = sink->told = sink->stored = index;
 	sink->placed = true;
-	begin(sink);
+	sink_begin(sink);
 }
 
 /* ------- the end ----------------------------------------------------------------- */
 
 static void
-done(struct sink *sink)
+sink_done(struct sink *sink)
 {
 	uv_timer_stop(&sink->patience);
 	uv_timer_stop(&sink->tick);
 	fsm_done(sink->fsm);
 }
 
-static void on_patience(uv_timer_t *timer);
+static void sink_on_patience(uv_timer_t *timer);
 
 /* Nobody takes anything any more: store the cursor, then leave. */
 static void
-finish(struct sink *sink)
+sink_finish(struct sink *sink)
 {
 	uv_timer_stop(&sink->again);
 	sink->finishing = true;
 	if (!sink->from_cursor || !sink->placed || sink->after <= sink->stored) {
-		done(sink);
+		sink_done(sink);
 		return;
 	}
-	uv_timer_start(&sink->patience, on_patience, CURSOR_STOP_MS, 0);
-	reader_cursor_set(sink->fsm->reader, cursor_name, sink->after);
+	uv_timer_start(&sink->patience, sink_on_patience, CURSOR_STOP_MS, 0);
+	source_cursor_set(sink->fsm->source, cursor_name, sink->after);
 }
 
 static void
-on_patience(uv_timer_t *timer)
+sink_on_patience(uv_timer_t *timer)
 {
 	struct sink *sink = timer->data;
 	if (sink->feed) {
 		free_feed(sink);
 		sink->after = sink->written;
-		finish(sink);
+		sink_finish(sink);
 		return;
 	}
 	log_warn("cursor", "index=%" PRIu64 " why=%s", sink->after,
 	    log_q("raft-logd does not answer, so entries before this one will come again"));
-	done(sink);
+	sink_done(sink);
 }
 
 static void
-on_stored(uint64_t index, void *arg)
+sink_on_stored(uint64_t index, void *arg)
 {
 	struct sink *sink = arg;
 	sink->stored = index;
 	if (sink->finishing && index == sink->after)
-		done(sink);
+		sink_done(sink);
 }
 
 /* The input ends at the end of an entry: what has been begun is written, nothing more. */
 static void
-close_input(struct sink *sink)
+sink_close_input(struct sink *sink)
 {
 	if (sink->feed == NULL || !feed_flush(sink->feed))
 		return;
@@ -213,7 +214,7 @@ close_input(struct sink *sink)
 	if (sink->child)
 		return;
 	sink->after = sink->written;
-	finish(sink);
+	sink_finish(sink);
 }
 
 static void
@@ -228,15 +229,16 @@ sink_stop(struct fsm *fsm)
 	if (fed)
 		feed_cut(sink->feed);
 	if (fed && sink->child == NULL)
-		uv_timer_start(&sink->patience, on_patience, fsm->conf->fsm.stop_timeout_ms, 0);
-	close_input(sink);
+		uv_timer_start(
+		    &sink->patience, sink_on_patience, fsm->conf->fsm.stop_timeout_ms, 0);
+	sink_close_input(sink);
 	if (sink->child ? !child_end(sink->child) : !fed)
-		finish(sink);
+		sink_finish(sink);
 }
 
 /* What it needs is gone; said once, and no incarnation follows. */
 static void
-on_gap(uint64_t wanted, uint64_t first_available, void *arg)
+sink_on_gap(uint64_t wanted, uint64_t first_available, void *arg)
 {
 	struct sink *sink = arg;
 	char why[256];
@@ -257,7 +259,7 @@ on_gap(uint64_t wanted, uint64_t first_available, void *arg)
 }
 
 static void
-on_hopeless(void *arg)
+sink_on_hopeless(void *arg)
 {
 	struct sink *sink = arg;
 	fsm_fail(sink->fsm, EXIT_CONFIG);
@@ -266,7 +268,7 @@ on_hopeless(void *arg)
 /* ------- the program, incarnation by incarnation ------------------------------------ */
 
 static void
-on_again(uv_timer_t *timer)
+sink_on_again(uv_timer_t *timer)
 {
 	struct sink *sink = timer->data;
 	sink->restarts++;
@@ -274,48 +276,50 @@ on_again(uv_timer_t *timer)
 }
 
 static void
-back_off(struct sink *sink, const char *what)
+sink_back_off(struct sink *sink, const char *what)
 {
 	char why[600];
 	snprintf(why, sizeof why, "%s; started again in %" PRIu64 " ms", what, sink->backoff_ms);
 	fsm_state(sink->fsm, FSM_BACKOFF, why);
-	uv_timer_start(&sink->again, on_again, sink->backoff_ms, 0);
-	sink->backoff_ms = sink->backoff_ms * 2 < BACKOFF_MAX_MS ? sink->backoff_ms * 2 : BACKOFF_MAX_MS;
+	uv_timer_start(&sink->again, sink_on_again, sink->backoff_ms, 0);
+	sink->backoff_ms =
+	    sink->backoff_ms * 2 < BACKOFF_MAX_MS ? sink->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
 
 static void
-on_room(void *arg)
+sink_on_room(void *arg)
 {
 	struct sink *sink = arg;
 	if (sink->stopping)
-		close_input(sink);
+		sink_close_input(sink);
 	else
-		pump(sink);
+		sink_pump(sink);
 }
 
 /* The program reads no more but lives: its end is near, or is brought about. */
 static void
-on_gone(int error, void *arg)
+sink_on_gone(int error, void *arg)
 {
 	struct sink *sink = arg;
 	log_debug("program", "why=%s", log_q(strerror(error)));
 	child_deaf(sink->child);
 }
 
-static const struct feed_calls feed_calls = {.room = on_room, .gone = on_gone};
+static const struct feed_calls feed_calls = {.room = sink_on_room, .gone = sink_on_gone};
 
 static void
-on_started(int fd, void *arg)
+sink_on_started(int fd, void *arg)
 {
 	struct sink *sink = arg;
-	sink->feed = feed_new(sink->fsm->loop, fd, sink->after, sink->from_cursor, &feed_calls, sink);
+	sink->feed =
+	    feed_new(sink->fsm->loop, fd, sink->after, sink->from_cursor, &feed_calls, sink);
 	sink->started = mono_now();
 	fsm_state(sink->fsm, FSM_RUNNING, "");
-	begin(sink);
+	sink_begin(sink);
 }
 
 static void
-on_failed(enum exit_status status, const char *why, void *arg)
+sink_on_failed(enum exit_status status, const char *why, void *arg)
 {
 	struct sink *sink = arg;
 	if (sink->fsm->foreground && sink->restarts == 0) {
@@ -323,11 +327,11 @@ on_failed(enum exit_status status, const char *why, void *arg)
 		fsm_fail(sink->fsm, status);
 		return;
 	}
-	back_off(sink, why);
+	sink_back_off(sink, why);
 }
 
 static void
-on_over(const char *how, bool clean, void *arg)
+sink_on_over(const char *how, bool clean, void *arg)
 {
 	struct sink *sink = arg;
 	if (sink->feed) {
@@ -337,7 +341,7 @@ on_over(const char *how, bool clean, void *arg)
 		sink->after = sink->written;
 	}
 	if (sink->stopping) {
-		finish(sink);
+		sink_finish(sink);
 		return;
 	}
 	if (sink->gap)
@@ -346,11 +350,11 @@ on_over(const char *how, bool clean, void *arg)
 		sink->backoff_ms = BACKOFF_MIN_MS;
 	char what[128];
 	snprintf(what, sizeof what, "the program %s", how);
-	back_off(sink, what);
+	sink_back_off(sink, what);
 }
 
 static const struct child_calls child_calls = {
-    .started = on_started, .failed = on_failed, .over = on_over};
+    .started = sink_on_started, .failed = sink_on_failed, .over = sink_on_over};
 
 /* ------- no program ------------------------------------------------------------------- */
 
@@ -363,12 +367,12 @@ on_stdout_gone(int error, void *arg)
 		log_error("stdout", "why=%s", log_q(strerror(error)));
 	free_feed(sink);
 	if (sink->stopping)
-		finish(sink);
+		sink_finish(sink);
 	else
 		fsm_fail(sink->fsm, error == EPIPE ? EXIT_OK : EXIT_IO);
 }
 
-static const struct feed_calls stdout_calls = {.room = on_room, .gone = on_stdout_gone};
+static const struct feed_calls stdout_calls = {.room = sink_on_room, .gone = on_stdout_gone};
 
 static void
 start_stdout(struct sink *sink)
@@ -376,15 +380,16 @@ start_stdout(struct sink *sink)
 	int fd = stdout_open();
 	if (fd < 0)
 		daemon_die(EXIT_IO, "standard output: %s", strerror(errno));
-	sink->feed = feed_new(sink->fsm->loop, fd, sink->after, sink->from_cursor, &stdout_calls, sink);
+	sink->feed =
+	    feed_new(sink->fsm->loop, fd, sink->after, sink->from_cursor, &stdout_calls, sink);
 	fsm_state(sink->fsm, FSM_RUNNING, "");
-	begin(sink);
+	sink_begin(sink);
 }
 
 /* ------- the mode ------------------------------------------------------------------------- */
 
 static void
-timer_new(struct sink *sink, uv_timer_t *timer)
+sink_timer_new(struct sink *sink, uv_timer_t *timer)
 {
 	uv_timer_init(loop_uv(sink->fsm->loop), timer);
 	timer->data = sink;
@@ -404,8 +409,11 @@ start_child(struct sink *sink)
 	child_start(sink->child);
 }
 
-static const struct reader_calls sink_reader_calls = {
-    .ready = pump, .gap = on_gap, .cursor = on_cursor, .stored = on_stored, .hopeless = on_hopeless};
+static const struct source_calls sink_reader_calls = {.ready = sink_pump,
+    .gap = sink_on_gap,
+    .cursor = sink_on_cursor,
+    .stored = sink_on_stored,
+    .hopeless = sink_on_hopeless};
 
 static void
 sink_start(struct fsm *fsm)
@@ -417,12 +425,12 @@ sink_start(struct fsm *fsm)
 	sink->from_cursor = fsm->conf->fsm.from == CONF_FROM_CURSOR;
 	sink->placed = !sink->from_cursor;
 	sink->backoff_ms = BACKOFF_MIN_MS;
-	timer_new(sink, &sink->again);
-	timer_new(sink, &sink->tick);
-	timer_new(sink, &sink->patience);
-	reader_calls(fsm->reader, &sink_reader_calls, sink);
+	sink_timer_new(sink, &sink->again);
+	sink_timer_new(sink, &sink->tick);
+	sink_timer_new(sink, &sink->patience);
+	source_calls(fsm->source, &sink_reader_calls, sink);
 	if (sink->from_cursor)
-		reader_cursor_get(fsm->reader, cursor_name);
+		source_cursor_get(fsm->source, cursor_name);
 	if (fsm->command)
 		start_child(sink);
 	else
@@ -447,7 +455,7 @@ sink_restart(struct fsm *fsm)
 	sink->backoff_ms = BACKOFF_MIN_MS;
 	if (uv_is_active((uv_handle_t *)&sink->again) || fsm->state == FSM_GAP) {
 		uv_timer_stop(&sink->again);
-		uv_timer_start(&sink->again, on_again, 0, 0);
+		uv_timer_start(&sink->again, sink_on_again, 0, 0);
 		return;
 	}
 	if (sink->feed)

@@ -22,7 +22,8 @@ stdout_open(void)
 	if (fstat(STDOUT_FILENO, &st) < 0)
 		return -1;
 	if (S_ISFIFO(st.st_mode) || isatty(STDOUT_FILENO)) {
-		/* Opened anew it has flags of its own: O_NONBLOCK does not reach who else writes there. */
+		/* Opened anew it has flags of its own: O_NONBLOCK does not reach who else writes
+		 * there. */
 		int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 		if (fd >= 0)
 			return fd;

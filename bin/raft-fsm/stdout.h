@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Our own standard output as a descriptor that can be written without being held up. */
-#ifndef STDOUT_H
-#define STDOUT_H
+#ifndef FSM_STDOUT_H
+#define FSM_STDOUT_H
 
 /*
  * A descriptor for a feed to take over.  A pipe or terminal comes non-blocking, and so that

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The contract without a cluster: each line of stdin is an entry.  What is asked for, and in which mode. */
+/* The contract without a cluster: each line of stdin is an entry.  What is asked for, and in which
+ * mode. */
 #include "try.h"
 
 #include <err.h>
@@ -10,16 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/unix/exit.h"
+#include "unix/exit.h"
 #include "try_run.h"
 
 enum { ENTRY_MAX = 8 << 20 };
 
-static const char usage[] =
-    "--try [-c FILE] [-F line|nul|netstring|json] [-0] [--mode sink|batch|machine] [--restore FILE] [--snapshot FILE] "
-    "[--query QUERY] [--from INDEX] [--] COMMAND [ARG ...]";
+static const char usage[] = "--try [-c FILE] [-F line|nul|netstring|json] [-0] [--mode "
+			    "sink|batch|machine] [--restore FILE] [--snapshot FILE] "
+			    "[--query QUERY] [--from INDEX] [--] COMMAND [ARG ...]";
 
-static const char *const mode_names[] = {[CONF_SINK] = "sink", [CONF_BATCH] = "batch", [CONF_MACHINE] = "machine"};
+static const char *const mode_names[] = {
+    [CONF_SINK] = "sink", [CONF_BATCH] = "batch", [CONF_MACHINE] = "machine"};
 
 /* Those of try, and of the daemon, which are skipped. */
 static const char letters[] = "+c:F:0d:nvhV";
@@ -55,7 +57,7 @@ try_wanted(int argc, char **argv)
 }
 
 static void
-take_conf(struct try *try, const char *path)
+try_take_conf(struct try *try, const char *path)
 {
 	char why[CONF_WHY_SIZE];
 	try->conf = conf_read(path, why);
@@ -64,10 +66,12 @@ take_conf(struct try *try, const char *path)
 }
 
 static void
-take_framing(struct try *try, const char *name)
+try_take_framing(struct try *try, const char *name)
 {
 	if (!framing_parse(&try->framing, name) || try->framing == FRAMING_WHOLE)
-		errx(EXIT_USAGE, "-F %s: not a framing for a program: line, nul, netstring or json is expected", name);
+		errx(EXIT_USAGE,
+		    "-F %s: not a framing for a program: line, nul, netstring or json is expected",
+		    name);
 	try->framed = true;
 }
 
@@ -85,7 +89,7 @@ take_mode(struct try *try, const char *name)
 }
 
 static void
-take_query(struct try *try, const char *query)
+try_take_query(struct try *try, const char *query)
 {
 	if (try->queries_count == TRY_QUERIES_MAX)
 		errx(EXIT_USAGE, "--query %s: more than %d of them", query, TRY_QUERIES_MAX);
@@ -104,77 +108,84 @@ take_from(struct try *try, const char *text)
 
 /* A new string: the command may run in another folder. */
 static char *
-absolute(const char *path)
+try_absolute(const char *path)
 {
 	char *folder = getcwd(NULL, 0), *whole;
 	if (folder == NULL)
 		errx(EXIT_OS, "the present folder: %s", strerror(errno));
-	must(path[0] == '/' ? (whole = strdup(path)) != NULL : asprintf(&whole, "%s/%s", folder, path) > 0);
+	must(path[0] == '/' ? (whole = strdup(path)) != NULL
+			    : asprintf(&whole, "%s/%s", folder, path) > 0);
 	free(folder);
 	return whole;
 }
 
 _Noreturn static void
-tell(const char *before, const char *what)
+try_tell(const char *before, const char *what)
 {
 	printf("%s%s\n", before, what);
 	exit(fflush(stdout) == 0 ? EXIT_OK : EXIT_IO);
 }
 
 static void
-take_option(struct try *try, int opt, char **argv)
+try_take_option(struct try *try, int opt, char **argv)
 {
 	switch (opt) {
 	case 't':
 	case 'v':
 		break;
 	case 'c':
-		take_conf(try, optarg);
+		try_take_conf(try, optarg);
 		break;
 	case 'F':
-		take_framing(try, optarg);
+		try_take_framing(try, optarg);
 		break;
 	case '0':
-		take_framing(try, "nul");
+		try_take_framing(try, "nul");
 		break;
 	case 'm':
 		take_mode(try, optarg);
 		break;
 	case 'R':
-		try->restore = absolute(optarg);
+		try->restore = try_absolute(optarg);
 		break;
 	case 'S':
-		try->snapshot = absolute(optarg);
+		try->snapshot = try_absolute(optarg);
 		break;
 	case 'q':
-		take_query(try, optarg);
+		try_take_query(try, optarg);
 		break;
 	case 'i':
 		take_from(try, optarg);
 		break;
 	case 'h':
-		tell("usage: raft-fsm ", usage);
+		try_tell("usage: raft-fsm ", usage);
 	case 'V':
-		tell("raft-fsm ", RAFT_VERSION);
+		try_tell("raft-fsm ", RAFT_VERSION);
 	case '?':
-		errx(EXIT_USAGE, "%s: unknown option, or without its value (usage: raft-fsm %s)", argv[optind - 1], usage);
+		errx(EXIT_USAGE, "%s: unknown option, or without its value (usage: raft-fsm %s)",
+		    argv[optind - 1], usage);
 	default:
-		errx(EXIT_USAGE, "%s: has no effect with --try (usage: raft-fsm %s)", argv[optind - 1], usage);
+		errx(EXIT_USAGE, "%s: has no effect with --try (usage: raft-fsm %s)",
+		    argv[optind - 1], usage);
 	}
 }
 
 /* What is of a machine only, and what a machine cannot have. */
 static void
-check(const struct try *try)
+try_check(const struct try *try)
 {
 	bool lines = try->framing == FRAMING_LINE;
 	if (try->mode == CONF_MACHINE && !lines && try->framing != FRAMING_NETSTRING)
-		errx(EXIT_USAGE, "a machine has framing line or netstring, not %s", framing_name(try->framing));
-	if (try->mode != CONF_MACHINE && (try->restore || try->snapshot || try->queries_count || try->from))
-		errx(EXIT_USAGE, "--restore, --snapshot, --query and --from are of mode machine: add --mode machine");
+		errx(EXIT_USAGE, "a machine has framing line or netstring, not %s",
+		    framing_name(try->framing));
+	if (try->mode != CONF_MACHINE &&
+	    (try->restore || try->snapshot || try->queries_count || try->from))
+		errx(EXIT_USAGE, "--restore, --snapshot, --query and --from are of mode machine: "
+				 "add --mode machine");
 	if (try->restore && access(try->restore, R_OK) < 0)
 		errx(EXIT_IO, "%s: %s", try->restore, strerror(errno));
-	bool broken = (try->restore && strchr(try->restore, '\n')) || (try->snapshot && strchr(try->snapshot, '\n'));
+	bool broken = (try->restore && strchr(try->restore, '\n')) ||
+		      (try->snapshot && strchr(try->snapshot, '\n'));
 	for (size_t i = 0; i < try->queries_count; i++)
 		broken = broken || strchr(try->queries[i], '\n');
 	if (lines && broken)
@@ -182,10 +193,10 @@ check(const struct try *try)
 }
 
 static void
-take_options(struct try *try, int argc, char **argv)
+try_take_options(struct try *try, int argc, char **argv)
 {
 	for (int opt; (opt = getopt_long(argc, argv, letters, options, NULL)) != -1;)
-		take_option(try, opt, argv);
+		try_take_option(try, opt, argv);
 	bool section = try->conf && try->conf->fsm.present;
 	if (section && !try->moded)
 		try->mode = try->conf->fsm.mode;
@@ -194,7 +205,7 @@ take_options(struct try *try, int argc, char **argv)
 	try->command = optind < argc ? argv + optind : try->conf ? try->conf->fsm.command : NULL;
 	if (try->command == NULL)
 		errx(EXIT_USAGE, "no command to try (usage: raft-fsm %s)", usage);
-	check(try);
+	try_check(try);
 }
 
 /* As the real one finds it, as far as that goes without a node. */
@@ -214,10 +225,10 @@ set_environment(const struct try *try)
 int
 try_main(int argc, char **argv)
 {
-	static int (*const modes[])(struct try *try) = {
+	static int (*const modes[])(struct try * try) = {
 	    [CONF_SINK] = try_sink, [CONF_BATCH] = try_batch, [CONF_MACHINE] = try_machine};
 	static struct try try = {.framing = FRAMING_LINE, .mode = CONF_SINK};
-	take_options(&try, argc, argv);
+	try_take_options(&try, argc, argv);
 	set_environment(&try);
 	framing_init(&try.lines, FRAMING_LINE, ENTRY_MAX);
 	return modes[try.mode](&try);

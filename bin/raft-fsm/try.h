@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* raft-fsm --try: the contract without a cluster.  Lines of stdin become entries for the command. */
-#ifndef TRY_H
-#define TRY_H
+/*
+ * raft-fsm --try: the contract without a cluster.  Lines of stdin become entries for the command.
+ */
+#ifndef FSM_TRY_H
+#define FSM_TRY_H
 
 #include <stdbool.h>
 

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../lib/unix/exit.h"
+#include "unix/exit.h"
 
 enum { READ_SIZE = 64 << 10 };
 
@@ -45,10 +45,11 @@ try_start(struct try *try, int *output)
 	posix_spawnattr_setsigdefault(&attributes, &usual);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	extern char **environ;
-	int error = posix_spawnp(&try->pid, try->command[0], &actions, &attributes, try->command, environ);
+	int error =
+	    posix_spawnp(&try->pid, try->command[0], &actions, &attributes, try->command, environ);
 	if (error)
-		errx(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "%s: cannot run: %s", try->command[0],
-		    strerror(error));
+		errx(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "%s: cannot run: %s",
+		    try->command[0], strerror(error));
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	close(in[0]);

@@ -9,17 +9,18 @@
  *
  * Here one may wait: no loop, one child in our own process group, so that ^C reaches both.
  */
-#ifndef TRY_RUN_H
-#define TRY_RUN_H
+#ifndef FSM_TRY_RUN_H
+#define FSM_TRY_RUN_H
 
 #include <sys/types.h>
 
-#include "../../lib/client/framing.h"
-#include "../../lib/conf/conf.h"
+#include "client/framing.h"
+#include "conf/conf.h"
 
 enum { TRY_QUERIES_MAX = 64 };
 
-struct try {
+struct
+try {
 	const struct conf *conf; /* NULL: none was named */
 	enum framing framing;
 	bool framed; /* by an option */

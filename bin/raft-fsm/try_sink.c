@@ -7,19 +7,19 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "../../lib/unix/exit.h"
+#include "unix/exit.h"
 
 enum { HOW_SIZE = 64 };
 
 static void
-frame(struct try *try, struct wire_buf *out, struct wire_bytes line)
+try_sink_frame(struct try *try, struct wire_buf *out, struct wire_bytes line)
 {
 	struct wire_buf record = {0};
 	struct raft_entry entry;
 	static const struct raft_sid no_session;
 	uint64_t index = ++try->index;
-	raft_entry_header(
-	    wire_buf_add(&record, RAFT_ENTRY_HEADER_SIZE), 1, RAFT_CLIENT, &no_session, index, (uint32_t)line.size);
+	raft_entry_header(wire_buf_add(&record, RAFT_ENTRY_HEADER_SIZE), 1, RAFT_CLIENT,
+	    &no_session, index, (uint32_t)line.size);
 	wire_buf_put(&record, line.bytes, line.size);
 	must(raft_entry_decode(&entry, NULL, record.bytes, record.size));
 	framing_put(out, try->framing, index, &entry);
@@ -28,7 +28,7 @@ frame(struct try *try, struct wire_buf *out, struct wire_bytes line)
 
 /* False: the command reads no more. */
 static bool
-deliver(struct try *try, const struct wire_buf *out)
+try_sink_deliver(struct try *try, const struct wire_buf *out)
 {
 	for (size_t at = 0; at < out->size;) {
 		ssize_t wrote = write(try->pipe, out->bytes + at, out->size - at);
@@ -51,8 +51,8 @@ try_sink(struct try *try)
 	do {
 		more = try_read(try);
 		while (reads && try_line(try, &line)) {
-			frame(try, &out, line);
-			reads = deliver(try, &out);
+			try_sink_frame(try, &out, line);
+			reads = try_sink_deliver(try, &out);
 			out.size = 0;
 		}
 	} while (more && reads);
@@ -72,11 +72,11 @@ struct one_batch {
 
 /* Runs the command for what has gathered.  An exit status: 0, on to the next. */
 static int
-run(struct try *try, struct one_batch *batch)
+try_sink_run(struct try *try, struct one_batch *batch)
 {
 	char how[HOW_SIZE];
 	try_start(try, NULL);
-	deliver(try, &batch->data);
+	try_sink_deliver(try, &batch->data);
 	close(try->pipe);
 	int status = try_wait(try, how, sizeof how);
 	if (status)
@@ -90,29 +90,31 @@ run(struct try *try, struct one_batch *batch)
 
 /* As raft-fsm does: a larger entry is a batch of its own. */
 static int
-add(struct try *try, struct one_batch *batch, const struct conf_limits *limits, struct wire_bytes line)
+try_sink_add(struct try *try, struct one_batch *batch, const struct conf_limits *limits,
+    struct wire_bytes line)
 {
 	int status = 0;
 	if (batch->entries > 0 && batch->bytes + line.size > limits->bytes)
-		status = run(try, batch);
+		status = try_sink_run(try, batch);
 	if (status)
 		return status;
 	if (batch->entries == 0) {
 		batch->first = try->index + 1;
 		batch->number++;
 	}
-	frame(try, &batch->data, line);
+	try_sink_frame(try, &batch->data, line);
 	batch->entries++;
 	batch->bytes += line.size;
 	if (batch->entries >= limits->entries || batch->bytes >= limits->bytes)
-		status = run(try, batch);
+		status = try_sink_run(try, batch);
 	return status;
 }
 
 int
 try_batch(struct try *try)
 {
-	static const struct conf_limits usual = {.entries = 1000, .bytes = 1 << 20}; /* raft.yaml(5) */
+	static const struct conf_limits usual = {
+	    .entries = 1000, .bytes = 1 << 20}; /* raft.yaml(5) */
 	const struct conf_limits *limits =
 	    try->conf && try->conf->fsm.mode == CONF_BATCH ? &try->conf->fsm.batch : &usual;
 	struct one_batch batch = {0};
@@ -122,10 +124,10 @@ try_batch(struct try *try)
 	do {
 		more = try_read(try);
 		while (status == 0 && try_line(try, &line))
-			status = add(try, &batch, limits, line);
+			status = try_sink_add(try, &batch, limits, line);
 	} while (more && status == 0);
 	if (status == 0 && batch.entries > 0)
-		status = run(try, &batch);
+		status = try_sink_run(try, &batch);
 	wire_buf_free(&batch.data);
 	return status;
 }

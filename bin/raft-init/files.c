@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lib/conf/conf.h"
-#include "../../lib/conf/text.h"
-#include "../../lib/unix/file.h"
+#include "conf/conf.h"
+#include "conf/text.h"
+#include "unix/file.h"
 
 /* Newest first. */
 struct made {
@@ -27,7 +27,7 @@ static struct made *newest;
 
 /* Those that are not ignored. */
 static sigset_t
-signals(void)
+files_signals(void)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction old;
@@ -42,7 +42,7 @@ signals(void)
 static void
 signals_wait(bool wait)
 {
-	sigset_t set = signals();
+	sigset_t set = files_signals();
 	sigprocmask(wait ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
@@ -52,13 +52,14 @@ files_interrupted(void)
 	sigset_t pending;
 	if (sigpending(&pending) < 0)
 		return false;
-	return sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP);
+	return sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) ||
+	       sigismember(&pending, SIGHUP);
 }
 
 /* ------- files and folders ------------------------------------------------- */
 
 static bool
-fail(const char *path, const char *what, char *why)
+files_fail(const char *path, const char *what, char *why)
 {
 	snprintf(why, CONF_WHY_SIZE, "%s: %s: %s", path, what, strerror(errno));
 	return false;
@@ -75,7 +76,7 @@ files_made(const char *path)
 bool
 files_sync_folder(const char *path, char *why)
 {
-	return file_sync_folder(path) || fail(path, "cannot be synced", why);
+	return file_sync_folder(path) || files_fail(path, "cannot be synced", why);
 }
 
 static bool
@@ -96,11 +97,11 @@ files_folder(const char *path, mode_t mode, char *why)
 		return sync_parent(path, why);
 	}
 	if (errno != EEXIST)
-		return fail(path, "cannot be made", why);
+		return files_fail(path, "cannot be made", why);
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return true;
 	errno = ENOTDIR;
-	return fail(path, "is in the way", why);
+	return files_fail(path, "is in the way", why);
 }
 
 bool
@@ -108,8 +109,9 @@ files_lock(const char *path, char *why)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return fail(path, "cannot be opened", why);
-	/* Held until the process ends.  Only waiting for it may be interrupted; what follows is removed first. */
+		return files_fail(path, "cannot be opened", why);
+	/* Held until the process ends.  Only waiting for it may be interrupted; what follows is
+	 * removed first. */
 	signals_wait(true);
 	bool good = flock(fd, LOCK_EX | LOCK_NB) == 0;
 	if (!good && errno == EWOULDBLOCK) {
@@ -117,7 +119,7 @@ files_lock(const char *path, char *why)
 		good = flock(fd, LOCK_EX) == 0;
 		signals_wait(true);
 	}
-	return good || fail(path, "cannot be locked", why);
+	return good || files_fail(path, "cannot be locked", why);
 }
 
 bool
@@ -125,10 +127,10 @@ files_text(const char *path, const char *text, char *why)
 {
 	if (files_interrupted()) {
 		errno = EINTR;
-		return fail(path, "is not written", why);
+		return files_fail(path, "is not written", why);
 	}
 	if (!file_write_whole(path, text, strlen(text), 0644, FILE_NEW))
-		return fail(path, "cannot be written", why);
+		return files_fail(path, "cannot be written", why);
 	files_made(path);
 	return true;
 }

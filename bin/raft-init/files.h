@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Files and folders made so that a power cut right after raft-init loses nothing of them, and
- * removed when raft-init fails half-way or a signal ends it.  From files_lock on such a signal waits until
- * files_undo or files_keep is done.
+ * removed when raft-init fails half-way or a signal ends it.  From files_lock on such a signal
+ * waits until files_undo or files_keep is done.
  *
  * Each function: false with one sentence in why (CONF_WHY_SIZE).
  */

@@ -15,19 +15,28 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "../../lib/conf/address.h"
-#include "../../lib/conf/conf.h"
-#include "../../lib/conf/text.h"
-#include "../../lib/unix/exit.h"
+#include "conf/address.h"
+#include "conf/conf.h"
+#include "conf/text.h"
+#include "unix/exit.h"
 #include "files.h"
 #include "node.h"
 #include "restore.h"
 
-static const char usage[] = "raft-init [--cluster NAME] [--restore FILE] [-N COUNT] [-p BASE_PORT] DIR, or "
-			    "raft-init [--cluster NAME] [--restore FILE | --join] [--system] -i ID -l ADDRESS DIR, or "
-			    "raft-init --new-key | --public-key FILE";
+static const char usage[] =
+    "raft-init [--cluster NAME] [--restore FILE] [-N COUNT] [-p BASE_PORT] DIR, or "
+    "raft-init [--cluster NAME] [--restore FILE | --join] [--system] -i ID -l ADDRESS DIR, or "
+    "raft-init --new-key | --public-key FILE";
 
-enum { OPT_CLUSTER = 0x100, OPT_JOIN, OPT_NEW_KEY, OPT_PUBLIC_KEY, OPT_RESTORE, OPT_SYSTEM, PORT_MAX = 65535 };
+enum {
+	OPT_CLUSTER = 0x100,
+	OPT_JOIN,
+	OPT_NEW_KEY,
+	OPT_PUBLIC_KEY,
+	OPT_RESTORE,
+	OPT_SYSTEM,
+	PORT_MAX = 65535
+};
 
 static const struct option options[] = {
     {"count", required_argument, NULL, 'N'},
@@ -52,14 +61,14 @@ struct wanted {
 	bool system;
 	bool join;
 	const char *restore; /* a file */
-	int key; /* one of the two options that are about a key alone; 0: none */
+	int key;             /* one of the two options that are about a key alone; 0: none */
 	const char *folder;
 };
 
 /* ------------------------------------------------------------ complaints */
 
 __attribute__((format(printf, 2, 3))) _Noreturn static void
-die(enum exit_status status, const char *format, ...)
+init_die(enum exit_status status, const char *format, ...)
 {
 	va_list args;
 	fputs("raft-init: ", stderr);
@@ -72,16 +81,16 @@ die(enum exit_status status, const char *format, ...)
 
 /* Half of a node would be in the way of the next attempt. */
 _Noreturn static void
-give_up(enum exit_status status, const char *why)
+init_give_up(enum exit_status status, const char *why)
 {
 	files_undo();
-	die(status, "%s", why);
+	init_die(status, "%s", why);
 }
 
 /* ------------------------------------------------------------ the command line */
 
 static void
-take_option(struct wanted *wanted, int option, char **argv)
+init_take_option(struct wanted *wanted, int option, char **argv)
 {
 	switch (option) {
 	case 'N':
@@ -111,7 +120,8 @@ take_option(struct wanted *wanted, int option, char **argv)
 	case OPT_NEW_KEY:
 	case OPT_PUBLIC_KEY:
 		if (wanted->key != 0 && wanted->key != option)
-			die(EXIT_USAGE, "--new-key makes a key, --public-key shows one: one of them");
+			init_die(EXIT_USAGE,
+			    "--new-key makes a key, --public-key shows one: one of them");
 		wanted->key = option;
 		break;
 	case 'h':
@@ -121,9 +131,9 @@ take_option(struct wanted *wanted, int option, char **argv)
 		printf("raft-init %s\n", RAFT_VERSION);
 		exit(EXIT_OK);
 	case ':':
-		die(EXIT_USAGE, "%s needs a value: usage: %s", argv[optind - 1], usage);
+		init_die(EXIT_USAGE, "%s needs a value: usage: %s", argv[optind - 1], usage);
 	default:
-		die(EXIT_USAGE, "%s is no option: usage: %s", argv[optind - 1], usage);
+		init_die(EXIT_USAGE, "%s is no option: usage: %s", argv[optind - 1], usage);
 	}
 }
 
@@ -131,21 +141,24 @@ take_option(struct wanted *wanted, int option, char **argv)
 static void
 check_form(const struct wanted *wanted)
 {
-	bool one =
-	    wanted->id != NULL || wanted->address != NULL || wanted->system || wanted->join;
+	bool one = wanted->id != NULL || wanted->address != NULL || wanted->system || wanted->join;
 	bool many = wanted->count != NULL || wanted->base_port != NULL;
 	if (one && many)
-		die(EXIT_USAGE,
-		    "-N and -p make a local cluster, -i, -l, --join and --system one node: usage: %s",
+		init_die(EXIT_USAGE,
+		    "-N and -p make a local cluster, -i, -l, --join and --system one node: usage: "
+		    "%s",
 		    usage);
 	if (one && wanted->id == NULL)
-		die(EXIT_USAGE, "one node needs its id: give -i ID");
+		init_die(EXIT_USAGE, "one node needs its id: give -i ID");
 	if (one && wanted->address == NULL)
-		die(EXIT_USAGE, "one node needs its address: give -l tcp://HOST:PORT");
+		init_die(EXIT_USAGE, "one node needs its address: give -l tcp://HOST:PORT");
 	if (wanted->join && wanted->restore != NULL)
-		die(EXIT_USAGE, "--restore begins a new cluster, --join takes part in one that runs: one of them");
+		init_die(EXIT_USAGE,
+		    "--restore begins a new cluster, --join takes part in one that "
+		    "runs: one of them");
 	if (!conf_name_valid(wanted->cluster))
-		die(EXIT_USAGE, "--cluster %s: a name is 1 to %d characters of A-Z a-z 0-9 . _ -",
+		init_die(EXIT_USAGE,
+		    "--cluster %s: a name is 1 to %d characters of A-Z a-z 0-9 . _ -",
 		    wanted->cluster, CONF_NAME_SIZE_MAX);
 }
 
@@ -154,33 +167,35 @@ static void
 check_key(const struct wanted *wanted, int options_count)
 {
 	if (options_count > 1)
-		die(EXIT_USAGE, "%s takes a file and no other option: usage: %s",
+		init_die(EXIT_USAGE, "%s takes a file and no other option: usage: %s",
 		    wanted->key == OPT_NEW_KEY ? "--new-key" : "--public-key", usage);
 }
 
 static struct wanted
-read_options(int argc, char **argv)
+init_read_options(int argc, char **argv)
 {
 	struct wanted wanted = {.cluster = "demo"};
 	int count = 0;
 	opterr = 0;
-	for (int option; (option = getopt_long(argc, argv, ":N:p:i:l:hV", options, NULL)) != -1; count++)
-		take_option(&wanted, option, argv);
+	for (int option; (option = getopt_long(argc, argv, ":N:p:i:l:hV", options, NULL)) != -1;
+	     count++)
+		init_take_option(&wanted, option, argv);
 	if (argc - optind != 1 || argv[optind][0] == '\0')
-		die(EXIT_USAGE, "one %s is needed: usage: %s", wanted.key ? "file" : "folder", usage);
+		init_die(EXIT_USAGE, "one %s is needed: usage: %s", wanted.key ? "file" : "folder",
+		    usage);
 	if (wanted.key)
 		check_key(&wanted, count);
 	check_form(&wanted);
 	char *folder = path_absolute(argv[optind]);
 	if (folder == NULL)
-		die(EXIT_OS, "%s: the working directory is not readable: %s", argv[optind],
+		init_die(EXIT_OS, "%s: the working directory is not readable: %s", argv[optind],
 		    strerror(errno));
 	wanted.folder = folder;
 	return wanted;
 }
 
 static unsigned
-number(const char *option, const char *text, unsigned missing, unsigned low, unsigned high)
+init_number(const char *option, const char *text, unsigned missing, unsigned low, unsigned high)
 {
 	if (text == NULL)
 		return missing;
@@ -188,7 +203,8 @@ number(const char *option, const char *text, unsigned missing, unsigned low, uns
 	unsigned long value = strtoul(text, NULL, 10);
 	if (size == 0 || size > 9 || strspn(text, "0123456789") != size || value < low ||
 	    value > high)
-		die(EXIT_USAGE, "%s %s: a number from %u to %u is needed", option, text, low, high);
+		init_die(
+		    EXIT_USAGE, "%s %s: a number from %u to %u is needed", option, text, low, high);
 	return (unsigned)value;
 }
 
@@ -200,7 +216,7 @@ take_folder(const char *folder)
 {
 	char why[CONF_WHY_SIZE];
 	if (!files_folder(folder, 0755, why) || !files_lock(folder, why))
-		give_up(EXIT_IO, why);
+		init_give_up(EXIT_IO, why);
 }
 
 /* NULL: nothing is restored. */
@@ -212,7 +228,7 @@ open_restore(const struct wanted *wanted)
 	if (wanted->restore == NULL)
 		return NULL;
 	if (!restore_open(&restore, wanted->restore, why))
-		die(EXIT_DATA, "--restore %s", why);
+		init_die(EXIT_DATA, "--restore %s", why);
 	return &restore;
 }
 
@@ -242,8 +258,8 @@ init_cluster(const struct wanted *wanted)
 	char why[CONF_WHY_SIZE];
 	struct init_node nodes[RAFT_MEMBERS_MAX] = {0};
 	struct raft_config members = {0};
-	unsigned count = number("-N", wanted->count, 3, 1, RAFT_MEMBERS_MAX);
-	unsigned base_port = number("-p", wanted->base_port, 7101, 1, PORT_MAX - count + 1);
+	unsigned count = init_number("-N", wanted->count, 3, 1, RAFT_MEMBERS_MAX);
+	unsigned base_port = init_number("-p", wanted->base_port, 7101, 1, PORT_MAX - count + 1);
 	plan_cluster(nodes, count, base_port, wanted);
 	for (unsigned i = 0; i < count; i++)
 		members.members[members.count++] = node_member(&nodes[i]);
@@ -252,10 +268,10 @@ init_cluster(const struct wanted *wanted)
 	take_folder(wanted->folder);
 	for (unsigned i = 0; i < count; i++)
 		if (!node_check_free(&nodes[i], why))
-			give_up(EXIT_CONFIG, why);
+			init_give_up(EXIT_CONFIG, why);
 	for (unsigned i = 0; i < count; i++)
 		if (!node_make(&nodes[i], &members, why))
-			give_up(EXIT_IO, why);
+			init_give_up(EXIT_IO, why);
 	for (unsigned i = 0; i < count; i++)
 		node_free(&nodes[i]);
 }
@@ -269,28 +285,29 @@ print_member(const struct init_node *node)
 	free(line);
 	/* Without its line nobody could make the node a member. */
 	if (fflush(stdout) != 0)
-		give_up(EXIT_IO, "the member line could not be written to standard output");
+		init_give_up(EXIT_IO, "the member line could not be written to standard output");
 }
 
 static void
 init_node(const struct wanted *wanted)
 {
 	char why[CONF_WHY_SIZE];
-	struct init_node node = {.cluster = wanted->cluster, .system = wanted->system, .join = wanted->join};
+	struct init_node node = {
+	    .cluster = wanted->cluster, .system = wanted->system, .join = wanted->join};
 	node.restore = open_restore(wanted);
 	if (!raft_id_parse(&node.id, wanted->id))
-		die(EXIT_USAGE, "-i %s: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -",
+		init_die(EXIT_USAGE, "-i %s: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -",
 		    wanted->id);
 	if (!address_check_reachable(wanted->address, why))
-		die(EXIT_USAGE, "-l %s", why);
+		init_die(EXIT_USAGE, "-l %s", why);
 	strcpy(node.address, wanted->address);
 	node_plan(&node, wanted->folder);
 
 	take_folder(wanted->folder);
 	if (!node_check_free(&node, why))
-		give_up(EXIT_CONFIG, why);
+		init_give_up(EXIT_CONFIG, why);
 	if (!node_make(&node, NULL, why))
-		give_up(EXIT_IO, why);
+		init_give_up(EXIT_IO, why);
 	print_member(&node);
 	node_free(&node);
 }
@@ -304,19 +321,21 @@ do_key(const struct wanted *wanted)
 	struct stat st;
 	if (wanted->key == OPT_PUBLIC_KEY) {
 		if (!seal_pair_read(&pair, wanted->folder, why))
-			die(EXIT_CONFIG, "%s", why);
+			init_die(EXIT_CONFIG, "%s", why);
 	} else {
 		if (lstat(wanted->folder, &st) == 0)
-			die(EXIT_CONFIG, "%s exists: nothing is written over, choose another name", wanted->folder);
+			init_die(EXIT_CONFIG,
+			    "%s exists: nothing is written over, choose another name",
+			    wanted->folder);
 		seal_pair_new(&pair);
 		if (!seal_pair_write(&pair, wanted->folder, why))
-			die(EXIT_IO, "%s", why);
+			init_die(EXIT_IO, "%s", why);
 		files_made(wanted->folder);
 	}
 	seal_key_text(key, pair.public);
 	seal_wipe(&pair, sizeof pair);
 	if (puts(key) == EOF || fflush(stdout) != 0)
-		give_up(EXIT_IO, "the public key could not be written to standard output");
+		init_give_up(EXIT_IO, "the public key could not be written to standard output");
 }
 
 int
@@ -327,7 +346,7 @@ main(int argc, char **argv)
 	/* A file that becomes too large is an error of the write. */
 	signal(SIGXFSZ, SIG_IGN);
 	seal_init();
-	struct wanted wanted = read_options(argc, argv);
+	struct wanted wanted = init_read_options(argc, argv);
 	if (wanted.key)
 		do_key(&wanted);
 	else if (wanted.id != NULL)

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lib/conf/conf.h"
-#include "../../lib/conf/identity.h"
-#include "../../lib/conf/text.h"
+#include "conf/conf.h"
+#include "conf/identity.h"
+#include "conf/text.h"
 #include "files.h"
 #include "restore.h"
 

@@ -3,8 +3,8 @@
 #ifndef INIT_NODE_H
 #define INIT_NODE_H
 
-#include "../../lib/raft/types.h"
-#include "../../lib/seal/seal.h"
+#include "raft/types.h"
+#include "seal/seal.h"
 
 struct restore;
 
@@ -13,14 +13,15 @@ struct init_node {
 	char address[RAFT_ADDRESS_SIZE];
 	const char *cluster;
 	const struct restore *restore; /* NULL: it begins with nothing */
-	bool join;   /* a running cluster takes it up */
-	bool system; /* data and run lie in /var/lib and /run */
+	bool join;                     /* a running cluster takes it up */
+	bool system;                   /* data and run lie in /var/lib and /run */
 	char *folder;
 	char *yaml, *secret, *data, *run, *members; /* paths */
 	struct seal_pair pair;
 };
 
-/* All but id, address, cluster, restore, join and system are set: paths below the folder, and a new key pair. */
+/* All but id, address, cluster, restore, join and system are set: paths below the folder, and a new
+ * key pair. */
 void node_plan(struct init_node *node, const char *folder);
 void node_free(struct init_node *node);
 /* What others are told about it. */

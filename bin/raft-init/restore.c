@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/conf/conf.h"
-#include "../../lib/conf/text.h"
-#include "../../lib/seal/seal.h"
-#include "../../lib/unix/file.h"
+#include "conf/conf.h"
+#include "conf/text.h"
+#include "seal/seal.h"
+#include "unix/file.h"
 #include "files.h"
 
 enum { PIECE_SIZE = 1 << 20 };
@@ -20,16 +20,17 @@ enum { PIECE_SIZE = 1 << 20 };
 static uint8_t piece[PIECE_SIZE];
 
 static bool
-fail(const char *path, const char *what, char *why)
+restore_fail(const char *path, const char *what, char *why)
 {
 	snprintf(why, CONF_WHY_SIZE, "%s: %s: %s", path, what, strerror(errno));
 	return false;
 }
 
 static bool
-wrong(const struct restore *restore, const char *what, char *why)
+restore_wrong(const struct restore *restore, const char *what, char *why)
 {
-	snprintf(why, CONF_WHY_SIZE, "%s: %s: give a file that raft-ctl snapshot -o wrote", restore->path, what);
+	snprintf(why, CONF_WHY_SIZE, "%s: %s: give a file that raft-ctl snapshot -o wrote",
+	    restore->path, what);
 	return false;
 }
 
@@ -39,7 +40,8 @@ read_at(const struct restore *restore, uint64_t offset, void *out, size_t size)
 {
 	size_t got = 0;
 	while (got < size) {
-		ssize_t more = pread(restore->fd, (uint8_t *)out + got, size - got, (off_t)(offset + got));
+		ssize_t more =
+		    pread(restore->fd, (uint8_t *)out + got, size - got, (off_t)(offset + got));
 		if (more <= 0)
 			return false;
 		got += (size_t)more;
@@ -53,10 +55,10 @@ read_head(struct restore *restore, char *why)
 	uint8_t prefix[SNAPSHOT_PREFIX_SIZE];
 	size_t size = read_at(restore, 0, prefix, sizeof prefix) ? snapshot_head_size(prefix) : 0;
 	if (size == 0)
-		return wrong(restore, "it does not begin as a snapshot does", why);
+		return restore_wrong(restore, "it does not begin as a snapshot does", why);
 	if (!read_at(restore, 0, wire_buf_add(&restore->bytes, size), size) ||
 	    !snapshot_head_get(&restore->head, restore->bytes.bytes, size))
-		return wrong(restore, "its head is cut short or damaged", why);
+		return restore_wrong(restore, "its head is cut short or damaged", why);
 	return true;
 }
 
@@ -91,11 +93,11 @@ restore_open(struct restore *restore, const char *path, char *why)
 {
 	*restore = (struct restore){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC)};
 	if (restore->fd < 0)
-		return fail(path, "cannot be read", why);
+		return restore_fail(path, "cannot be read", why);
 	if (!read_head(restore, why))
 		return false;
 	const char *what = each_piece(restore, -1);
-	return what == NULL || wrong(restore, what, why);
+	return what == NULL || restore_wrong(restore, what, why);
 }
 
 void
@@ -109,10 +111,10 @@ restore_close(struct restore *restore)
 /* ------------------------------------------------------------- putting */
 
 static bool
-put_head(const struct restore *restore, const char *path, char *why)
+restore_put_head(const struct restore *restore, const char *path, char *why)
 {
 	if (!file_write_whole(path, restore->bytes.bytes, restore->bytes.size, 0600, FILE_NEW))
-		return fail(path, "cannot be written", why);
+		return restore_fail(path, "cannot be written", why);
 	files_made(path);
 	return true;
 }
@@ -122,7 +124,7 @@ put_file(const struct restore *restore, const char *path, char *why)
 {
 	struct file_part part;
 	if (!file_part_begin(&part, path, 0600))
-		return fail(path, "cannot be made", why);
+		return restore_fail(path, "cannot be made", why);
 	const char *what = each_piece(restore, part.fd);
 	if (what == NULL && !file_part_end(&part, FILE_NEW))
 		what = strerror(errno);
@@ -141,11 +143,13 @@ restore_put(const struct restore *restore, const char *data, char *why)
 	char name[64];
 	char *folder = path_resolve(data, "snapshots");
 	char *head = path_resolve(folder, "restore.head");
-	snprintf(name, sizeof name, "%020llu-%llu.snapshot", (unsigned long long)restore->head.pos.index,
+	snprintf(name, sizeof name, "%020llu-%llu.snapshot",
+	    (unsigned long long)restore->head.pos.index,
 	    (unsigned long long)restore->head.pos.term);
 	char *file = path_resolve(folder, name);
 	bool good = files_folder(folder, 0700, why) &&
-	    (restore->head.format.size == 0 || put_file(restore, file, why)) && put_head(restore, head, why);
+		    (restore->head.format.size == 0 || put_file(restore, file, why)) &&
+		    restore_put_head(restore, head, why);
 	free(file);
 	free(head);
 	free(folder);

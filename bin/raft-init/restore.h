@@ -9,7 +9,7 @@
 #ifndef INIT_RESTORE_H
 #define INIT_RESTORE_H
 
-#include "../../lib/wire/snapshot.h"
+#include "seal/snapshot.h"
 
 struct restore {
 	const char *path;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../lib/client/framing.h"
+#include "client/framing.h"
 #include "words.h"
 
 struct command {
@@ -17,33 +17,33 @@ struct command {
 };
 
 static void
-say(struct command *command, const char *text)
+command_say(struct command *command, const char *text)
 {
 	wire_buf_put(command->reply, text, strlen(text));
 }
 
 static void
-ok(struct command *command, struct wire_bytes data)
+command_ok(struct command *command, struct wire_bytes data)
 {
-	say(command, "ok ");
+	command_say(command, "ok ");
 	wire_buf_put(command->reply, data.bytes, data.size);
 }
 
 static void
-refused(struct command *command, const char *why)
+command_refused(struct command *command, const char *why)
 {
-	say(command, "refused ");
-	say(command, why);
+	command_say(command, "refused ");
+	command_say(command, why);
 }
 
 /* The value of the key; false: refused already. */
 static bool
-find(struct command *command, struct wire_bytes *value)
+command_find(struct command *command, struct wire_bytes *value)
 {
 	struct store *store = command->store;
 	if (store->calls->get(store, command->words.word[1], value))
 		return true;
-	refused(command, "no such key");
+	command_refused(command, "no such key");
 	return false;
 }
 
@@ -54,15 +54,15 @@ run_put(struct command *command)
 {
 	struct store *store = command->store;
 	store->calls->put(store, command->words.word[1], command->words.word[2]);
-	say(command, "ok");
+	command_say(command, "ok");
 }
 
 static void
 run_get(struct command *command)
 {
 	struct wire_bytes value;
-	if (find(command, &value))
-		ok(command, value);
+	if (command_find(command, &value))
+		command_ok(command, value);
 }
 
 static void
@@ -70,9 +70,9 @@ run_del(struct command *command)
 {
 	struct store *store = command->store;
 	if (store->calls->del(store, command->words.word[1]))
-		say(command, "ok");
+		command_say(command, "ok");
 	else
-		refused(command, "no such key");
+		command_refused(command, "no such key");
 }
 
 /* Compare and set. */
@@ -81,15 +81,15 @@ run_cas(struct command *command)
 {
 	struct store *store = command->store;
 	struct wire_bytes value, old = command->words.word[2];
-	if (!find(command, &value))
+	if (!command_find(command, &value))
 		return;
 	if (value.size != old.size || memcmp(value.bytes, old.bytes, old.size) != 0) {
-		refused(command, "the value is ");
+		command_refused(command, "the value is ");
 		wire_buf_put(command->reply, value.bytes, value.size);
 		return;
 	}
 	store->calls->put(store, command->words.word[1], command->words.word[3]);
-	say(command, "ok");
+	command_say(command, "ok");
 }
 
 /* Only what incr itself writes, or a person would: no blanks, no plus, no leading zeros. */
@@ -115,17 +115,17 @@ run_incr(struct command *command)
 	int64_t number = 0;
 	char text[24];
 	if (store->calls->get(store, key, &value) && !parse_number(value, &number)) {
-		refused(command, "the value is no number");
+		command_refused(command, "the value is no number");
 		return;
 	}
 	if (number == INT64_MAX) {
-		refused(command, "the value is the largest number");
+		command_refused(command, "the value is the largest number");
 		return;
 	}
 	int size = snprintf(text, sizeof text, "%" PRId64, number + 1);
 	struct wire_bytes sum = {(const uint8_t *)text, (size_t)size};
 	store->calls->put(store, key, sum);
-	ok(command, sum);
+	command_ok(command, sum);
 }
 
 struct listing {
@@ -164,9 +164,9 @@ run_list(struct command *command)
 		prefix = command->words.word[1];
 	store->calls->scan(store, prefix, list_one, &listing);
 	if (listing.trouble)
-		refused(command, listing.trouble);
+		command_refused(command, listing.trouble);
 	else
-		ok(command, (struct wire_bytes){listing.keys.bytes, listing.keys.size});
+		command_ok(command, (struct wire_bytes){listing.keys.bytes, listing.keys.size});
 	wire_buf_free(&listing.keys);
 }
 
@@ -199,7 +199,7 @@ find_kind(struct wire_bytes name)
 
 /* Why the words are no command; NULL: they are. */
 static const char *
-mistake(const struct words *words, const struct command_kind *kind, bool query)
+command_mistake(const struct words *words, const struct command_kind *kind, bool query)
 {
 	if (kind == NULL)
 		return "unknown command: put, get, del, cas, incr or list is expected";
@@ -215,7 +215,7 @@ mistake(const struct words *words, const struct command_kind *kind, bool query)
 }
 
 static void
-run(struct command *command, struct wire_bytes data, bool query)
+command_dispatch(struct command *command, struct wire_bytes data, bool query)
 {
 	struct words *words = &command->words;
 	const char *why = "not the netstrings of a command";
@@ -223,25 +223,27 @@ run(struct command *command, struct wire_bytes data, bool query)
 		const struct command_kind *kind = find_kind(words->word[0]);
 		if (kind && kind->rest)
 			words_join(words, kind->words_max - 1, data);
-		why = mistake(words, kind, query);
+		why = command_mistake(words, kind, query);
 		if (why == NULL)
 			kind->run(command);
 	}
 	if (why)
-		refused(command, why);
+		command_refused(command, why);
 }
 
 void
-command_run(struct store *store, struct wire_bytes data, bool query, bool one_line, struct wire_buf *reply)
+command_run(
+    struct store *store, struct wire_bytes data, bool query, bool one_line, struct wire_buf *reply)
 {
 	struct command command = {.store = store, .reply = reply, .one_line = one_line};
 	size_t before = reply->size;
-	run(&command, data, query);
-	const char *unfit = framing_line_unfit((struct wire_bytes){reply->bytes + before, reply->size - before});
+	command_dispatch(&command, data, query);
+	const char *unfit =
+	    framing_line_unfit((struct wire_bytes){reply->bytes + before, reply->size - before});
 	if (one_line && unfit) {
 		reply->size = before;
-		refused(&command, "the reply holds ");
-		say(&command, unfit);
-		say(&command, ": it needs netstrings");
+		command_refused(&command, "the reply holds ");
+		command_say(&command, unfit);
+		command_say(&command, ": it needs netstrings");
 	}
 }

@@ -2,7 +2,8 @@
 /*
  * The commands: what they do to the store, and what they answer.  raft-kv(1) says it in prose.
  *
- * ⚠ A reply is the same on every node: it depends on the store and the command, and on nothing else.
+ * ⚠ A reply is the same on every node: it depends on the store and the command, and on nothing
+ * else.
  */
 #ifndef KV_COMMAND_H
 #define KV_COMMAND_H
@@ -16,6 +17,7 @@ enum { KEY_MAX = 1024, VALUE_MAX = (1 << 20) - 1024 };
  * Appends "ok", "ok DATA" or "refused WHY".  query: nothing may change.  one_line: the reply
  * must fit into one (framing_line_unfit).
  */
-void command_run(struct store *store, struct wire_bytes data, bool query, bool one_line, struct wire_buf *reply);
+void command_run(
+    struct store *store, struct wire_bytes data, bool query, bool one_line, struct wire_buf *reply);
 
 #endif

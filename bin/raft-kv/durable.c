@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/unix/exit.h"
+#include "unix/exit.h"
 #include "store.h"
 
 enum { APPLICATION_ID = 0x726b7631 }; /* "rkv1": this is our file, and its form */
@@ -38,14 +38,15 @@ enum statement {
 #define S(NAME, sql) NAME,
 	STATEMENTS(S)
 #undef S
-	STATEMENTS_COUNT
+	    STATEMENTS_COUNT
 };
 static const char *const statement_texts[] = {
 #define S(NAME, sql) sql,
     STATEMENTS(S)
 #undef S
 };
-_Static_assert(sizeof statement_texts / sizeof *statement_texts == STATEMENTS_COUNT, "a text for each statement");
+_Static_assert(sizeof statement_texts / sizeof *statement_texts == STATEMENTS_COUNT,
+    "a text for each statement");
 
 /* Set, and read back, because SQLite does not call a pragma that it did not follow an error. */
 static const struct {
@@ -71,55 +72,56 @@ durable_of(struct store *store)
 }
 
 _Noreturn static void
-die(const struct durable *durable)
+durable_die(const struct durable *durable)
 {
 	errx(EXIT_IO, "%s: %s", durable->path, sqlite3_errmsg(durable->sqlite));
 }
 
 static void
-check(const struct durable *durable, int code)
+durable_check(const struct durable *durable, int code)
 {
 	if (code != SQLITE_OK)
-		die(durable);
+		durable_die(durable);
 }
 
 /* A statement, bound anew. */
 static struct sqlite3_stmt *
-use(struct durable *durable, enum statement which)
+durable_use(struct durable *durable, enum statement which)
 {
 	struct sqlite3_stmt *statement = durable->statements[which];
-	check(durable, sqlite3_reset(statement));
-	check(durable, sqlite3_clear_bindings(statement));
+	durable_check(durable, sqlite3_reset(statement));
+	durable_check(durable, sqlite3_clear_bindings(statement));
 	return statement;
 }
 
 static void
-bind(const struct durable *durable, struct sqlite3_stmt *statement, int at, struct wire_bytes bytes)
+durable_bind(
+    const struct durable *durable, struct sqlite3_stmt *statement, int at, struct wire_bytes bytes)
 {
 	/* A NULL would be no blob, but null. */
 	const void *data = bytes.size > 0 ? (const void *)bytes.bytes : "";
-	check(durable, sqlite3_bind_blob64(statement, at, data, bytes.size, SQLITE_STATIC));
+	durable_check(durable, sqlite3_bind_blob64(statement, at, data, bytes.size, SQLITE_STATIC));
 }
 
 /* True: there is a row. */
 static bool
-step(const struct durable *durable, struct sqlite3_stmt *statement)
+durable_step(const struct durable *durable, struct sqlite3_stmt *statement)
 {
 	int code = sqlite3_step(statement);
 	if (code != SQLITE_ROW && code != SQLITE_DONE)
-		die(durable);
+		durable_die(durable);
 	return code == SQLITE_ROW;
 }
 
 static void
-finish(const struct durable *durable, struct sqlite3_stmt *statement)
+durable_finish(const struct durable *durable, struct sqlite3_stmt *statement)
 {
-	must(!step(durable, statement));
-	check(durable, sqlite3_reset(statement));
+	must(!durable_step(durable, statement));
+	durable_check(durable, sqlite3_reset(statement));
 }
 
 static struct wire_bytes
-column(struct sqlite3_stmt *statement, int at)
+durable_column(struct sqlite3_stmt *statement, int at)
 {
 	const void *bytes = sqlite3_column_blob(statement, at); /* first: it may convert */
 	return (struct wire_bytes){bytes ? bytes : "", (size_t)sqlite3_column_bytes(statement, at)};
@@ -131,11 +133,11 @@ static bool
 durable_get(struct store *store, struct wire_bytes key, struct wire_bytes *value)
 {
 	struct durable *durable = durable_of(store);
-	struct sqlite3_stmt *get = use(durable, GET);
-	bind(durable, get, 1, key);
-	if (!step(durable, get))
+	struct sqlite3_stmt *get = durable_use(durable, GET);
+	durable_bind(durable, get, 1, key);
+	if (!durable_step(durable, get))
 		return false;
-	*value = column(get, 0);
+	*value = durable_column(get, 0);
 	return true;
 }
 
@@ -143,19 +145,19 @@ static void
 durable_put(struct store *store, struct wire_bytes key, struct wire_bytes value)
 {
 	struct durable *durable = durable_of(store);
-	struct sqlite3_stmt *put = use(durable, PUT);
-	bind(durable, put, 1, key);
-	bind(durable, put, 2, value);
-	finish(durable, put);
+	struct sqlite3_stmt *put = durable_use(durable, PUT);
+	durable_bind(durable, put, 1, key);
+	durable_bind(durable, put, 2, value);
+	durable_finish(durable, put);
 }
 
 static bool
 durable_del(struct store *store, struct wire_bytes key)
 {
 	struct durable *durable = durable_of(store);
-	struct sqlite3_stmt *del = use(durable, DEL);
-	bind(durable, del, 1, key);
-	finish(durable, del);
+	struct sqlite3_stmt *del = durable_use(durable, DEL);
+	durable_bind(durable, del, 1, key);
+	durable_finish(durable, del);
 	return sqlite3_changes(durable->sqlite) > 0;
 }
 
@@ -163,41 +165,42 @@ static void
 durable_scan(struct store *store, struct wire_bytes prefix, store_each *each, void *arg)
 {
 	struct durable *durable = durable_of(store);
-	struct sqlite3_stmt *scan = use(durable, SCAN);
-	bind(durable, scan, 1, prefix);
-	while (step(durable, scan)) {
-		struct wire_bytes key = column(scan, 0);
+	struct sqlite3_stmt *scan = durable_use(durable, SCAN);
+	durable_bind(durable, scan, 1, prefix);
+	while (durable_step(durable, scan)) {
+		struct wire_bytes key = durable_column(scan, 0);
 		if (key.size < prefix.size || memcmp(key.bytes, prefix.bytes, prefix.size) != 0)
 			break;
-		if (!each(key, column(scan, 1), arg))
+		if (!each(key, durable_column(scan, 1), arg))
 			break;
 	}
-	check(durable, sqlite3_reset(scan));
+	durable_check(durable, sqlite3_reset(scan));
 }
 
 static void
 durable_clear(struct store *store)
 {
-	finish(durable_of(store), use(durable_of(store), CLEAR));
+	durable_finish(durable_of(store), durable_use(durable_of(store), CLEAR));
 }
 
 static void
 durable_begin(struct store *store)
 {
 	struct durable *durable = durable_of(store);
-	check(durable, sqlite3_reset(durable->statements[GET]));
-	finish(durable, use(durable, BEGIN));
+	durable_check(durable, sqlite3_reset(durable->statements[GET]));
+	durable_finish(durable, durable_use(durable, BEGIN));
 }
 
 static void
 durable_commit(struct store *store)
 {
 	struct durable *durable = durable_of(store);
-	struct sqlite3_stmt *set = use(durable, APPLIED_SET);
-	check(durable, sqlite3_bind_int64(set, 1, (sqlite3_int64)store->applied));
-	finish(durable, set);
-	check(durable, sqlite3_reset(durable->statements[GET])); /* its row may still be open */
-	finish(durable, use(durable, COMMIT));
+	struct sqlite3_stmt *set = durable_use(durable, APPLIED_SET);
+	durable_check(durable, sqlite3_bind_int64(set, 1, (sqlite3_int64)store->applied));
+	durable_finish(durable, set);
+	durable_check(
+	    durable, sqlite3_reset(durable->statements[GET])); /* its row may still be open */
+	durable_finish(durable, durable_use(durable, COMMIT));
 }
 
 static void
@@ -224,78 +227,84 @@ static const struct store_calls durable_calls = {
 /* ------------------------------------------------------------- the start */
 
 static void
-run(const struct durable *durable, const char *sql)
+durable_run(const struct durable *durable, const char *sql)
 {
-	check(durable, sqlite3_exec(durable->sqlite, sql, NULL, NULL, NULL));
+	durable_check(durable, sqlite3_exec(durable->sqlite, sql, NULL, NULL, NULL));
 }
 
 /* The first column of the first row, as a new string. */
 static char *
-ask(const struct durable *durable, const char *sql)
+durable_ask(const struct durable *durable, const char *sql)
 {
 	struct sqlite3_stmt *statement;
-	check(durable, sqlite3_prepare_v2(durable->sqlite, sql, -1, &statement, NULL));
-	char *answer = strdup(step(durable, statement) ? (const char *)sqlite3_column_text(statement, 0) : "");
+	durable_check(durable, sqlite3_prepare_v2(durable->sqlite, sql, -1, &statement, NULL));
+	char *answer = strdup(durable_step(durable, statement)
+				  ? (const char *)sqlite3_column_text(statement, 0)
+				  : "");
 	must(answer != NULL);
 	sqlite3_finalize(statement);
 	return answer;
 }
 
 static bool
-answers(const struct durable *durable, const char *sql, const char *expected)
+durable_answers(const struct durable *durable, const char *sql, const char *expected)
 {
-	char *answer = ask(durable, sql);
+	char *answer = durable_ask(durable, sql);
 	bool same = strcmp(answer, expected) == 0;
 	free(answer);
 	return same;
 }
 
 static void
-set_pragmas(const struct durable *durable)
+durable_set_pragmas(const struct durable *durable)
 {
 	char sql[64];
 	for (size_t i = 0; i < sizeof pragmas / sizeof *pragmas; i++) {
 		snprintf(sql, sizeof sql, "PRAGMA %s = %s", pragmas[i].name, pragmas[i].value);
-		run(durable, sql);
+		durable_run(durable, sql);
 		snprintf(sql, sizeof sql, "PRAGMA %s", pragmas[i].name);
-		if (!answers(durable, sql, pragmas[i].expected))
-			errx(EXIT_IO, "%s: SQLite does not take %s = %s", durable->path, pragmas[i].name,
-			    pragmas[i].value);
+		if (!durable_answers(durable, sql, pragmas[i].expected))
+			errx(EXIT_IO, "%s: SQLite does not take %s = %s", durable->path,
+			    pragmas[i].name, pragmas[i].value);
 	}
 }
 
 static void
-open_file(struct durable *durable)
+durable_open_file(struct durable *durable)
 {
 	int code = sqlite3_open_v2(
 	    durable->path, &durable->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
 	must(durable->sqlite != NULL);
-	check(durable, code);
+	durable_check(durable, code);
 	/* Before the first read: then the write-ahead log needs no shared index file. */
-	run(durable, "PRAGMA locking_mode = EXCLUSIVE");
+	durable_run(durable, "PRAGMA locking_mode = EXCLUSIVE");
 	/* The first read: a file of another kind shows here. */
-	if (sqlite3_exec(durable->sqlite, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL) == SQLITE_NOTADB)
-		errx(EXIT_CONFIG, "%s: is no database of raft-kv: name another file", durable->path);
-	check(durable, sqlite3_errcode(durable->sqlite));
+	if (sqlite3_exec(durable->sqlite, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL) ==
+	    SQLITE_NOTADB)
+		errx(
+		    EXIT_CONFIG, "%s: is no database of raft-kv: name another file", durable->path);
+	durable_check(durable, sqlite3_errcode(durable->sqlite));
 }
 
 /* Makes the tables in a new file, all or nothing. */
 static void
-make_tables(const struct durable *durable)
+durable_make_tables(const struct durable *durable)
 {
 	char sql[sizeof tables + 64];
-	snprintf(sql, sizeof sql, "BEGIN;%sPRAGMA application_id = %d;COMMIT", tables, APPLICATION_ID);
-	if (answers(durable, "SELECT count(*) FROM sqlite_schema", "0"))
-		run(durable, sql);
+	snprintf(
+	    sql, sizeof sql, "BEGIN;%sPRAGMA application_id = %d;COMMIT", tables, APPLICATION_ID);
+	if (durable_answers(durable, "SELECT count(*) FROM sqlite_schema", "0"))
+		durable_run(durable, sql);
 }
 
 static void
-check_ours(const struct durable *durable)
+durable_check_ours(const struct durable *durable)
 {
 	char id[16];
 	snprintf(id, sizeof id, "%d", APPLICATION_ID);
-	if (!answers(durable, "PRAGMA application_id", id))
-		errx(EXIT_CONFIG, "%s: is no database of raft-kv: name another file", durable->path);
+	if (!durable_answers(durable, "PRAGMA application_id", id))
+		errx(
+		    EXIT_CONFIG, "%s: is no database of raft-kv: name another file", durable->path);
 }
 
 static void
@@ -330,17 +339,17 @@ durable_new(const char *path)
 	durable->store.calls = &durable_calls;
 	durable->store.durable = true;
 	durable->path = path;
-	open_file(durable);
-	set_pragmas(durable);
-	make_tables(durable);
-	check_ours(durable);
+	durable_open_file(durable);
+	durable_set_pragmas(durable);
+	durable_make_tables(durable);
+	durable_check_ours(durable);
 	sync_inherited(durable);
 	for (int i = 0; i < STATEMENTS_COUNT; i++)
-		check(durable,
-		    sqlite3_prepare_v2(durable->sqlite, statement_texts[i], -1, &durable->statements[i], NULL));
-	struct sqlite3_stmt *get = use(durable, APPLIED_GET);
-	must(step(durable, get));
+		durable_check(durable, sqlite3_prepare_v2(durable->sqlite, statement_texts[i], -1,
+					   &durable->statements[i], NULL));
+	struct sqlite3_stmt *get = durable_use(durable, APPLIED_GET);
+	must(durable_step(durable, get));
 	durable->store.applied = (uint64_t)sqlite3_column_int64(get, 0);
-	check(durable, sqlite3_reset(get));
+	durable_check(durable, sqlite3_reset(get));
 	return &durable->store;
 }

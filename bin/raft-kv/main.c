@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * raft-kv: a key-value database as a program of mode machine (raft-fsm-protocol(7)), and the example of a
- * durable one in C.
+ * raft-kv: a key-value database as a program of mode machine (raft-fsm-protocol(7)), and the
+ * example of a durable one in C.
  *
- * A round takes all requests that wait on stdin, answers them, and keeps what they changed, with the
- * index of the last, as one transaction; only then the answers leave.  So nobody has heard of
+ * A round takes all requests that wait on stdin, answers them, and keeps what they changed, with
+ * the index of the last, as one transaction; only then the answers leave.  So nobody has heard of
  * anything that a crash could undo, and one sync serves all that came together.
  */
 #include <err.h>
@@ -18,17 +18,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/client/framing.h"
-#include "../../lib/unix/exit.h"
+#include "client/framing.h"
+#include "unix/exit.h"
 #include "command.h"
 #include "snapshot.h"
 #include "words.h"
 
 enum {
 	READ_SIZE = 64 << 10,
-	ROUND_SIZE = 1 << 20,     /* of requests */
-	REPLIES_SIZE = 4 << 20,   /* then they leave */
-	REQUEST_MAX = 9 << 20     /* above the largest entry there can be */
+	ROUND_SIZE = 1 << 20,   /* of requests */
+	REPLIES_SIZE = 4 << 20, /* then they leave */
+	REQUEST_MAX = 9 << 20   /* above the largest entry there can be */
 };
 
 static const char usage[] = "raft-kv [-D FILE] [-F line|netstring]";
@@ -54,14 +54,14 @@ struct kv {
 /* ------------------------------------------------------------- options */
 
 _Noreturn static void
-tell(const char *before, const char *what)
+kv_tell(const char *before, const char *what)
 {
 	printf("%s%s\n", before, what);
 	exit(fflush(stdout) == 0 ? EXIT_OK : EXIT_IO);
 }
 
 static void
-take_framing(struct kv *kv, const char *name)
+kv_take_framing(struct kv *kv, const char *name)
 {
 	if (!framing_parse(&kv->framing, name) ||
 	    (kv->framing != FRAMING_LINE && kv->framing != FRAMING_NETSTRING))
@@ -69,7 +69,7 @@ take_framing(struct kv *kv, const char *name)
 }
 
 static void
-take_options(struct kv *kv, int argc, char **argv)
+kv_take_options(struct kv *kv, int argc, char **argv)
 {
 	opterr = 0;
 	for (int opt; (opt = getopt_long(argc, argv, ":D:F:hV", options, NULL)) != -1;) {
@@ -78,12 +78,12 @@ take_options(struct kv *kv, int argc, char **argv)
 			kv->database = optarg;
 			break;
 		case 'F':
-			take_framing(kv, optarg);
+			kv_take_framing(kv, optarg);
 			break;
 		case 'h':
-			tell("usage: ", usage);
+			kv_tell("usage: ", usage);
 		case 'V':
-			tell("raft-kv ", RAFT_VERSION);
+			kv_tell("raft-kv ", RAFT_VERSION);
 		case ':':
 			errx(EXIT_USAGE, "%s: needs a value: usage: %s", argv[optind - 1], usage);
 		default:
@@ -98,7 +98,7 @@ take_options(struct kv *kv, int argc, char **argv)
 
 /* Puts kv->reply into the framing, and empties it. */
 static void
-answer(struct kv *kv)
+kv_answer(struct kv *kv)
 {
 	struct wire_bytes reply = {kv->reply.bytes, kv->reply.size};
 	if (kv->framing == FRAMING_NETSTRING) {
@@ -119,7 +119,7 @@ answer_text(struct kv *kv, const char *format, ...)
 	int size = vsnprintf(text, sizeof text, format, args);
 	va_end(args);
 	wire_buf_put(&kv->reply, text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
-	answer(kv);
+	kv_answer(kv);
 }
 
 static void
@@ -152,14 +152,15 @@ end_round(struct kv *kv)
 /* ------------------------------------------------------------ requests */
 
 _Noreturn static void
-complain(const char *why)
+kv_complain(const char *why)
 {
-	errx(EXIT_DATA, "%s: is raft-fsm, with fsm.mode machine and this framing, at the other end?", why);
+	errx(EXIT_DATA,
+	    "%s: is raft-fsm, with fsm.mode machine and this framing, at the other end?", why);
 }
 
 /* Takes the word off the front of the request, with the blank behind it. */
 static bool
-begins(struct wire_bytes *request, const char *word)
+kv_begins(struct wire_bytes *request, const char *word)
 {
 	size_t size = strlen(word);
 	if (request->size < size || memcmp(request->bytes, word, size) != 0)
@@ -173,42 +174,44 @@ take_index(struct wire_bytes *request)
 {
 	uint64_t index = 0;
 	size_t at = 0;
-	while (at < request->size && at < 19 && request->bytes[at] >= '0' && request->bytes[at] <= '9')
+	while (
+	    at < request->size && at < 19 && request->bytes[at] >= '0' && request->bytes[at] <= '9')
 		index = index * 10 + (uint64_t)(request->bytes[at++] - '0');
 	/* An entry without data may come without the blank. */
 	if (at == 0 || (at < request->size && request->bytes[at] != ' '))
-		complain("an entry without an index");
+		kv_complain("an entry without an index");
 	size_t next = at < request->size ? at + 1 : at;
 	*request = (struct wire_bytes){request->bytes + next, request->size - next};
 	return index;
 }
 
 static void
-take_entry(struct kv *kv, struct wire_bytes request)
+kv_take_entry(struct kv *kv, struct wire_bytes request)
 {
 	struct store *store = kv->store;
 	uint64_t index = take_index(&request);
 	if (index <= store->applied)
-		errx(EXIT_DATA, "entry %" PRIu64 " came after entry %" PRIu64 ": each comes once, in order", index,
-		    store->applied);
+		errx(EXIT_DATA,
+		    "entry %" PRIu64 " came after entry %" PRIu64 ": each comes once, in order",
+		    index, store->applied);
 	if (!kv->changing)
 		store->calls->begin(store);
 	kv->changing = true;
 	command_run(store, request, false, kv->framing == FRAMING_LINE, &kv->reply);
 	store->applied = index;
-	answer(kv);
+	kv_answer(kv);
 }
 
 static void
-take_query(struct kv *kv, struct wire_bytes request)
+kv_take_query(struct kv *kv, struct wire_bytes request)
 {
 	command_run(kv->store, request, true, kv->framing == FRAMING_LINE, &kv->reply);
-	answer(kv);
+	kv_answer(kv);
 }
 
 /* The path of a file, as a new string. */
 static char *
-path_of(struct wire_bytes request)
+kv_path_of(struct wire_bytes request)
 {
 	char *path = strndup((const char *)request.bytes, request.size);
 	must(path != NULL);
@@ -216,9 +219,9 @@ path_of(struct wire_bytes request)
 }
 
 static void
-take_snapshot(struct kv *kv, struct wire_bytes request)
+kv_take_snapshot(struct kv *kv, struct wire_bytes request)
 {
-	char *path = path_of(request), why[SNAPSHOT_WHY_SIZE];
+	char *path = kv_path_of(request), why[SNAPSHOT_WHY_SIZE];
 	end_round(kv);
 	if (snapshot_write(kv->store, path, why))
 		answer_text(kv, "ok");
@@ -230,7 +233,7 @@ take_snapshot(struct kv *kv, struct wire_bytes request)
 static void
 take_restore(struct kv *kv, struct wire_bytes request, bool fresh)
 {
-	char *path = path_of(request), why[SNAPSHOT_WHY_SIZE];
+	char *path = kv_path_of(request), why[SNAPSHOT_WHY_SIZE];
 	if (!fresh) {
 		answer_text(kv, "refused a snapshot is restored before anything else");
 	} else if (!snapshot_read(kv->store, path, why)) {
@@ -248,23 +251,23 @@ take_request(struct kv *kv, struct wire_bytes request)
 {
 	bool fresh = kv->fresh;
 	kv->fresh = false;
-	if (begins(&request, "entry "))
-		take_entry(kv, request);
-	else if (begins(&request, "query "))
-		take_query(kv, request);
-	else if (begins(&request, "snapshot "))
-		take_snapshot(kv, request);
-	else if (begins(&request, "restore "))
+	if (kv_begins(&request, "entry "))
+		kv_take_entry(kv, request);
+	else if (kv_begins(&request, "query "))
+		kv_take_query(kv, request);
+	else if (kv_begins(&request, "snapshot "))
+		kv_take_snapshot(kv, request);
+	else if (kv_begins(&request, "restore "))
 		take_restore(kv, request, fresh);
 	else
-		complain("an unknown request");
+		kv_complain("an unknown request");
 }
 
 /* ------------------------------------------------------------ the loop */
 
 /* One read.  False at the end of the input: a request that is cut there was never one. */
 static bool
-read_some(struct kv *kv, size_t *round)
+kv_read_some(struct kv *kv, size_t *round)
 {
 	uint8_t *room = framing_room(&kv->requests, READ_SIZE);
 	ssize_t got;
@@ -298,7 +301,7 @@ take_requests(struct kv *kv)
 		case FRAMING_MORE:
 			return;
 		default:
-			complain(why);
+			kv_complain(why);
 		}
 		if (kv->replies.size > REPLIES_SIZE)
 			end_round(kv);
@@ -309,7 +312,7 @@ int
 main(int argc, char **argv)
 {
 	static struct kv kv = {.framing = FRAMING_LINE, .fresh = true};
-	take_options(&kv, argc, argv);
+	kv_take_options(&kv, argc, argv);
 	kv.store = kv.database ? durable_new(kv.database) : memory_new();
 	framing_init(&kv.requests, kv.framing, REQUEST_MAX);
 	answer_text(&kv, "ready %" PRIu64, kv.store->applied);
@@ -317,7 +320,7 @@ main(int argc, char **argv)
 	for (bool more = true; more;) {
 		size_t round = 0;
 		do
-			more = read_some(&kv, &round);
+			more = kv_read_some(&kv, &round);
 		while (more && round < ROUND_SIZE && more_waits());
 		take_requests(&kv);
 		end_round(&kv);

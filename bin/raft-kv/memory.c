@@ -12,17 +12,17 @@
 
 enum { LEVELS = 24 }; /* enough for 4^24 keys */
 
-struct node {
+struct skip_node {
 	uint8_t *value;
 	size_t value_size;
 	uint8_t *key;
 	size_t key_size;
-	struct node *next[]; /* as many as the node has levels */
+	struct skip_node *next[]; /* as many as the node has levels */
 };
 
 struct memory {
 	struct store store;
-	struct node *first[LEVELS];
+	struct skip_node *first[LEVELS];
 	uint64_t random;
 };
 
@@ -33,7 +33,7 @@ memory_of(struct store *store)
 }
 
 static int
-compare(const struct node *node, struct wire_bytes key)
+memory_compare(const struct skip_node *node, struct wire_bytes key)
 {
 	size_t shorter = node->key_size < key.size ? node->key_size : key.size;
 	int order = memcmp(node->key, key.bytes, shorter);
@@ -43,12 +43,12 @@ compare(const struct node *node, struct wire_bytes key)
 }
 
 /* The first node that is not below the key; links[i]: what leads to it, or past it, at level i. */
-static struct node *
-find(struct memory *memory, struct wire_bytes key, struct node ***links)
+static struct skip_node *
+memory_find(struct memory *memory, struct wire_bytes key, struct skip_node ***links)
 {
-	struct node **next = memory->first;
+	struct skip_node **next = memory->first;
 	for (int level = LEVELS - 1; level >= 0; level--) {
-		while (next[level] && compare(next[level], key) < 0)
+		while (next[level] && memory_compare(next[level], key) < 0)
 			next = next[level]->next;
 		if (links)
 			links[level] = &next[level];
@@ -56,11 +56,11 @@ find(struct memory *memory, struct wire_bytes key, struct node ***links)
 	return next[0];
 }
 
-static struct node *
-find_equal(struct memory *memory, struct wire_bytes key, struct node ***links)
+static struct skip_node *
+find_equal(struct memory *memory, struct wire_bytes key, struct skip_node ***links)
 {
-	struct node *node = find(memory, key, links);
-	return node && compare(node, key) == 0 ? node : NULL;
+	struct skip_node *node = memory_find(memory, key, links);
+	return node && memory_compare(node, key) == 0 ? node : NULL;
 }
 
 /* Each level holds a quarter of the nodes of the one below. */
@@ -89,17 +89,18 @@ copy_of(struct wire_bytes bytes)
 static bool
 memory_get(struct store *store, struct wire_bytes key, struct wire_bytes *value)
 {
-	const struct node *node = find_equal(memory_of(store), key, NULL);
+	const struct skip_node *node = find_equal(memory_of(store), key, NULL);
 	if (node)
 		*value = (struct wire_bytes){node->value, node->value_size};
 	return node != NULL;
 }
 
-static struct node *
-insert(struct memory *memory, struct wire_bytes key, struct node ***links)
+static struct skip_node *
+memory_insert(struct memory *memory, struct wire_bytes key, struct skip_node ***links)
 {
 	int levels = draw_levels(memory);
-	struct node *node = calloc(1, sizeof *node + (size_t)levels * sizeof(struct node *));
+	struct skip_node *node =
+	    calloc(1, sizeof *node + (size_t)levels * sizeof(struct skip_node *));
 	must(node != NULL);
 	node->key = copy_of(key);
 	node->key_size = key.size;
@@ -114,18 +115,18 @@ static void
 memory_put(struct store *store, struct wire_bytes key, struct wire_bytes value)
 {
 	struct memory *memory = memory_of(store);
-	struct node **links[LEVELS];
-	struct node *node = find_equal(memory, key, links);
+	struct skip_node **links[LEVELS];
+	struct skip_node *node = find_equal(memory, key, links);
 	uint8_t *copy = copy_of(value);
 	if (node == NULL)
-		node = insert(memory, key, links);
+		node = memory_insert(memory, key, links);
 	free(node->value);
 	node->value = copy;
 	node->value_size = value.size;
 }
 
 static void
-node_free(struct node *node)
+memory_node_free(struct skip_node *node)
 {
 	free(node->key);
 	free(node->value);
@@ -135,21 +136,23 @@ node_free(struct node *node)
 static bool
 memory_del(struct store *store, struct wire_bytes key)
 {
-	struct node **links[LEVELS];
-	struct node *node = find_equal(memory_of(store), key, links);
+	struct skip_node **links[LEVELS];
+	struct skip_node *node = find_equal(memory_of(store), key, links);
 	if (node == NULL)
 		return false;
 	for (int level = 0; level < LEVELS && *links[level] == node; level++)
 		*links[level] = node->next[level];
-	node_free(node);
+	memory_node_free(node);
 	return true;
 }
 
 static void
 memory_scan(struct store *store, struct wire_bytes prefix, store_each *each, void *arg)
 {
-	for (struct node *node = find(memory_of(store), prefix, NULL); node; node = node->next[0]) {
-		if (node->key_size < prefix.size || memcmp(node->key, prefix.bytes, prefix.size) != 0)
+	for (struct skip_node *node = memory_find(memory_of(store), prefix, NULL); node;
+	     node = node->next[0]) {
+		if (node->key_size < prefix.size ||
+		    memcmp(node->key, prefix.bytes, prefix.size) != 0)
 			return;
 		if (!each((struct wire_bytes){node->key, node->key_size},
 			(struct wire_bytes){node->value, node->value_size}, arg))
@@ -161,16 +164,16 @@ static void
 memory_clear(struct store *store)
 {
 	struct memory *memory = memory_of(store);
-	for (struct node *node = memory->first[0], *next; node; node = next) {
+	for (struct skip_node *node = memory->first[0], *next; node; node = next) {
 		next = node->next[0];
-		node_free(node);
+		memory_node_free(node);
 	}
 	memset(memory->first, 0, sizeof memory->first);
 }
 
 /* Memory keeps nothing. */
 static void
-nothing(struct store *store)
+memory_nothing(struct store *store)
 {
 	(void)store;
 }
@@ -188,8 +191,8 @@ static const struct store_calls memory_calls = {
     .del = memory_del,
     .scan = memory_scan,
     .clear = memory_clear,
-    .begin = nothing,
-    .commit = nothing,
+    .begin = memory_nothing,
+    .commit = memory_nothing,
     .free = memory_free,
 };
 

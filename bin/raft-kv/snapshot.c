@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/unix/exit.h"
-#include "../../lib/unix/file.h"
+#include "unix/exit.h"
+#include "unix/file.h"
 
 static bool
-fail(char *why, const char *what)
+snapshot_fail(char *why, const char *what)
 {
 	snprintf(why, SNAPSHOT_WHY_SIZE, "%s: %s", what, strerror(errno));
 	return false;
@@ -53,7 +53,8 @@ write_all(struct store *store, FILE *file)
 	if (file == NULL)
 		return false;
 	fprintf(file, "raft-kv 1 %" PRIu64 "\n", store->applied);
-	store->calls->scan(store, (struct wire_bytes){(const uint8_t *)"", 0}, write_pair, &writing);
+	store->calls->scan(
+	    store, (struct wire_bytes){(const uint8_t *)"", 0}, write_pair, &writing);
 	fprintf(file, "end %" PRIu64 "\n", writing.count);
 	bool good = fflush(file) == 0 && !ferror(file);
 	int saved = errno;
@@ -67,11 +68,12 @@ snapshot_write(struct store *store, const char *path, char *why)
 {
 	struct file_part part;
 	if (!file_part_begin(&part, path, 0666))
-		return fail(why, "the snapshot cannot be made");
+		return snapshot_fail(why, "the snapshot cannot be made");
 	/* The part has its own descriptor: it is synced when all has gone through the buffer. */
-	bool good = write_all(store, fdopen(dup(part.fd), "w")) && file_part_end(&part, FILE_REPLACE);
+	bool good =
+	    write_all(store, fdopen(dup(part.fd), "w")) && file_part_end(&part, FILE_REPLACE);
 	if (!good)
-		fail(why, "the snapshot cannot be written");
+		snapshot_fail(why, "the snapshot cannot be written");
 	file_part_drop(&part);
 	return good;
 }
@@ -85,7 +87,7 @@ struct reading {
 
 /* A number and the byte behind it; false: none. */
 static bool
-read_number(FILE *file, uint64_t *number, int end)
+snapshot_read_number(FILE *file, uint64_t *number, int end)
 {
 	int byte, digits = 0;
 	for (*number = 0; (byte = getc(file)) >= '0' && byte <= '9' && digits < 19; digits++)
@@ -98,7 +100,7 @@ read_netstring(FILE *file, struct wire_buf *content)
 {
 	uint64_t size;
 	content->size = 0;
-	if (!read_number(file, &size, ':') || size > FRAME_SIZE_MAX)
+	if (!snapshot_read_number(file, &size, ':') || size > FRAME_SIZE_MAX)
 		return false;
 	return fread(wire_buf_add(content, size), 1, size, file) == size && getc(file) == ',';
 }
@@ -119,24 +121,26 @@ read_all(struct reading *reading, struct store *into, uint64_t *index)
 	FILE *file = reading->file;
 	int byte;
 	rewind(file);
-	if (!read_word(file, "raft-kv 1 ") || !read_number(file, index, '\n'))
+	if (!read_word(file, "raft-kv 1 ") || !snapshot_read_number(file, index, '\n'))
 		return false;
 	while ((byte = getc(file)) != 'e') {
 		ungetc(byte, file);
-		if (!read_netstring(file, &reading->key) || !read_netstring(file, &reading->value) ||
-		    getc(file) != '\n')
+		if (!read_netstring(file, &reading->key) ||
+		    !read_netstring(file, &reading->value) || getc(file) != '\n')
 			return false;
 		if (into)
-			into->calls->put(into, (struct wire_bytes){reading->key.bytes, reading->key.size},
+			into->calls->put(into,
+			    (struct wire_bytes){reading->key.bytes, reading->key.size},
 			    (struct wire_bytes){reading->value.bytes, reading->value.size});
 		count++;
 	}
-	return read_word(file, "nd ") && read_number(file, &said, '\n') && said == count && getc(file) == EOF;
+	return read_word(file, "nd ") && snapshot_read_number(file, &said, '\n') && said == count &&
+	       getc(file) == EOF;
 }
 
 /* Checked first, then taken: a bad file leaves no trace. */
 static bool
-take(struct reading *reading, struct store *store)
+snapshot_take(struct reading *reading, struct store *store)
 {
 	uint64_t index;
 	if (!read_all(reading, NULL, &index))
@@ -158,8 +162,8 @@ snapshot_read(struct store *store, const char *path, char *why)
 {
 	struct reading reading = {.file = fopen(path, "re")};
 	if (reading.file == NULL)
-		return fail(why, "the snapshot cannot be opened");
-	bool good = take(&reading, store);
+		return snapshot_fail(why, "the snapshot cannot be opened");
+	bool good = snapshot_take(&reading, store);
 	if (!good)
 		snprintf(why, SNAPSHOT_WHY_SIZE, "not a whole snapshot of raft-kv");
 	fclose(reading.file);

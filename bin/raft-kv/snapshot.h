@@ -15,7 +15,8 @@ enum { SNAPSHOT_WHY_SIZE = 256 };
 
 /* Replaces a file of that name.  False with a sentence in why; then that one is as it was. */
 bool snapshot_write(struct store *store, const char *path, char *why);
-/* Replaces what the store holds, as one change.  False with a sentence in why: the store is as it was. */
+/* Replaces what the store holds, as one change.  False with a sentence in why: the store is as it
+ * was. */
 bool snapshot_read(struct store *store, const char *path, char *why);
 
 #endif

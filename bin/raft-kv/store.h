@@ -3,13 +3,14 @@
  * Where the pairs are: in memory (memory.c) or in a file (durable.c).  Keys are in the order of
  * their bytes.
  *
- * ⚠ The index of the last entry belongs to the state: what is kept, is kept together with it, so that
- * no entry counts twice.  Errors of a disk end the program (74): the next start reads the truth.
+ * ⚠ The index of the last entry belongs to the state: what is kept, is kept together with it, so
+ * that no entry counts twice.  Errors of a disk end the program (74): the next start reads the
+ * truth.
  */
 #ifndef KV_STORE_H
 #define KV_STORE_H
 
-#include "../../lib/wire/message.h"
+#include "wire/message.h"
 
 struct store;
 
@@ -40,7 +41,8 @@ struct store {
 };
 
 struct store *memory_new(void);
-/* Makes the file where there is none.  Exits 78 when it is something else, 74 when it cannot be read. */
+/* Makes the file where there is none.  Exits 78 when it is something else, 74 when it cannot be
+ * read. */
 struct store *durable_new(const char *path);
 
 #endif

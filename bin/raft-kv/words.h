@@ -10,7 +10,7 @@
 #ifndef KV_WORDS_H
 #define KV_WORDS_H
 
-#include "../../lib/wire/message.h"
+#include "wire/message.h"
 
 enum { WORDS_MAX = 5 };
 

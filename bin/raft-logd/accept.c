@@ -5,13 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "commit.h"
+#include "txn.h"
 #include "logd.h"
 
 static const char question[] =
-    "node %s is recovering: its log ends at index %llu, and entries that it had acknowledged may be missing.\n"
-    "It will heal by itself as soon as a leader is elected by others; then there is nothing to do here.\n"
-    "When no quorum is left that way, raft-logd --accept-loss --yes lets it vote and stand again as it is:\n"
+    "node %s is recovering: its log ends at index %llu, and entries that it had acknowledged may "
+    "be missing.\n"
+    "It will heal by itself as soon as a leader is elected by others; then there is nothing to do "
+    "here.\n"
+    "When no quorum is left that way, raft-logd --accept-loss --yes lets it vote and stand again "
+    "as it is:\n"
     "entries that were acknowledged to clients may then be lost for good, on every node.\n"
     "First start every other node, wait, and take the copy with the highest term and index.\n";
 
@@ -21,7 +24,8 @@ accept_loss(struct logd *logd)
 	struct db_state state = logd->state;
 	unsigned long long last = logd->rlog.last.index;
 	if (!state.recovering) {
-		printf("node %s is not recovering: there is nothing to accept\n", logd->identity.node.s);
+		printf("node %s is not recovering: there is nothing to accept\n",
+		    logd->identity.node.s);
 		exit(EXIT_OK);
 	}
 	if (!logd->yes) {
@@ -31,9 +35,10 @@ accept_loss(struct logd *logd)
 	state.recovering = false;
 	state.mark_valid = true;
 	state.mark_term = 0;
-	commit_state(logd, &state);
+	txn_state(logd, &state);
 	log_warn("accept_loss", "last=%llu term=%llu why=%s", last, (unsigned long long)state.term,
 	    log_q("told to take part again as it is: acknowledged entries may be lost"));
-	printf("node %s takes part again: its log ends at index %llu\n", logd->identity.node.s, last);
+	printf(
+	    "node %s takes part again: its log ends at index %llu\n", logd->identity.node.s, last);
 	exit(EXIT_OK);
 }

@@ -6,15 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/seal/seal.h"
-#include "commit.h"
+#include "seal/seal.h"
+#include "txn.h"
 #include "logd.h"
 
 /* What is to be. */
 struct alone {
 	struct raft_config config;
 	uint8_t cluster[DB_HASH_SIZE];
-	struct raft_pos pos; /* of the configuration */
+	struct raft_pos pos;       /* of the configuration */
 	struct snapshot *snapshot; /* the newest one, of the new cluster; NULL: there is none */
 };
 
@@ -22,12 +22,14 @@ struct alone {
 static void
 plan_config(const struct logd *logd, struct alone *alone)
 {
-	const struct rlog_config *at = &logd->rlog.configs[logd->rlog.configs_count - 1];
+	const struct index_config *at = &logd->rlog.configs[logd->rlog.configs_count - 1];
 	struct raft_config *config = &alone->config, old;
 	must(raft_config_decode(&old, at->bytes, at->size));
 	const struct raft_member *self = raft_config_find(&old, &logd->identity.node);
 	if (self == NULL)
-		daemon_die(EXIT_DATA, "node %s is no member in its own log, so nobody knows its key: take another node",
+		daemon_die(EXIT_DATA,
+		    "node %s is no member in its own log, so nobody knows its key: take another "
+		    "node",
 		    logd->identity.node.s);
 	*config = old;
 	config->count = 0;
@@ -40,7 +42,7 @@ plan_config(const struct logd *logd, struct alone *alone)
 }
 
 static void
-plan(const struct logd *logd, struct alone *alone)
+alone_plan(const struct logd *logd, struct alone *alone)
 {
 	uint8_t numbers[16];
 	plan_config(logd, alone);
@@ -84,7 +86,7 @@ put_beginning(struct logd *logd, const struct alone *alone)
 }
 
 static enum db_result
-put_entry(struct logd *logd, const struct alone *alone, struct commit_log *log)
+alone_put_entry(struct logd *logd, const struct alone *alone, struct txn_log *log)
 {
 	static const struct raft_sid none;
 	static uint8_t record[RAFT_ENTRY_HEADER_SIZE + RAFT_CONFIG_SIZE_MAX];
@@ -98,15 +100,16 @@ put_entry(struct logd *logd, const struct alone *alone, struct commit_log *log)
 	if (result == DB_OK)
 		result = db_term_put(logd->db, &alone->pos);
 	if (result == DB_OK)
-		result = db_config_put(logd->db, alone->pos.index, raft_entry_data(&entry), (uint32_t)size);
+		result = db_config_put(
+		    logd->db, alone->pos.index, raft_entry_data(&entry), (uint32_t)size);
 	return result;
 }
 
 static void
-make(struct logd *logd, const struct alone *alone)
+alone_make(struct logd *logd, const struct alone *alone)
 {
 	struct db_state state = logd->state;
-	struct commit_log log;
+	struct txn_log log;
 	char why[CONF_WHY_SIZE];
 	state.term = alone->pos.term;
 	state.vote = (struct raft_id){0};
@@ -114,13 +117,14 @@ make(struct logd *logd, const struct alone *alone)
 	state.recovering = false;
 	state.mark_valid = true;
 	state.mark_term = 0;
-	commit_begin(logd);
+	txn_begin(logd);
 	enum db_result result = put_beginning(logd, alone);
 	if (result == DB_OK)
-		result = put_entry(logd, alone, &log);
+		result = alone_put_entry(logd, alone, &log);
 	if (result != DB_OK)
-		daemon_die(EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
-	commit_settle(logd, &state, &log);
+		daemon_die(
+		    EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
+	txn_commit_synced(logd, &state, &log);
 	memcpy(logd->identity.cluster, alone->cluster, sizeof logd->identity.cluster);
 	if (!identity_replace(&logd->identity, logd->daemon.conf->node.data, why))
 		daemon_die(exit_of_errno(errno), "%s; run this once more", why);
@@ -132,22 +136,25 @@ recover_alone(struct logd *logd)
 	struct alone alone = {0};
 	char cluster[2 * DB_HASH_SIZE + 1];
 	unsigned long long last = logd->rlog.last.index, commit = logd->rlog.commit.index;
-	plan(logd, &alone);
+	alone_plan(logd, &alone);
 	plan_snapshot(logd, &alone);
 	seal_hex(cluster, alone.cluster, sizeof alone.cluster);
 	printf("node %s %s a cluster of one, with the new id %s.\n"
-	       "Its log up to index %llu is kept, all of it as committed; %llu entries of it were not known to be.\n"
-	       "Entries that only other nodes had are lost.  The other members are removed, their ids used up: %zu.\n",
-	    logd->identity.node.s, logd->yes ? "becomes" : "would become", cluster, last, last - commit,
-	    alone.config.retired_count);
+	       "Its log up to index %llu is kept, all of it as committed; %llu entries of it were "
+	       "not known to be.\n"
+	       "Entries that only other nodes had are lost.  The other members are removed, their "
+	       "ids used up: %zu.\n",
+	    logd->identity.node.s, logd->yes ? "becomes" : "would become", cluster, last,
+	    last - commit, alone.config.retired_count);
 	if (!logd->yes) {
-		printf("Nothing has been changed.  Where a quorum can still be started, do that instead.\n"
+		printf("Nothing has been changed.  Where a quorum can still be started, do that "
+		       "instead.\n"
 		       "Run it again with --yes to do it, on one node only.\n");
 		exit(EXIT_RETRY);
 	}
-	make(logd, &alone);
-	log_warn("recover_alone", "last=%llu term=%llu cluster=%s", (unsigned long long)alone.pos.index,
-	    (unsigned long long)alone.pos.term, cluster);
+	alone_make(logd, &alone);
+	log_warn("recover_alone", "last=%llu term=%llu cluster=%s",
+	    (unsigned long long)alone.pos.index, (unsigned long long)alone.pos.term, cluster);
 	printf("Done.  Start it, and let new nodes join: raft-init --join, raft-ctl member add.\n");
 	exit(EXIT_OK);
 }

@@ -15,13 +15,16 @@ check_term_at(const struct logd *logd, size_t items, uint64_t index)
 	for (size_t i = items; i > 0; i--) {
 		const struct writer_item *item = &logd->writer.items[i - 1];
 		if (item->count > 0 && index >= item->first_index)
-			return index - item->first_index < item->count ? item->entries[index - item->first_index].term : 0;
+			return index - item->first_index < item->count
+				   ? item->entries[index - item->first_index].term
+				   : 0;
 		if (item->truncate && index > item->truncate_after)
 			return 0;
 		if (item->install)
-			return index == item->install->head.pos.index ? item->install->head.pos.term : 0;
+			return index == item->install->head.pos.index ? item->install->head.pos.term
+								      : 0;
 	}
-	return rlog_term_at(&logd->rlog, index);
+	return index_term_at(&logd->rlog, index);
 }
 
 /* Term and vote (§3.4): the term never falls, and a vote once given stays. */
@@ -29,10 +32,13 @@ static bool
 check_term(const struct writer *w, const struct writer_item *item, char *why)
 {
 	if (item->number <= w->number)
-		REFUSE("write %llu comes after write %llu: the numbers must rise", LLU(item->number), LLU(w->number));
+		REFUSE("write %llu comes after write %llu: the numbers must rise",
+		    LLU(item->number), LLU(w->number));
 	if (item->term < w->term || item->term > INT64_MAX)
-		REFUSE("term %llu after term %llu: a term never falls", LLU(item->term), LLU(w->term));
-	if (item->term == w->term && !raft_id_none(&w->vote) && !raft_id_equal(&item->vote, &w->vote))
+		REFUSE(
+		    "term %llu after term %llu: a term never falls", LLU(item->term), LLU(w->term));
+	if (item->term == w->term && !raft_id_none(&w->vote) &&
+	    !raft_id_equal(&item->vote, &w->vote))
 		REFUSE("the vote of term %llu is %s and cannot become %s", LLU(w->term), w->vote.s,
 		    raft_id_none(&item->vote) ? "none" : item->vote.s);
 	return true;
@@ -44,7 +50,8 @@ end_before(const struct writer *w, const struct writer_item *item)
 {
 	if (item->install)
 		return item->install->head.pos.index;
-	return item->truncate && item->truncate_after < w->last.index ? item->truncate_after : w->last.index;
+	return item->truncate && item->truncate_after < w->last.index ? item->truncate_after
+								      : w->last.index;
 }
 
 static bool
@@ -58,17 +65,21 @@ check_entry(const struct raft_entry *entry, uint64_t index, char *why)
 }
 
 static bool
-check_entries(const struct logd *logd, const struct writer_item *item, char *why)
+check_write_entries(const struct logd *logd, const struct writer_item *item, char *why)
 {
 	uint64_t end = end_before(&logd->writer, item);
-	uint64_t term = item->install ? item->install->head.pos.term : check_term_at(logd, logd->writer.count, end);
+	uint64_t term = item->install ? item->install->head.pos.term
+				      : check_term_at(logd, logd->writer.count, end);
 	if (item->count > 0 && item->first_index != end + 1)
-		REFUSE("entries from %llu on, where the log ends at %llu", LLU(item->first_index), LLU(end));
+		REFUSE("entries from %llu on, where the log ends at %llu", LLU(item->first_index),
+		    LLU(end));
 	for (uint32_t i = 0; i < item->count; i++) {
 		const struct raft_entry *entry = &item->entries[i];
 		if (entry->term < term || entry->term > item->term || entry->term == 0)
-			REFUSE("entry %llu is of term %llu, between an entry of term %llu and the present term %llu",
-			    LLU(item->first_index + i), LLU(entry->term), LLU(term), LLU(item->term));
+			REFUSE("entry %llu is of term %llu, between an entry of term %llu and the "
+			       "present term %llu",
+			    LLU(item->first_index + i), LLU(entry->term), LLU(term),
+			    LLU(item->term));
 		if (!check_entry(entry, item->first_index + i, why))
 			return false;
 		term = entry->term;
@@ -80,14 +91,16 @@ static bool
 check_install(const struct logd *logd, const struct writer_item *item, char *why)
 {
 	if (item->install == NULL)
-		REFUSE("there is no whole snapshot of index %llu to install", LLU(item->truncate_after));
+		REFUSE("there is no whole snapshot of index %llu to install",
+		    LLU(item->truncate_after));
 	if (item->truncate)
 		REFUSE("an installation and a truncation in one write");
 	if (item->install->head.pos.index <= logd->rlog.commit.index)
-		REFUSE("a snapshot of index %llu, where %llu is committed", LLU(item->truncate_after),
-		    LLU(logd->rlog.commit.index));
+		REFUSE("a snapshot of index %llu, where %llu is committed",
+		    LLU(item->truncate_after), LLU(logd->rlog.commit.index));
 	if (item->install->head.pos.term > item->term)
-		REFUSE("a snapshot of term %llu in term %llu", LLU(item->install->head.pos.term), LLU(item->term));
+		REFUSE("a snapshot of term %llu in term %llu", LLU(item->install->head.pos.term),
+		    LLU(item->term));
 	return true;
 }
 
@@ -97,9 +110,9 @@ check_write(const struct logd *logd, const struct writer_item *item, bool instal
 	if (!check_term(&logd->writer, item, why) || (install && !check_install(logd, item, why)))
 		return false;
 	if (item->truncate && item->truncate_after < logd->rlog.commit.index)
-		REFUSE("a truncation after %llu, where %llu is committed", LLU(item->truncate_after),
-		    LLU(logd->rlog.commit.index));
-	return check_entries(logd, item, why);
+		REFUSE("a truncation after %llu, where %llu is committed",
+		    LLU(item->truncate_after), LLU(logd->rlog.commit.index));
+	return check_write_entries(logd, item, why);
 }
 
 void

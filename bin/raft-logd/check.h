@@ -11,7 +11,8 @@
 
 enum { CHECK_WHY_SIZE = 1024 };
 
-/* False with one sentence in why.  install: a snapshot is to be installed, item->install if there is one. */
+/* False with one sentence in why.  install: a snapshot is to be installed, item->install if there
+ * is one. */
 bool check_write(const struct logd *logd, const struct writer_item *item, bool install, char *why);
 /* The item is in the queue: what will be. */
 void check_plan(struct writer *writer, const struct writer_item *item);

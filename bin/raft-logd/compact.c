@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "../../lib/seal/seal.h"
-#include "local.h"
+#include "seal/seal.h"
+#include "snap_take.h"
 #include "logd.h"
 #include "verify.h"
 
@@ -15,37 +15,39 @@ enum {
 };
 
 static uint64_t
-lesser(uint64_t a, uint64_t b)
+compact_lesser(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
 /* Up to here nobody needs the entries, or `keep` leaves no choice. */
 static uint64_t
-allowed(const struct logd *logd, bool forced)
+compact_allowed(const struct logd *logd, bool forced)
 {
 	const struct snapshot *newest = logd->snapshots.newest;
 	uint64_t upto = newest && snapshot_intact(newest) ? newest->head.pos.index : 0;
 	if (forced)
 		return upto;
-	return lesser(lesser(upto, snapshots_pinned(logd)), db_cursor_least(logd->db));
+	return compact_lesser(
+	    compact_lesser(upto, snapshots_pinned(logd)), db_cursor_least(logd->db));
 }
 
 /* Nothing stands for the oldest entries, and the log is too large: they are cut all the same. */
 static void
-cut(struct logd *logd)
+compact_cut(struct logd *logd)
 {
-	struct rlog *rlog = &logd->rlog;
+	struct log_index *rlog = &logd->rlog;
 	uint64_t tenth = (rlog->last.index - rlog->before.index) / 10;
 	uint64_t index = rlog->before.index + (tenth > CUT_MIN ? tenth : CUT_MIN);
 	if (index >= rlog->commit.index)
 		return;
 	if (!logd->snapshots.warned)
-		log_warn("keep", "keep=%llu first=%llu why=%s", (unsigned long long)logd->daemon.conf->logd.keep,
-		    (unsigned long long)index + 1,
-		    log_q("the log is larger than logd.keep and there is no snapshot: its oldest entries are cut"));
+		log_warn("keep", "keep=%llu first=%llu why=%s",
+		    (unsigned long long)logd->daemon.conf->logd.keep, (unsigned long long)index + 1,
+		    log_q("the log is larger than logd.keep and there is no snapshot: its oldest "
+			  "entries are cut"));
 	logd->snapshots.warned = true;
-	local_cut(logd, index);
+	snap_take_cut(logd, index);
 }
 
 void
@@ -54,12 +56,12 @@ compact_plan(struct logd *logd)
 	const struct conf *conf = logd->daemon.conf;
 	uint64_t used = db_used_size(logd->db);
 	bool forced = used > conf->logd.keep;
-	uint64_t upto = allowed(logd, forced);
+	uint64_t upto = compact_allowed(logd, forced);
 	logd->compact_to = 0;
 	if (upto > logd->rlog.before.index && used > conf->logd.keep_tail)
 		logd->compact_to = upto;
 	else if (forced && upto <= logd->rlog.before.index)
-		cut(logd);
+		compact_cut(logd);
 	if (logd->compact_to > 0)
 		tick_again(logd);
 }
@@ -73,11 +75,11 @@ compact_wanted(const struct logd *logd)
 enum db_result
 compact_put(struct logd *logd, struct raft_pos *before)
 {
-	const struct rlog *rlog = &logd->rlog;
-	uint64_t index = lesser(logd->compact_to, rlog->before.index + SLICE_COUNT);
-	const struct rlog_config *config = &rlog->configs[rlog_config_at(rlog, index)];
-	struct db_before row = {.pos = {index, rlog_term_at(rlog, index)}};
-	struct raft_pos next = {index + 1, rlog_term_at(rlog, index + 1)};
+	const struct log_index *rlog = &logd->rlog;
+	uint64_t index = compact_lesser(logd->compact_to, rlog->before.index + SLICE_COUNT);
+	const struct index_config *config = &rlog->configs[index_config_at(rlog, index)];
+	struct db_before row = {.pos = {index, index_term_at(rlog, index)}};
+	struct raft_pos next = {index + 1, index_term_at(rlog, index + 1)};
 	seal_hash(row.config, &(struct seal_part){config->bytes, config->size}, 1);
 	verify_chain_at(logd, index, row.chain);
 	enum db_result result = db_log_drop(logd->db, index, config->index);
@@ -94,13 +96,14 @@ void
 compact_done(struct logd *logd, struct raft_pos before)
 {
 	logd->snapshots.compacted += before.index - logd->rlog.before.index;
-	rlog_compact(&logd->rlog, before, logd->compact_chain);
+	index_compact(&logd->rlog, before, logd->compact_chain);
 	elector_before(logd);
 	if (db_used_size(logd->db) <= logd->daemon.conf->logd.keep_tail)
 		logd->compact_to = 0;
 	if (compact_wanted(logd))
 		tick_again(logd);
 	else
-		log_info("compact", "first=%llu entries=%llu", (unsigned long long)rlog_first_available(&logd->rlog),
+		log_info("compact", "first=%llu entries=%llu",
+		    (unsigned long long)index_first_available(&logd->rlog),
 		    (unsigned long long)logd->snapshots.compacted);
 }

@@ -13,7 +13,8 @@
 
 struct logd;
 
-/* Once a second, and when there is a new snapshot: how far to go; an empty snapshot when `keep` demands it. */
+/* Once a second, and when there is a new snapshot: how far to go; an empty snapshot when `keep`
+ * demands it. */
 void compact_plan(struct logd *logd);
 bool compact_wanted(const struct logd *logd);
 /* Within a transaction: removes a slice.  *before: the log's beginning once it is durable. */

@@ -10,7 +10,7 @@
 enum { CURSORS_MAX = 1024, WAITING_MAX = 1024 };
 
 struct cursor_set {
-	struct peer *peer; /* NULL: gone */
+	struct logd_client *client; /* NULL: gone */
 	uint64_t request;
 	uint64_t index;
 	char name[DB_CURSOR_NAME_MAX + 1];
@@ -28,34 +28,36 @@ take_name(char *out, struct wire_bytes name)
 }
 
 static void
-answer(struct peer *peer, uint64_t request, uint64_t index)
+cursors_answer(struct logd_client *client, uint64_t request, uint64_t index)
 {
 	struct msg_cursor m = {.request = request, .index = index};
-	msg_cursor_put(conn_out(peer->conn), &m);
+	msg_cursor_put(conn_out(client->conn), &m);
 }
 
 bool
-cursors_take_get(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+cursors_take_get(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_cursor_get m;
 	char name[DB_CURSOR_NAME_MAX + 1];
 	if (!msg_cursor_get_get(&m, body, size) || !take_name(name, m.name))
 		return false;
-	answer(peer, m.request, db_cursor_get(logd->db, name));
+	cursors_answer(client, m.request, db_cursor_get(logd->db, name));
 	return true;
 }
 
 bool
-cursors_take_set(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+cursors_take_set(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
 {
 	struct cursors *c = &logd->cursors;
 	struct msg_cursor_set m;
-	struct cursor_set set = {.peer = peer};
-	if (!msg_cursor_set_get(&m, body, size) || !take_name(set.name, m.name) || m.index > INT64_MAX)
+	struct cursor_set set = {.client = client};
+	if (!msg_cursor_set_get(&m, body, size) || !take_name(set.name, m.name) ||
+	    m.index > INT64_MAX)
 		return false;
-	if (c->count >= WAITING_MAX ||
-	    (db_cursor_get(logd->db, set.name) == 0 && db_cursors_count(logd->db) + c->count >= CURSORS_MAX)) {
-		peer_refuse(peer, m.request, EXIT_RETRY, "there are too many cursors, or too many wait to be stored");
+	if (c->count >= WAITING_MAX || (db_cursor_get(logd->db, set.name) == 0 &&
+					   db_cursors_count(logd->db) + c->count >= CURSORS_MAX)) {
+		logd_client_refuse(client, m.request, EXIT_RETRY,
+		    "there are too many cursors, or too many wait to be stored");
 		return true;
 	}
 	set.request = m.request;
@@ -70,11 +72,11 @@ cursors_take_set(struct logd *logd, struct peer *peer, const uint8_t *body, size
 }
 
 void
-cursors_forget(struct logd *logd, const struct peer *peer)
+cursors_forget(struct logd *logd, const struct logd_client *client)
 {
 	for (size_t i = 0; i < logd->cursors.count; i++)
-		if (logd->cursors.sets[i].peer == peer)
-			logd->cursors.sets[i].peer = NULL;
+		if (logd->cursors.sets[i].client == client)
+			logd->cursors.sets[i].client = NULL;
 }
 
 bool
@@ -88,7 +90,8 @@ cursors_store(struct logd *logd)
 {
 	enum db_result result = DB_OK;
 	for (size_t i = 0; i < logd->cursors.count && result == DB_OK; i++)
-		result = db_cursor_put(logd->db, logd->cursors.sets[i].name, logd->cursors.sets[i].index);
+		result = db_cursor_put(
+		    logd->db, logd->cursors.sets[i].name, logd->cursors.sets[i].index);
 	return result;
 }
 
@@ -97,8 +100,8 @@ cursors_stored(struct logd *logd)
 {
 	for (size_t i = 0; i < logd->cursors.count; i++) {
 		const struct cursor_set *set = &logd->cursors.sets[i];
-		if (set->peer)
-			answer(set->peer, set->request, set->index);
+		if (set->client)
+			cursors_answer(set->client, set->request, set->index);
 	}
 	logd->cursors.count = 0;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* Cursors: what a program behind raft-fsm has taken, kept here by name, stored with the next transaction. */
+/* Cursors: what a program behind raft-fsm has taken, kept here by name, stored with the next
+ * transaction. */
 #ifndef LOGD_CURSORS_H
 #define LOGD_CURSORS_H
 
 #include "db.h"
 
 struct logd;
-struct peer;
+struct logd_client;
 struct cursor_set;
 
 struct cursors {
@@ -16,10 +17,12 @@ struct cursors {
 };
 
 /* Requests; false: malformed. */
-bool cursors_take_get(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size);
-bool cursors_take_set(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size);
+bool cursors_take_get(
+    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+bool cursors_take_set(
+    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
 /* The peer is gone: what it set is stored all the same. */
-void cursors_forget(struct logd *logd, const struct peer *peer);
+void cursors_forget(struct logd *logd, const struct logd_client *client);
 
 bool cursors_waiting(const struct logd *logd);
 enum db_result cursors_store(struct logd *logd);

@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lib/conf/text.h"
-#include "../../lib/seal/seal.h"
-#include "../../lib/unix/exit.h"
-#include "../../lib/unix/log.h"
+#include "conf/text.h"
+#include "seal/seal.h"
+#include "unix/exit.h"
+#include "unix/log.h"
 #include "db_private.h"
 
 enum { WHY_SIZE = 1024 };
@@ -24,7 +24,8 @@ static const char *const statement_texts[] = {
     DB_STATEMENTS(S)
 #undef S
 };
-_Static_assert(sizeof statement_texts / sizeof *statement_texts == DB_STATEMENTS_COUNT, "a text for each statement");
+_Static_assert(sizeof statement_texts / sizeof *statement_texts == DB_STATEMENTS_COUNT,
+    "a text for each statement");
 
 static const char tables[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -35,7 +36,8 @@ static const char tables[] =
     "CREATE TABLE sessions (sid BLOB PRIMARY KEY, name TEXT, serial INTEGER NOT NULL,"
     " last_index INTEGER NOT NULL, epoch INTEGER NOT NULL, run BLOB NOT NULL, digest BLOB NOT NULL,"
     " sum BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE cursors (name TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;" SNAPSHOT_TABLE;
+    "CREATE TABLE cursors (name TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT "
+    "ROWID;" SNAPSHOT_TABLE;
 
 /*
  * Set, and read back, because SQLite does not call a pragma that it did not follow an error.
@@ -56,15 +58,16 @@ static const struct pragma {
 /* ------------------------------------------------------------- errors */
 
 /*
- * As exit_of_errno.  Permission was checked by our own calls: when SQLite finds a file read-only, its open failed
- * for another reason.
+ * As exit_of_errno.  Permission was checked by our own calls: when SQLite finds a file read-only,
+ * its open failed for another reason.
  */
 static enum exit_status
 status_of(struct sqlite3 *sqlite)
 {
 	switch (sqlite3_errcode(sqlite) & 0xff) {
 	case SQLITE_CANTOPEN:
-		return sqlite3_system_errno(sqlite) ? exit_of_errno(sqlite3_system_errno(sqlite)) : EXIT_IO;
+		return sqlite3_system_errno(sqlite) ? exit_of_errno(sqlite3_system_errno(sqlite))
+						    : EXIT_IO;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return EXIT_CONFIG;
@@ -81,7 +84,8 @@ status_of(struct sqlite3 *sqlite)
 _Noreturn static void
 die_with(const struct db *db, enum exit_status status, const char *what, const char *detail)
 {
-	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)status, log_q(what), log_q(detail), log_q(db->path));
+	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)status, log_q(what),
+	    log_q(detail), log_q(db->path));
 	_exit((int)status);
 }
 
@@ -103,7 +107,8 @@ is_full(struct db *db, int code)
 	int number = sqlite3_system_errno(db->sqlite);
 	if ((code & 0xff) == SQLITE_FULL)
 		return true;
-	return code == SQLITE_IOERR_WRITE && (number == ENOSPC || number == EDQUOT || number == EFBIG);
+	return code == SQLITE_IOERR_WRITE &&
+	       (number == ENOSPC || number == EDQUOT || number == EFBIG);
 }
 
 enum db_result
@@ -120,11 +125,12 @@ db_judge(struct db *db, int code, bool writing)
 		return DB_DAMAGED;
 	if (damaged)
 		db_die(db, "the database is damaged beyond what this program mends: "
-			"remove this node from the cluster and let it join under a new id");
+			   "remove this node from the cluster and let it join under a new id");
 	if ((code & 0xff) == SQLITE_BUSY)
 		db_die(db, "another program holds the database open: stop it");
 	if ((code & 0xff) == SQLITE_IOERR)
-		db_die(db, "a read, write or sync of the database failed; what it holds is read again at the next start");
+		db_die(db, "a read, write or sync of the database failed; what it holds is read "
+			   "again at the next start");
 	db_die(db, "the database cannot be used");
 }
 
@@ -133,8 +139,8 @@ db_use(struct db *db, enum db_statement number)
 {
 	sqlite3_stmt *statement = db->statements[number];
 	if (statement == NULL) {
-		int code = sqlite3_prepare_v3(
-		    db->sqlite, statement_texts[number], -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
+		int code = sqlite3_prepare_v3(db->sqlite, statement_texts[number], -1,
+		    SQLITE_PREPARE_PERSISTENT, &statement, NULL);
 		if (code != SQLITE_OK)
 			db_judge(db, code, true);
 		db->statements[number] = statement;
@@ -155,14 +161,14 @@ db_do(struct db *db, struct sqlite3_stmt *statement)
 
 /* A statement that has no rows to give. */
 static enum db_result
-run(struct db *db, struct sqlite3_stmt *statement)
+db_run(struct db *db, struct sqlite3_stmt *statement)
 {
 	enum db_result result = db_do(db, statement);
 	return result == DB_END ? DB_OK : result;
 }
 
 static void
-execute(struct db *db, const char *sql)
+db_execute(struct db *db, const char *sql)
 {
 	int code = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
 	if (db_judge(db, code, true) != DB_OK)
@@ -173,7 +179,7 @@ execute(struct db *db, const char *sql)
 
 /* The one value that the SQL gives, as text. */
 static void
-ask(struct db *db, const char *sql, char *out, size_t room)
+db_ask(struct db *db, const char *sql, char *out, size_t room)
 {
 	sqlite3_stmt *statement;
 	out[0] = '\0';
@@ -192,20 +198,20 @@ ask(struct db *db, const char *sql, char *out, size_t room)
 }
 
 static void
-set_pragmas(struct db *db)
+db_set_pragmas(struct db *db)
 {
 	for (size_t i = 0; i < sizeof pragmas / sizeof *pragmas; i++) {
 		char sql[128], answer[64];
 		snprintf(sql, sizeof sql, "PRAGMA %s = %s", pragmas[i].name, pragmas[i].value);
-		ask(db, sql, answer, sizeof answer);
+		db_ask(db, sql, answer, sizeof answer);
 		snprintf(sql, sizeof sql, "PRAGMA %s", pragmas[i].name);
-		ask(db, sql, answer, sizeof answer);
+		db_ask(db, sql, answer, sizeof answer);
 		log_debug("pragma", "name=%s value=%s", pragmas[i].name, answer);
 		if (strcmp(answer, pragmas[i].expected) == 0)
 			continue;
 		log_error("exit", "status=%d why=%s pragma=%s value=%s expected=%s", (int)EXIT_IO,
-		    log_q("SQLite did not take a setting that durability needs"), pragmas[i].name, log_q(answer),
-		    pragmas[i].expected);
+		    log_q("SQLite did not take a setting that durability needs"), pragmas[i].name,
+		    log_q(answer), pragmas[i].expected);
 		_exit(EXIT_IO);
 	}
 }
@@ -225,7 +231,7 @@ static unsigned long
 format_of(struct db *db)
 {
 	char text[32];
-	ask(db, "SELECT value FROM meta WHERE key = 'format'", text, sizeof text);
+	db_ask(db, "SELECT value FROM meta WHERE key = 'format'", text, sizeof text);
 	return strtoul(text, NULL, 10);
 }
 
@@ -236,18 +242,20 @@ format_known(struct db *db, char *why)
 	unsigned long format = format_of(db);
 	if (format >= 1 && format <= DB_FORMAT)
 		return true;
-	snprintf(why, WHY_SIZE, "%s: the log is of format %lu, this raft-logd knows format %d: use a newer raft-logd",
+	snprintf(why, WHY_SIZE,
+	    "%s: the log is of format %lu, this raft-logd knows format %d: use a newer raft-logd",
 	    db->path, format, DB_FORMAT);
 	return false;
 }
 
 /* In one transaction.  None that is counted: it changes nothing that was promised. */
 static void
-migrate(struct db *db)
+db_migrate(struct db *db)
 {
 	if (format_of(db) == DB_FORMAT)
 		return;
-	execute(db, "BEGIN IMMEDIATE;" SNAPSHOT_TABLE "UPDATE meta SET value = 2 WHERE key = 'format';COMMIT");
+	db_execute(db, "BEGIN IMMEDIATE;" SNAPSHOT_TABLE
+		       "UPDATE meta SET value = 2 WHERE key = 'format';COMMIT");
 	log_info("migrate", "to=%d why=%s", DB_FORMAT, log_q("the log was of an older format"));
 }
 
@@ -255,7 +263,7 @@ static bool
 is_empty(struct db *db)
 {
 	char text[32];
-	ask(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'meta'", text, sizeof text);
+	db_ask(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'meta'", text, sizeof text);
 	return strcmp(text, "1") != 0;
 }
 
@@ -266,25 +274,26 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 	must(db != NULL);
 	snprintf(db->path, sizeof db->path, "%s/log.db", data);
 	db_file_make(db, data);
-	int code = sqlite3_open_v2(db->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	int code = sqlite3_open_v2(
+	    db->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (db->sqlite == NULL || code != SQLITE_OK)
 		db_die(db, "the database cannot be opened");
 	sqlite3_extended_result_codes(db->sqlite, 1);
-	execute(db, "PRAGMA locking_mode = EXCLUSIVE");
+	db_execute(db, "PRAGMA locking_mode = EXCLUSIVE");
 	*empty = is_empty(db);
 	if (!*empty && !format_known(db, why)) {
 		db_close(db);
 		return NULL;
 	}
-	set_pragmas(db);
+	db_set_pragmas(db);
 	db_file_make_wal(db, roomy);
 	if (!*empty)
-		migrate(db);
+		db_migrate(db);
 	/* Tells how large the write-ahead log is; checkpoints are made in db_checkpoint alone. */
 	sqlite3_wal_hook(db->sqlite, on_wal, db);
 	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	char text[32];
-	ask(db, "PRAGMA page_size", text, sizeof text);
+	db_ask(db, "PRAGMA page_size", text, sizeof text);
 	db->page_size = strtoull(text, NULL, 10);
 	db_file_sync_folder(db, data);
 	return db;
@@ -304,7 +313,7 @@ db_close(struct db *db)
 
 /* SQLite calls these read-only; damage is an error in them all the same. */
 static enum db_result
-control(struct db *db, enum db_statement number)
+db_control(struct db *db, enum db_statement number)
 {
 	sqlite3_stmt *statement = db_use(db, number);
 	int code = sqlite3_step(statement);
@@ -317,7 +326,7 @@ void
 db_begin(struct db *db)
 {
 	/* Takes no space yet, so it cannot find the disk full. */
-	must(control(db, DB_BEGIN) == DB_OK);
+	must(db_control(db, DB_BEGIN) == DB_OK);
 	db->in_wal = false;
 	db->changes = sqlite3_total_changes64(db->sqlite);
 }
@@ -325,7 +334,7 @@ db_begin(struct db *db)
 enum db_result
 db_commit(struct db *db)
 {
-	enum db_result result = control(db, DB_COMMIT);
+	enum db_result result = db_control(db, DB_COMMIT);
 	if (result == DB_OK && !db->in_wal && sqlite3_total_changes64(db->sqlite) != db->changes)
 		db_die(db, "a transaction did not go through the write-ahead log");
 	return result;
@@ -336,7 +345,7 @@ db_rollback(struct db *db)
 {
 	/* A full disk may have rolled it back already. */
 	if (!sqlite3_get_autocommit(db->sqlite))
-		execute(db, "ROLLBACK");
+		db_execute(db, "ROLLBACK");
 	db->have_written = false;
 }
 
@@ -395,7 +404,8 @@ state_sum(uint8_t out[DB_HASH_SIZE], const struct db_state *state)
 	at += 8;
 	STATE_KEYS(K)
 #undef K
-	struct seal_part parts[] = {{numbers, sizeof numbers}, {state->vote.s, sizeof state->vote.s}};
+	struct seal_part parts[] = {
+	    {numbers, sizeof numbers}, {state->vote.s, sizeof state->vote.s}};
 	seal_hash(out, parts, 2);
 }
 
@@ -405,7 +415,7 @@ put_integer(struct db *db, const char *key, uint64_t value)
 	sqlite3_stmt *statement = db_use(db, DB_META_PUT);
 	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(statement, 2, (sqlite3_int64)value);
-	return run(db, statement);
+	return db_run(db, statement);
 }
 
 enum db_result
@@ -414,7 +424,7 @@ db_text_put(struct db *db, const char *key, const char *value)
 	sqlite3_stmt *statement = db_use(db, DB_META_PUT);
 	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
 	sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
-	return run(db, statement);
+	return db_run(db, statement);
 }
 
 /* False when there is none of that type. */
@@ -423,7 +433,8 @@ get_integer(struct db *db, const char *key, uint64_t *value)
 {
 	sqlite3_stmt *statement = db_use(db, DB_META_GET);
 	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
-	bool found = db_do(db, statement) == DB_OK && sqlite3_column_type(statement, 0) == SQLITE_INTEGER;
+	bool found =
+	    db_do(db, statement) == DB_OK && sqlite3_column_type(statement, 0) == SQLITE_INTEGER;
 	*value = found ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
 	sqlite3_reset(statement);
 	return found;
@@ -434,9 +445,11 @@ db_text_get(struct db *db, const char *key, char *out, size_t room)
 {
 	sqlite3_stmt *statement = db_use(db, DB_META_GET);
 	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
-	bool found = db_do(db, statement) == DB_OK && sqlite3_column_type(statement, 0) == SQLITE_TEXT;
+	bool found =
+	    db_do(db, statement) == DB_OK && sqlite3_column_type(statement, 0) == SQLITE_TEXT;
 	if (found)
-		found = (size_t)snprintf(out, room, "%s", (const char *)sqlite3_column_text(statement, 0)) < room;
+		found = (size_t)snprintf(out, room, "%s",
+			    (const char *)sqlite3_column_text(statement, 0)) < room;
 	sqlite3_reset(statement);
 	return found;
 }
@@ -462,10 +475,11 @@ enum db_result
 db_origin_get(struct db *db, struct db_origin *origin)
 {
 	char node[RAFT_ID_SIZE];
-	bool good = db_text_get(db, "node", node, sizeof node) && raft_id_parse(&origin->node, node) &&
-	    db_text_get(db, "name", origin->name, sizeof origin->name) &&
-	    get_hex(db, "directory", origin->directory, sizeof origin->directory) &&
-	    get_hex(db, "cluster", origin->cluster, sizeof origin->cluster);
+	bool good = db_text_get(db, "node", node, sizeof node) &&
+		    raft_id_parse(&origin->node, node) &&
+		    db_text_get(db, "name", origin->name, sizeof origin->name) &&
+		    get_hex(db, "directory", origin->directory, sizeof origin->directory) &&
+		    get_hex(db, "cluster", origin->cluster, sizeof origin->cluster);
 	uint64_t joined;
 	origin->joined = get_integer(db, "joined", &joined) && joined;
 	return good ? DB_OK : DB_DAMAGED;
@@ -529,7 +543,7 @@ db_state_put(struct db *db, const struct db_state *state)
 }
 
 static void
-need(struct db *db, enum db_result result)
+db_need(struct db *db, enum db_result result)
 {
 	if (result != DB_OK)
 		db_die(db, "there is no room to make the database");
@@ -542,19 +556,20 @@ db_fill(struct db *db, const struct db_origin *origin, const struct raft_config 
 	uint8_t bytes[RAFT_CONFIG_SIZE_MAX];
 	size_t size = raft_config_encode(first, bytes);
 	db_begin(db);
-	execute(db, tables);
-	need(db, put_integer(db, "format", DB_FORMAT));
-	need(db, db_text_put(db, "node", origin->node.s));
-	need(db, db_text_put(db, "name", origin->name));
-	need(db, put_hex(db, "directory", origin->directory, sizeof origin->directory));
-	need(db, put_hex(db, "cluster", origin->cluster, sizeof origin->cluster));
+	db_execute(db, tables);
+	db_need(db, put_integer(db, "format", DB_FORMAT));
+	db_need(db, db_text_put(db, "node", origin->node.s));
+	db_need(db, db_text_put(db, "name", origin->name));
+	db_need(db, put_hex(db, "directory", origin->directory, sizeof origin->directory));
+	db_need(db, put_hex(db, "cluster", origin->cluster, sizeof origin->cluster));
 	if (origin->joined)
-		need(db, put_integer(db, "joined", 1));
-	need(db, db_config_put(db, state->commit.index, bytes, size));
+		db_need(db, put_integer(db, "joined", 1));
+	db_need(db, db_config_put(db, state->commit.index, bytes, size));
 	if (more)
-		need(db, more(db, arg));
-	need(db, db_state_put(db, state));
-	need(db, db_commit(db));
-	/* Into the file itself: a write-ahead log that is lost then leaves a log that went backwards, not none. */
-	need(db, db_checkpoint(db, true));
+		db_need(db, more(db, arg));
+	db_need(db, db_state_put(db, state));
+	db_need(db, db_commit(db));
+	/* Into the file itself: a write-ahead log that is lost then leaves a log that went
+	 * backwards, not none. */
+	db_need(db, db_checkpoint(db, true));
 }

@@ -12,8 +12,8 @@
 #ifndef LOGD_DB_H
 #define LOGD_DB_H
 
-#include "../../lib/raft/session.h"
-#include "../../lib/wire/buf.h"
+#include "raft/session.h"
+#include "wire/buf.h"
 
 enum { DB_FORMAT = 2, DB_HASH_SIZE = 32, DB_DIRECTORY_SIZE = 16, DB_CURSOR_NAME_MAX = 255 };
 /* At this size the write-ahead log is to be moved. */
@@ -29,7 +29,7 @@ struct db_origin {
 	uint8_t directory[DB_DIRECTORY_SIZE];
 	uint8_t cluster[DB_HASH_SIZE];
 	char name[256]; /* of the cluster */
-	bool joined;    /* it joined a running cluster: the configuration at index 0 is no first one */
+	bool joined; /* it joined a running cluster: the configuration at index 0 is no first one */
 };
 
 /* Where the log begins: after this place.  pos 0: with its first entry. */
@@ -43,8 +43,8 @@ struct db_before {
 struct db_snapshot {
 	struct raft_pos pos;
 	const char *format;
-	const char *file; /* its name in data/snapshots; "": it has none */
-	uint64_t size;    /* of the file */
+	const char *file;    /* its name in data/snapshots; "": it has none */
+	uint64_t size;       /* of the file */
 	const uint8_t *head; /* of its stream (lib/wire/snapshot.h) */
 	size_t head_size;
 };
@@ -65,14 +65,15 @@ struct db_state {
 /* Whether there is a file with anything in it. */
 bool db_exists(const char *data);
 /*
- * Opens data/log.db, or makes the file.  NULL with a sentence in why (1 KiB) when it is of a newer format.
- * *empty: it holds no tables.  roomy: there is space to write the write-ahead log in full beforehand;
- * a sync of a file that does not grow takes half the time.
+ * Opens data/log.db, or makes the file.  NULL with a sentence in why (1 KiB) when it is of a newer
+ * format. *empty: it holds no tables.  roomy: there is space to write the write-ahead log in full
+ * beforehand; a sync of a file that does not grow takes half the time.
  */
 struct db *db_open(const char *data, bool roomy, bool *empty, char *why);
 /*
- * The tables, the first configuration and the state, in one transaction that is then moved into the file itself.  The
- * configuration is of index state->commit.index.  more: NULL, or puts what else belongs to it.
+ * The tables, the first configuration and the state, in one transaction that is then moved into the
+ * file itself.  The configuration is of index state->commit.index.  more: NULL, or puts what else
+ * belongs to it.
  */
 void db_fill(struct db *db, const struct db_origin *origin, const struct raft_config *first,
     const struct db_state *state, enum db_result (*more)(struct db *db, void *arg), void *arg);
@@ -128,7 +129,8 @@ void db_run_open(struct db *db, uint64_t from);
 enum db_result db_run_next(struct db *db, struct wire_buf *out, struct db_row *row);
 void db_run_close(struct db *db);
 
-/* The last row's place and chain; DB_END: the log is empty.  DB_DAMAGED with an index of 0: it cannot be read at all. */
+/* The last row's place and chain; DB_END: the log is empty.  DB_DAMAGED with an index of 0: it
+ * cannot be read at all. */
 enum db_result db_last(struct db *db, struct raft_pos *last, uint8_t chain[DB_HASH_SIZE]);
 /* DB_END: the log begins with its first entry, after the cluster's id. */
 enum db_result db_before_get(struct db *db, struct db_before *before);
@@ -141,7 +143,8 @@ uint64_t db_cursor_least(struct db *db);
 /* Whether the tables terms and configs say what the log says, which begins after `before`. */
 bool db_derived_fits(struct db *db, uint64_t before);
 /* Each row in order; DB_DAMAGED when one is malformed. */
-enum db_result db_terms_each(struct db *db, void (*each)(struct raft_pos start, void *arg), void *arg);
+enum db_result db_terms_each(
+    struct db *db, void (*each)(struct raft_pos start, void *arg), void *arg);
 enum db_result db_configs_each(struct db *db,
     void (*each)(uint64_t index, const void *bytes, size_t size, void *arg), void *arg);
 /* In order of last index; `each` returns false when the session can't be. */
@@ -152,8 +155,8 @@ uint64_t db_cursor_get(struct db *db, const char *name);
 uint64_t db_cursors_count(struct db *db);
 
 /*
- * Moves the write-ahead log into the database file and looks at the result.  DB_FULL: some is left for later.
- * empty: makes the write-ahead log an empty file, so that log.db alone is the log.
+ * Moves the write-ahead log into the database file and looks at the result.  DB_FULL: some is left
+ * for later. empty: makes the write-ahead log an empty file, so that log.db alone is the log.
  */
 enum db_result db_checkpoint(struct db *db, bool empty);
 /* Bytes of the write-ahead log in use, and of the database file. */

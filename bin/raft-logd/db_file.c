@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lib/unix/file.h"
+#include "unix/file.h"
 #include "db_private.h"
 
 /* A transaction of a turn more than the size at which it is moved. */
@@ -43,8 +43,8 @@ db_file_make_wal(const struct db *db, bool wide)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		db_die_errno(db, "cannot open the write-ahead log");
 	/*
-	 * The last stop may have made it shorter, and not durably so.  Zeros over a part of what is still on
-	 * the disk would make its first transactions the last ones.
+	 * The last stop may have made it shorter, and not durably so.  Zeros over a part of what is
+	 * still on the disk would make its first transactions the last ones.
 	 */
 	if (fsync(fd) < 0)
 		db_die_errno(db, "cannot sync the write-ahead log");

@@ -23,18 +23,21 @@ struct sqlite3_stmt;
 	S(TERM_PUT, "INSERT INTO terms (idx, term) VALUES (?1, ?2)")                               \
 	S(TERMS_CUT, "DELETE FROM terms WHERE idx > ?1")                                           \
 	S(TERMS_ALL, "SELECT idx, term FROM terms ORDER BY idx")                                   \
-	S(TERMS_WRONG, "SELECT count(*) FROM terms t LEFT JOIN log l ON l.idx = t.idx"             \
-		       " WHERE l.term IS NOT t.term OR (t.idx > ?1 + 1 AND"                             \
-		       " (SELECT term FROM log WHERE idx = t.idx - 1) IS NOT"                      \
-		       " (SELECT term FROM terms p WHERE p.idx < t.idx ORDER BY p.idx DESC LIMIT 1))") \
-	S(TERMS_DERIVE, "INSERT INTO terms (idx, term) SELECT idx, term FROM (SELECT idx, term,"   \
-			" lag(term) OVER (ORDER BY idx) AS before FROM log) WHERE before IS NOT term") \
+	S(TERMS_WRONG,                                                                             \
+	    "SELECT count(*) FROM terms t LEFT JOIN log l ON l.idx = t.idx"                        \
+	    " WHERE l.term IS NOT t.term OR (t.idx > ?1 + 1 AND"                                   \
+	    " (SELECT term FROM log WHERE idx = t.idx - 1) IS NOT"                                 \
+	    " (SELECT term FROM terms p WHERE p.idx < t.idx ORDER BY p.idx DESC LIMIT 1))")        \
+	S(TERMS_DERIVE,                                                                            \
+	    "INSERT INTO terms (idx, term) SELECT idx, term FROM (SELECT idx, term,"               \
+	    " lag(term) OVER (ORDER BY idx) AS before FROM log) WHERE before IS NOT term")         \
 	S(CONFIG_PUT, "INSERT INTO configs (idx, data) VALUES (?1, ?2)")                           \
 	S(CONFIGS_CUT, "DELETE FROM configs WHERE idx > ?1")                                       \
 	S(CONFIGS_ALL, "SELECT idx, data FROM configs ORDER BY idx")                               \
 	S(CONFIGS_WRONG, "SELECT count(*) FROM configs c LEFT JOIN log l ON l.idx = c.idx"         \
-			 " WHERE c.idx > ?1 AND (l.kind IS NOT 1 OR l.data IS NOT c.data)")         \
-	S(CONFIGS_DERIVE, "INSERT INTO configs (idx, data) SELECT idx, data FROM log WHERE kind = 1") \
+			 " WHERE c.idx > ?1 AND (l.kind IS NOT 1 OR l.data IS NOT c.data)")        \
+	S(CONFIGS_DERIVE,                                                                          \
+	    "INSERT INTO configs (idx, data) SELECT idx, data FROM log WHERE kind = 1")            \
 	S(SESSION_PUT, "INSERT OR REPLACE INTO sessions"                                           \
 		       " (sid, name, serial, last_index, epoch, run, digest, sum)"                 \
 		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                 \
@@ -66,7 +69,7 @@ enum db_statement {
 #define S(NAME, sql) DB_##NAME,
 	DB_STATEMENTS(S)
 #undef S
-	DB_STATEMENTS_COUNT
+	    DB_STATEMENTS_COUNT
 };
 
 struct db {
@@ -84,8 +87,8 @@ struct db {
 /* The file, empty if there was none, with its name synced. */
 void db_file_make(const struct db *db, const char *data);
 /*
- * Zeros after what is there: SQLite reads a write-ahead log up to the first frame that does not fit,
- * and writes over the rest.  Only for speed, so a disk without room is harmless.
+ * Zeros after what is there: SQLite reads a write-ahead log up to the first frame that does not
+ * fit, and writes over the rest.  Only for speed, so a disk without room is harmless.
  */
 void db_file_make_wal(const struct db *db, bool wide);
 void db_file_sync_folder(const struct db *db, const char *data);

@@ -2,7 +2,7 @@
 /* The elector's conversation: what it is told first, and its writes. */
 #include "elector.h"
 
-#include "../../lib/seal/seal.h"
+#include "seal/seal.h"
 #include "check.h"
 #include "logd.h"
 #include "verify.h"
@@ -10,15 +10,16 @@
 enum { PART_SIZE = 1 << 20, PART_COUNT = 4096 };
 
 uint64_t
-elector_new(struct logd *logd, struct peer *peer)
+elector_new(struct logd *logd, struct logd_client *client)
 {
 	struct elector *elector = &logd->elector;
-	if (elector->peer) {
-		log_info("elector", "why=%s", log_q("another one has come: the old connection is ended unread"));
-		peer_drop(elector->peer);
+	if (elector->client) {
+		log_info("elector", "why=%s",
+		    log_q("another one has come: the old connection is ended unread"));
+		logd_client_drop(elector->client);
 	}
 	writer_drop(logd);
-	elector->peer = peer;
+	elector->client = client;
 	elector->start = seal_random_u64();
 	elector->told_full = false;
 	log_info("elector", "to=connected last=%llu commit=%llu term=%llu",
@@ -28,11 +29,11 @@ elector_new(struct logd *logd, struct peer *peer)
 }
 
 void
-elector_gone(struct logd *logd, struct peer *peer)
+elector_gone(struct logd *logd, struct logd_client *client)
 {
-	if (logd->elector.peer != peer)
+	if (logd->elector.client != client)
 		return;
-	logd->elector.peer = NULL;
+	logd->elector.client = NULL;
 	writer_drop(logd);
 	log_info("elector", "to=gone");
 }
@@ -42,25 +43,27 @@ elector_gone(struct logd *logd, struct peer *peer)
 static struct wire_buf *
 out_of(struct logd *logd)
 {
-	return conn_out(logd->elector.peer->conn);
+	return conn_out(logd->elector.client->conn);
 }
 
 static void
 put_part(struct logd *logd, enum wire_log_part what, uint64_t first_index, struct wire_buf *records)
 {
-	struct msg_log_part m = {
-	    .what = (uint8_t)what, .first_index = first_index, .records = {records->bytes, records->size}};
+	struct msg_log_part m = {.what = (uint8_t)what,
+	    .first_index = first_index,
+	    .records = {records->bytes, records->size}};
 	if (records->size > 0)
 		msg_log_part_put(out_of(logd), &m);
 	records->size = 0;
 }
 
 static void
-tell_state(struct logd *logd)
+elector_tell_state(struct logd *logd)
 {
 	const struct db_state *state = &logd->state;
-	unsigned flags = (state->recovering ? WIRE_RECOVERING : 0) | (state->mark_valid ? WIRE_MARK_VALID : 0) |
-	    (logd->space.state != SPACE_AMPLE ? WIRE_FULL : 0);
+	unsigned flags = (state->recovering ? WIRE_RECOVERING : 0) |
+			 (state->mark_valid ? WIRE_MARK_VALID : 0) |
+			 (logd->space.state != SPACE_AMPLE ? WIRE_FULL : 0);
 	struct msg_log_state m = {
 	    .term = state->term,
 	    .vote = state->vote,
@@ -90,8 +93,9 @@ tell_terms(struct logd *logd, struct wire_buf *records)
 static void
 tell_configs(struct logd *logd, struct wire_buf *records)
 {
-	for (size_t i = rlog_config_at(&logd->rlog, logd->rlog.commit.index); i < logd->rlog.configs_count; i++) {
-		const struct rlog_config *config = &logd->rlog.configs[i];
+	for (size_t i = index_config_at(&logd->rlog, logd->rlog.commit.index);
+	     i < logd->rlog.configs_count; i++) {
+		const struct index_config *config = &logd->rlog.configs[i];
 		uint8_t *at = wire_buf_add(records, 12);
 		wire_put_u64(at, config->index);
 		wire_put_u32(at + 8, (uint32_t)config->size);
@@ -134,7 +138,7 @@ elector_tell(struct logd *logd)
 {
 	struct wire_buf records = {0};
 	struct telling telling = {logd, &records};
-	tell_state(logd);
+	elector_tell_state(logd);
 	tell_terms(logd, &records);
 	tell_configs(logd, &records);
 	raft_sessions_each(logd->sessions.table, tell_session, &telling);
@@ -149,7 +153,7 @@ elector_tell(struct logd *logd)
 /* ------------------------------------------------------------- writes */
 
 bool
-elector_take_write(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+elector_take_write(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_log_write m;
 	char why[CHECK_WHY_SIZE];
@@ -160,15 +164,15 @@ elector_take_write(struct logd *logd, struct peer *peer, const uint8_t *body, si
 	if (writer_take(logd, &m, why))
 		return true;
 	log_error("write", "number=%llu why=%s", (unsigned long long)m.number, log_q(why));
-	peer_reject(peer, "its write cannot be: the elector must read the log again");
+	logd_client_reject(client, "its write cannot be: the elector must read the log again");
 	return true;
 }
 
 bool
-elector_take_commit(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+elector_take_commit(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_log_commit m;
-	(void)peer;
+	(void)client;
 	if (!msg_log_commit_get(&m, body, size))
 		return false;
 	if (m.start == logd->elector.start)
@@ -180,14 +184,14 @@ void
 elector_stored(struct logd *logd, uint64_t number)
 {
 	struct msg_log_stored m = {.number = number, .last = logd->rlog.last};
-	if (logd->elector.peer)
+	if (logd->elector.client)
 		msg_log_stored_put(out_of(logd), &m);
 }
 
 void
 elector_before(struct logd *logd)
 {
-	if (logd->elector.peer)
+	if (logd->elector.client)
 		msg_log_before_put(out_of(logd), &(struct msg_log_before){logd->rlog.before});
 }
 
@@ -196,7 +200,7 @@ elector_full(struct logd *logd)
 {
 	bool full = logd->space.state != SPACE_AMPLE;
 	struct msg_log_full m = {.full = full};
-	if (logd->elector.peer == NULL || logd->elector.told_full == full)
+	if (logd->elector.client == NULL || logd->elector.told_full == full)
 		return;
 	logd->elector.told_full = full;
 	msg_log_full_put(out_of(logd), &m);

@@ -14,24 +14,26 @@
 #include <stdint.h>
 
 struct logd;
-struct peer;
+struct logd_client;
 
 struct elector {
-	struct peer *peer; /* NULL: none */
-	uint64_t start;    /* the number of its connection */
+	struct logd_client *client; /* NULL: none */
+	uint64_t start;             /* the number of its connection */
 	bool told_full;
 };
 
 /* This connection is the elector's from now on; its number. */
-uint64_t elector_new(struct logd *logd, struct peer *peer);
+uint64_t elector_new(struct logd *logd, struct logd_client *client);
 /* All that it must know: state, terms, configurations, sessions, entries above the commit index. */
 void elector_tell(struct logd *logd);
 /* Nothing, when the peer is not the elector. */
-void elector_gone(struct logd *logd, struct peer *peer);
+void elector_gone(struct logd *logd, struct logd_client *client);
 
 /* Its requests; false: malformed. */
-bool elector_take_write(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size);
-bool elector_take_commit(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size);
+bool elector_take_write(
+    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+bool elector_take_commit(
+    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
 
 /* All writes up to number are durable. */
 void elector_stored(struct logd *logd, uint64_t number);

@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-#include "../../lib/seal/seal.h"
+#include "seal/seal.h"
 #include "logd.h"
 
 _Noreturn static void
-unreadable(const struct logd *logd, const char *what)
+load_unreadable(const struct logd *logd, const char *what)
 {
 	daemon_die(EXIT_CONFIG,
 	    "%s/log.db: %s: it is damaged beyond what this program mends: "
@@ -17,12 +17,12 @@ unreadable(const struct logd *logd, const char *what)
 }
 
 static void
-load_end(struct logd *logd)
+load_log_end(struct logd *logd)
 {
-	struct rlog *rlog = &logd->rlog;
+	struct log_index *rlog = &logd->rlog;
 	enum db_result result = db_last(logd->db, &rlog->last, rlog->chain);
 	if (result == DB_DAMAGED && rlog->last.index == 0)
-		unreadable(logd, "the log cannot be read");
+		load_unreadable(logd, "the log cannot be read");
 	if (result == DB_END) {
 		rlog->last = rlog->before;
 		memcpy(rlog->chain, rlog->before_chain, sizeof rlog->chain);
@@ -34,7 +34,7 @@ static void
 load_before(struct logd *logd, struct db_before *before)
 {
 	if (db_before_get(logd->db, before) == DB_DAMAGED)
-		unreadable(logd, "where the log begins cannot be read");
+		load_unreadable(logd, "where the log begins cannot be read");
 	bool told = memcmp(before->chain, (uint8_t[DB_HASH_SIZE]){0}, DB_HASH_SIZE) != 0;
 	logd->rlog.before = before->pos;
 	memcpy(logd->rlog.before_chain, told ? before->chain : logd->origin.cluster, DB_HASH_SIZE);
@@ -43,33 +43,35 @@ load_before(struct logd *logd, struct db_before *before)
 static void
 take_term(struct raft_pos start, void *arg)
 {
-	rlog_add_term(arg, start);
+	index_add_term(arg, start);
 }
 
 static void
 take_config(uint64_t index, const void *bytes, size_t size, void *arg)
 {
-	rlog_add_config(arg, index, bytes, size);
+	index_add_config(arg, index, bytes, size);
 }
 
 static bool
-terms_fit(const struct rlog *rlog)
+terms_fit(const struct log_index *rlog)
 {
 	struct raft_pos before = rlog->before;
 	for (size_t i = 0; i < rlog->terms_count; i++) {
 		/* The first run may go on with the term before the beginning. */
-		bool rises = rlog->terms[i].term > before.term || (i == 0 && rlog->terms[i].term == before.term);
+		bool rises = rlog->terms[i].term > before.term ||
+			     (i == 0 && rlog->terms[i].term == before.term);
 		if (rlog->terms[i].index <= before.index || !rises || rlog->terms[i].term == 0)
 			return false;
 		before = rlog->terms[i];
 	}
 	if (rlog->last.index == rlog->before.index)
 		return rlog->terms_count == 0;
-	return rlog->terms_count > 0 && rlog->terms[0].index == rlog->before.index + 1 && before.term == rlog->last.term;
+	return rlog->terms_count > 0 && rlog->terms[0].index == rlog->before.index + 1 &&
+	       before.term == rlog->last.term;
 }
 
 static bool
-configs_fit(const struct rlog *rlog)
+configs_fit(const struct log_index *rlog)
 {
 	for (size_t i = 0; i < rlog->configs_count; i++) {
 		struct raft_config config;
@@ -83,67 +85,75 @@ configs_fit(const struct rlog *rlog)
 static void
 check_base_config(const struct logd *logd, const struct db_before *before)
 {
-	const struct rlog *rlog = &logd->rlog;
+	const struct log_index *rlog = &logd->rlog;
 	uint8_t hash[DB_HASH_SIZE] = {0};
 	if (rlog->configs_count > 0 && rlog->configs[0].index <= before->pos.index) {
-		const struct rlog_config *config = &rlog->configs[rlog_config_at(rlog, before->pos.index)];
+		const struct index_config *config =
+		    &rlog->configs[index_config_at(rlog, before->pos.index)];
 		seal_hash(hash, &(struct seal_part){config->bytes, config->size}, 1);
 	}
 	if (memcmp(hash, before->config, sizeof hash) != 0)
-		unreadable(logd, "the configuration at the beginning of the log is not what was written");
+		load_unreadable(
+		    logd, "the configuration at the beginning of the log is not what was written");
 }
 
 /* Index 0: the cluster's id is the hash over it.  Not so of one that joined. */
 static void
 check_first_config(const struct logd *logd)
 {
-	const struct rlog *rlog = &logd->rlog;
+	const struct log_index *rlog = &logd->rlog;
 	struct raft_config config;
 	uint8_t cluster[DB_HASH_SIZE];
 	if (rlog->configs_count == 0 || rlog->configs[0].index != 0 ||
 	    !raft_config_decode(&config, rlog->configs[0].bytes, rlog->configs[0].size))
-		unreadable(logd, "the first configuration cannot be read");
+		load_unreadable(logd, "the first configuration cannot be read");
 	if (logd->origin.joined)
 		return;
 	seal_cluster_id(cluster, logd->origin.name, &config);
 	if (memcmp(cluster, logd->origin.cluster, sizeof cluster) != 0)
-		unreadable(logd, "the first configuration is not that of the cluster");
+		load_unreadable(logd, "the first configuration is not that of the cluster");
 }
 
 static bool
 load_derived(struct logd *logd)
 {
-	rlog_clear(&logd->rlog);
+	index_clear(&logd->rlog);
 	bool read = db_terms_each(logd->db, take_term, &logd->rlog) == DB_OK &&
-	    db_configs_each(logd->db, take_config, &logd->rlog) == DB_OK;
-	return read && terms_fit(&logd->rlog) && configs_fit(&logd->rlog) && db_derived_fits(logd->db, logd->rlog.before.index);
+		    db_configs_each(logd->db, take_config, &logd->rlog) == DB_OK;
+	return read && terms_fit(&logd->rlog) && configs_fit(&logd->rlog) &&
+	       db_derived_fits(logd->db, logd->rlog.before.index);
 }
 
 /* No transaction that is counted: nothing is in these tables that is not in the log. */
 static void
-derive(struct logd *logd)
+load_derive(struct logd *logd)
 {
-	log_warn("derive", "why=%s", log_q("the tables terms and configs do not fit the log: they are made anew from it"));
+	log_warn("derive", "why=%s",
+	    log_q("the tables terms and configs do not fit the log: they are made anew from it"));
 	db_begin(logd->db);
 	if (db_derive(logd->db, logd->rlog.before.index) != DB_OK || db_commit(logd->db) != DB_OK)
-		daemon_die(EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
+		daemon_die(
+		    EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
 }
 
-/* What is stored, or was taken from the mark, may be of a longer log than is left, or of a shorter one. */
+/* What is stored, or was taken from the mark, may be of a longer log than is left, or of a shorter
+ * one. */
 static void
 load_commit(struct logd *logd)
 {
-	struct rlog *rlog = &logd->rlog;
+	struct log_index *rlog = &logd->rlog;
 	rlog->commit = logd->state.commit;
-	if (rlog_holds(rlog, rlog->commit))
+	if (index_holds(rlog, rlog->commit))
 		return;
-	uint64_t index = rlog->commit.index < rlog->last.index ? rlog->commit.index : rlog->last.index;
+	uint64_t index =
+	    rlog->commit.index < rlog->last.index ? rlog->commit.index : rlog->last.index;
 	/* What was cut off at the beginning was committed. */
 	if (index < rlog->before.index)
 		index = rlog->before.index;
 	log_warn("commit", "stored=%llu taken=%llu why=%s", (unsigned long long)rlog->commit.index,
-	    (unsigned long long)index, log_q("the log does not hold the entry that was committed last"));
-	rlog->commit = (struct raft_pos){index, rlog_term_at(rlog, index)};
+	    (unsigned long long)index,
+	    log_q("the log does not hold the entry that was committed last"));
+	rlog->commit = (struct raft_pos){index, index_term_at(rlog, index)};
 	logd->state.commit = rlog->commit;
 }
 
@@ -152,9 +162,9 @@ load_log(struct logd *logd)
 {
 	struct db_before before;
 	load_before(logd, &before);
-	load_end(logd);
+	load_log_end(logd);
 	if (!load_derived(logd)) {
-		derive(logd);
+		load_derive(logd);
 		load_derived(logd);
 	}
 	if (before.pos.index > 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* From the database to rlog.h: the end of the log, terms, configurations, the commit index. */
+/* From the database to index.h: the end of the log, terms, configurations, the commit index. */
 #ifndef LOGD_LOAD_H
 #define LOGD_LOAD_H
 

@@ -9,7 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "../../lib/unix/daemon.h"
+#include "prog/daemon.h"
 
 int
 lock_take(const char *data)
@@ -18,10 +18,14 @@ lock_take(const char *data)
 	snprintf(path, sizeof path, "%s/lock", data);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		daemon_die(exit_of_errno(errno), "%s: the data directory cannot be written: %s", data, strerror(errno));
+		daemon_die(exit_of_errno(errno), "%s: the data directory cannot be written: %s",
+		    data, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
 	if (errno == EWOULDBLOCK)
-		daemon_die(EXIT_RETRY, "%s: the data directory is in use: another raft-logd holds its lock: stop it", data);
-	daemon_die(exit_of_errno(errno), "%s: the data directory cannot be locked: %s", data, strerror(errno));
+		daemon_die(EXIT_RETRY,
+		    "%s: the data directory is in use: another raft-logd holds its lock: stop it",
+		    data);
+	daemon_die(exit_of_errno(errno), "%s: the data directory cannot be locked: %s", data,
+	    strerror(errno));
 }

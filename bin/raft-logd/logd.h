@@ -3,15 +3,15 @@
 #ifndef LOGD_LOGD_H
 #define LOGD_LOGD_H
 
-#include "../../lib/conf/identity.h"
-#include "../../lib/unix/daemon.h"
+#include "conf/identity.h"
+#include "prog/daemon.h"
 #include "cursors.h"
 #include "db.h"
-#include "door.h"
+#include "serve.h"
 #include "elector.h"
 #include "mark.h"
 #include "place.h"
-#include "rlog.h"
+#include "index.h"
 #include "sessions.h"
 #include "snapshot.h"
 #include "space.h"
@@ -32,12 +32,12 @@ struct logd {
 	enum mark_found mark_found; /* at start */
 	struct db *db;
 	struct db_state state; /* as it is stored */
-	struct rlog rlog;
+	struct log_index rlog;
 	struct tail tail;
 	struct sessions sessions;
 	struct cursors cursors;
 	struct snapshots snapshots;
-	uint64_t compact_to;                  /* the log is to begin after this index; 0: stay */
+	uint64_t compact_to;                 /* the log is to begin after this index; 0: stay */
 	uint8_t compact_chain[DB_HASH_SIZE]; /* there, once the present slice is gone */
 
 	uint64_t start_number;
@@ -45,7 +45,7 @@ struct logd {
 	struct elector elector;
 	struct place place;
 	struct space space;
-	struct door door;
+	struct logd_server server;
 	struct tick tick;
 };
 

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../lib/seal/seal.h"
+#include "seal/seal.h"
 #include "accept.h"
 #include "alone.h"
-#include "local.h"
+#include "snap_take.h"
 #include "logd.h"
 #include "start.h"
 
@@ -26,24 +26,25 @@ static const struct option options[] = {
     {0},
 };
 
-static void turn(void *arg);
-static void stop(void *arg);
-static void found(int opt, const char *value);
+static void logd_turn(void *arg);
+static void logd_stop(void *arg);
+static void logd_found(int opt, const char *value);
 
 static struct logd logd = {
     .daemon =
 	{
 	    .prog = "raft-logd",
-	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [--accept-loss | --recover-alone] [--yes]",
+	    .usage =
+		"[-nv] [-c FILE] [-d FD] [--log-time] [--accept-loss | --recover-alone] [--yes]",
 	    .options = options,
-	    .found = found,
-	    .stop = stop,
+	    .found = logd_found,
+	    .stop = logd_stop,
 	    .arg = &logd,
 	},
 };
 
 static void
-found(int opt, const char *value)
+logd_found(int opt, const char *value)
 {
 	(void)value;
 	logd.accept_loss = logd.accept_loss || opt == OPT_ACCEPT_LOSS;
@@ -52,17 +53,17 @@ found(int opt, const char *value)
 }
 
 static void
-turn(void *arg)
+logd_turn(void *arg)
 {
 	struct logd *l = arg;
 	writer_turn(l);
-	local_turn(l);
+	snap_take_turn(l);
 	reader_turn(l);
 }
 
 /* Only the loop: a timer may still fire in this round of it. */
 static void
-stop(void *arg)
+logd_stop(void *arg)
 {
 	struct logd *l = arg;
 	loop_on_turn(l->daemon.loop, NULL, NULL);
@@ -70,17 +71,17 @@ stop(void *arg)
 }
 
 static void
-finish(struct logd *l)
+logd_finish(struct logd *l)
 {
 	writer_finish(l);
-	door_close(l);
+	serve_close(l);
 	db_close(l->db);
 	log_info("stopped", "last=%llu commit=%llu", (unsigned long long)l->rlog.last.index,
 	    (unsigned long long)l->rlog.commit.index);
 }
 
 static void
-check_usage(void)
+logd_check_usage(void)
 {
 	const char *wrong = NULL;
 	if (logd.accept_loss && logd.recover_alone)
@@ -98,8 +99,8 @@ main(int argc, char **argv)
 {
 	seal_init();
 	daemon_start(&logd.daemon, argc, argv);
-	check_usage();
-	start(&logd);
+	logd_check_usage();
+	start_log(&logd);
 	if (logd.accept_loss)
 		accept_loss(&logd);
 	if (logd.recover_alone)
@@ -108,14 +109,14 @@ main(int argc, char **argv)
 	tick_init(&logd);
 	space_init(&logd);
 	writer_drop(&logd);
-	door_open(&logd);
-	loop_on_turn(logd.daemon.loop, turn, &logd);
+	serve_open(&logd);
+	loop_on_turn(logd.daemon.loop, logd_turn, &logd);
 	log_info("start", "last=%llu commit=%llu term=%llu transactions=%llu recovering=%s",
 	    (unsigned long long)logd.rlog.last.index, (unsigned long long)logd.rlog.commit.index,
 	    (unsigned long long)logd.state.term, (unsigned long long)logd.state.transactions,
 	    logd.state.recovering ? "yes" : "no");
 	daemon_ready(&logd.daemon);
 	loop_run(logd.daemon.loop);
-	finish(&logd);
+	logd_finish(&logd);
 	return EXIT_OK;
 }

@@ -8,19 +8,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/conf/text.h"
-#include "../../lib/seal/seal.h"
-#include "../../lib/unix/exit.h"
-#include "../../lib/unix/file.h"
-#include "../../lib/unix/log.h"
-#include "../../lib/wire/buf.h"
+#include "conf/text.h"
+#include "seal/seal.h"
+#include "unix/exit.h"
+#include "unix/file.h"
+#include "unix/log.h"
+#include "wire/buf.h"
 
 /*
  * A slot: magic 8 bytes, directory 16, transactions u64, truncations u64, term u64,
  * vote 32, last (index u64, term u64), commit (index u64, term u64), chain 32, checksum 32.
  *
- * After it: boot id 16, checksum 32 over all before.  A slot of an older raft-logd ends without them and counts as one
- * without a boot id; an older raft-logd reads what it knows of a newer slot.
+ * After it: boot id 16, checksum 32 over all before.  A slot of an older raft-logd ends without
+ * them and counts as one without a boot id; an older raft-logd reads what it knows of a newer slot.
  */
 enum {
 	SLOTS_COUNT = 2,
@@ -33,11 +33,11 @@ enum {
 static const char magic[8] = {'r', 'a', 'f', 't', 'm', 'r', 'k', '1'};
 
 _Noreturn static void
-die(const struct mark *mark, const char *what)
+mark_die(const struct mark *mark, const char *what)
 {
 	enum exit_status status = exit_of_errno(errno);
-	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)status, log_q(what), log_q(strerror(errno)),
-	    log_q(mark->path));
+	log_error("exit", "status=%d why=%s detail=%s path=%s", (int)status, log_q(what),
+	    log_q(strerror(errno)), log_q(mark->path));
 	_exit((int)status);
 }
 
@@ -49,7 +49,7 @@ put_bytes(uint8_t *at, const void *bytes, size_t size)
 }
 
 static uint8_t *
-put_u64(uint8_t *at, uint64_t value)
+mark_put_u64(uint8_t *at, uint64_t value)
 {
 	wire_put_u64(at, value);
 	return at + 8;
@@ -74,14 +74,14 @@ slot_encode(uint8_t *out, const struct mark *mark, const struct mark_note *note)
 {
 	uint8_t *at = put_bytes(out, magic, sizeof magic);
 	at = put_bytes(at, mark->directory, sizeof mark->directory);
-	at = put_u64(at, note->transactions);
-	at = put_u64(at, note->truncations);
-	at = put_u64(at, note->term);
+	at = mark_put_u64(at, note->transactions);
+	at = mark_put_u64(at, note->truncations);
+	at = mark_put_u64(at, note->term);
 	at = put_bytes(at, note->vote.s, sizeof note->vote.s);
-	at = put_u64(at, note->last.index);
-	at = put_u64(at, note->last.term);
-	at = put_u64(at, note->commit.index);
-	at = put_u64(at, note->commit.term);
+	at = mark_put_u64(at, note->last.index);
+	at = mark_put_u64(at, note->last.term);
+	at = mark_put_u64(at, note->commit.index);
+	at = mark_put_u64(at, note->commit.term);
 	at = put_bytes(at, note->chain, sizeof note->chain);
 	must(at == out + BODY_SIZE);
 	slot_sum(at, out, BODY_SIZE);
@@ -98,7 +98,8 @@ slot_final(const struct mark *mark, const uint8_t slot[SLOT_SIZE])
 	uint8_t sum[SEAL_HASH_SIZE];
 	slot_sum(sum, slot, BOOT_AT + MARK_BOOT_SIZE);
 	return memcmp(sum, slot + BOOT_AT + MARK_BOOT_SIZE, sizeof sum) == 0 &&
-	    memcmp(mark->boot, slot + BOOT_AT, MARK_BOOT_SIZE) == 0 && memcmp(mark->boot, none, MARK_BOOT_SIZE) != 0;
+	       memcmp(mark->boot, slot + BOOT_AT, MARK_BOOT_SIZE) == 0 &&
+	       memcmp(mark->boot, none, MARK_BOOT_SIZE) != 0;
 }
 
 static bool
@@ -107,7 +108,8 @@ slot_decode(struct mark_note *note, const struct mark *mark, const uint8_t *slot
 	uint8_t sum[SEAL_HASH_SIZE];
 	slot_sum(sum, slot, BODY_SIZE);
 	const uint8_t *at = slot + sizeof magic;
-	if (memcmp(sum, slot + BODY_SIZE, sizeof sum) != 0 || memcmp(slot, magic, sizeof magic) != 0 ||
+	if (memcmp(sum, slot + BODY_SIZE, sizeof sum) != 0 ||
+	    memcmp(slot, magic, sizeof magic) != 0 ||
 	    memcmp(at, mark->directory, sizeof mark->directory) != 0)
 		return false;
 	at = get_u64(at + sizeof mark->directory, &note->transactions);
@@ -133,7 +135,7 @@ read_slots(struct mark *mark, struct mark_note *note)
 		struct mark_note one = {0};
 		ssize_t size = pread(mark->fd, slot, sizeof slot, (off_t)i * SLOT_APART);
 		if (size < 0)
-			die(mark, "cannot read the mark file");
+			mark_die(mark, "cannot read the mark file");
 		if (size < OLD_SIZE || !slot_decode(&one, mark, slot))
 			continue;
 		if (found && one.transactions <= note->transactions)
@@ -164,7 +166,8 @@ read_boot(struct mark *mark)
 }
 
 enum mark_found
-mark_open(struct mark *mark, const char *data, const uint8_t directory[MARK_DIRECTORY_SIZE], struct mark_note *note)
+mark_open(struct mark *mark, const char *data, const uint8_t directory[MARK_DIRECTORY_SIZE],
+    struct mark_note *note)
 {
 	memset(note, 0, sizeof *note);
 	memset(mark, 0, sizeof *mark);
@@ -175,7 +178,7 @@ mark_open(struct mark *mark, const char *data, const uint8_t directory[MARK_DIRE
 	if (mark->fd < 0 && errno == ENOENT)
 		return MARK_MISSING;
 	if (mark->fd < 0)
-		die(mark, "cannot open the mark file");
+		mark_die(mark, "cannot open the mark file");
 	return read_slots(mark, note) ? MARK_VALID : MARK_DAMAGED;
 }
 
@@ -188,7 +191,7 @@ mark_write(struct mark *mark, const struct mark_note *note)
 	if (size >= 0 && size != SLOT_SIZE)
 		errno = ENOSPC;
 	if (size != SLOT_SIZE)
-		die(mark, "cannot write the mark file");
+		mark_die(mark, "cannot write the mark file");
 	mark->slot = (mark->slot + 1) % SLOTS_COUNT;
 }
 
@@ -196,7 +199,7 @@ void
 mark_sync(struct mark *mark)
 {
 	if (fsync(mark->fd) < 0)
-		die(mark, "cannot sync the mark file");
+		mark_die(mark, "cannot sync the mark file");
 }
 
 void
@@ -205,10 +208,10 @@ mark_settle(struct mark *mark, const char *data, const struct mark_note *note)
 	if (mark->fd < 0)
 		mark->fd = open(mark->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (mark->fd < 0)
-		die(mark, "cannot create the mark file");
+		mark_die(mark, "cannot create the mark file");
 	mark_write(mark, note);
 	mark_write(mark, note);
 	mark_sync(mark);
 	if (!file_sync_folder(data))
-		die(mark, "cannot sync the data directory");
+		mark_die(mark, "cannot sync the data directory");
 }

@@ -14,7 +14,7 @@
 #ifndef LOGD_MARK_H
 #define LOGD_MARK_H
 
-#include "../../lib/raft/types.h"
+#include "raft/types.h"
 
 enum { MARK_HASH_SIZE = 32, MARK_DIRECTORY_SIZE = 16, MARK_BOOT_SIZE = 16 };
 
@@ -27,8 +27,8 @@ struct mark_note {
 	struct raft_pos commit;
 	uint8_t chain[MARK_HASH_SIZE]; /* at last */
 	/*
-	 * No vote of this node is later than term and vote.  Written: the node knows that.  Read: it did, and
-	 * the mark is of this boot.
+	 * No vote of this node is later than term and vote.  Written: the node knows that.  Read:
+	 * it did, and the mark is of this boot.
 	 */
 	bool final;
 };
@@ -37,7 +37,7 @@ struct mark_note {
 enum mark_found { MARK_VALID, MARK_MISSING, MARK_DAMAGED };
 
 struct mark {
-	int fd; /* -1: there is no file yet */
+	int fd;        /* -1: there is no file yet */
 	unsigned slot; /* to be written next */
 	uint8_t directory[MARK_DIRECTORY_SIZE];
 	uint8_t boot[MARK_BOOT_SIZE]; /* id of the present boot; all zero: not known */
@@ -45,8 +45,8 @@ struct mark {
 };
 
 /* Reads the newest valid slot and opens the file for writing. */
-enum mark_found mark_open(
-    struct mark *mark, const char *data, const uint8_t directory[MARK_DIRECTORY_SIZE], struct mark_note *note);
+enum mark_found mark_open(struct mark *mark, const char *data,
+    const uint8_t directory[MARK_DIRECTORY_SIZE], struct mark_note *note);
 /* All of these end the process (exit_of_errno) when the file can't be written. */
 void mark_write(struct mark *mark, const struct mark_note *note);
 /* Both slots, synced, with the folder; makes the file when there is none. */

@@ -24,7 +24,7 @@ struct place_path {
 };
 
 static struct place_path
-path_of(const struct logd *logd, enum place_file file)
+place_path_of(const struct logd *logd, enum place_file file)
 {
 	const char *data = logd->daemon.conf->node.data;
 	struct place_path path;
@@ -37,9 +37,10 @@ path_of(const struct logd *logd, enum place_file file)
 
 /* No clean close, no exit handlers, as after any failed write. */
 _Noreturn static void
-die(const struct logd *logd, enum place_file file, const char *why)
+place_die(const struct logd *logd, enum place_file file, const char *why)
 {
-	log_error("exit", "status=%d why=%s path=%s", (int)EXIT_IO, log_q(why), log_q(path_of(logd, file).text));
+	log_error("exit", "status=%d why=%s path=%s", (int)EXIT_IO, log_q(why),
+	    log_q(place_path_of(logd, file).text));
 	_exit(EXIT_IO);
 }
 
@@ -48,7 +49,7 @@ has_name(const struct logd *logd, enum place_file file)
 {
 	struct stat st;
 	if (fstat(logd->place.fds[file], &st) < 0)
-		die(logd, file, "cannot look at a file of the data directory");
+		place_die(logd, file, "cannot look at a file of the data directory");
 	return st.st_nlink > 0;
 }
 
@@ -63,41 +64,45 @@ place_check(struct logd *logd)
 		/* What was acknowledged before is in that file still, and in no other. */
 		if (file == PLACE_WAL)
 			db_checkpoint(logd->db, false);
-		die(logd, file, "the file was deleted while raft-logd wrote to it: nothing more is acknowledged");
+		place_die(logd, file,
+		    "the file was deleted while raft-logd wrote to it: nothing more is "
+		    "acknowledged");
 	}
 }
 
 static bool
-is_same(const struct stat *one, const struct stat *other)
+place_is_same(const struct stat *one, const struct stat *other)
 {
 	return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
 }
 
 static void
-look(struct logd *logd, enum place_file file)
+place_look(struct logd *logd, enum place_file file)
 {
 	struct stat held, found;
 	if (fstat(logd->place.fds[file], &held) < 0)
-		die(logd, file, "cannot look at a file of the data directory");
-	if (stat(path_of(logd, file).text, &found) < 0 || !is_same(&held, &found))
-		die(logd, file,
-		    "the path no longer leads to what raft-logd uses: it was moved, replaced or mounted over: "
+		place_die(logd, file, "cannot look at a file of the data directory");
+	if (stat(place_path_of(logd, file).text, &found) < 0 || !place_is_same(&held, &found))
+		place_die(logd, file,
+		    "the path no longer leads to what raft-logd uses: it was moved, replaced or "
+		    "mounted over: "
 		    "nothing more is acknowledged; put it back");
 }
 
 static void
-on_timer(uv_timer_t *timer)
+place_on_timer(uv_timer_t *timer)
 {
 	struct logd *logd = timer->data;
 	place_check(logd);
 	for (enum place_file file = 0; file < PLACE_FILES_COUNT; file++)
-		look(logd, file);
+		place_look(logd, file);
 	snapshots_look(logd);
 }
 
 /*
- * Whether what the path leads to is a file that this process writes, and not one that has replaced it since.
- * The lowest free descriptor is always taken, so it is below ours, but for the few closed since.
+ * Whether what the path leads to is a file that this process writes, and not one that has replaced
+ * it since. The lowest free descriptor is always taken, so it is below ours, but for the few closed
+ * since.
  */
 static bool
 is_open(int path_fd)
@@ -107,7 +112,8 @@ is_open(int path_fd)
 		return false;
 	for (int fd = 0; fd < path_fd + DESCRIPTORS_CLOSED_MAX; fd++) {
 		int flags = fcntl(fd, F_GETFL);
-		if (flags >= 0 && !(flags & O_PATH) && fstat(fd, &other) == 0 && is_same(&st, &other))
+		if (flags >= 0 && !(flags & O_PATH) && fstat(fd, &other) == 0 &&
+		    place_is_same(&st, &other))
 			return true;
 	}
 	return false;
@@ -118,14 +124,15 @@ place_watch(struct logd *logd)
 {
 	struct place *place = &logd->place;
 	for (enum place_file file = 0; file < PLACE_FILES_COUNT; file++) {
-		place->fds[file] = open(path_of(logd, file).text, O_PATH | O_CLOEXEC);
+		place->fds[file] = open(place_path_of(logd, file).text, O_PATH | O_CLOEXEC);
 		if (place->fds[file] < 0)
-			die(logd, file, "the file cannot be found that raft-logd has just opened");
+			place_die(
+			    logd, file, "the file cannot be found that raft-logd has just opened");
 		if (file <= PLACE_LOCK && !is_open(place->fds[file]))
-			die(logd, file, "the file was replaced while raft-logd started");
+			place_die(logd, file, "the file was replaced while raft-logd started");
 	}
 	place->watched = true;
 	must(uv_timer_init(loop_uv(logd->daemon.loop), &place->timer) == 0);
 	place->timer.data = logd;
-	uv_timer_start(&place->timer, on_timer, LOOK_MS, LOOK_MS);
+	uv_timer_start(&place->timer, place_on_timer, LOOK_MS, LOOK_MS);
 }

@@ -13,7 +13,7 @@
 #ifndef LOGD_PLACE_H
 #define LOGD_PLACE_H
 
-#include "../../lib/unix/loop.h"
+#include "unix/loop.h"
 
 struct logd;
 
@@ -29,7 +29,7 @@ enum place_file {
 #define F(NAME, name) PLACE_##NAME,
 	PLACE_FILES(F)
 #undef F
-	PLACE_FILES_COUNT,
+	    PLACE_FILES_COUNT,
 	PLACE_HOLD_COUNT = PLACE_MARK + 1
 };
 
@@ -41,7 +41,8 @@ struct place {
 
 /* At the end of the start, once all files are open and none is replaced any longer. */
 void place_watch(struct logd *logd);
-/* After each COMMIT, outside a transaction.  Nothing before place_watch: nothing is acknowledged then. */
+/* After each COMMIT, outside a transaction.  Nothing before place_watch: nothing is acknowledged
+ * then. */
 void place_check(struct logd *logd);
 
 #endif

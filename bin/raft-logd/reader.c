@@ -23,16 +23,16 @@ struct read_request {
 };
 
 static size_t
-lesser(size_t a, size_t b)
+reader_lesser(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
 bool
-reader_take(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+reader_request(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_log_read m;
-	struct read_request **at = &peer->reads.first;
+	struct read_request **at = &client->reads.first;
 	size_t count = 0;
 	(void)logd;
 	if (!msg_log_read_get(&m, body, size))
@@ -40,104 +40,109 @@ reader_take(struct logd *logd, struct peer *peer, const uint8_t *body, size_t si
 	for (; *at; at = &(*at)->next)
 		count++;
 	if (count >= READS_MAX) {
-		peer_refuse(peer, m.request, EXIT_RETRY, "too many reads of this connection wait");
+		logd_client_refuse(
+		    client, m.request, EXIT_RETRY, "too many reads of this connection wait");
 		return true;
 	}
 	struct read_request *read = calloc(1, sizeof *read);
 	must(read != NULL);
 	read->request = m.request;
 	read->from = m.from ? m.from : 1;
-	read->size_max = lesser(m.size_max, ANSWER_SIZE);
-	read->count_max = m.count_max ? lesser(m.count_max, ANSWER_COUNT) : ANSWER_COUNT;
+	read->size_max = reader_lesser(m.size_max, ANSWER_SIZE);
+	read->count_max = m.count_max ? reader_lesser(m.count_max, ANSWER_COUNT) : ANSWER_COUNT;
 	read->wait = m.wait;
 	*at = read;
 	return true;
 }
 
 void
-reader_forget(struct peer *peer)
+reader_forget(struct logd_client *client)
 {
-	while (peer->reads.first) {
-		struct read_request *read = peer->reads.first;
-		peer->reads.first = read->next;
+	while (client->reads.first) {
+		struct read_request *read = client->reads.first;
+		client->reads.first = read->next;
 		free(read);
 	}
 }
 
 static void
-put_head(struct logd *logd, struct peer *peer, const struct read_request *read, uint64_t first_index,
-    uint32_t count, struct wire_bytes entries)
+reader_put_head(struct logd *logd, struct logd_client *client, const struct read_request *read,
+    uint64_t first_index, uint32_t count, struct wire_bytes entries)
 {
 	struct msg_log_entries m = {
 	    .request = read->request,
 	    .first_index = first_index,
-	    .first_available = rlog_first_available(&logd->rlog),
+	    .first_available = index_first_available(&logd->rlog),
 	    .commit = logd->rlog.commit.index,
 	    .count = count,
 	    .entries = entries,
 	};
-	msg_log_entries_put(conn_out(peer->conn), &m);
+	msg_log_entries_put(conn_out(client->conn), &m);
 }
 
 static void
-answer_from_tail(struct logd *logd, struct peer *peer, const struct read_request *read, uint64_t from,
-    const struct raft_entry *entries, size_t count_max)
+answer_from_tail(struct logd *logd, struct logd_client *client, const struct read_request *read,
+    uint64_t from, const struct raft_entry *entries, size_t count_max)
 {
 	size_t size = 0, count = 0;
 	while (count < count_max && (count == 0 || size + entries[count].size <= read->size_max))
 		size += entries[count++].size;
-	put_head(logd, peer, read, from, (uint32_t)count, (struct wire_bytes){NULL, size});
-	wire_entries_put(conn_out(peer->conn), entries, count);
+	reader_put_head(logd, client, read, from, (uint32_t)count, (struct wire_bytes){NULL, size});
+	wire_entries_put(conn_out(client->conn), entries, count);
 }
 
 static void
-answer_from_disk(
-    struct logd *logd, struct peer *peer, const struct read_request *read, uint64_t from, uint64_t upto)
+answer_from_disk(struct logd *logd, struct logd_client *client, const struct read_request *read,
+    uint64_t from, uint64_t upto)
 {
 	struct wire_buf records = {0};
 	struct verify_limits limits = {upto, read->count_max, read->size_max};
 	size_t count = verify_read(logd, from, limits, &records);
-	put_head(logd, peer, read, from, (uint32_t)count, (struct wire_bytes){records.bytes, records.size});
+	reader_put_head(logd, client, read, from, (uint32_t)count,
+	    (struct wire_bytes){records.bytes, records.size});
 	wire_buf_free(&records);
 }
 
 enum served { SERVED, SERVED_FROM_DISK, WAITING, POSTPONED };
 
 static enum served
-serve(struct logd *logd, struct peer *peer, const struct read_request *read, bool disk_allowed)
+reader_serve(struct logd *logd, struct logd_client *client, const struct read_request *read,
+    bool disk_allowed)
 {
-	const struct rlog *rlog = &logd->rlog;
-	uint64_t upto = peer->kind == WIRE_ELECTOR ? rlog->last.index : rlog->commit.index;
-	uint64_t from = read->from > rlog->before.index ? read->from : rlog_first_available(rlog);
+	const struct log_index *rlog = &logd->rlog;
+	uint64_t upto = client->kind == WIRE_ELECTOR ? rlog->last.index : rlog->commit.index;
+	uint64_t from = read->from > rlog->before.index ? read->from : index_first_available(rlog);
 	size_t held;
 	/* What is compacted away is said at once, also when nothing is behind it yet. */
 	if (from > upto && read->wait && read->from > rlog->before.index)
 		return WAITING;
 	if (from > upto) {
-		put_head(logd, peer, read, from, 0, (struct wire_bytes){(const uint8_t *)"", 0});
+		reader_put_head(
+		    logd, client, read, from, 0, (struct wire_bytes){(const uint8_t *)"", 0});
 		return SERVED;
 	}
 	const struct raft_entry *entries = tail_from(&logd->tail, from, &held);
 	if (entries) {
-		size_t wanted = lesser(lesser(held, read->count_max), (size_t)(upto - from + 1));
-		answer_from_tail(logd, peer, read, from, entries, wanted);
+		size_t wanted =
+		    reader_lesser(reader_lesser(held, read->count_max), (size_t)(upto - from + 1));
+		answer_from_tail(logd, client, read, from, entries, wanted);
 		return SERVED;
 	}
 	if (!disk_allowed)
 		return POSTPONED;
-	answer_from_disk(logd, peer, read, from, upto);
+	answer_from_disk(logd, client, read, from, upto);
 	return SERVED_FROM_DISK;
 }
 
 /* True when the disk was read. */
 static bool
-serve_peer(struct logd *logd, struct peer *peer, bool disk_allowed, bool *postponed)
+serve_peer(struct logd *logd, struct logd_client *client, bool disk_allowed, bool *postponed)
 {
 	bool disk = false;
-	struct read_request **at = &peer->reads.first;
-	while (*at && !conn_choked(peer->conn)) {
+	struct read_request **at = &client->reads.first;
+	while (*at && !conn_choked(client->conn)) {
 		struct read_request *read = *at;
-		enum served served = serve(logd, peer, read, disk_allowed && !disk);
+		enum served served = reader_serve(logd, client, read, disk_allowed && !disk);
 		disk = disk || served == SERVED_FROM_DISK;
 		*postponed = *postponed || served == POSTPONED;
 		if (served == WAITING || served == POSTPONED) {
@@ -154,15 +159,16 @@ void
 reader_turn(struct logd *logd)
 {
 	bool disk_allowed = true, postponed = false;
-	struct peer *served = NULL;
-	for (struct peer *peer = logd->door.first; peer; peer = peer->next) {
-		if (peer->reads.first == NULL || !serve_peer(logd, peer, disk_allowed, &postponed))
+	struct logd_client *served = NULL;
+	for (struct logd_client *client = logd->server.first; client; client = client->next) {
+		if (client->reads.first == NULL ||
+		    !serve_peer(logd, client, disk_allowed, &postponed))
 			continue;
 		disk_allowed = false;
-		served = peer;
+		served = client;
 	}
 	if (served)
-		door_last(&logd->door, served);
+		serve_last(&logd->server, served);
 	if (postponed)
 		tick_again(logd);
 }

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 struct logd;
-struct peer;
+struct logd_client;
 struct read_request;
 
 struct reads {
@@ -23,8 +23,9 @@ struct reads {
 };
 
 /* A log_read; false: malformed. */
-bool reader_take(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size);
-void reader_forget(struct peer *peer);
+bool reader_request(
+    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+void reader_forget(struct logd_client *client);
 /* Answers what can be answered. */
 void reader_turn(struct logd *logd);
 

@@ -12,9 +12,10 @@
 #include "logd.h"
 
 static void
-path_of(const struct logd *logd, char path[SNAPSHOT_PATH_SIZE])
+restore_path_of(const struct logd *logd, char path[SNAPSHOT_PATH_SIZE])
 {
-	snprintf(path, SNAPSHOT_PATH_SIZE, "%s/snapshots/" RESTORE_HEAD, logd->daemon.conf->node.data);
+	snprintf(
+	    path, SNAPSHOT_PATH_SIZE, "%s/snapshots/" RESTORE_HEAD, logd->daemon.conf->node.data);
 }
 
 /* The whole file; false: there is none. */
@@ -23,7 +24,7 @@ read_file(const struct logd *logd, struct wire_buf *out)
 {
 	char path[SNAPSHOT_PATH_SIZE];
 	struct stat st;
-	path_of(logd, path);
+	restore_path_of(logd, path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return false;
@@ -43,7 +44,7 @@ struct restoring {
 };
 
 static bool
-put_session(const struct raft_session *session, void *arg)
+restore_put_session(const struct raft_session *session, void *arg)
 {
 	struct restoring *restoring = arg;
 	restoring->result = db_session_put(restoring->logd->db, session);
@@ -51,7 +52,7 @@ put_session(const struct raft_session *session, void *arg)
 }
 
 static enum db_result
-put_rest(struct db *db, void *arg)
+restore_put_rest(struct db *db, void *arg)
 {
 	struct restoring *restoring = arg;
 	const struct snapshot_head *head = &restoring->snapshot->head;
@@ -60,16 +61,17 @@ put_rest(struct db *db, void *arg)
 	must(table != NULL);
 	memcpy(before.chain, head->chain.b, sizeof before.chain);
 	seal_hash(before.config, &(struct seal_part){head->config.bytes, head->config.size}, 1);
-	raft_sessions_each(table, put_session, restoring);
+	raft_sessions_each(table, restore_put_session, restoring);
 	raft_sessions_free(table);
 	if (restoring->result == DB_OK)
 		restoring->result = db_before_put(db, &before);
-	return restoring->result == DB_OK ? snapshot_put(restoring->logd, restoring->snapshot) : restoring->result;
+	return restoring->result == DB_OK ? snapshot_put(restoring->logd, restoring->snapshot)
+					  : restoring->result;
 }
 
 /* The same state, of the new cluster and with its members. */
 static struct snapshot *
-adopt(struct logd *logd, const struct db_origin *origin, const struct raft_config *config,
+restore_adopt(struct logd *logd, const struct db_origin *origin, const struct raft_config *config,
     const struct wire_buf *old)
 {
 	uint8_t bytes[RAFT_CONFIG_SIZE_MAX];
@@ -77,15 +79,17 @@ adopt(struct logd *logd, const struct db_origin *origin, const struct raft_confi
 	struct snapshot_head head;
 	char file[SNAPSHOT_FILE_SIZE] = "";
 	if (!snapshot_head_get(&head, old->bytes, old->size))
-		daemon_die(EXIT_CONFIG, "%s/snapshots/" RESTORE_HEAD ": it is damaged: make the node again by raft-init --restore",
+		daemon_die(EXIT_CONFIG,
+		    "%s/snapshots/" RESTORE_HEAD
+		    ": it is damaged: make the node again by raft-init --restore",
 		    logd->daemon.conf->node.data);
 	memcpy(head.cluster.b, origin->cluster, sizeof head.cluster.b);
 	head.name = wire_text(origin->name);
 	head.config = (struct wire_bytes){bytes, raft_config_encode(config, bytes)};
 	snapshot_head_put(&out, &head);
 	if (head.format.size > 0)
-		snprintf(file, sizeof file, "%020llu-%llu.snapshot", (unsigned long long)head.pos.index,
-		    (unsigned long long)head.pos.term);
+		snprintf(file, sizeof file, "%020llu-%llu.snapshot",
+		    (unsigned long long)head.pos.index, (unsigned long long)head.pos.term);
 	struct snapshot *snapshot = snapshot_new(logd, &out, file);
 	must(snapshot != NULL);
 	return snapshot;
@@ -98,14 +102,16 @@ restore_first(struct logd *logd, const struct db_origin *origin, const struct ra
 	struct wire_buf old = {0};
 	if (!read_file(logd, &old))
 		return false;
-	struct snapshot *snapshot = adopt(logd, origin, config, &old);
+	struct snapshot *snapshot = restore_adopt(logd, origin, config, &old);
 	struct restoring restoring = {logd, snapshot, DB_OK};
 	state->term = snapshot->head.pos.term;
 	state->commit = snapshot->head.pos;
 	state->sessions_index = snapshot->head.pos.index;
-	db_fill(logd->db, origin, config, state, put_rest, &restoring);
-	log_info("restore", "index=%llu term=%llu bytes=%llu", (unsigned long long)snapshot->head.pos.index,
-	    (unsigned long long)snapshot->head.pos.term, (unsigned long long)snapshot->head.file_size);
+	db_fill(logd->db, origin, config, state, restore_put_rest, &restoring);
+	log_info("restore", "index=%llu term=%llu bytes=%llu",
+	    (unsigned long long)snapshot->head.pos.index,
+	    (unsigned long long)snapshot->head.pos.term,
+	    (unsigned long long)snapshot->head.file_size);
 	snapshot_unref(snapshot);
 	wire_buf_free(&old);
 	return true;
@@ -115,6 +121,6 @@ void
 restore_done(struct logd *logd)
 {
 	char path[SNAPSHOT_PATH_SIZE];
-	path_of(logd, path);
+	restore_path_of(logd, path);
 	unlink(path);
 }

@@ -11,11 +11,11 @@ struct logd;
 #define RESTORE_HEAD "restore.head"
 
 /*
- * Makes the database with the snapshot as the log's beginning, and config as the configuration there.
- * False: there is nothing to restore.  state: of a new database; changed.
+ * Makes the database with the snapshot as the log's beginning, and config as the configuration
+ * there. False: there is nothing to restore.  state: of a new database; changed.
  */
-bool restore_first(struct logd *logd, const struct db_origin *origin, const struct raft_config *config,
-    struct db_state *state);
+bool restore_first(struct logd *logd, const struct db_origin *origin,
+    const struct raft_config *config, struct db_state *state);
 /* The first start has ended: what raft-init left is not needed any more. */
 void restore_done(struct logd *logd);
 

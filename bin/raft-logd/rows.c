@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../lib/conf/text.h"
-#include "../../lib/seal/seal.h"
+#include "conf/text.h"
+#include "seal/seal.h"
 #include "db_private.h"
 
 static enum db_result
-run(struct db *db, sqlite3_stmt *statement)
+rows_run(struct db *db, sqlite3_stmt *statement)
 {
 	enum db_result result = db_do(db, statement);
 	return result == DB_END ? DB_OK : result;
@@ -41,7 +41,8 @@ column_bytes(sqlite3_stmt *statement, int place, void *out, size_t size)
 /* ----------------------------------------------------------- the log */
 
 enum db_result
-db_log_put(struct db *db, uint64_t index, const struct raft_entry *entry, const uint8_t chain[DB_HASH_SIZE])
+db_log_put(struct db *db, uint64_t index, const struct raft_entry *entry,
+    const uint8_t chain[DB_HASH_SIZE])
 {
 	sqlite3_stmt *statement = db_use(db, DB_LOG_PUT);
 	bind_u64(statement, 1, index);
@@ -50,11 +51,13 @@ db_log_put(struct db *db, uint64_t index, const struct raft_entry *entry, const 
 	if (raft_sid_none(&entry->session))
 		sqlite3_bind_null(statement, 4);
 	else
-		sqlite3_bind_blob(statement, 4, entry->session.b, sizeof entry->session.b, SQLITE_STATIC);
+		sqlite3_bind_blob(
+		    statement, 4, entry->session.b, sizeof entry->session.b, SQLITE_STATIC);
 	bind_u64(statement, 5, entry->serial);
-	sqlite3_bind_blob(statement, 6, raft_entry_data(entry), (int)raft_entry_data_size(entry), SQLITE_STATIC);
+	sqlite3_bind_blob(
+	    statement, 6, raft_entry_data(entry), (int)raft_entry_data_size(entry), SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 7, chain, DB_HASH_SIZE, SQLITE_STATIC);
-	return run(db, statement);
+	return rows_run(db, statement);
 }
 
 static enum db_result
@@ -62,7 +65,7 @@ run_with_index(struct db *db, enum db_statement number, uint64_t index)
 {
 	sqlite3_stmt *statement = db_use(db, number);
 	bind_u64(statement, 1, index);
-	return run(db, statement);
+	return rows_run(db, statement);
 }
 
 enum db_result
@@ -82,7 +85,7 @@ db_term_put(struct db *db, const struct raft_pos *start)
 	sqlite3_stmt *statement = db_use(db, DB_TERM_PUT);
 	bind_u64(statement, 1, start->index);
 	bind_u64(statement, 2, start->term);
-	return run(db, statement);
+	return rows_run(db, statement);
 }
 
 enum db_result
@@ -91,7 +94,7 @@ db_config_put(struct db *db, uint64_t index, const void *bytes, size_t size)
 	sqlite3_stmt *statement = db_use(db, DB_CONFIG_PUT);
 	bind_u64(statement, 1, index);
 	sqlite3_bind_blob(statement, 2, bytes, (int)size, SQLITE_STATIC);
-	return run(db, statement);
+	return rows_run(db, statement);
 }
 
 void
@@ -117,8 +120,8 @@ take_record(sqlite3_stmt *statement, struct wire_buf *out, struct db_row *row)
 	uint32_t size = (uint32_t)sqlite3_column_bytes(statement, 5);
 	row->record = out->size;
 	row->size = RAFT_ENTRY_HEADER_SIZE + size;
-	raft_entry_header(wire_buf_add(out, RAFT_ENTRY_HEADER_SIZE), row->term, (enum raft_kind)kind, &session,
-	    column_u64(statement, 4), size);
+	raft_entry_header(wire_buf_add(out, RAFT_ENTRY_HEADER_SIZE), row->term,
+	    (enum raft_kind)kind, &session, column_u64(statement, 4), size);
 	wire_buf_put(out, sqlite3_column_blob(statement, 5), size);
 	return true;
 }
@@ -193,7 +196,8 @@ static void
 before_print(char *text, size_t room, const struct db_before *before)
 {
 	uint8_t bytes[BEFORE_SIZE], sum[SEAL_HASH_SIZE];
-	char chain[2 * DB_HASH_SIZE + 1], config[2 * DB_HASH_SIZE + 1], sum_hex[2 * SEAL_HASH_SIZE + 1];
+	char chain[2 * DB_HASH_SIZE + 1], config[2 * DB_HASH_SIZE + 1],
+	    sum_hex[2 * SEAL_HASH_SIZE + 1];
 	before_encode(bytes, before);
 	seal_hash(sum, &(struct seal_part){bytes, sizeof bytes}, 1);
 	seal_hex(chain, before->chain, sizeof before->chain);
@@ -243,18 +247,19 @@ db_snapshot_put(struct db *db, const struct db_snapshot *s)
 	bind_u64(statement, 5, s->size);
 	sqlite3_bind_blob(statement, 6, s->head, (int)s->head_size, SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 7, sum, sizeof sum, SQLITE_STATIC);
-	return run(db, statement);
+	return rows_run(db, statement);
 }
 
 static enum db_result
-take_snapshot(sqlite3_stmt *statement, struct wire_buf *head, char file[64])
+rows_take_snapshot(sqlite3_stmt *statement, struct wire_buf *head, char file[64])
 {
 	uint8_t sum[SEAL_HASH_SIZE], expected[SEAL_HASH_SIZE];
 	const char *name = (const char *)sqlite3_column_text(statement, 0);
 	if (name == NULL || sqlite3_column_type(statement, 1) != SQLITE_BLOB ||
 	    !column_bytes(statement, 2, sum, sizeof sum) || snprintf(file, 64, "%s", name) >= 64)
 		return DB_DAMAGED;
-	wire_buf_put(head, sqlite3_column_blob(statement, 1), (size_t)sqlite3_column_bytes(statement, 1));
+	wire_buf_put(
+	    head, sqlite3_column_blob(statement, 1), (size_t)sqlite3_column_bytes(statement, 1));
 	struct seal_part parts[] = {{head->bytes, head->size}, {file, strlen(file)}};
 	seal_hash(expected, parts, 2);
 	return memcmp(sum, expected, sizeof sum) == 0 ? DB_OK : DB_DAMAGED;
@@ -266,7 +271,7 @@ db_snapshot_get(struct db *db, struct wire_buf *head, char file[64])
 	sqlite3_stmt *statement = db_use(db, DB_SNAPSHOT_GET);
 	enum db_result result = db_do(db, statement);
 	if (result == DB_OK)
-		result = take_snapshot(statement, head, file);
+		result = rows_take_snapshot(statement, head, file);
 	sqlite3_reset(statement);
 	return result;
 }
@@ -274,7 +279,7 @@ db_snapshot_get(struct db *db, struct wire_buf *head, char file[64])
 /* -------------------------------------------- what the log is derived into */
 
 static uint64_t
-count(struct db *db, enum db_statement number, uint64_t argument)
+rows_count(struct db *db, enum db_statement number, uint64_t argument)
 {
 	sqlite3_stmt *statement = db_use(db, number);
 	/* One that takes none refuses it, which is no matter. */
@@ -289,7 +294,8 @@ count(struct db *db, enum db_statement number, uint64_t argument)
 bool
 db_derived_fits(struct db *db, uint64_t before)
 {
-	return count(db, DB_TERMS_WRONG, before) == 0 && count(db, DB_CONFIGS_WRONG, before) == 0;
+	return rows_count(db, DB_TERMS_WRONG, before) == 0 &&
+	       rows_count(db, DB_CONFIGS_WRONG, before) == 0;
 }
 
 enum db_result
@@ -297,11 +303,11 @@ db_derive(struct db *db, uint64_t before)
 {
 	enum db_result result = run_with_index(db, DB_TERMS_CUT, 0);
 	if (result == DB_OK)
-		result = run(db, db_use(db, DB_TERMS_DERIVE));
+		result = rows_run(db, db_use(db, DB_TERMS_DERIVE));
 	if (result == DB_OK)
 		result = run_with_index(db, DB_CONFIGS_CUT, before);
 	if (result == DB_OK)
-		result = run(db, db_use(db, DB_CONFIGS_DERIVE));
+		result = rows_run(db, db_use(db, DB_CONFIGS_DERIVE));
 	return result;
 }
 
@@ -316,7 +322,8 @@ db_terms_each(struct db *db, void (*each)(struct raft_pos start, void *arg), voi
 }
 
 enum db_result
-db_configs_each(struct db *db, void (*each)(uint64_t index, const void *bytes, size_t size, void *arg), void *arg)
+db_configs_each(struct db *db,
+    void (*each)(uint64_t index, const void *bytes, size_t size, void *arg), void *arg)
 {
 	sqlite3_stmt *statement = db_use(db, DB_CONFIGS_ALL);
 	enum db_result result;
@@ -358,7 +365,7 @@ db_session_put(struct db *db, const struct raft_session *s)
 	sqlite3_bind_blob(statement, 6, s->run, sizeof s->run, SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 7, s->digest, sizeof s->digest, SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 8, sum, sizeof sum, SQLITE_STATIC);
-	return run(db, statement);
+	return rows_run(db, statement);
 }
 
 enum db_result
@@ -366,13 +373,13 @@ db_session_delete(struct db *db, const struct raft_sid *sid)
 {
 	sqlite3_stmt *statement = db_use(db, DB_SESSION_DELETE);
 	sqlite3_bind_blob(statement, 1, sid->b, sizeof sid->b, SQLITE_STATIC);
-	return run(db, statement);
+	return rows_run(db, statement);
 }
 
 enum db_result
 db_sessions_clear(struct db *db)
 {
-	return run(db, db_use(db, DB_SESSIONS_CLEAR));
+	return rows_run(db, db_use(db, DB_SESSIONS_CLEAR));
 }
 
 static bool
@@ -396,7 +403,8 @@ take_session(sqlite3_stmt *statement, struct raft_session *s)
 }
 
 enum db_result
-db_sessions_each(struct db *db, bool (*each)(const struct raft_session *session, void *arg), void *arg)
+db_sessions_each(
+    struct db *db, bool (*each)(const struct raft_session *session, void *arg), void *arg)
 {
 	sqlite3_stmt *statement = db_use(db, DB_SESSIONS_ALL);
 	struct raft_session session;
@@ -417,7 +425,7 @@ db_cursor_put(struct db *db, const char *name, uint64_t index)
 	sqlite3_stmt *statement = db_use(db, DB_CURSOR_PUT);
 	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
 	bind_u64(statement, 2, index);
-	return run(db, statement);
+	return rows_run(db, statement);
 }
 
 uint64_t
@@ -433,7 +441,7 @@ db_cursor_get(struct db *db, const char *name)
 uint64_t
 db_cursors_count(struct db *db)
 {
-	return count(db, DB_CURSORS_COUNT, 0);
+	return rows_count(db, DB_CURSORS_COUNT, 0);
 }
 
 uint64_t
@@ -450,6 +458,6 @@ db_cursor_least(struct db *db)
 uint64_t
 db_used_size(struct db *db)
 {
-	uint64_t all = count(db, DB_PAGES_ALL, 0), unused = count(db, DB_PAGES_FREE, 0);
+	uint64_t all = rows_count(db, DB_PAGES_ALL, 0), unused = rows_count(db, DB_PAGES_FREE, 0);
 	return all > unused ? (all - unused) * db->page_size : 0;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/seal/seal.h"
+#include "seal/seal.h"
 #include "logd.h"
 #include "verify.h"
 
@@ -79,11 +79,11 @@ sessions_apply(struct logd *logd, uint64_t upto)
 }
 
 static bool
-restore(const struct raft_session *session, void *arg)
+sessions_restore(const struct raft_session *session, void *arg)
 {
 	struct logd *logd = arg;
 	return session->last_index <= logd->state.sessions_index &&
-	    raft_sessions_restore(logd->sessions.table, session);
+	       raft_sessions_restore(logd->sessions.table, session);
 }
 
 static void
@@ -115,10 +115,11 @@ sessions_replace(struct sessions *s, struct raft_sessions *table, uint64_t index
 
 /* From the snapshot that the log begins with, or from nothing. */
 static void
-rebuild(struct logd *logd)
+sessions_rebuild(struct logd *logd)
 {
 	const struct snapshot *newest = logd->snapshots.newest;
-	struct raft_sessions *table = newest ? snapshot_sessions(&newest->head) : raft_sessions_new();
+	struct raft_sessions *table =
+	    newest ? snapshot_sessions(&newest->head) : raft_sessions_new();
 	must(table != NULL);
 	sessions_replace(&logd->sessions, table, newest ? newest->head.pos.index : 0);
 }
@@ -129,11 +130,13 @@ sessions_load(struct logd *logd)
 	struct sessions *s = &logd->sessions;
 	start_anew(s);
 	s->index = logd->state.sessions_index;
-	bool good = s->index <= logd->rlog.commit.index && s->index >= logd->rlog.before.index && db_sessions_each(logd->db, restore, logd) == DB_OK;
+	bool good = s->index <= logd->rlog.commit.index && s->index >= logd->rlog.before.index &&
+		    db_sessions_each(logd->db, sessions_restore, logd) == DB_OK;
 	if (!good) {
 		log_warn("sessions", "why=%s",
-		    log_q("the stored session table is damaged or of a longer log: it is made again from the entries"));
-		rebuild(logd);
+		    log_q("the stored session table is damaged or of a longer log: it is made "
+			  "again from the entries"));
+		sessions_rebuild(logd);
 	}
 	sessions_apply(logd, logd->rlog.commit.index);
 }
@@ -141,7 +144,8 @@ sessions_load(struct logd *logd)
 bool
 sessions_due(const struct sessions *sessions)
 {
-	return sessions->rebuilt || sessions->entries >= STORE_ENTRIES || sessions->size >= STORE_SIZE;
+	return sessions->rebuilt || sessions->entries >= STORE_ENTRIES ||
+	       sessions->size >= STORE_SIZE;
 }
 
 static int

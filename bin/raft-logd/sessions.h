@@ -29,11 +29,14 @@ void sessions_apply(struct logd *logd, uint64_t upto);
 /* One entry applied to any table, with the digests. */
 struct raft_sessions_change sessions_apply_to(
     struct raft_sessions *table, uint64_t index, const struct raft_entry *entry);
-/* Another table, at index: a snapshot's.  Takes it over; all that is stored is of the former one. */
+/*
+ * Another table, at index: a snapshot's.  Takes it over; all that is stored is of the former one.
+ */
 void sessions_replace(struct sessions *sessions, struct raft_sessions *table, uint64_t index);
 /* Time to store it again. */
 bool sessions_due(const struct sessions *sessions);
-/* Within a transaction: writes what changed and sets state.sessions_index.  sessions_stored: it is durable now. */
+/* Within a transaction: writes what changed and sets state.sessions_index.  sessions_stored: it is
+ * durable now. */
 enum db_result sessions_store(struct logd *logd, struct db_state *state);
 void sessions_stored(struct sessions *sessions);
 

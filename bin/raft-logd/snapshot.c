@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lib/unix/file.h"
-#include "commit.h"
-#include "local.h"
+#include "unix/file.h"
+#include "txn.h"
+#include "snap_take.h"
 #include "logd.h"
 #include "restore.h"
 
@@ -31,7 +31,8 @@ snapshot_new(const struct logd *logd, struct wire_buf *bytes, const char *file)
 	s->bytes = *bytes;
 	*bytes = (struct wire_buf){0};
 	snprintf(s->file, sizeof s->file, "%s", file);
-	bool named = (size_t)snprintf(s->path, sizeof s->path, "%s/%s", logd->snapshots.folder, file) < sizeof s->path;
+	bool named = (size_t)snprintf(s->path, sizeof s->path, "%s/%s", logd->snapshots.folder,
+			 file) < sizeof s->path;
 	seal_hash(s->hash.b, &(struct seal_part){s->bytes.bytes, s->bytes.size}, 1);
 	if (named && snapshot_head_get(&s->head, s->bytes.bytes, s->bytes.size))
 		return s;
@@ -97,7 +98,7 @@ snapshots_take(struct logd *logd, struct snapshot *snapshot)
 /* ------------------------------------------------------------- loading */
 
 static bool
-open_file(struct snapshot *s)
+snapshot_open_file(struct snapshot *s)
 {
 	if (s->file[0] == '\0' || s->fd >= 0)
 		return true;
@@ -111,9 +112,11 @@ snapshot_intact(const struct snapshot *s)
 	struct stat st, held;
 	if (s->file[0] == '\0')
 		return true;
-	if (lstat(s->path, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != s->head.file_size)
+	if (lstat(s->path, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (uint64_t)st.st_size != s->head.file_size)
 		return false;
-	return s->fd < 0 || (fstat(s->fd, &held) == 0 && held.st_dev == st.st_dev && held.st_ino == st.st_ino);
+	return s->fd < 0 ||
+	       (fstat(s->fd, &held) == 0 && held.st_dev == st.st_dev && held.st_ino == st.st_ino);
 }
 
 void
@@ -123,7 +126,8 @@ snapshots_look(struct logd *logd)
 	bool lost = newest && !snapshot_intact(newest);
 	if (lost && !logd->snapshots.lost)
 		log_error("snapshot", "file=%s why=%s", log_q(newest->path),
-		    log_q("the file was deleted or changed: put it back, or take a new snapshot before this node is restarted"));
+		    log_q("the file was deleted or changed: put it back, or take a new snapshot "
+			  "before this node is restarted"));
 	logd->snapshots.lost = lost;
 }
 
@@ -137,9 +141,9 @@ file_wrong(struct snapshot *s)
 	uint64_t size = 0;
 	ssize_t got;
 	/* A shortage says nothing of the file. */
-	if (!open_file(s) && exit_of_errno(errno) == EXIT_OS)
+	if (!snapshot_open_file(s) && exit_of_errno(errno) == EXIT_OS)
 		daemon_die(EXIT_OS, "%s: cannot open the snapshot: %s", s->path, strerror(errno));
-	if (!open_file(s))
+	if (!snapshot_open_file(s))
 		return strerror(errno);
 	if (s->fd < 0)
 		return NULL;
@@ -152,13 +156,13 @@ file_wrong(struct snapshot *s)
 		return strerror(errno);
 	seal_stream_end(&stream, hash);
 	return size == s->head.file_size && memcmp(hash, s->head.file_hash.b, sizeof hash) == 0
-	    ? NULL
-	    : "its content is not what was written";
+		   ? NULL
+		   : "its content is not what was written";
 }
 
 /* Kept under another name for who wants to look at it. */
 static void
-quarantine(struct snapshot *s)
+snapshot_quarantine(struct snapshot *s)
 {
 	char path[SNAPSHOT_PATH_SIZE + 16];
 	snprintf(path, sizeof path, "%s.damaged", s->path);
@@ -171,7 +175,7 @@ is_named(const struct logd *logd, const char *name)
 	const struct snapshot *newest = logd->snapshots.newest;
 	size_t size = strlen(name);
 	return (newest && strcmp(name, newest->file) == 0) || strcmp(name, RESTORE_HEAD) == 0 ||
-	    (size > 8 && strcmp(name + size - 8, ".damaged") == 0);
+	       (size > 8 && strcmp(name + size - 8, ".damaged") == 0);
 }
 
 /* What a crash has left. */
@@ -183,7 +187,8 @@ remove_unnamed(const struct logd *logd)
 		if (entry->d_name[0] == '.' || is_named(logd, entry->d_name))
 			continue;
 		if (unlinkat(dirfd(folder), entry->d_name, 0) == 0)
-			log_info("snapshot", "removed=%s why=%s", log_q(entry->d_name), log_q("left over by a crash"));
+			log_info("snapshot", "removed=%s why=%s", log_q(entry->d_name),
+			    log_q("left over by a crash"));
 	}
 	if (folder)
 		closedir(folder);
@@ -201,11 +206,14 @@ make_folder(struct logd *logd)
 	const char *data = logd->daemon.conf->node.data;
 	struct snapshots *s = &logd->snapshots;
 	if ((size_t)snprintf(s->folder, sizeof s->folder, "%s/snapshots", data) >= sizeof s->folder)
-		daemon_die(EXIT_CONFIG, "%.128s...: the path of the data directory is too long", data);
+		daemon_die(
+		    EXIT_CONFIG, "%.128s...: the path of the data directory is too long", data);
 	if (!snapshots_folder(logd))
-		daemon_die(exit_of_errno(errno), "%s: cannot make the folder: %s", s->folder, strerror(errno));
+		daemon_die(exit_of_errno(errno), "%s: cannot make the folder: %s", s->folder,
+		    strerror(errno));
 	if (!file_sync_folder(data))
-		daemon_die(exit_of_errno(errno), "%s: cannot sync the folder: %s", data, strerror(errno));
+		daemon_die(
+		    exit_of_errno(errno), "%s: cannot sync the folder: %s", data, strerror(errno));
 }
 
 /* The row, and whether its file is good.  Sets why when something is lost. */
@@ -224,31 +232,35 @@ load_newest(struct logd *logd, const char **why)
 		return s;
 	log_error("snapshot", "file=%s why=%s", log_q(file), log_q(*why));
 	if (s)
-		quarantine(s);
+		snapshot_quarantine(s);
 	snapshot_unref(s);
 	return NULL;
 }
 
 /*
- * The log's beginning was cut because the snapshot stood for it: without it nobody can be served, nor the
- * own program.  So the whole log is given up, as after any loss, and comes back from the leader.
+ * The log's beginning was cut because the snapshot stood for it: without it nobody can be served,
+ * nor the own program.  So the whole log is given up, as after any loss, and comes back from the
+ * leader.
  */
 static void
 lose_beginning(struct logd *logd, const char *why)
 {
-	struct rlog *rlog = &logd->rlog;
-	size_t at = rlog_config_at(rlog, rlog->last.index);
+	struct log_index *rlog = &logd->rlog;
+	size_t at = index_config_at(rlog, rlog->last.index);
 	struct db_before before = {0};
 	struct raft_config config;
 	must(raft_config_decode(&config, rlog->configs[at].bytes, rlog->configs[at].size));
 	if (raft_config_voters(&config) == 1 && raft_config_find(&config, &logd->identity.node))
 		daemon_die(EXIT_CONFIG,
 		    "%s: the snapshot that the log begins with is lost: %s; no other voter has it: "
-		    "restore the data directory from a backup", logd->snapshots.folder, why);
+		    "restore the data directory from a backup",
+		    logd->snapshots.folder, why);
 	memcpy(before.chain, logd->origin.cluster, sizeof before.chain);
-	commit_begun_anew(logd, &before, &rlog->configs[at]);
-	log_warn("recovering", "why=%s", log_q("the snapshot that the log begins with is lost: all comes again from the leader"));
-	rlog_begin(rlog, (struct raft_pos){0}, logd->origin.cluster, at);
+	txn_reset_log(logd, &before, &rlog->configs[at]);
+	log_warn("recovering", "why=%s",
+	    log_q(
+		"the snapshot that the log begins with is lost: all comes again from the leader"));
+	index_begin(rlog, (struct raft_pos){0}, logd->origin.cluster, at);
 	rlog->last = rlog->commit = (struct raft_pos){0};
 }
 
@@ -269,44 +281,44 @@ uint64_t
 snapshots_pinned(const struct logd *logd)
 {
 	uint64_t least = UINT64_MAX;
-	for (const struct peer *peer = logd->door.first; peer; peer = peer->next)
-		if (peer->opened && peer->opened->head.pos.index < least)
-			least = peer->opened->head.pos.index;
+	for (const struct logd_client *client = logd->server.first; client; client = client->next)
+		if (client->opened && client->opened->head.pos.index < least)
+			least = client->opened->head.pos.index;
 	return least;
 }
 
 void
-snapshots_forget(struct logd *logd, struct peer *peer)
+snapshots_forget(struct logd *logd, struct logd_client *client)
 {
-	snapshot_unref(peer->opened);
-	peer->opened = NULL;
-	local_forget(logd, peer);
+	snapshot_unref(client->opened);
+	client->opened = NULL;
+	snap_take_forget(logd, client);
 }
 
 /* The newest one, kept for the connection. */
 static struct snapshot *
-reopen(struct logd *logd, struct peer *peer)
+snapshot_reopen(struct logd *logd, struct logd_client *client)
 {
 	struct snapshot *newest = logd->snapshots.newest;
-	snapshot_unref(peer->opened);
-	peer->opened = newest && open_file(newest) ? snapshot_ref(newest) : NULL;
-	return peer->opened;
+	snapshot_unref(client->opened);
+	client->opened = newest && snapshot_open_file(newest) ? snapshot_ref(newest) : NULL;
+	return client->opened;
 }
 
 bool
-snapshots_take_open(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+snapshots_take_open(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_snap_open m;
 	if (!msg_snap_open_get(&m, body, size))
 		return false;
-	const struct snapshot *s = reopen(logd, peer);
+	const struct snapshot *s = snapshot_reopen(logd, client);
 	struct msg_snap_opened reply = {.request = m.request, .found = s != NULL};
 	if (s) {
 		reply.pos = s->head.pos;
 		reply.size = snapshot_stream_size(s);
 		reply.hash = s->hash;
 	}
-	msg_snap_opened_put(conn_out(peer->conn), &reply);
+	msg_snap_opened_put(conn_out(client->conn), &reply);
 	return true;
 }
 
@@ -320,7 +332,8 @@ read_stream(const struct snapshot *s, uint64_t offset, uint8_t *out, size_t size
 		memcpy(out, s->bytes.bytes + offset, got);
 	}
 	while (got < size && s->fd >= 0) {
-		ssize_t more = pread(s->fd, out + got, size - got, (off_t)(offset + got - s->bytes.size));
+		ssize_t more =
+		    pread(s->fd, out + got, size - got, (off_t)(offset + got - s->bytes.size));
 		if (more <= 0)
 			break;
 		got += (size_t)more;
@@ -329,7 +342,7 @@ read_stream(const struct snapshot *s, uint64_t offset, uint8_t *out, size_t size
 }
 
 bool
-snapshots_take_read(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+snapshots_take_read(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
 {
 	static uint8_t piece[PIECE_MAX];
 	struct msg_snap_read m;
@@ -337,34 +350,38 @@ snapshots_take_read(struct logd *logd, struct peer *peer, const uint8_t *body, s
 	if (!msg_snap_read_get(&m, body, size))
 		return false;
 	if (m.size_max == 0) {
-		snapshot_unref(peer->opened);
-		peer->opened = NULL;
+		snapshot_unref(client->opened);
+		client->opened = NULL;
 	}
-	const struct snapshot *s = peer->opened;
+	const struct snapshot *s = client->opened;
 	size_t wanted = m.size_max < PIECE_MAX ? m.size_max : PIECE_MAX, got = 0;
 	if (s && m.offset < snapshot_stream_size(s)) {
 		uint64_t left = snapshot_stream_size(s) - m.offset;
 		got = read_stream(s, m.offset, piece, left < wanted ? (size_t)left : wanted);
 	}
-	struct msg_snap_data reply = {.request = m.request, .offset = m.offset, .data = {piece, got}};
-	msg_snap_data_put(conn_out(peer->conn), &reply);
+	struct msg_snap_data reply = {
+	    .request = m.request, .offset = m.offset, .data = {piece, got}};
+	msg_snap_data_put(conn_out(client->conn), &reply);
 	return true;
 }
 
 bool
-snapshots_take_find(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+snapshots_take_find(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_snap_find m;
 	if (!msg_snap_find_get(&m, body, size))
 		return false;
-	const struct snapshot *s = reopen(logd, peer);
-	struct msg_snap_found reply = {.request = m.request, .found = s != NULL, .format = wire_text(""), .path = wire_text("")};
+	const struct snapshot *s = snapshot_reopen(logd, client);
+	struct msg_snap_found reply = {.request = m.request,
+	    .found = s != NULL,
+	    .format = wire_text(""),
+	    .path = wire_text("")};
 	if (s) {
 		reply.pos = s->head.pos;
 		reply.size = s->head.file_size;
 		reply.format = s->head.format;
 		reply.path = wire_text(s->file[0] ? s->path : "");
 	}
-	msg_snap_found_put(conn_out(peer->conn), &reply);
+	msg_snap_found_put(conn_out(client->conn), &reply);
 	return true;
 }

@@ -2,43 +2,43 @@
 /*
  * Snapshots (chapter 5): the newest one, who reads it, and what becomes of new ones.
  *
- * A snapshot's file lies in data/snapshots under a name of its own, whole and synced before the row that
- * names it is written (local.c, incoming.c).  Who has opened one keeps it: its file stays
- * until the last of them has let go, also when there is a newer one.
+ * A snapshot's file lies in data/snapshots under a name of its own, whole and synced before the row
+ * that names it is written (snap_take.c, snap_store.c).  Who has opened one keeps it: its file
+ * stays until the last of them has let go, also when there is a newer one.
  */
 #ifndef LOGD_SNAPSHOT_H
 #define LOGD_SNAPSHOT_H
 
-#include "../../lib/seal/seal.h"
-#include "../../lib/wire/snapshot.h"
+#include "seal/seal.h"
+#include "seal/snapshot.h"
 
 struct logd;
-struct peer;
-struct local;
-struct incoming;
+struct logd_client;
+struct snap_take;
+struct snap_store;
 
 enum { SNAPSHOT_PATH_SIZE = 640, SNAPSHOT_FILE_SIZE = 64 };
 
 struct snapshot {
 	unsigned refs;
-	struct wire_buf bytes;     /* the head, whole */
-	struct snapshot_head head; /* points into it */
-	struct wire_hash hash;     /* of the head: it stands for the stream */
+	struct wire_buf bytes;         /* the head, whole */
+	struct snapshot_head head;     /* points into it */
+	struct wire_hash hash;         /* of the head: it stands for the stream */
 	char file[SNAPSHOT_FILE_SIZE]; /* in data/snapshots; "": it has none */
 	char path[SNAPSHOT_PATH_SIZE];
-	int fd;                    /* of the file; -1: none, or not open */
-	bool superseded;           /* the file goes with the last reference */
+	int fd;          /* of the file; -1: none, or not open */
+	bool superseded; /* the file goes with the last reference */
 };
 
 struct snapshots {
 	struct snapshot *newest; /* NULL: none */
 	char folder[SNAPSHOT_PATH_SIZE];
-	struct local *local;       /* a new one of this node's program; NULL: none is being taken */
-	struct incoming *incoming; /* one from another node; NULL: none */
-	uint64_t paths;            /* given out */
-	uint64_t compacted;        /* entries, since the start */
-	bool warned;               /* that `keep` cuts the log */
-	bool lost;                 /* reported: the file of the newest one is not there */
+	struct snap_take *local; /* a new one of this node's program; NULL: none is being taken */
+	struct snap_store *incoming; /* one from another node; NULL: none */
+	uint64_t paths;              /* given out */
+	uint64_t compacted;          /* entries, since the start */
+	bool warned;                 /* that `keep` cuts the log */
+	bool lost;                   /* reported: the file of the newest one is not there */
 };
 
 /* The folder, where there is none. False: see errno. */
@@ -54,7 +54,9 @@ void snapshot_unref(struct snapshot *snapshot);
 enum db_result snapshot_put(struct logd *logd, const struct snapshot *snapshot);
 /* It is in the database: the newest one from now on.  Takes the reference over. */
 void snapshots_take(struct logd *logd, struct snapshot *snapshot);
-/* False: its file was deleted, replaced or changed since; what it stands for must stay in the log. */
+/*
+ * False: its file was deleted, replaced or changed since; what it stands for must stay in the log.
+ */
 bool snapshot_intact(const struct snapshot *snapshot);
 /* Once a second: a file that is lost is reported, once. */
 void snapshots_look(struct logd *logd);
@@ -64,10 +66,13 @@ uint64_t snapshot_stream_size(const struct snapshot *snapshot);
 uint64_t snapshots_pinned(const struct logd *logd);
 
 /* Requests; false: malformed. */
-bool snapshots_take_open(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size);
-bool snapshots_take_read(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size);
-bool snapshots_take_find(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size);
+bool snapshots_take_open(
+    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+bool snapshots_take_read(
+    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+bool snapshots_take_find(
+    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
 /* The connection ends. */
-void snapshots_forget(struct logd *logd, struct peer *peer);
+void snapshots_forget(struct logd *logd, struct logd_client *client);
 
 #endif

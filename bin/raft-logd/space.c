@@ -22,7 +22,7 @@ space_name(enum space_state state)
 }
 
 static void
-change(struct logd *logd, enum space_state to)
+space_change(struct logd *logd, enum space_state to)
 {
 	struct space *space = &logd->space;
 	enum space_state from = space->state;
@@ -30,13 +30,16 @@ change(struct logd *logd, enum space_state to)
 		return;
 	space->state = to;
 	if (to == SPACE_AMPLE)
-		log_info("space", "from=%s to=%s free_bytes=%llu why=%s", space_name(from), space_name(to),
-		    (unsigned long long)space->free_bytes, log_q("there is room again: entries are taken"));
+		log_info("space", "from=%s to=%s free_bytes=%llu why=%s", space_name(from),
+		    space_name(to), (unsigned long long)space->free_bytes,
+		    log_q("there is room again: entries are taken"));
 	else
-		log_warn("space", "from=%s to=%s free_bytes=%llu reserve=%llu why=%s", space_name(from), space_name(to),
-		    (unsigned long long)space->free_bytes, (unsigned long long)logd->daemon.conf->logd.reserve,
-		    log_q(to == SPACE_LOW ? "less than the reserve is free: no new entries are taken"
-					  : "the disk is full: entries wait until there is room"));
+		log_warn("space", "from=%s to=%s free_bytes=%llu reserve=%llu why=%s",
+		    space_name(from), space_name(to), (unsigned long long)space->free_bytes,
+		    (unsigned long long)logd->daemon.conf->logd.reserve,
+		    log_q(to == SPACE_LOW
+			      ? "less than the reserve is free: no new entries are taken"
+			      : "the disk is full: entries wait until there is room"));
 	if ((from == SPACE_AMPLE) != (to == SPACE_AMPLE))
 		elector_full(logd);
 	if (to != SPACE_AMPLE)
@@ -45,7 +48,7 @@ change(struct logd *logd, enum space_state to)
 
 /* A little more than the reserve must be free before it is called enough again. */
 static enum space_state
-judge(const struct logd *logd)
+space_judge(const struct logd *logd)
 {
 	uint64_t reserve = logd->daemon.conf->logd.reserve;
 	const struct space *space = &logd->space;
@@ -63,11 +66,13 @@ space_look(struct logd *logd)
 {
 	struct statvfs fs;
 	logd->space.looked_at = mono_now();
-	/* Of the directory in use, wherever the path leads now.  What is not known to be there is not there. */
+	/* Of the directory in use, wherever the path leads now.  What is not known to be there is
+	 * not there. */
 	if (fstatvfs(logd->place.fds[PLACE_DIRECTORY], &fs) < 0)
-		daemon_die(EXIT_IO, "%s: cannot look at its free space: %s", logd->daemon.conf->node.data, strerror(errno));
+		daemon_die(EXIT_IO, "%s: cannot look at its free space: %s",
+		    logd->daemon.conf->node.data, strerror(errno));
 	logd->space.free_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize;
-	change(logd, judge(logd));
+	space_change(logd, space_judge(logd));
 }
 
 void

@@ -10,7 +10,7 @@
 #ifndef LOGD_SPACE_H
 #define LOGD_SPACE_H
 
-#include "../../lib/raft/types.h"
+#include "raft/types.h"
 
 struct logd;
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "../../lib/seal/seal.h"
-#include "commit.h"
+#include "seal/seal.h"
+#include "txn.h"
 #include "load.h"
 #include "lock.h"
 #include "logd.h"
@@ -16,9 +16,11 @@
 
 enum { VERIFY_LAST = 1000, WHY_SIZE = 1024 };
 
-/* A wiped voter looks like a first start, and would vote again: so it may never come back as itself. */
+/* A wiped voter looks like a first start, and would vote again: so it may never come back as
+ * itself. */
 #define REJOIN                                                                                     \
-	"remove this node from the cluster (raft-ctl member remove) and let it join under a new id "   \
+	"remove this node from the cluster (raft-ctl member remove) and let it join under a new "  \
+	"id "                                                                                      \
 	"(raft-init --join, raft-ctl member add)"
 
 /* ----------------------------------------------------------- identity */
@@ -33,12 +35,14 @@ read_identity(struct logd *logd)
 		daemon_die(exit_of_errno(errno), "%s", why);
 	if (found == IDENTITY_NONE)
 		daemon_die(EXIT_CONFIG,
-		    "%s: no identity: a new node is made by raft-init; if its file system is not mounted, mount it; "
+		    "%s: no identity: a new node is made by raft-init; if its file system is not "
+		    "mounted, mount it; "
 		    "if this one has been in use, " REJOIN,
 		    conf->node.data);
 	if (!raft_id_equal(&logd->identity.node, &conf->node.id))
-		daemon_die(EXIT_CONFIG, "%s: this is the data directory of node %s, and %s names node %s", conf->node.data,
-		    logd->identity.node.s, conf->path, conf->node.id.s);
+		daemon_die(EXIT_CONFIG,
+		    "%s: this is the data directory of node %s, and %s names node %s",
+		    conf->node.data, logd->identity.node.s, conf->path, conf->node.id.s);
 }
 
 /* No promise of this node exists before this, and all that follow are kept. */
@@ -56,7 +60,8 @@ clear_fresh(struct logd *logd)
 	if (!identity_replace(&identity, logd->daemon.conf->node.data, why))
 		daemon_die(exit_of_errno(errno), "%s", why);
 	logd->identity = identity;
-	log_info("first_start", "why=%s", log_q("the data directory is ready: the node may take part"));
+	log_info(
+	    "first_start", "why=%s", log_q("the data directory is ready: the node may take part"));
 }
 
 /* -------------------------------------------------------- first start */
@@ -65,8 +70,10 @@ static const struct raft_config *
 listed_members(const struct conf *conf)
 {
 	if (!conf->cluster.have_members)
-		daemon_die(EXIT_CONFIG, "%s: cluster: members: %s: no such file; a first start needs the members",
-		    conf->path, conf->cluster.members_path ? conf->cluster.members_path : "none given");
+		daemon_die(EXIT_CONFIG,
+		    "%s: cluster: members: %s: no such file; a first start needs the members",
+		    conf->path,
+		    conf->cluster.members_path ? conf->cluster.members_path : "none given");
 	return &conf->cluster.members;
 }
 
@@ -77,7 +84,9 @@ strip_addresses(const struct conf *conf, struct raft_config *config)
 	for (size_t i = 0; i < config->count; i++)
 		memset(config->members[i].address, 0, sizeof config->members[i].address);
 	if (!raft_config_normalise(config))
-		daemon_die(EXIT_CONFIG, "%s: cluster: members: an id or a key stands twice, or there is no voter", conf->path);
+		daemon_die(EXIT_CONFIG,
+		    "%s: cluster: members: an id or a key stands twice, or there is no voter",
+		    conf->path);
 }
 
 static void
@@ -85,7 +94,8 @@ first_config(const struct conf *conf, struct raft_config *config)
 {
 	*config = *listed_members(conf);
 	if (raft_config_find(config, &conf->node.id) == NULL)
-		daemon_die(EXIT_CONFIG, "%s: cluster: members: node %s is not among them", conf->path, conf->node.id.s);
+		daemon_die(EXIT_CONFIG, "%s: cluster: members: node %s is not among them",
+		    conf->path, conf->node.id.s);
 	strip_addresses(conf, config);
 }
 
@@ -99,8 +109,10 @@ joiner_config(const struct conf *conf, struct raft_config *config)
 	*config = *listed_members(conf);
 	if (!conf->cluster.id.known)
 		daemon_die(EXIT_CONFIG,
-		    "%s: cluster: members: this node is to join a running cluster, and the list does not name the cluster: "
-		    "make it by raft-ctl members -y on one of its nodes", conf->path);
+		    "%s: cluster: members: this node is to join a running cluster, and the list "
+		    "does not name the cluster: "
+		    "make it by raft-ctl members -y on one of its nodes",
+		    conf->path);
 	for (size_t i = config->count; i-- > 0;) {
 		if (!raft_id_equal(&config->members[i].id, &conf->node.id))
 			continue;
@@ -117,8 +129,10 @@ check_listed_cluster(const struct conf *conf, const struct db_origin *origin)
 	if (conf->cluster.id.known &&
 	    memcmp(conf->cluster.id.bytes, origin->cluster, sizeof origin->cluster) != 0)
 		daemon_die(EXIT_CONFIG,
-		    "%s: cluster: members: the list is of a running cluster, and this node is not to join one: "
-		    "make it by raft-init --join", conf->path);
+		    "%s: cluster: members: the list is of a running cluster, and this node is not "
+		    "to join one: "
+		    "make it by raft-init --join",
+		    conf->path);
 }
 
 static void
@@ -142,8 +156,9 @@ first_start(struct logd *logd)
 	}
 	if (logd->identity.have_cluster &&
 	    memcmp(origin.cluster, logd->identity.cluster, sizeof origin.cluster) != 0)
-		daemon_die(EXIT_CONFIG, "%s: cluster: members: they are of another cluster than %s/identity", conf->path,
-		    conf->node.data);
+		daemon_die(EXIT_CONFIG,
+		    "%s: cluster: members: they are of another cluster than %s/identity",
+		    conf->path, conf->node.data);
 	struct db_state state = {.transactions = 1, .mark_valid = true};
 	if (restore_first(logd, &origin, &config, &state))
 		return;
@@ -156,7 +171,8 @@ is_roomy(const struct conf *conf)
 {
 	struct statvfs fs;
 	return statvfs(conf->node.data, &fs) == 0 &&
-	    (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize > conf->logd.reserve + 8 * (uint64_t)DB_WAL_MAX;
+	       (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize >
+		   conf->logd.reserve + 8 * (uint64_t)DB_WAL_MAX;
 }
 
 static void
@@ -165,14 +181,19 @@ open_db(struct logd *logd, const struct mark_note *note)
 	const char *data = logd->daemon.conf->node.data;
 	bool empty, exists = db_exists(data);
 	char why[WHY_SIZE];
-	bool used = !logd->identity.fresh || (logd->mark_found == MARK_VALID && note->transactions > 1);
+	bool used =
+	    !logd->identity.fresh || (logd->mark_found == MARK_VALID && note->transactions > 1);
 	if (!exists && used)
-		daemon_die(EXIT_CONFIG, "%s: the log of this node is gone, and with it what it promised: " REJOIN, data);
+		daemon_die(EXIT_CONFIG,
+		    "%s: the log of this node is gone, and with it what it promised: " REJOIN,
+		    data);
 	logd->db = db_open(data, is_roomy(logd->daemon.conf), &empty, why);
 	if (logd->db == NULL)
 		daemon_die(EXIT_CONFIG, "%s", why);
 	if (empty && used)
-		daemon_die(EXIT_CONFIG, "%s: the log of this node is empty, and what it promised is lost: " REJOIN, data);
+		daemon_die(EXIT_CONFIG,
+		    "%s: the log of this node is empty, and what it promised is lost: " REJOIN,
+		    data);
 	if (empty)
 		first_start(logd);
 }
@@ -184,20 +205,26 @@ check_origin(struct logd *logd)
 	const struct identity *identity = &logd->identity;
 	const struct db_origin *origin = &logd->origin;
 	if (db_origin_get(logd->db, &logd->origin) != DB_OK)
-		daemon_die(EXIT_CONFIG, "%s/log.db: the database does not say whose it is: it is damaged: " REJOIN, data);
+		daemon_die(EXIT_CONFIG,
+		    "%s/log.db: the database does not say whose it is: it is damaged: " REJOIN,
+		    data);
 	if (!raft_id_equal(&origin->node, &identity->node))
-		daemon_die(EXIT_CONFIG, "%s/log.db: this is the log of node %s, not of %s", data, origin->node.s,
-		    identity->node.s);
+		daemon_die(EXIT_CONFIG, "%s/log.db: this is the log of node %s, not of %s", data,
+		    origin->node.s, identity->node.s);
 	/* The members may change, the name never does. */
 	if (strcmp(origin->name, logd->daemon.conf->cluster.name) != 0)
-		daemon_die(EXIT_CONFIG, "%s: this is the data directory of cluster %s, and %s names cluster %s", data,
+		daemon_die(EXIT_CONFIG,
+		    "%s: this is the data directory of cluster %s, and %s names cluster %s", data,
 		    origin->name, logd->daemon.conf->path, logd->daemon.conf->cluster.name);
 	/* One that was interrupted between the two is done once more. */
 	if (identity->have_cluster && !logd->recover_alone &&
 	    memcmp(origin->cluster, identity->cluster, sizeof origin->cluster) != 0)
-		daemon_die(EXIT_CONFIG, "%s/log.db: this is a log of another cluster than %s/identity names", data, data);
+		daemon_die(EXIT_CONFIG,
+		    "%s/log.db: this is a log of another cluster than %s/identity names", data,
+		    data);
 	if (memcmp(origin->directory, identity->directory, sizeof origin->directory) != 0)
-		daemon_die(EXIT_CONFIG, "%s/log.db: this is the log of another data directory of node %s", data,
+		daemon_die(EXIT_CONFIG,
+		    "%s/log.db: this is the log of another data directory of node %s", data,
 		    identity->node.s);
 }
 
@@ -227,9 +254,11 @@ went_backwards(struct logd *logd, const struct mark_note *note)
 	if (logd->mark_found == MARK_DAMAGED)
 		return "the mark file is damaged: what was acknowledged last is not known";
 	if (state->transactions < note->transactions)
-		return "the database lacks transactions that the mark file knows of: it is an old copy, or its tail was lost";
+		return "the database lacks transactions that the mark file knows of: it is an old "
+		       "copy, or its tail was lost";
 	if (state->truncations < note->truncations)
-		return "the database lacks a truncation that the mark file knows of: it is another log";
+		return "the database lacks a truncation that the mark file knows of: it is another "
+		       "log";
 	if (state->truncations == note->truncations && !mark_fits(logd, note))
 		return "the database holds another log than the mark file saw";
 	if (state->transactions == note->transactions &&
@@ -238,7 +267,9 @@ went_backwards(struct logd *logd, const struct mark_note *note)
 	return NULL;
 }
 
-/* Of database and mark, the newer term and its vote; a lagging mark may even be older than the log. */
+/*
+ * Of database and mark, the newer term and its vote; a lagging mark may even be older than the log.
+ */
 static void
 take_newer_vote(struct db_state *state, const struct mark_note *note, uint64_t log_term)
 {
@@ -254,7 +285,7 @@ take_newer_vote(struct db_state *state, const struct mark_note *note, uint64_t l
 
 /* `recovering`, durably, before anything else. */
 static void
-recover(struct logd *logd, const struct mark_note *note, const char *why)
+start_recovering(struct logd *logd, const struct mark_note *note, const char *why)
 {
 	struct db_state state = logd->state;
 	take_newer_vote(&state, note, logd->rlog.last.term);
@@ -268,7 +299,7 @@ recover(struct logd *logd, const struct mark_note *note, const char *why)
 	if (note->truncations > state.truncations)
 		state.truncations = note->truncations;
 	state.truncations++;
-	commit_state(logd, &state);
+	txn_state(logd, &state);
 	log_warn("recovering", "last=%llu mark_last=%llu transactions=%llu term=%llu why=%s",
 	    (unsigned long long)logd->rlog.last.index, (unsigned long long)note->last.index,
 	    (unsigned long long)state.transactions, (unsigned long long)state.term, log_q(why));
@@ -279,7 +310,9 @@ static void
 replace_state(struct logd *logd, const struct mark_note *note)
 {
 	if (logd->mark_found != MARK_VALID)
-		daemon_die(EXIT_CONFIG, "%s: term and vote are damaged in the database, and there is no good mark: " REJOIN,
+		daemon_die(EXIT_CONFIG,
+		    "%s: term and vote are damaged in the database, and there is no good "
+		    "mark: " REJOIN,
 		    logd->daemon.conf->node.data);
 	logd->state = (struct db_state){
 	    .transactions = note->transactions,
@@ -296,23 +329,27 @@ settle_log(struct logd *logd, const struct mark_note *note, bool state_good)
 	const char *why = "term, vote or commit index in the database are damaged";
 	/* Nothing but what it begins with. */
 	bool fresh = logd->identity.fresh && logd->rlog.last.index == logd->rlog.before.index &&
-	    logd->state.term == logd->rlog.before.term && state_good;
-	if (fresh && (logd->mark_found != MARK_VALID || note->transactions <= logd->state.transactions)) {
+		     logd->state.term == logd->rlog.before.term && state_good;
+	if (fresh &&
+	    (logd->mark_found != MARK_VALID || note->transactions <= logd->state.transactions)) {
 		/* A first start, perhaps one that was cut short. */
-		commit_state(logd, &logd->state);
+		txn_state(logd, &logd->state);
 		logd->mark_found = MARK_VALID;
 		return;
 	}
 	if (state_good)
 		why = went_backwards(logd, note);
 	if (why)
-		recover(logd, note, why);
+		start_recovering(logd, note, why);
 	else if (logd->state.recovering)
-		log_warn("recovering", "last=%llu why=%s", (unsigned long long)logd->rlog.last.index,
+		log_warn("recovering", "last=%llu why=%s",
+		    (unsigned long long)logd->rlog.last.index,
 		    log_q("the log went backwards before, and is not yet equal to a leader's"));
 }
 
-/* The newest rows are those that a crash may have spoiled; the rest is looked at when it is read. */
+/*
+ * The newest rows are those that a crash may have spoiled; the rest is looked at when it is read.
+ */
 static void
 verify_end(struct logd *logd)
 {
@@ -321,7 +358,7 @@ verify_end(struct logd *logd)
 }
 
 void
-start(struct logd *logd)
+start_log(struct logd *logd)
 {
 	const char *data = logd->daemon.conf->node.data;
 	struct mark_note note;

@@ -10,6 +10,6 @@
 
 struct logd;
 
-void start(struct logd *logd);
+void start_log(struct logd *logd);
 
 #endif

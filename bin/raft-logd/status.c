@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../lib/seal/seal.h"
+#include "seal/seal.h"
 #include "logd.h"
 
 #define LLU(number) ((unsigned long long)(number))
 
 __attribute__((format(printf, 2, 3))) static void
-add(struct wire_buf *out, const char *format, ...)
+status_add(struct wire_buf *out, const char *format, ...)
 {
 	char text[1024];
 	va_list args;
@@ -24,16 +24,16 @@ add(struct wire_buf *out, const char *format, ...)
 }
 
 static size_t
-readers(const struct logd *logd)
+status_readers(const struct logd *logd)
 {
 	size_t count = 0;
-	for (const struct peer *peer = logd->door.first; peer; peer = peer->next)
-		count += peer->kind == WIRE_READER || peer->kind == WIRE_FSM;
+	for (const struct logd_client *client = logd->server.first; client; client = client->next)
+		count += client->kind == WIRE_READER || client->kind == WIRE_FSM;
 	return count;
 }
 
 static const char *
-yes_no(bool yes)
+status_yes_no(bool yes)
 {
 	return yes ? "yes" : "no";
 }
@@ -42,12 +42,17 @@ static void
 put_snapshot(struct logd *logd, struct wire_buf *out)
 {
 	const struct snapshot *newest = logd->snapshots.newest;
-	const struct snapshot_head none = {.format = wire_text("")}, *head = newest ? &newest->head : &none;
+	const struct snapshot_head none = {.format = wire_text("")},
+				   *head = newest ? &newest->head : &none;
 	char format[SNAPSHOT_TEXT_MAX + 1];
-	snprintf(format, sizeof format, "%.*s", (int)head->format.size, (const char *)head->format.bytes);
-	add(out, " log_bytes=%llu snapshot=%llu snapshot_bytes=%llu snapshot_format=%s taking=%s compacting=%s\n",
+	snprintf(format, sizeof format, "%.*s", (int)head->format.size,
+	    (const char *)head->format.bytes);
+	status_add(out,
+	    " log_bytes=%llu snapshot=%llu snapshot_bytes=%llu snapshot_format=%s taking=%s "
+	    "compacting=%s\n",
 	    LLU(db_used_size(logd->db)), LLU(head->pos.index), LLU(head->file_size), log_q(format),
-	    yes_no(logd->snapshots.local != NULL), yes_no(logd->compact_to > logd->rlog.before.index));
+	    status_yes_no(logd->snapshots.local != NULL),
+	    status_yes_no(logd->compact_to > logd->rlog.before.index));
 }
 
 static void
@@ -55,69 +60,78 @@ put_status(struct logd *logd, struct wire_buf *out)
 {
 	static const char *const marks[] = {"valid", "missing", "damaged"};
 	const struct db_state *state = &logd->state;
-	const struct rlog *rlog = &logd->rlog;
+	const struct log_index *rlog = &logd->rlog;
 	space_look(logd);
-	add(out, "part=log node=%s first=%llu last=%llu last_term=%llu commit=%llu term=%llu vote=%s",
-	    logd->identity.node.s, LLU(rlog_first_available(rlog)), LLU(rlog->last.index), LLU(rlog->last.term),
-	    LLU(rlog->commit.index), LLU(state->term), raft_id_none(&state->vote) ? "-" : state->vote.s);
-	add(out, " transactions=%llu truncations=%llu recovering=%s mark=%s mark_term=%llu full=%s",
-	    LLU(state->transactions), LLU(state->truncations), yes_no(state->recovering), marks[logd->mark_found],
-	    LLU(state->mark_term), space_name(logd->space.state));
-	add(out, " db_bytes=%llu wal_bytes=%llu free_bytes=%llu tail_bytes=%zu waiting=%zu readers=%zu elector=%s",
-	    LLU(db_file_size(logd->db)), LLU(db_wal_size(logd->db)), LLU(logd->space.free_bytes), logd->tail.size,
-	    logd->writer.count, readers(logd), yes_no(logd->elector.peer != NULL));
+	status_add(out,
+	    "part=log node=%s first=%llu last=%llu last_term=%llu commit=%llu term=%llu vote=%s",
+	    logd->identity.node.s, LLU(index_first_available(rlog)), LLU(rlog->last.index),
+	    LLU(rlog->last.term), LLU(rlog->commit.index), LLU(state->term),
+	    raft_id_none(&state->vote) ? "-" : state->vote.s);
+	status_add(out,
+	    " transactions=%llu truncations=%llu recovering=%s mark=%s mark_term=%llu full=%s",
+	    LLU(state->transactions), LLU(state->truncations), status_yes_no(state->recovering),
+	    marks[logd->mark_found], LLU(state->mark_term), space_name(logd->space.state));
+	status_add(out,
+	    " db_bytes=%llu wal_bytes=%llu free_bytes=%llu tail_bytes=%zu waiting=%zu readers=%zu "
+	    "elector=%s",
+	    LLU(db_file_size(logd->db)), LLU(db_wal_size(logd->db)), LLU(logd->space.free_bytes),
+	    logd->tail.size, logd->writer.count, status_readers(logd),
+	    status_yes_no(logd->elector.client != NULL));
 	put_snapshot(logd, out);
 }
 
 static bool
-put_session(const struct raft_session *session, void *arg)
+status_put_session(const struct raft_session *session, void *arg)
 {
 	char digest[2 * RAFT_DIGEST_SIZE + 1];
 	if (!raft_sid_named(&session->sid))
 		return true;
 	seal_hex(digest, session->digest, sizeof session->digest);
-	add(arg, "session=%s epoch=%llu serial=%llu last_index=%llu digest=%s\n", log_q(session->name),
-	    LLU(session->epoch), LLU(session->serial), LLU(session->last_index), digest);
+	status_add(arg, "session=%s epoch=%llu serial=%llu last_index=%llu digest=%s\n",
+	    log_q(session->name), LLU(session->epoch), LLU(session->serial),
+	    LLU(session->last_index), digest);
 	return true;
 }
 
 static void
-put_sessions(struct logd *logd, struct wire_buf *out)
+status_put_sessions(struct logd *logd, struct wire_buf *out)
 {
 	struct raft_sessions *table = logd->sessions.table;
-	raft_sessions_each(table, put_session, out);
-	add(out, "sessions_named=%zu sessions_anonymous=%zu index=%llu\n", raft_sessions_count(table, true),
-	    raft_sessions_count(table, false), LLU(logd->sessions.index));
+	raft_sessions_each(table, status_put_session, out);
+	status_add(out, "sessions_named=%zu sessions_anonymous=%zu index=%llu\n",
+	    raft_sessions_count(table, true), raft_sessions_count(table, false),
+	    LLU(logd->sessions.index));
 }
 
 static bool
-is(struct wire_bytes what, const char *text)
+status_is(struct wire_bytes what, const char *text)
 {
 	return what.size == strlen(text) && memcmp(what.bytes, text, what.size) == 0;
 }
 
 bool
-status_take(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+status_take(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_query_text m;
 	struct wire_buf lines = {0};
 	if (!msg_query_text_get(&m, body, size))
 		return false;
-	if (is(m.what, "status"))
+	if (status_is(m.what, "status"))
 		put_status(logd, &lines);
-	else if (is(m.what, "sessions"))
-		put_sessions(logd, &lines);
+	else if (status_is(m.what, "sessions"))
+		status_put_sessions(logd, &lines);
 	else
-		peer_refuse(peer, m.request, EXIT_DATA, "raft-logd tells of: status, sessions");
+		logd_client_refuse(
+		    client, m.request, EXIT_DATA, "raft-logd tells of: status, sessions");
 	struct msg_text_reply reply = {.request = m.request, .lines = {lines.bytes, lines.size}};
 	if (lines.size > 0)
-		msg_text_reply_put(conn_out(peer->conn), &reply);
+		msg_text_reply_put(conn_out(client->conn), &reply);
 	wire_buf_free(&lines);
 	return true;
 }
 
 bool
-status_take_session(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size)
+status_take_session(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_session_get m;
 	if (!msg_session_get_get(&m, body, size))
@@ -131,6 +145,6 @@ status_take_session(struct logd *logd, struct peer *peer, const uint8_t *body, s
 		memcpy(reply.run.b, session->run, sizeof reply.run.b);
 		memcpy(reply.digest.b, session->digest, sizeof reply.digest.b);
 	}
-	msg_session_put(conn_out(peer->conn), &reply);
+	msg_session_put(conn_out(client->conn), &reply);
 	return true;
 }

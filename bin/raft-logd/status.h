@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 struct logd;
-struct peer;
+struct logd_client;
 
 /* query_text and session_get; false: malformed. */
-bool status_take(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size);
-bool status_take_session(struct logd *logd, struct peer *peer, const uint8_t *body, size_t size);
+bool status_take(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+bool status_take_session(
+    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
 
 #endif

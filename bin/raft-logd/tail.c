@@ -13,7 +13,9 @@ tail_init(struct tail *tail, size_t size_max)
 	*tail = (struct tail){.size_max = size_max};
 }
 
-/* Room for `count` more behind the last: slides to the front when half of the array is free there. */
+/*
+ * Room for `count` more behind the last: slides to the front when half of the array is free there.
+ */
 static void
 make_room(struct tail *tail, size_t count)
 {
@@ -34,7 +36,7 @@ make_room(struct tail *tail, size_t count)
 }
 
 static void
-drop_first(struct tail *tail)
+tail_drop_first(struct tail *tail)
 {
 	struct raft_entry *entry = &tail->entries[tail->at];
 	tail->size -= entry->size;
@@ -61,7 +63,7 @@ tail_put(struct tail *tail, uint64_t first_index, const struct raft_entry *entri
 	}
 	tail->count += count;
 	while (tail->size > tail->size_max)
-		drop_first(tail);
+		tail_drop_first(tail);
 }
 
 void
@@ -78,7 +80,8 @@ tail_cut(struct tail *tail, uint64_t index)
 const struct raft_entry *
 tail_from(const struct tail *tail, uint64_t index, size_t *count)
 {
-	if (tail->count == 0 || index < tail->first_index || index >= tail->first_index + tail->count)
+	if (tail->count == 0 || index < tail->first_index ||
+	    index >= tail->first_index + tail->count)
 		return NULL;
 	size_t skip = (size_t)(index - tail->first_index);
 	*count = tail->count - skip;

@@ -3,7 +3,7 @@
 #ifndef LOGD_TAIL_H
 #define LOGD_TAIL_H
 
-#include "../../lib/raft/types.h"
+#include "raft/types.h"
 
 struct tail {
 	struct raft_entry *entries; /* gapless; each holds a reference of its chunk */
@@ -16,8 +16,10 @@ struct tail {
 };
 
 void tail_init(struct tail *tail, size_t size_max);
-/* `first_index` is the one after the last in the tail, unless the tail is empty.  The oldest go when there are too many. */
-void tail_put(struct tail *tail, uint64_t first_index, const struct raft_entry *entries, size_t count);
+/* `first_index` is the one after the last in the tail, unless the tail is empty.  The oldest go
+ * when there are too many. */
+void tail_put(
+    struct tail *tail, uint64_t first_index, const struct raft_entry *entries, size_t count);
 /* Removes all above index. */
 void tail_cut(struct tail *tail, uint64_t index);
 /* The entries from index on, side by side; NULL when the tail does not have it. */

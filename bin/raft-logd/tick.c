@@ -8,7 +8,7 @@
 enum { TICK_MS = 1000 };
 
 static void
-on_timer(uv_timer_t *timer)
+tick_on_timer(uv_timer_t *timer)
 {
 	struct logd *logd = timer->data;
 	if (logd->space.state != SPACE_AMPLE)
@@ -20,7 +20,7 @@ on_timer(uv_timer_t *timer)
 }
 
 static void
-on_again(uv_idle_t *idle)
+tick_on_again(uv_idle_t *idle)
 {
 	/* The turn comes before the loop waits, and this handle is why it does not wait. */
 	uv_idle_stop(idle);
@@ -39,11 +39,11 @@ void
 tick_want(struct logd *logd)
 {
 	if (!uv_is_active((uv_handle_t *)&logd->tick.timer))
-		uv_timer_start(&logd->tick.timer, on_timer, TICK_MS, 0);
+		uv_timer_start(&logd->tick.timer, tick_on_timer, TICK_MS, 0);
 }
 
 void
 tick_again(struct logd *logd)
 {
-	uv_idle_start(&logd->tick.again, on_again);
+	uv_idle_start(&logd->tick.again, tick_on_again);
 }

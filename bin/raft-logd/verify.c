@@ -5,15 +5,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/seal/seal.h"
-#include "commit.h"
+#include "seal/seal.h"
+#include "txn.h"
 #include "logd.h"
 
 enum { SLICE_COUNT = 4096, SLICE_SIZE = 1 << 20 };
 
 /* Whether the row's own chain is that of its record after `before`. */
 static bool
-fits(const struct wire_buf *out, const struct db_row *row, const uint8_t *before)
+verify_fits(const struct wire_buf *out, const struct db_row *row, const uint8_t *before)
 {
 	struct raft_entry entry;
 	uint8_t chain[SEAL_HASH_SIZE];
@@ -44,9 +44,11 @@ open_run(struct logd *logd, uint64_t from, uint8_t *chain)
 
 /* The next row of an open run, if it is the one expected and whole; moves the chain on. */
 static bool
-next_row(struct logd *logd, uint64_t expected, uint8_t *chain, struct wire_buf *out, struct db_row *row)
+next_row(
+    struct logd *logd, uint64_t expected, uint8_t *chain, struct wire_buf *out, struct db_row *row)
 {
-	if (db_run_next(logd->db, out, row) != DB_OK || row->index != expected || !fits(out, row, chain))
+	if (db_run_next(logd->db, out, row) != DB_OK || row->index != expected ||
+	    !verify_fits(out, row, chain))
 		return false;
 	memcpy(chain, row->chain, DB_HASH_SIZE);
 	return true;
@@ -65,7 +67,7 @@ row_good(struct logd *logd, uint64_t index, uint8_t *chain)
 
 /* The log is cut behind the last good row before `bad`. */
 _Noreturn static void
-damage(struct logd *logd, uint64_t bad)
+verify_damage(struct logd *logd, uint64_t bad)
 {
 	uint8_t chain[DB_HASH_SIZE];
 	uint64_t good = bad - 1;
@@ -77,12 +79,14 @@ damage(struct logd *logd, uint64_t bad)
 		good--;
 	if (good == logd->rlog.before.index)
 		memcpy(chain, logd->rlog.before_chain, sizeof chain);
-	struct raft_pos last = {good, rlog_term_at(&logd->rlog, good)};
-	log_error("damage", "bad=%llu last=%llu was=%llu why=%s", (unsigned long long)bad, (unsigned long long)good,
-	    (unsigned long long)logd->rlog.last.index,
-	    log_q("an entry on disk fails its chain: what is before it is kept, this node recovers from the leader"));
-	commit_shortened(logd, last, chain);
-	log_error("exit", "status=%d why=%s", (int)EXIT_IO, log_q("a damaged entry was found in the log"));
+	struct raft_pos last = {good, index_term_at(&logd->rlog, good)};
+	log_error("damage", "bad=%llu last=%llu was=%llu why=%s", (unsigned long long)bad,
+	    (unsigned long long)good, (unsigned long long)logd->rlog.last.index,
+	    log_q("an entry on disk fails its chain: what is before it is kept, this node recovers "
+		  "from the leader"));
+	txn_shorten_log(logd, last, chain);
+	log_error("exit", "status=%d why=%s", (int)EXIT_IO,
+	    log_q("a damaged entry was found in the log"));
 	_exit(EXIT_IO);
 }
 
@@ -93,12 +97,12 @@ verify_read(struct logd *logd, uint64_t from, struct verify_limits limits, struc
 	size_t count = 0, start = out->size;
 	must(from > logd->rlog.before.index && from <= limits.upto);
 	if (!open_run(logd, from, chain))
-		damage(logd, from);
+		verify_damage(logd, from);
 	while (count < limits.count_max && from + count <= limits.upto) {
 		struct db_row row;
 		size_t end = out->size;
 		if (!next_row(logd, from + count, chain, out, &row))
-			damage(logd, from + count);
+			verify_damage(logd, from + count);
 		if (count > 0 && out->size - start > limits.size_max) {
 			out->size = end;
 			break;
@@ -115,7 +119,7 @@ verify_chain_at(struct logd *logd, uint64_t index, uint8_t *chain)
 	if (index == logd->rlog.before.index)
 		memcpy(chain, logd->rlog.before_chain, DB_HASH_SIZE);
 	else if (!row_good(logd, index, chain))
-		damage(logd, index);
+		verify_damage(logd, index);
 }
 
 void

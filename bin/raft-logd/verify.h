@@ -22,9 +22,13 @@ struct verify_limits {
 	size_t size_max; /* of the records; at least one comes */
 };
 
-/* Appends the records from `from` on to out; how many came.  Does not return when one is damaged. */
-size_t verify_read(struct logd *logd, uint64_t from, struct verify_limits limits, struct wire_buf *out);
-/* The chain at index, which the log holds, as the present transaction sees it.  Does not return on damage. */
+/*
+ * Appends the records from `from` on to out; how many came.  Does not return when one is damaged.
+ */
+size_t verify_read(
+    struct logd *logd, uint64_t from, struct verify_limits limits, struct wire_buf *out);
+/* The chain at index, which the log holds, as the present transaction sees it.  Does not return on
+ * damage. */
 void verify_chain_at(struct logd *logd, uint64_t index, uint8_t *chain);
 /* Reads the rows from `from` to the last, for their chain alone. */
 void verify_rows(struct logd *logd, uint64_t from);

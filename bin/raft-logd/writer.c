@@ -6,29 +6,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/seal/seal.h"
+#include "seal/seal.h"
 #include "check.h"
-#include "commit.h"
+#include "txn.h"
 #include "compact.h"
 #include "cursors.h"
-#include "incoming.h"
+#include "snap_store.h"
 #include "logd.h"
 #include "verify.h"
 
 enum {
 	WAL_IDLE_MAX = 1 << 20, /* the write-ahead log is moved at this size when it is quiet */
-	QUEUE_MAX = 512 << 20   /* bytes that a full disk makes wait; the elector's own limits are below */
+	QUEUE_MAX =
+	    512 << 20 /* bytes that a full disk makes wait; the elector's own limits are below */
 };
 
 /* The transaction being made: what the log is so far, and how many items are in it. */
-struct batch {
+struct write_batch {
 	struct db_state state;
-	struct commit_log log;
+	struct txn_log log;
 	size_t items;
 	uint64_t number;
 	bool sessions;
-	struct raft_pos before;   /* where the log begins */
-	struct raft_pos dropped;  /* it begins there once the transaction is durable; index 0: no change */
+	struct raft_pos before; /* where the log begins */
+	struct raft_pos
+	    dropped; /* it begins there once the transaction is durable; index 0: no change */
 };
 
 /* -------------------------------------------------------------- queue */
@@ -77,7 +79,8 @@ writer_take(struct logd *logd, const struct msg_log_write *m, char *why)
 	    .size = m->entries.size,
 	};
 	if (w->size + item.size > QUEUE_MAX) {
-		snprintf(why, CHECK_WHY_SIZE, "more than %d MiB wait to be written", QUEUE_MAX >> 20);
+		snprintf(
+		    why, CHECK_WHY_SIZE, "more than %d MiB wait to be written", QUEUE_MAX >> 20);
 		return false;
 	}
 	if (!wire_entries_get(m->entries, m->count, &item.entries, &item.chunk)) {
@@ -85,7 +88,7 @@ writer_take(struct logd *logd, const struct msg_log_write *m, char *why)
 		return false;
 	}
 	if (m->flags & WIRE_INSTALL)
-		item.install = incoming_ready(logd, m->truncate_after);
+		item.install = snap_store_ready(logd, m->truncate_after);
 	if (item.install)
 		snapshot_ref(item.install);
 	if (!check_write(logd, &item, m->flags & WIRE_INSTALL, why)) {
@@ -102,9 +105,9 @@ writer_take(struct logd *logd, const struct msg_log_write *m, char *why)
 
 /* Committed, known and held: readers get it, and the session table moves on. */
 static void
-advance(struct logd *logd, struct raft_pos commit)
+writer_advance(struct logd *logd, struct raft_pos commit)
 {
-	if (commit.index <= logd->rlog.commit.index || !rlog_holds(&logd->rlog, commit))
+	if (commit.index <= logd->rlog.commit.index || !index_holds(&logd->rlog, commit))
 		return;
 	logd->rlog.commit = commit;
 	sessions_apply(logd, commit.index);
@@ -115,13 +118,14 @@ void
 writer_take_commit(struct logd *logd, struct raft_pos commit)
 {
 	/* Held already: it is that very entry, whatever waits behind it. */
-	if (rlog_holds(&logd->rlog, commit))
-		advance(logd, commit);
+	if (index_holds(&logd->rlog, commit))
+		writer_advance(logd, commit);
 	else if (logd->writer.count > 0)
 		queue_add(&logd->writer)->commit = commit;
 	else
-		log_debug("commit", "index=%llu term=%llu last=%llu why=%s", (unsigned long long)commit.index,
-		    (unsigned long long)commit.term, (unsigned long long)logd->rlog.last.index,
+		log_debug("commit", "index=%llu term=%llu last=%llu why=%s",
+		    (unsigned long long)commit.index, (unsigned long long)commit.term,
+		    (unsigned long long)logd->rlog.last.index,
 		    log_q("not an entry of this log: ignored"));
 }
 
@@ -141,22 +145,24 @@ writer_drop(struct logd *logd)
 /* -------------------------------------------------------- transaction */
 
 static enum db_result
-put_entry(struct logd *logd, struct batch *b, const struct raft_entry *entry)
+writer_put_entry(struct logd *logd, struct write_batch *b, const struct raft_entry *entry)
 {
 	struct raft_pos pos = {b->log.last.index + 1, entry->term};
 	enum db_result result = DB_OK;
 	seal_chain(b->log.chain, b->log.chain, pos.index, entry);
 	result = db_log_put(logd->db, pos.index, entry, b->log.chain);
-	if (result == DB_OK && (b->log.last.term != entry->term || pos.index == b->before.index + 1))
+	if (result == DB_OK &&
+	    (b->log.last.term != entry->term || pos.index == b->before.index + 1))
 		result = db_term_put(logd->db, &pos);
 	if (result == DB_OK && entry->kind == RAFT_CONFIG)
-		result = db_config_put(logd->db, pos.index, raft_entry_data(entry), raft_entry_data_size(entry));
+		result = db_config_put(
+		    logd->db, pos.index, raft_entry_data(entry), raft_entry_data_size(entry));
 	b->log.last = pos;
 	return result;
 }
 
 static enum db_result
-cut(struct logd *logd, struct batch *b, uint64_t index)
+writer_cut(struct logd *logd, struct write_batch *b, uint64_t index)
 {
 	if (index >= b->log.last.index)
 		return DB_OK;
@@ -175,7 +181,7 @@ struct putting {
 };
 
 static bool
-put_session(const struct raft_session *session, void *arg)
+writer_put_session(const struct raft_session *session, void *arg)
 {
 	struct putting *putting = arg;
 	putting->result = db_session_put(putting->logd->db, session);
@@ -183,19 +189,19 @@ put_session(const struct raft_session *session, void *arg)
 }
 
 static enum db_result
-put_sessions(struct logd *logd, const struct snapshot *snapshot)
+writer_put_sessions(struct logd *logd, const struct snapshot *snapshot)
 {
 	struct putting putting = {logd, DB_OK};
 	struct raft_sessions *table = snapshot_sessions(&snapshot->head);
 	must(table != NULL);
-	raft_sessions_each(table, put_session, &putting);
+	raft_sessions_each(table, writer_put_session, &putting);
 	raft_sessions_free(table);
 	return putting.result;
 }
 
 /* The snapshot is the log from now on, all of it in this one transaction (§5.1). */
 static enum db_result
-install(struct logd *logd, struct batch *b, const struct snapshot *snapshot)
+writer_install(struct logd *logd, struct write_batch *b, const struct snapshot *snapshot)
 {
 	const struct snapshot_head *head = &snapshot->head;
 	struct db_before before = {.pos = head->pos};
@@ -203,9 +209,10 @@ install(struct logd *logd, struct batch *b, const struct snapshot *snapshot)
 	seal_hash(before.config, &(struct seal_part){head->config.bytes, head->config.size}, 1);
 	enum db_result result = db_log_clear(logd->db);
 	if (result == DB_OK)
-		result = db_config_put(logd->db, head->pos.index, head->config.bytes, head->config.size);
+		result =
+		    db_config_put(logd->db, head->pos.index, head->config.bytes, head->config.size);
 	if (result == DB_OK)
-		result = put_sessions(logd, snapshot);
+		result = writer_put_sessions(logd, snapshot);
 	if (result == DB_OK)
 		result = snapshot_put(logd, snapshot);
 	if (result == DB_OK)
@@ -221,13 +228,13 @@ install(struct logd *logd, struct batch *b, const struct snapshot *snapshot)
 }
 
 static enum db_result
-put_write(struct logd *logd, struct batch *b, const struct writer_item *item)
+put_write(struct logd *logd, struct write_batch *b, const struct writer_item *item)
 {
-	enum db_result result = item->install ? install(logd, b, item->install) : DB_OK;
+	enum db_result result = item->install ? writer_install(logd, b, item->install) : DB_OK;
 	if (item->truncate && result == DB_OK)
-		result = cut(logd, b, item->truncate_after);
+		result = writer_cut(logd, b, item->truncate_after);
 	for (uint32_t i = 0; i < item->count && result == DB_OK; i++)
-		result = put_entry(logd, b, &item->entries[i]);
+		result = writer_put_entry(logd, b, &item->entries[i]);
 	b->state.term = item->term;
 	b->state.vote = item->vote;
 	if (item->recovered) {
@@ -241,17 +248,19 @@ put_write(struct logd *logd, struct batch *b, const struct writer_item *item)
 
 /* On a full disk only what is small goes on, and in order: up to the first entries. */
 static bool
-has_room(const struct logd *logd, const struct writer_item *item)
+writer_has_room(const struct logd *logd, const struct writer_item *item)
 {
-	return logd->space.state != SPACE_FULL || logd->space.trial || (item->count == 0 && item->install == NULL);
+	return logd->space.state != SPACE_FULL || logd->space.trial ||
+	       (item->count == 0 && item->install == NULL);
 }
 
 static enum db_result
-put_items(struct logd *logd, struct batch *b)
+put_items(struct logd *logd, struct write_batch *b)
 {
 	const struct writer *w = &logd->writer;
 	enum db_result result = DB_OK;
-	while (b->items < w->count && result == DB_OK && has_room(logd, &w->items[b->items])) {
+	while (
+	    b->items < w->count && result == DB_OK && writer_has_room(logd, &w->items[b->items])) {
 		if (w->items[b->items].number > 0)
 			result = put_write(logd, b, &w->items[b->items]);
 		b->items++;
@@ -264,8 +273,8 @@ static void
 absorb_install(struct logd *logd, struct snapshot *snapshot)
 {
 	const struct snapshot_head *head = &snapshot->head;
-	rlog_add_config(&logd->rlog, head->pos.index, head->config.bytes, head->config.size);
-	rlog_begin(&logd->rlog, head->pos, head->chain.b, logd->rlog.configs_count - 1);
+	index_add_config(&logd->rlog, head->pos.index, head->config.bytes, head->config.size);
+	index_begin(&logd->rlog, head->pos, head->chain.b, logd->rlog.configs_count - 1);
 	tail_cut(&logd->tail, 0);
 	logd->rlog.commit = head->pos;
 	struct raft_sessions *table = snapshot_sessions(head);
@@ -275,12 +284,12 @@ absorb_install(struct logd *logd, struct snapshot *snapshot)
 	log_info("install", "index=%llu term=%llu bytes=%llu", (unsigned long long)head->pos.index,
 	    (unsigned long long)head->pos.term, (unsigned long long)head->file_size);
 	snapshots_take(logd, snapshot_ref(snapshot));
-	incoming_drop(logd);
+	snap_store_drop(logd);
 }
 
 /* What was written is now the log; each commit index is looked at in its place. */
 static void
-absorb(struct logd *logd, const struct batch *b)
+writer_absorb(struct logd *logd, const struct write_batch *b)
 {
 	for (size_t i = 0; i < b->items; i++) {
 		const struct writer_item *item = &logd->writer.items[i];
@@ -289,20 +298,20 @@ absorb(struct logd *logd, const struct batch *b)
 		if (item->install)
 			absorb_install(logd, item->install);
 		if (item->truncate) {
-			rlog_cut(&logd->rlog, item->truncate_after);
+			index_cut(&logd->rlog, item->truncate_after);
 			tail_cut(&logd->tail, item->truncate_after);
 		}
-		rlog_append(&logd->rlog, item->first_index, item->entries, item->count);
+		index_append(&logd->rlog, item->first_index, item->entries, item->count);
 		tail_put(&logd->tail, item->first_index, item->entries, item->count);
 	}
 	/* Last: an index of an entry that a later write of this batch removed again is not held. */
 	for (size_t i = 0; i < b->items; i++)
 		if (logd->writer.items[i].number == 0)
-			advance(logd, logd->writer.items[i].commit);
+			writer_advance(logd, logd->writer.items[i].commit);
 }
 
 static enum db_result
-put_batch(struct logd *logd, struct batch *b)
+put_batch(struct logd *logd, struct write_batch *b)
 {
 	/* First the old: an installation makes it void. */
 	enum db_result result = compact_wanted(logd) ? compact_put(logd, &b->dropped) : DB_OK;
@@ -313,7 +322,7 @@ put_batch(struct logd *logd, struct batch *b)
 	if (result == DB_OK && b->sessions)
 		result = sessions_store(logd, &b->state);
 	if (result == DB_OK)
-		result = commit_end(logd, &b->state, &b->log);
+		result = txn_commit(logd, &b->state, &b->log);
 	return result;
 }
 
@@ -322,17 +331,17 @@ static enum db_result
 write_batch(struct logd *logd)
 {
 	struct writer *w = &logd->writer;
-	struct batch b = {
+	struct write_batch b = {
 	    .state = logd->state, .log = {.last = logd->rlog.last}, .before = logd->rlog.before};
 	memcpy(b.log.chain, logd->rlog.chain, sizeof b.log.chain);
 	b.state.commit = logd->rlog.commit;
 	/* What is stored must not need entries that go. */
 	b.sessions = w->flush || sessions_due(&logd->sessions) ||
-	    (compact_wanted(logd) && logd->state.sessions_index < logd->compact_to);
-	commit_begin(logd);
+		     (compact_wanted(logd) && logd->state.sessions_index < logd->compact_to);
+	txn_begin(logd);
 	enum db_result result = put_batch(logd, &b);
 	if (result != DB_OK) {
-		commit_undo(logd);
+		txn_rollback(logd);
 		return result;
 	}
 	w->commit_due = false;
@@ -340,7 +349,7 @@ write_batch(struct logd *logd)
 		sessions_stored(&logd->sessions);
 	if (b.dropped.index > 0)
 		compact_done(logd, b.dropped);
-	absorb(logd, &b);
+	writer_absorb(logd, &b);
 	queue_remove(w, b.items);
 	cursors_stored(logd);
 	if (b.number > 0)
@@ -350,22 +359,23 @@ write_batch(struct logd *logd)
 }
 
 static bool
-wanted(const struct logd *logd)
+writer_wanted(const struct logd *logd)
 {
 	const struct writer *w = &logd->writer;
 	/* What SQLite has refused waits for the next try. */
 	if (logd->space.refused && !logd->space.trial)
 		return false;
-	return w->commit_due || cursors_waiting(logd) || compact_wanted(logd) || (w->count > 0 && has_room(logd, &w->items[0]));
+	return w->commit_due || cursors_waiting(logd) || compact_wanted(logd) ||
+	       (w->count > 0 && writer_has_room(logd, &w->items[0]));
 }
 
 void
 writer_turn(struct logd *logd)
 {
-	if (!wanted(logd))
+	if (!writer_wanted(logd))
 		return;
 	space_check(logd);
-	if (!wanted(logd))
+	if (!writer_wanted(logd))
 		return;
 	enum db_result result = write_batch(logd);
 	if (result == DB_OK && db_wal_size(logd->db) >= DB_WAL_MAX)
@@ -376,8 +386,9 @@ writer_turn(struct logd *logd)
 bool
 writer_unsettled(const struct logd *logd)
 {
-	return logd->rlog.commit.index > logd->state.commit.index || db_wal_size(logd->db) >= WAL_IDLE_MAX ||
-	    logd->writer.stored != logd->state.transactions;
+	return logd->rlog.commit.index > logd->state.commit.index ||
+	       db_wal_size(logd->db) >= WAL_IDLE_MAX ||
+	       logd->writer.stored != logd->state.transactions;
 }
 
 void

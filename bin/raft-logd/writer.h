@@ -10,7 +10,7 @@
 #ifndef LOGD_WRITER_H
 #define LOGD_WRITER_H
 
-#include "../../lib/wire/message.h"
+#include "wire/message.h"
 
 struct logd;
 struct snapshot;
@@ -23,7 +23,8 @@ struct writer_item {
 	struct raft_id vote;
 	bool truncate;
 	bool recovered;
-	struct snapshot *install; /* replaces the log first of all; NULL: nothing does.  A reference of its own */
+	struct snapshot *install; /* replaces the log first of all; NULL: nothing does.  A reference
+				     of its own */
 	uint64_t truncate_after;
 	uint64_t first_index;
 	struct raft_entry *entries;
@@ -42,9 +43,9 @@ struct writer {
 	uint64_t term;
 	struct raft_id vote;
 	uint64_t number;
-	bool commit_due;   /* store the commit index though there is nothing else */
-	bool flush;        /* store the session table though it is not due */
-	uint64_t stored;   /* transactions at the last tick */
+	bool commit_due; /* store the commit index though there is nothing else */
+	bool flush;      /* store the session table though it is not due */
+	uint64_t stored; /* transactions at the last tick */
 };
 
 /*

@@ -14,9 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/conf/text.h"
-#include "../../lib/unix/daemon.h"
-#include "child.h"
+#include "conf/text.h"
+#include "prog/daemon.h"
+#include "service.h"
 #include "run.h"
 
 /* In order of starting; they are stopped the other way round, the log last. */
@@ -28,10 +28,10 @@ _Static_assert(
 /* How long daemons of a former raft-node may take to stop. */
 enum { LEFTOVER_MAX_MS = 20000, LEFTOVER_POLL_MS = 20 };
 
-static struct node {
+static struct supervisor {
 	struct daemon daemon;
-	struct child_setting setting;
-	struct child children[CHILDREN_MAX];
+	struct service_setting setting;
+	struct service services[CHILDREN_MAX];
 	size_t children_count;
 	uv_timer_t leftover;
 	struct mono_ms began;
@@ -46,11 +46,11 @@ static void
 stop_next(void)
 {
 	for (size_t i = node.children_count; i-- > 0;) {
-		struct child *child = &node.children[i];
-		if (child->state == CHILD_STOPPING)
+		struct service *service = &node.services[i];
+		if (service->state == CHILD_STOPPING)
 			return;
-		if (child->state != CHILD_DOWN) {
-			child_stop(child);
+		if (service->state != CHILD_DOWN) {
+			service_stop(service);
 			return;
 		}
 	}
@@ -58,7 +58,7 @@ stop_next(void)
 }
 
 static void
-stop(void *arg)
+supervisor_stop(void *arg)
 {
 	(void)arg;
 	if (node.stopping)
@@ -73,31 +73,31 @@ stop_now(void *arg)
 {
 	(void)arg;
 	for (size_t i = 0; i < node.children_count; i++)
-		child_kill(&node.children[i]);
+		service_kill(&node.services[i]);
 }
 
 /* ------------------------------------------------------------ what the children report */
 
 static void
-on_child_ready(struct child *child, void *arg)
+on_child_ready(struct service *service, void *arg)
 {
-	(void)child;
+	(void)service;
 	(void)arg;
-	if (node.children[LOGD].state == CHILD_READY && node.children[PEERD].state == CHILD_READY &&
-	    node.children[ELECT].state == CHILD_READY)
+	if (node.services[LOGD].state == CHILD_READY && node.services[PEERD].state == CHILD_READY &&
+	    node.services[ELECT].state == CHILD_READY)
 		daemon_ready(&node.daemon);
 }
 
 static void
-on_child_stopped(struct child *child, void *arg)
+on_child_stopped(struct service *service, void *arg)
 {
-	(void)child;
+	(void)service;
 	(void)arg;
 	stop_next();
 }
 
 static void
-on_child_hopeless(struct child *child, enum exit_status status, void *arg)
+on_child_hopeless(struct service *service, enum exit_status status, void *arg)
 {
 	char why[256];
 	if (node.stopping) {
@@ -106,16 +106,17 @@ on_child_hopeless(struct child *child, enum exit_status status, void *arg)
 	}
 	if (status == EXIT_CONFIG)
 		snprintf(why, sizeof(why),
-		    "%s can't work with this configuration: its own line says why", child->name);
+		    "%s can't work with this configuration: its own line says why", service->name);
 	else
-		snprintf(why, sizeof(why), "%s can't be started from %s", child->name,
+		snprintf(why, sizeof(why), "%s can't be started from %s", service->name,
 		    node.setting.programs);
 	log_error("stop", "status=%d why=%s", (int)status, log_q(why));
 	node.status = status;
-	stop(arg);
+	supervisor_stop(arg);
 }
 
-static const struct child_calls child_calls = {on_child_ready, on_child_stopped, on_child_hopeless};
+static const struct service_calls child_calls = {
+    on_child_ready, on_child_stopped, on_child_hopeless};
 
 /* ------------------------------------------------------------ starting */
 
@@ -154,16 +155,16 @@ start_children(void)
 	node.started = true;
 	node.children_count = node.daemon.conf->fsm.present ? FSM + 1 : FSM;
 	for (size_t i = 0; i < node.children_count; i++) {
-		child_init(&node.children[i], child_names[i], &node.setting);
-		node.children[i].has_output = i == FSM;
+		service_init(&node.services[i], child_names[i], &node.setting);
+		node.services[i].has_output = i == FSM;
 	}
 	for (size_t i = 0; i < node.children_count && !node.stopping; i++)
-		child_start(&node.children[i]);
+		service_start(&node.services[i]);
 }
 
 /* Waits for the daemons of a raft-node that was killed: two of a kind must not meet. */
 static void
-try_start(uv_timer_t *timer)
+supervisor_try_start(uv_timer_t *timer)
 {
 	char why[CONF_WHY_SIZE];
 	switch (run_lock(node.daemon.conf, &node.setting.parent_fd, why)) {
@@ -184,12 +185,12 @@ try_start(uv_timer_t *timer)
 
 /* The first attempt is made here, so that a second raft-node is refused before anything else. */
 static void
-begin(void)
+supervisor_begin(void)
 {
 	node.began = mono_now();
 	must(uv_timer_init(loop_uv(node.daemon.loop), &node.leftover) == 0);
-	uv_timer_start(&node.leftover, try_start, LEFTOVER_POLL_MS, LEFTOVER_POLL_MS);
-	try_start(&node.leftover);
+	uv_timer_start(&node.leftover, supervisor_try_start, LEFTOVER_POLL_MS, LEFTOVER_POLL_MS);
+	supervisor_try_start(&node.leftover);
 	if (!node.started)
 		log_info(
 		    "wait", "why=%s", log_q("daemons of a former raft-node are still stopping"));
@@ -202,7 +203,7 @@ main(int argc, char **argv)
 	node.daemon = (struct daemon){
 	    .prog = "raft-node",
 	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time]",
-	    .stop = stop,
+	    .stop = supervisor_stop,
 	    .stop_now = stop_now,
 	};
 	daemon_start(&node.daemon, argc, argv);
@@ -211,7 +212,7 @@ main(int argc, char **argv)
 	if (!run_make(node.daemon.conf, why))
 		daemon_die(exit_of_errno(errno), "%s", why);
 
-	node.setting = (struct child_setting){
+	node.setting = (struct service_setting){
 	    .loop = node.daemon.loop,
 	    .programs = programs_folder(),
 	    .config = node.daemon.conf->path,
@@ -220,7 +221,7 @@ main(int argc, char **argv)
 	    .log_time = node.daemon.log_time,
 	    .calls = &child_calls,
 	};
-	begin();
+	supervisor_begin();
 	loop_run(node.daemon.loop);
 	return (int)node.status;
 }

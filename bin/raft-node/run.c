@@ -11,13 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lib/conf/text.h"
-#include "../../lib/unix/sock.h"
+#include "conf/text.h"
+#include "unix/sock.h"
 
 static const gid_t no_group = (gid_t)-1;
 
 static bool
-fail(const char *path, const char *what, char *why)
+run_fail(const char *path, const char *what, char *why)
 {
 	snprintf(why, CONF_WHY_SIZE, "%s: %s: %s", path, what, strerror(errno));
 	return false;
@@ -26,11 +26,11 @@ fail(const char *path, const char *what, char *why)
 /* ------------------------------------------------------------ the directory */
 
 static bool
-check_ours(int fd, const char *path, mode_t mode, char *why)
+run_check_ours(int fd, const char *path, mode_t mode, char *why)
 {
 	struct stat st;
 	if (fstat(fd, &st) != 0)
-		return fail(path, "cannot be looked at", why);
+		return run_fail(path, "cannot be looked at", why);
 	if (st.st_uid != geteuid()) {
 		snprintf(why, CONF_WHY_SIZE,
 		    "%s belongs to another user: run as that one, or choose another node.run",
@@ -57,15 +57,15 @@ run_make(const struct conf *conf, char *why)
 	if (!sock_group(conf->node.group, &gid, why))
 		return false;
 	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return fail(path, "cannot be made", why);
+		return run_fail(path, "cannot be made", why);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return fail(path, "cannot be opened", why);
-	bool good = check_ours(fd, path, mode, why);
+		return run_fail(path, "cannot be opened", why);
+	bool good = run_check_ours(fd, path, mode, why);
 	if (good && gid != no_group && fchown(fd, (uid_t)-1, gid) != 0)
-		good = fail(path, "cannot be given to node.group", why);
+		good = run_fail(path, "cannot be given to node.group", why);
 	if (good && fchmod(fd, mode) != 0)
-		good = fail(path, "cannot be given its mode", why);
+		good = run_fail(path, "cannot be given its mode", why);
 	close(fd);
 	return good;
 }
@@ -77,12 +77,12 @@ open_fifo(const char *path, char *why)
 {
 	struct stat st;
 	if (mkfifo(path, 0600) != 0 && errno != EEXIST) {
-		fail(path, "cannot be made", why);
+		run_fail(path, "cannot be made", why);
 		return -1;
 	}
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
-		fail(path, "cannot be opened", why);
+		run_fail(path, "cannot be opened", why);
 		return -1;
 	}
 	if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
@@ -110,17 +110,17 @@ who_holds(int fd, const struct conf *conf, char *why)
 }
 
 static enum run_lock
-take(int fd, const char *path, const struct conf *conf, char *why)
+run_take(int fd, const char *path, const struct conf *conf, char *why)
 {
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		if (errno == EWOULDBLOCK)
 			return who_holds(fd, conf, why);
-		fail(path, "cannot be locked", why);
+		run_fail(path, "cannot be locked", why);
 		return RUN_ERROR;
 	}
 	/* Never closed: its end is raft-node's end. */
 	if (open(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC) < 0) {
-		fail(path, "cannot be opened", why);
+		run_fail(path, "cannot be opened", why);
 		return RUN_ERROR;
 	}
 	return RUN_LOCKED;
@@ -133,7 +133,7 @@ run_lock(const struct conf *conf, int *parent_fd, char *why)
 	enum run_lock result = RUN_ERROR;
 	*parent_fd = open_fifo(path, why);
 	if (*parent_fd >= 0)
-		result = take(*parent_fd, path, conf, why);
+		result = run_take(*parent_fd, path, conf, why);
 	if (*parent_fd >= 0 && result != RUN_LOCKED)
 		close(*parent_fd);
 	free(path);

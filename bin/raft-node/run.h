@@ -11,7 +11,7 @@
 #ifndef NODE_RUN_H
 #define NODE_RUN_H
 
-#include "../../lib/conf/conf.h"
+#include "conf/conf.h"
 
 /*
  * Makes node.run, 0700 (with node.group: 0750 and of that group).  One that is there
@@ -26,7 +26,8 @@ enum run_lock {
 	RUN_LEFTOVER, /* daemons of a former one have not stopped yet: ask again soon */
 	RUN_ERROR
 };
-/* *parent_fd: the end for the daemons.  One sentence in why unless it is locked; errno with RUN_ERROR. */
+/* *parent_fd: the end for the daemons.  One sentence in why unless it is locked; errno with
+ * RUN_ERROR. */
 enum run_lock run_lock(const struct conf *conf, int *parent_fd, char *why);
 
 #endif

@@ -8,10 +8,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "door.h"
+#include "serve.h"
 #include "peer.h"
 #include "pipes.h"
-#include "roster.h"
+#include "peers.h"
 
 enum {
 	PIPE_REFUSALS_MAX = 16,
@@ -40,12 +40,13 @@ log_refusal(struct arrival *a, uint64_t muted, const char *why)
 	if (a->peer)
 		peerd_fingerprint(fingerprint, a->peer->member.key);
 	log_warn("refused", "from=%s address=%s fingerprint=%s muted=%" PRIu64 " why=%s",
-	    a->envelope.sender.s[0] ? a->envelope.sender.s : "unknown", address, fingerprint, muted, log_q(why));
+	    a->envelope.sender.s[0] ? a->envelope.sender.s : "unknown", address, fingerprint, muted,
+	    log_q(why));
 }
 
 /* The message is dropped; the connection stays, unless it goes on like that. */
 static void
-refuse(struct arrival *a, const char *why)
+inbound_refuse(struct arrival *a, const char *why)
 {
 	struct throttle *throttle = a->peer ? &a->peer->refused : &a->peerd->refused;
 	uint64_t muted;
@@ -62,7 +63,7 @@ refuse(struct arrival *a, const char *why)
 static void
 refuse_pipe(struct arrival *a, const char *why)
 {
-	refuse(a, why);
+	inbound_refuse(a, why);
 	pipe_close(a->pipe);
 }
 
@@ -75,16 +76,19 @@ is_for_us(struct arrival *a)
 	char why[256];
 	const struct envelope *e = &a->envelope;
 	if (!raft_id_equal(&e->receiver, &a->peerd->self)) {
-		snprintf(why, sizeof why, "it takes this node for %s: a wrong address in its members list", e->receiver.s);
-		refuse(a, why);
+		snprintf(why, sizeof why,
+		    "it takes this node for %s: a wrong address in its members list",
+		    e->receiver.s);
+		inbound_refuse(a, why);
 		return false;
 	}
 	if (memcmp(e->cluster, a->peerd->cluster.b, sizeof e->cluster) != 0) {
 		char theirs[2 * ENVELOPE_TAG_SIZE + 1], ours[2 * ENVELOPE_TAG_SIZE + 1];
 		seal_hex(theirs, e->cluster, ENVELOPE_TAG_SIZE);
 		seal_hex(ours, a->peerd->cluster.b, ENVELOPE_TAG_SIZE);
-		snprintf(why, sizeof why, "it is of another cluster: %s, and this is %s", theirs, ours);
-		refuse(a, why);
+		snprintf(
+		    why, sizeof why, "it is of another cluster: %s, and this is %s", theirs, ours);
+		inbound_refuse(a, why);
 		return false;
 	}
 	return true;
@@ -101,31 +105,35 @@ send_reply(struct arrival *a, const uint8_t *message)
 	    .handshake = a->envelope.handshake,
 	};
 	uint8_t bytes[ENVELOPE_REPLY_SIZE];
-	struct link *link = &a->peer->links[WIRE_CONSENSUS];
+	struct route *route = &a->peer->routes[WIRE_CONSENSUS];
 	memcpy(envelope.cluster, a->peerd->cluster.b, sizeof envelope.cluster);
 	size_t head = envelope_put(bytes, &envelope);
 	memcpy(bytes + head, message, CHANNEL_REPLY_SIZE);
-	link_notice(link, bytes, sizeof bytes);
-	/* It is there, so it can be reached; and it may be new, so our own hello may have been lost. */
-	link_hasten(link);
-	if (link->state == LINK_GREETING)
-		link_greet(link);
+	route_notice(route, bytes, sizeof bytes);
+	/* It is there, so it can be reached; and it may be new, so our own hello may have been
+	 * lost. */
+	route_hasten(route);
+	if (route->state == ROUTE_GREETING)
+		route_greet(route);
 }
 
 /*
- * Good hellos that come to nothing, while the node of that name is at its address and gets the replies: either
- * the replies are late, or somebody else has its key.  (A hello that is replayed comes with the same number.)
+ * Good hellos that come to nothing, while the node of that name is at its address and gets the
+ * replies: either the replies are late, or somebody else has its key.  (A hello that is replayed
+ * comes with the same number.)
  */
 static void
 look_for_twin(struct arrival *a)
 {
 	struct pipe *pipe = a->pipe;
 	const struct pipe *own = pipes_of(a->peerd->pipes, a->peer, WIRE_CONSENSUS);
-	if (pipe->peer || a->envelope.class != WIRE_CONSENSUS || a->envelope.handshake == pipe->handshake)
+	if (pipe->peer || a->envelope.class != WIRE_CONSENSUS ||
+	    a->envelope.handshake == pipe->handshake)
 		return;
 	pipe->handshake = a->envelope.handshake;
 	pipe->hellos++;
-	if (pipe->hellos < TWIN_HELLOS || a->peer->links[WIRE_CONSENSUS].state != LINK_OPEN || own == NULL)
+	if (pipe->hellos < TWIN_HELLOS || a->peer->routes[WIRE_CONSENSUS].state != ROUTE_OPEN ||
+	    own == NULL)
 		return;
 	char address[PULL_ADDRESS_SIZE];
 	pull_address(pipe->id, address);
@@ -147,7 +155,8 @@ hello_allowed(struct pipe *pipe, struct mono_ms now)
 
 /* With whichever key the peer has; NULL: with none of them, or not for ours. */
 static const uint8_t *
-answer(struct arrival *a, const struct channel_reply *reply, uint8_t *message, struct channel_rx *rx)
+inbound_answer(
+    struct arrival *a, const struct channel_reply *reply, uint8_t *message, struct channel_rx *rx)
 {
 	struct channel_names names = {
 	    .initiator = a->envelope.sender,
@@ -157,7 +166,8 @@ answer(struct arrival *a, const struct channel_reply *reply, uint8_t *message, s
 	memcpy(names.cluster, a->peerd->cluster.b, sizeof names.cluster);
 	for (unsigned i = 0; i < peer_keys_count(a->peer); i++) {
 		const uint8_t *key = peer_key(a->peer, i);
-		if (channel_answer(&names, &a->peerd->pair, key, a->bytes + a->head, reply, message, rx))
+		if (channel_answer(
+			&names, &a->peerd->pair, key, a->bytes + a->head, reply, message, rx))
 			return key;
 	}
 	return NULL;
@@ -168,11 +178,12 @@ refuse_key(struct arrival *a)
 {
 	/* Of our two keys it took the one that is not here: it tries the other next. */
 	if (!a->peerd->two_keys)
-		refuse(a, "its handshake is not made with the key that the members list has for it, or not for ours");
+		inbound_refuse(a, "its handshake is not made with the key that the members list "
+				  "has for it, or not for ours");
 }
 
 static void
-on_hello(struct arrival *a)
+inbound_on_hello(struct arrival *a)
 {
 	struct mono_ms now = mono_now();
 	if (!hello_allowed(a->pipe, now) || !is_for_us(a))
@@ -180,13 +191,14 @@ on_hello(struct arrival *a)
 	struct channel_reply reply = {.session = seal_random_u64(), .start = a->peerd->start};
 	struct channel_rx rx;
 	uint8_t message[CHANNEL_REPLY_SIZE];
-	const uint8_t *key = answer(a, &reply, message, &rx);
+	const uint8_t *key = inbound_answer(a, &reply, message, &rx);
 	if (key == NULL) {
 		refuse_key(a);
 		return;
 	}
 	struct incoming *waiting = peer_waiting(a->peer, (enum wire_class)a->envelope.class);
-	*waiting = (struct incoming){.valid = true, .born = now, .session = reply.session, .rx = rx};
+	*waiting =
+	    (struct incoming){.valid = true, .born = now, .session = reply.session, .rx = rx};
 	memcpy(waiting->key, key, sizeof waiting->key);
 	seal_wipe(&rx, sizeof rx);
 	peer_showed(a->peer, key);
@@ -195,18 +207,18 @@ on_hello(struct arrival *a)
 }
 
 static void
-on_reply(struct arrival *a)
+inbound_on_reply(struct arrival *a)
 {
 	uint64_t start;
 	if (!is_for_us(a))
 		return;
-	struct link *link = &a->peer->links[a->envelope.class];
+	struct route *route = &a->peer->routes[a->envelope.class];
 	/* One for an earlier handshake is late, which is no offence. */
-	if (!link_reply(link, a->envelope.handshake, a->bytes + a->head, &start))
+	if (!route_reply(route, a->envelope.handshake, a->bytes + a->head, &start))
 		return;
 	peer_heard(a->peer);
-	if (!peer_started(a->peer, start, link->greeted))
-		link_hint(link, link->session);
+	if (!peer_started(a->peer, start, route->greeted))
+		route_hint(route, route->session);
 }
 
 /* ------- sealed messages ------------------------------------------------------------ */
@@ -226,7 +238,7 @@ send_hint(struct arrival *a)
 		return;
 	a->peer->hinted = now;
 	envelope_put(bytes, &envelope);
-	link_notice(&a->peer->links[WIRE_CONSENSUS], bytes, sizeof bytes);
+	route_notice(&a->peer->routes[WIRE_CONSENSUS], bytes, sizeof bytes);
 }
 
 static void
@@ -235,7 +247,7 @@ send_pong(struct peer *peer, uint64_t number)
 	struct wire_buf buf = {0};
 	struct msg_peer_pong pong = {.number = number};
 	msg_peer_pong_put(&buf, &pong);
-	link_send(&peer->links[WIRE_CONSENSUS], buf.bytes, buf.size);
+	route_send(&peer->routes[WIRE_CONSENSUS], buf.bytes, buf.size);
 	wire_buf_free(&buf);
 }
 
@@ -262,11 +274,13 @@ take_frame(struct arrival *a, uint16_t number, const uint8_t *body, size_t body_
 		peer_pong(a->peer, pong.number, a->pipe->id);
 		return true;
 	case MSG_PEER_MEMBERS:
-		return msg_peer_members_get(&members, body, body_size) && roster_learn(a->peerd, &members);
+		return msg_peer_members_get(&members, body, body_size) &&
+		       peers_learn(a->peerd, &members);
 	default:
-		if (!door_is_raft(number))
+		if (!peerd_serve_is_raft(number))
 			return false;
-		door_deliver(a->peerd->door, &a->peer->member.id, body - FRAME_HEADER_SIZE, body_size + FRAME_HEADER_SIZE);
+		peerd_serve_deliver(a->peerd->server, &a->peer->member.id, body - FRAME_HEADER_SIZE,
+		    body_size + FRAME_HEADER_SIZE);
 		return true;
 	}
 }
@@ -278,9 +292,11 @@ take_frames(struct arrival *a, const uint8_t *at, size_t size)
 		uint16_t number;
 		const uint8_t *body;
 		size_t body_size, frame_size;
-		if (frame_get(at, size, PEER_FRAME_MAX, &number, &body, &body_size, &frame_size) != 1 ||
+		if (frame_get(at, size, PEER_FRAME_MAX, &number, &body, &body_size, &frame_size) !=
+			1 ||
 		    !take_frame(a, number, body, body_size)) {
-			refuse(a, "it is authenticated and sends a malformed or unknown frame: another version?");
+			inbound_refuse(a, "it is authenticated and sends a malformed or unknown "
+					  "frame: another version?");
 			return;
 		}
 		at += frame_size;
@@ -312,7 +328,7 @@ take_opened(struct arrival *a, struct incoming *incoming)
 	uint64_t start;
 	if (incoming != &a->peer->incoming[class].live) {
 		if (!begins_with_start(frames, size, &start)) {
-			refuse(a, "its session does not begin with its start number");
+			inbound_refuse(a, "its session does not begin with its start number");
 			return;
 		}
 		if (!peer_started(a->peer, start, incoming->born)) {
@@ -336,12 +352,13 @@ on_transport(struct arrival *a)
 		send_hint(a);
 		return;
 	}
-	switch (channel_open(&incoming->rx, a->envelope.counter, a->bytes, a->head, a->bytes + a->head, a->size - a->head)) {
+	switch (channel_open(&incoming->rx, a->envelope.counter, a->bytes, a->head,
+	    a->bytes + a->head, a->size - a->head)) {
 	case CHANNEL_OPENED:
 		take_opened(a, incoming);
 		break;
 	case CHANNEL_OLD:
-		refuse(a, "a message came again, or was overtaken");
+		inbound_refuse(a, "a message came again, or was overtaken");
 		break;
 	case CHANNEL_FORGED:
 		refuse_pipe(a, "a message was altered on its way, or is not of this session");
@@ -352,7 +369,7 @@ on_transport(struct arrival *a)
 static void
 on_hint(struct arrival *a)
 {
-	link_hint(&a->peer->links[a->envelope.class], a->envelope.session);
+	route_hint(&a->peer->routes[a->envelope.class], a->envelope.session);
 }
 
 /* ------- all --------------------------------------------------------------------------- */
@@ -361,12 +378,13 @@ static bool
 find_sender(struct arrival *a)
 {
 	if (raft_id_equal(&a->envelope.sender, &a->peerd->self)) {
-		refuse(a, "it gives this node's own id: a message sent back, or a second node of that name");
+		inbound_refuse(a, "it gives this node's own id: a message sent back, or a second "
+				  "node of that name");
 		return false;
 	}
-	a->peer = roster_find(a->peerd, &a->envelope.sender);
+	a->peer = peers_find(a->peerd, &a->envelope.sender);
 	if (a->peer == NULL)
-		refuse(a, "no member has that id");
+		inbound_refuse(a, "no member has that id");
 	return a->peer != NULL;
 }
 
@@ -374,7 +392,8 @@ void
 inbound_message(uint32_t pipe, uint8_t *bytes, size_t size, void *arg)
 {
 	struct peerd *peerd = arg;
-	struct arrival a = {.peerd = peerd, .pipe = pipes_find(peerd->pipes, pipe), .bytes = bytes, .size = size};
+	struct arrival a = {
+	    .peerd = peerd, .pipe = pipes_find(peerd->pipes, pipe), .bytes = bytes, .size = size};
 	if (a.pipe->closing)
 		return;
 	enum envelope_error error = envelope_get(&a.envelope, bytes, size, &a.head);
@@ -383,15 +402,17 @@ inbound_message(uint32_t pipe, uint8_t *bytes, size_t size, void *arg)
 		refuse_pipe(&a, envelope_error_text(error));
 		return;
 	}
-	/* Nobody can be authenticated before raft-elect has said who is who; they will try again. */
+	/*
+	 * Nobody can be authenticated before raft-elect has said who is who; they will try again.
+	 */
 	if (!peerd->have_cluster || !find_sender(&a))
 		return;
 	switch (a.envelope.kind) {
 	case ENVELOPE_HELLO:
-		on_hello(&a);
+		inbound_on_hello(&a);
 		break;
 	case ENVELOPE_REPLY:
-		on_reply(&a);
+		inbound_on_reply(&a);
 		break;
 	case ENVELOPE_TRANSPORT:
 		on_transport(&a);

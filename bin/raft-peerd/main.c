@@ -7,15 +7,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bulk.h"
-#include "door.h"
+#include "rate.h"
+#include "serve.h"
 #include "inbound.h"
 #include "peer.h"
 #include "peerd.h"
 #include "pipes.h"
-#include "roster.h"
+#include "peers.h"
 
-enum { TICK_MS = 1000, TICK_HURRY_MS = 100, LATE_MS = 2000, STOP_MS = 300, OPT_RENEW = 0x100, OPT_RENEW_AFTER };
+enum {
+	TICK_MS = 1000,
+	TICK_HURRY_MS = 100,
+	LATE_MS = 2000,
+	STOP_MS = 300,
+	OPT_RENEW = 0x100,
+	OPT_RENEW_AFTER
+};
 #define RENEW_MESSAGES (UINT64_C(1) << 32)
 enum { RENEW_MS = 15 * 60 * 1000 };
 
@@ -32,7 +39,7 @@ peerd_fingerprint(char out[FINGERPRINT_SIZE], const uint8_t key[SEAL_KEY_SIZE])
 
 /* ------- time --------------------------------------------------------------------- */
 
-static void on_tick(uv_timer_t *timer);
+static void peerd_on_tick(uv_timer_t *timer);
 
 static void
 set_tick(struct peerd *peerd, uint64_t ms)
@@ -40,7 +47,7 @@ set_tick(struct peerd *peerd, uint64_t ms)
 	if (peerd->tick_ms == ms || peerd->stopping)
 		return;
 	peerd->tick_ms = ms;
-	uv_timer_start(&peerd->tick, on_tick, ms, ms);
+	uv_timer_start(&peerd->tick, peerd_on_tick, ms, ms);
 }
 
 void
@@ -50,7 +57,7 @@ peerd_hurry(struct peerd *peerd)
 }
 
 static void
-on_tick(uv_timer_t *timer)
+peerd_on_tick(uv_timer_t *timer)
 {
 	struct peerd *peerd = timer->data;
 	struct mono_ms now = mono_now();
@@ -73,20 +80,21 @@ all_idle(const struct peerd *peerd)
 {
 	for (size_t i = 0; i < peerd->peers_count; i++)
 		for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-			if (!link_idle(&peerd->peers[i]->links[c]))
+			if (!route_idle(&peerd->peers[i]->routes[c]))
 				return false;
 	return true;
 }
 
 static void
-on_turn(void *arg)
+peerd_on_turn(void *arg)
 {
 	struct peerd *peerd = arg;
 	peerd->turn++;
 	/* Each of them gets to be the first, where there is not enough for all. */
 	for (size_t i = 0; i < peerd->peers_count; i++)
 		for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-			link_flush(&peerd->peers[(i + peerd->turn) % peerd->peers_count]->links[c]);
+			route_flush(
+			    &peerd->peers[(i + peerd->turn) % peerd->peers_count]->routes[c]);
 	if (peerd->stopping && (all_idle(peerd) || mono_now().ms >= peerd->stop_by.ms))
 		loop_stop(peerd->loop);
 }
@@ -102,7 +110,7 @@ on_stop_tick(uv_timer_t *timer)
 
 /* What raft-elect said last, a leader's farewell perhaps, still goes out. */
 static void
-on_stop(void *arg)
+peerd_on_stop(void *arg)
 {
 	struct peerd *peerd = arg;
 	peerd->stopping = true;
@@ -123,15 +131,15 @@ open_sockets(struct peerd *peerd)
 {
 	static const struct pull_calls calls = {inbound_message, inbound_pipe};
 	char why[1024];
-	roster_check_clear(peerd->conf->peerd.listen);
-	peerd->door = door_new(peerd, why);
-	if (peerd->door == NULL)
+	peers_check_clear(peerd->conf->peerd.listen);
+	peerd->server = peerd_serve_new(peerd, why);
+	if (peerd->server == NULL)
 		daemon_die(exit_of_errno(errno), "%s", why);
-	peerd->pull = pull_new(peerd->loop, peerd->notes, peerd->conf->peerd.listen, PEER_MESSAGE_MAX, PIPES_MAX, &calls,
-	    peerd, why);
+	peerd->pull = pull_new(peerd->loop, peerd->events, peerd->conf->peerd.listen,
+	    PEER_MESSAGE_MAX, PIPES_MAX, &calls, peerd, why);
 	if (peerd->pull == NULL) {
 		int error = errno;
-		door_free(peerd->door);
+		peerd_serve_free(peerd->server);
 		daemon_die(exit_of_errno(error), "%s", why);
 	}
 }
@@ -143,7 +151,7 @@ static const struct option options[] = {
 };
 
 static void
-on_option(int opt, const char *value)
+peerd_on_option(int opt, const char *value)
 {
 	char *end;
 	if (opt == OPT_RENEW_AFTER) {
@@ -159,14 +167,14 @@ on_option(int opt, const char *value)
 }
 
 static void
-start(struct peerd *peerd, int argc, char **argv)
+peerd_start(struct peerd *peerd, int argc, char **argv)
 {
 	peerd->daemon = (struct daemon){
 	    .prog = "raft-peerd",
 	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [--renew MESSAGES] [--renew-after TIME]",
 	    .options = options,
-	    .found = on_option,
-	    .stop = on_stop,
+	    .found = peerd_on_option,
+	    .stop = peerd_on_stop,
 	    .arg = peerd,
 	};
 	peerd->renew = RENEW_MESSAGES;
@@ -179,14 +187,14 @@ start(struct peerd *peerd, int argc, char **argv)
 	peerd->start = seal_random_u64();
 	peerd->since = mono_now();
 	read_secret(peerd);
-	peerd->notes = notes_new(peerd->loop);
+	peerd->events = nng_events_new(peerd->loop);
 	peerd->pipes = pipes_new();
-	peerd->bulk = bulk_new(peerd->loop, peerd->conf->peerd.bulk_rate);
+	peerd->rate = rate_new(peerd->loop, peerd->conf->peerd.bulk_rate);
 	open_sockets(peerd);
 	must(uv_timer_init(loop_uv(peerd->loop), &peerd->tick) == 0);
 	peerd->tick.data = peerd;
 	set_tick(peerd, TICK_MS);
-	loop_on_turn(peerd->loop, on_turn, peerd);
+	loop_on_turn(peerd->loop, peerd_on_turn, peerd);
 }
 
 /*
@@ -194,9 +202,9 @@ start(struct peerd *peerd, int argc, char **argv)
  * with the kernel, which closes the rest.
  */
 _Noreturn static void
-finish(struct peerd *peerd)
+peerd_finish(struct peerd *peerd)
 {
-	door_free(peerd->door);
+	peerd_serve_free(peerd->server);
 	seal_wipe(&peerd->pair, sizeof peerd->pair);
 	_exit(EXIT_OK);
 }
@@ -205,10 +213,11 @@ int
 main(int argc, char **argv)
 {
 	char fingerprint[FINGERPRINT_SIZE];
-	start(&self, argc, argv);
+	peerd_start(&self, argc, argv);
 	peerd_fingerprint(fingerprint, self.pair.public);
-	log_info("listening", "address=%s fingerprint=%s", log_q(self.conf->peerd.listen), fingerprint);
+	log_info(
+	    "listening", "address=%s fingerprint=%s", log_q(self.conf->peerd.listen), fingerprint);
 	daemon_ready(&self.daemon);
 	loop_run(self.loop);
-	finish(&self);
+	peerd_finish(&self);
 }

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "door.h"
+#include "serve.h"
 
 enum {
-	/* A ping goes out when nothing was heard for so long, sooner when something was sent since. */
+	/*
+	 * A ping goes out when nothing was heard for so long, sooner when something was sent since.
+	 */
 	PING_IDLE_MS = 5000,
 	PING_SENT_MS = 1000,
 	/* And now and then in any case, for the round trip in the status. */
@@ -32,8 +34,8 @@ peer_new(struct peerd *peerd, const struct raft_member *member)
 	peer->peerd = peerd;
 	peer->member = *member;
 	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-		link_init(&peer->links[c], peerd, peer, c);
-	link_use(&peer->links[WIRE_CONSENSUS]);
+		route_init(&peer->routes[c], peerd, peer, c);
+	route_use(&peer->routes[WIRE_CONSENSUS]);
 	return peer;
 }
 
@@ -41,7 +43,7 @@ void
 peer_free(struct peer *peer)
 {
 	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-		link_free(&peer->links[c]);
+		route_free(&peer->routes[c]);
 	wipe_incoming(peer);
 	free(peer);
 }
@@ -49,11 +51,12 @@ peer_free(struct peer *peer)
 void
 peer_move(struct peer *peer, const char *address)
 {
-	log_info("address", "peer=%s from=%s to=%s", peer->member.id.s, log_q(peer->member.address), log_q(address));
+	log_info("address", "peer=%s from=%s to=%s", peer->member.id.s, log_q(peer->member.address),
+	    log_q(address));
 	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-		link_close(&peer->links[c], "another address");
+		route_close(&peer->routes[c], "another address");
 	snprintf(peer->member.address, sizeof peer->member.address, "%s", address);
-	link_use(&peer->links[WIRE_CONSENSUS]);
+	route_use(&peer->routes[WIRE_CONSENSUS]);
 }
 
 void
@@ -62,7 +65,7 @@ peer_lost(struct peer *peer)
 	if (peer->lost_turn == peer->peerd->turn)
 		return;
 	peer->lost_turn = peer->peerd->turn;
-	door_lost(peer->peerd->door, &peer->member.id);
+	peerd_serve_lost(peer->peerd->server, &peer->member.id);
 }
 
 /* ------- keys -------------------------------------------------------------------- */
@@ -83,7 +86,8 @@ peer_key(const struct peer *peer, unsigned number)
 void
 peer_showed(struct peer *peer, const uint8_t key[SEAL_KEY_SIZE])
 {
-	peer->has_next = peer_keys_count(peer) == 2 && memcmp(key, peer->member.key_next, SEAL_KEY_SIZE) == 0;
+	peer->has_next =
+	    peer_keys_count(peer) == 2 && memcmp(key, peer->member.key_next, SEAL_KEY_SIZE) == 0;
 }
 
 bool
@@ -126,7 +130,7 @@ peer_rekey(struct peer *peer, const struct raft_member *member)
 		check_incoming(peer, &peer->incoming[c].live);
 		for (size_t i = 0; i < PEER_WAITING_MAX; i++)
 			check_incoming(peer, &peer->incoming[c].waiting[i]);
-		link_check_key(&peer->links[c]);
+		route_check_key(&peer->routes[c]);
 	}
 }
 
@@ -148,11 +152,12 @@ peer_twins(struct peer *peer, const char *why)
 	uint64_t muted;
 	peer->refusals++;
 	if (throttle_pass(&peer->twins, mono_now(), &muted))
-		log_warn("twins", "peer=%s muted=%" PRIu64 " why=%s", peer->member.id.s, muted, log_q(why));
+		log_warn("twins", "peer=%s muted=%" PRIu64 " why=%s", peer->member.id.s, muted,
+		    log_q(why));
 }
 
 static void
-replace(struct peer *peer)
+peer_replace(struct peer *peer)
 {
 	peer->starts[peer->starts_count++ % PEER_STARTS_MAX] = peer->start;
 	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
@@ -169,12 +174,15 @@ peer_started(struct peer *peer, uint64_t start, struct mono_ms since)
 	if (was_replaced(peer, start)) {
 		if (since.ms <= peer->started.ms)
 			return false;
-		/* Only a process that is alive can begin a handshake after another took its place. */
+		/*
+		 * Only a process that is alive can begin a handshake after another took its place.
+		 */
 		peer_twins(peer, "a process came back after another with its key took its place: "
-				 "two processes run with this node's key, a copied data directory or secret; stop one of them now");
+				 "two processes run with this node's key, a copied data directory "
+				 "or secret; stop one of them now");
 	}
 	if (peer->start != 0)
-		replace(peer);
+		peer_replace(peer);
 	peer->start = start;
 	peer->started = mono_now();
 	return true;
@@ -221,8 +229,8 @@ peer_heard(struct peer *peer)
 }
 
 /*
- * One process has one connection of a class at a time: it does not answer on the old one what was asked after it
- * began to call on a new one, however late all of that comes.
+ * One process has one connection of a class at a time: it does not answer on the old one what was
+ * asked after it began to call on a new one, however late all of that comes.
  */
 static void
 end_doubt(struct peer *peer, uint32_t pipe)
@@ -233,7 +241,8 @@ end_doubt(struct peer *peer, uint32_t pipe)
 		return;
 	snprintf(why, sizeof why,
 	    "another process, from %s, calls with its key: two processes run with this node's key, "
-	    "a copied data directory or secret; stop one of them now", peer->doubt.address);
+	    "a copied data directory or secret; stop one of them now",
+	    peer->doubt.address);
 	peer_twins(peer, why);
 }
 
@@ -255,7 +264,7 @@ put_ping(struct peer *peer)
 	struct wire_buf buf = {0};
 	struct msg_peer_ping ping = {.number = seal_random_u64()};
 	msg_peer_ping_put(&buf, &ping);
-	link_send(&peer->links[WIRE_CONSENSUS], buf.bytes, buf.size);
+	route_send(&peer->routes[WIRE_CONSENSUS], buf.bytes, buf.size);
 	wire_buf_free(&buf);
 	return ping.number;
 }
@@ -282,8 +291,9 @@ static bool
 ping_due(const struct peer *peer, struct mono_ms now)
 {
 	uint64_t silent_ms = now.ms - peer->heard.ms;
-	return silent_ms >= PING_IDLE_MS || (silent_ms >= PING_SENT_MS && peer->sent.ms > peer->heard.ms) ||
-	    now.ms - peer->pinged.ms >= PING_EVERY_MS;
+	return silent_ms >= PING_IDLE_MS ||
+	       (silent_ms >= PING_SENT_MS && peer->sent.ms > peer->heard.ms) ||
+	       now.ms - peer->pinged.ms >= PING_EVERY_MS;
 }
 
 /* The peer may have vanished without a word: then only silence tells. */
@@ -300,7 +310,7 @@ tick_ping(struct peer *peer, struct mono_ms now)
 	} else if (now.ms - peer->pinged.ms >= PING_DEAD_MS) {
 		peer->ping = 0;
 		for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-			link_give_up(&peer->links[c], "the peer is silent");
+			route_give_up(&peer->routes[c], "the peer is silent");
 	}
 }
 
@@ -313,10 +323,10 @@ peer_excuse(struct peer *peer)
 void
 peer_tick(struct peer *peer, struct mono_ms now)
 {
-	if (peer->links[WIRE_CONSENSUS].state == LINK_OPEN)
+	if (peer->routes[WIRE_CONSENSUS].state == ROUTE_OPEN)
 		tick_ping(peer, now);
 	else
 		peer->ping = 0;
 	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-		link_tick(&peer->links[c], now);
+		route_tick(&peer->routes[c], now);
 }

@@ -8,7 +8,7 @@
 #ifndef PEERD_PEER_H
 #define PEERD_PEER_H
 
-#include "link.h"
+#include "route.h"
 
 enum { PEER_WAITING_MAX = 3, PEER_STARTS_MAX = 8 };
 
@@ -24,29 +24,30 @@ struct peer {
 	struct peerd *peerd;
 	struct raft_member member; /* with the address that is dialled */
 	bool has_next;             /* of its two keys it showed the second one last */
-	struct link links[WIRE_CLASSES_COUNT];
+	struct route routes[WIRE_CLASSES_COUNT];
 	struct {
 		struct incoming live;
 		struct incoming waiting[PEER_WAITING_MAX];
 		size_t next; /* of waiting, to be taken */
 	} incoming[WIRE_CLASSES_COUNT];
-	uint64_t start;                  /* of its raft-peerd; 0: not known */
+	uint64_t start;                   /* of its raft-peerd; 0: not known */
 	uint64_t starts[PEER_STARTS_MAX]; /* those that were replaced */
 	size_t starts_count;
 	struct mono_ms started; /* when `start` became known */
-	struct mono_ms heard; /* the last authenticated message; 0: never */
+	struct mono_ms heard;   /* the last authenticated message; 0: never */
 	struct mono_ms sent;
-	uint64_t ping;          /* number of the ping that is under way; 0: none */
-	struct mono_ms pinged;  /* when the last ping was sent */
+	uint64_t ping;         /* number of the ping that is under way; 0: none */
+	struct mono_ms pinged; /* when the last ping was sent */
 	uint64_t pinged_us;
 	uint64_t round_trip_us; /* of the last ping that came back; 0: none has */
-	/* Somebody calls with its key: if this ping comes back on the connection that was there before, there are two. */
+	/* Somebody calls with its key: if this ping comes back on the connection that was there
+	 * before, there are two. */
 	struct {
 		uint64_t ping; /* 0: none */
 		uint32_t pipe;
 		char address[PULL_ADDRESS_SIZE]; /* of the other */
 	} doubt;
-	uint64_t lost_turn;     /* raft-elect has been told in this turn */
+	uint64_t lost_turn; /* raft-elect has been told in this turn */
 	uint64_t received_bytes;
 	uint64_t refusals;
 	struct throttle refused, twins;
@@ -68,8 +69,8 @@ void peer_showed(struct peer *peer, const uint8_t key[SEAL_KEY_SIZE]);
 /* What was sent to the peer may be lost: raft-elect is told, once a turn. */
 void peer_lost(struct peer *peer);
 /*
- * The start number of its raft-peerd, from a handshake that began at `since`.  False: of a process that
- * has been replaced since then; the session is void.
+ * The start number of its raft-peerd, from a handshake that began at `since`.  False: of a process
+ * that has been replaced since then; the session is void.
  */
 bool peer_started(struct peer *peer, uint64_t start, struct mono_ms since);
 void peer_heard(struct peer *peer);

@@ -2,24 +2,24 @@
 /*
  * raft-peerd: the one state of the program, and its limits.
  *
- * door.c     run/peer: raft-elect and status clients
- * roster.c   who the peers are
+ * serve.c    run/peer: raft-elect and status clients
+ * peers.c    who the peers are
  * peer.c     one peer: its start numbers, what is heard of it, the sessions it sends in
- * link.c     one outgoing direction: connection, handshake, queue, session
- * bulk.c     how much bulk traffic may be sent
+ * route.c    one outgoing direction: connection, handshake, queue, session
+ * rate.c     how much bulk traffic may be sent
  * inbound.c  what comes from the network, message by message
  * pipes.c    the incoming connections
- * push.c, pull.c, notes.c  NNG, and nowhere else
+ * push.c, pull.c, nng_events.c  NNG, and nowhere else
  */
-#ifndef PEERD_H
-#define PEERD_H
+#ifndef PEERD_PEERD_H
+#define PEERD_PEERD_H
 
-#include "../../lib/conf/conf.h"
-#include "../../lib/seal/envelope.h"
-#include "../../lib/unix/conn.h"
-#include "../../lib/unix/daemon.h"
-#include "../../lib/wire/message.h"
-#include "notes.h"
+#include "conf/conf.h"
+#include "seal/envelope.h"
+#include "unix/conn.h"
+#include "prog/daemon.h"
+#include "wire/message.h"
+#include "nng_events.h"
 #include "pull.h"
 #include "throttle.h"
 
@@ -38,10 +38,10 @@ enum {
 	ELECTOR_OUT_HIGH = 8 << 20
 };
 
-struct bulk;
+struct rate;
 struct peer;
 struct pipes;
-struct door;
+struct peerd_server;
 
 struct peerd {
 	struct daemon daemon;
@@ -49,8 +49,8 @@ struct peerd {
 	const struct conf *conf;
 	struct raft_id self;
 	struct seal_pair pair;
-	bool two_keys; /* that of this node is being replaced: the pair is one of the two */
-	uint64_t start; /* number of this process, random */
+	bool two_keys;     /* that of this node is being replaced: the pair is one of the two */
+	uint64_t start;    /* number of this process, random */
 	uint64_t renew;    /* a session is renewed after so many messages, */
 	uint64_t renew_ms; /* and after so long */
 	struct mono_ms since;
@@ -58,15 +58,16 @@ struct peerd {
 	struct wire_hash cluster;
 	struct raft_config members; /* in force by this node's log */
 	uint64_t members_index;     /* of the last committed one, which is that or one before it */
-	struct raft_config learned; /* of a peer's log that is ahead, at learned_index; 0: of none */
+	struct raft_config
+	    learned; /* of a peer's log that is ahead, at learned_index; 0: of none */
 	uint64_t learned_index;
 	struct peer *peers[RAFT_MEMBERS_MAX];
 	size_t peers_count;
-	struct notes *notes;
+	struct nng_events *events;
 	struct pull *pull;
 	struct pipes *pipes;
-	struct door *door;
-	struct bulk *bulk;
+	struct peerd_server *server;
+	struct rate *rate;
 	uv_timer_t tick;
 	uint64_t tick_ms;
 	struct mono_ms ticked;

@@ -25,10 +25,11 @@ pipes_count(const struct pipes *pipes)
 }
 
 static void
-drop(struct pipes *pipes, size_t at)
+pipe_remove(struct pipes *pipes, size_t at)
 {
 	pipes->count--;
-	memmove(&pipes->list[at], &pipes->list[at + 1], (pipes->count - at) * sizeof pipes->list[0]);
+	memmove(
+	    &pipes->list[at], &pipes->list[at + 1], (pipes->count - at) * sizeof pipes->list[0]);
 }
 
 struct pipe *
@@ -40,7 +41,7 @@ pipes_find(struct pipes *pipes, uint32_t id)
 	/* NNG lets in PIPES_MAX, but its news of those that went may be late. */
 	if (pipes->count == PIPES_MAX + 1) {
 		pipe_close(&pipes->list[0]);
-		drop(pipes, 0);
+		pipe_remove(pipes, 0);
 	}
 	struct pipe *pipe = &pipes->list[pipes->count++];
 	*pipe = (struct pipe){.id = id, .since = mono_now()};
@@ -61,7 +62,7 @@ pipes_drop(struct pipes *pipes, uint32_t id)
 {
 	for (size_t i = 0; i < pipes->count; i++)
 		if (pipes->list[i].id == id) {
-			drop(pipes, i);
+			pipe_remove(pipes, i);
 			return;
 		}
 }
@@ -110,7 +111,8 @@ pipes_tick(struct pipes *pipes, struct mono_ms now, bool can_prove)
 		struct pipe *pipe = &pipes->list[i];
 		if (pipe->peer)
 			continue;
-		if (++strangers > STRANGERS_MAX || (can_prove && now.ms - pipe->since.ms > STRANGER_MS))
+		if (++strangers > STRANGERS_MAX ||
+		    (can_prove && now.ms - pipe->since.ms > STRANGER_MS))
 			pipe_close(pipe);
 	}
 }

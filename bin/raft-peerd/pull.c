@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "../../lib/unix/sock.h"
+#include "unix/sock.h"
 
 /* In one turn, so that the elector's frames get their turn too. */
 enum { MESSAGES_A_TURN = 64, BYTES_A_TURN = 8 << 20 };
@@ -23,7 +23,7 @@ enum { FDS_MAX = 1024 };
 
 struct pull {
 	uv_poll_t poll;
-	struct notes *notes;
+	struct nng_events *events;
 	const struct pull_calls *calls;
 	void *arg;
 	nng_socket socket;
@@ -35,7 +35,7 @@ struct pull {
 };
 
 static void
-on_note(uint32_t pipe, bool come, void *arg)
+pull_on_note(uint32_t pipe, bool come, void *arg)
 {
 	struct pull *pull = arg;
 	pull->calls->pipe(pipe, come, pull->arg);
@@ -43,7 +43,7 @@ on_note(uint32_t pipe, bool come, void *arg)
 
 /* On a thread of NNG's.  One pipe too many is closed before it can send a byte. */
 static void
-on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
+pull_on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
 	struct pull *pull = arg;
 	if (event == NNG_PIPE_EV_ADD_PRE) {
@@ -53,12 +53,13 @@ on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 	}
 	if (event == NNG_PIPE_EV_REM_POST)
 		atomic_fetch_sub(&pull->pipes, 1);
-	notes_put(pull->notes, on_note, pull, (uint32_t)nng_pipe_id(pipe), event == NNG_PIPE_EV_ADD_POST);
+	nng_events_put(pull->events, pull_on_note, pull, (uint32_t)nng_pipe_id(pipe),
+	    event == NNG_PIPE_EV_ADD_POST);
 }
 
 /* NULL: none is there. */
 static nng_msg *
-take(struct pull *pull)
+pull_take(struct pull *pull)
 {
 	nng_recv_aio(pull->socket, pull->aio);
 	nng_aio_wait(pull->aio);
@@ -70,19 +71,20 @@ take(struct pull *pull)
 }
 
 static void
-on_poll(uv_poll_t *poll, int status, int events)
+pull_on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct pull *pull = poll->data;
 	size_t bytes = 0;
 	(void)status;
 	(void)events;
 	for (int i = 0; i < MESSAGES_A_TURN && bytes < BYTES_A_TURN && !pull->paused; i++) {
-		nng_msg *message = take(pull);
+		nng_msg *message = pull_take(pull);
 		if (message == NULL)
 			return;
 		bytes += nng_msg_len(message);
 		nng_pipe pipe = nng_msg_get_pipe(message);
-		pull->calls->message(pipe.id, nng_msg_body(message), nng_msg_len(message), pull->arg);
+		pull->calls->message(
+		    pipe.id, nng_msg_body(message), nng_msg_len(message), pull->arg);
 		nng_msg_free(message);
 	}
 }
@@ -100,14 +102,14 @@ start_listening(struct pull *pull, const char *url, size_t size_max)
 }
 
 static int
-open_socket(struct pull *pull, const char *url, size_t size_max)
+pull_open_socket(struct pull *pull, const char *url, size_t size_max)
 {
 	int rv = nng_pull0_open(&pull->socket);
 	if (rv != 0)
 		return rv;
-	if ((rv = nng_pipe_notify(pull->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, pull)) != 0 ||
-	    (rv = nng_pipe_notify(pull->socket, NNG_PIPE_EV_ADD_POST, on_pipe, pull)) != 0 ||
-	    (rv = nng_pipe_notify(pull->socket, NNG_PIPE_EV_REM_POST, on_pipe, pull)) != 0 ||
+	if ((rv = nng_pipe_notify(pull->socket, NNG_PIPE_EV_ADD_PRE, pull_on_pipe, pull)) != 0 ||
+	    (rv = nng_pipe_notify(pull->socket, NNG_PIPE_EV_ADD_POST, pull_on_pipe, pull)) != 0 ||
+	    (rv = nng_pipe_notify(pull->socket, NNG_PIPE_EV_REM_POST, pull_on_pipe, pull)) != 0 ||
 	    (rv = nng_socket_get_int(pull->socket, NNG_OPT_RECVFD, &pull->fd)) != 0 ||
 	    (rv = nng_aio_alloc(&pull->aio, NULL, NULL)) != 0 ||
 	    (rv = start_listening(pull, url, size_max)) != 0) {
@@ -128,7 +130,8 @@ errno_of(int rv)
 	switch (rv) {
 	case NNG_EADDRINUSE:
 		return EADDRINUSE;
-	case NNG_EADDRINVAL: /* also a name that does not resolve yet; its form was checked with the configuration */
+	case NNG_EADDRINVAL: /* also a name that does not resolve yet; its form was checked with the
+				configuration */
 		return EADDRNOTAVAIL;
 	case NNG_EPERM:
 		return EACCES;
@@ -138,26 +141,26 @@ errno_of(int rv)
 }
 
 struct pull *
-pull_new(struct loop *loop, struct notes *notes, const char *url, size_t size_max, unsigned pipes_max,
-    const struct pull_calls *calls, void *arg, char *why)
+pull_new(struct loop *loop, struct nng_events *events, const char *url, size_t size_max,
+    unsigned pipes_max, const struct pull_calls *calls, void *arg, char *why)
 {
 	struct pull *pull = calloc(1, sizeof *pull);
 	must(pull != NULL);
-	pull->notes = notes;
+	pull->events = events;
 	pull->calls = calls;
 	pull->arg = arg;
 	pull->pipes_max = pipes_max;
-	int rv = open_socket(pull, url, size_max);
+	int rv = pull_open_socket(pull, url, size_max);
 	if (rv != 0) {
 		snprintf(why, SOCK_WHY_SIZE, "%s: cannot listen: %s", url, nng_strerror(rv));
-		notes_forget(notes, pull);
+		nng_events_forget(events, pull);
 		free(pull);
 		errno = errno_of(rv);
 		return NULL;
 	}
 	must(uv_poll_init(loop_uv(loop), &pull->poll, pull->fd) == 0);
 	pull->poll.data = pull;
-	uv_poll_start(&pull->poll, UV_READABLE, on_poll);
+	uv_poll_start(&pull->poll, UV_READABLE, pull_on_poll);
 	return pull;
 }
 
@@ -170,7 +173,7 @@ pull_pause(struct pull *pull, bool pause)
 	if (pause)
 		uv_poll_stop(&pull->poll);
 	else
-		uv_poll_start(&pull->poll, UV_READABLE, on_poll);
+		uv_poll_start(&pull->poll, UV_READABLE, pull_on_poll);
 }
 
 /* ------- closing ------------------------------------------------------------------- */
@@ -183,9 +186,10 @@ same_end(const nng_sockaddr *theirs, const struct sockaddr_storage *ours)
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ours;
 	if (theirs->s_family == NNG_AF_INET)
 		return ours->ss_family == AF_INET && theirs->s_in.sa_port == in->sin_port &&
-		    theirs->s_in.sa_addr == in->sin_addr.s_addr;
+		       theirs->s_in.sa_addr == in->sin_addr.s_addr;
 	return theirs->s_family == NNG_AF_INET6 && ours->ss_family == AF_INET6 &&
-	    theirs->s_in6.sa_port == in6->sin6_port && memcmp(theirs->s_in6.sa_addr, &in6->sin6_addr, 16) == 0;
+	       theirs->s_in6.sa_port == in6->sin6_port &&
+	       memcmp(theirs->s_in6.sa_addr, &in6->sin6_addr, 16) == 0;
 }
 
 static bool
@@ -193,8 +197,9 @@ is_descriptor_of(int fd, const nng_sockaddr *local, const nng_sockaddr *remote)
 {
 	struct sockaddr_storage here, there;
 	socklen_t here_size = sizeof here, there_size = sizeof there;
-	return getpeername(fd, (struct sockaddr *)&there, &there_size) == 0 && same_end(remote, &there) &&
-	    getsockname(fd, (struct sockaddr *)&here, &here_size) == 0 && same_end(local, &here);
+	return getpeername(fd, (struct sockaddr *)&there, &there_size) == 0 &&
+	       same_end(remote, &there) &&
+	       getsockname(fd, (struct sockaddr *)&here, &here_size) == 0 && same_end(local, &here);
 }
 
 int
@@ -212,10 +217,11 @@ pull_fd(uint32_t id)
 }
 
 /*
- * Ours: not nng_pipe_close.  NNG up to 1.6 never finishes a pipe that it is told to close between the two reads of a
- * message, size and body, and its one reaper then waits for that pipe for ever (its issue 1543): anybody who
- * can connect could bring that about.  The connection is dissolved beneath it instead, which on Linux is a connect to
- * nowhere, and NNG finds out by itself.  (After a shutdown, what a sender goes on sending would still be read.)
+ * Ours: not nng_pipe_close.  NNG up to 1.6 never finishes a pipe that it is told to close between
+ * the two reads of a message, size and body, and its one reaper then waits for that pipe for ever
+ * (its issue 1543): anybody who can connect could bring that about.  The connection is dissolved
+ * beneath it instead, which on Linux is a connect to nowhere, and NNG finds out by itself.  (After
+ * a shutdown, what a sender goes on sending would still be read.)
  */
 void
 pull_close(uint32_t id)

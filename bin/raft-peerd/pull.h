@@ -8,7 +8,7 @@
 #ifndef PEERD_PULL_H
 #define PEERD_PULL_H
 
-#include "notes.h"
+#include "nng_events.h"
 
 struct pull;
 
@@ -19,9 +19,10 @@ struct pull_calls {
 	void (*pipe)(uint32_t pipe, bool come, void *arg);
 };
 
-/* size_max: of a message; pipes_max: connections at once.  NULL with errno and one sentence in why (1 KiB). */
-struct pull *pull_new(struct loop *loop, struct notes *notes, const char *url, size_t size_max,
-    unsigned pipes_max, const struct pull_calls *calls, void *arg, char *why);
+/* size_max: of a message; pipes_max: connections at once.  NULL with errno and one sentence in why
+ * (1 KiB). */
+struct pull *pull_new(struct loop *loop, struct nng_events *events, const char *url,
+    size_t size_max, unsigned pipes_max, const struct pull_calls *calls, void *arg, char *why);
 void pull_pause(struct pull *pull, bool pause);
 /* The kernel's descriptor beneath a connection, also of a push; -1: it is gone.  NNG owns it. */
 int pull_fd(uint32_t id);

@@ -22,8 +22,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "../../lib/unix/log.h"
-#include "../../lib/unix/sock.h"
+#include "unix/log.h"
+#include "unix/sock.h"
 #include "pull.h"
 
 /* NNG waits a random time below the back-off, which doubles from the first to the second. */
@@ -34,7 +34,7 @@ enum { UNSENT_MAX = 128 << 10 };
 
 struct push {
 	uv_poll_t poll;
-	struct notes *notes;
+	struct nng_events *events;
 	const struct push_calls *calls;
 	void *arg;
 	nng_socket socket;
@@ -47,14 +47,14 @@ struct push {
 	uint64_t rate; /* bytes a second; 0: no limit */
 	bool closed;
 	atomic_bool had_pipe;
-	uv_mutex_t mutex; /* held while NNG sends */
-	bool gone;        /* under the mutex: the connection has ended */
+	uv_mutex_t mutex;  /* held while NNG sends */
+	bool gone;         /* under the mutex: the connection has ended */
 	struct push *next; /* of those that are closed and kept */
 };
 
 /*
- * A thread of NNG's may be inside on_pipe when nng_close returns: what it points to is kept until so
- * many others have been closed.
+ * A thread of NNG's may be inside push_on_pipe when nng_close returns: what it points to is kept
+ * until so many others have been closed.
  */
 enum { KEPT_MAX = 64 };
 static struct {
@@ -74,7 +74,7 @@ limit_kernel(const struct push *push)
 }
 
 static void
-on_note(uint32_t pipe, bool come, void *arg)
+push_on_note(uint32_t pipe, bool come, void *arg)
 {
 	struct push *push = arg;
 	if (push->closed)
@@ -92,7 +92,7 @@ on_note(uint32_t pipe, bool come, void *arg)
 
 /* On a thread of NNG's. */
 static void
-on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
+push_on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
 	struct push *push = arg;
 	if (event == NNG_PIPE_EV_ADD_PRE) {
@@ -105,11 +105,12 @@ on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 		push->gone = true;
 		uv_mutex_unlock(&push->mutex);
 	}
-	notes_put(push->notes, on_note, push, (uint32_t)nng_pipe_id(pipe), event == NNG_PIPE_EV_ADD_POST);
+	nng_events_put(push->events, push_on_note, push, (uint32_t)nng_pipe_id(pipe),
+	    event == NNG_PIPE_EV_ADD_POST);
 }
 
 static void
-on_poll(uv_poll_t *poll, int status, int events)
+push_on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct push *push = poll->data;
 	(void)status;
@@ -119,7 +120,7 @@ on_poll(uv_poll_t *poll, int status, int events)
 }
 
 static int
-dial(struct push *push)
+push_dial(struct push *push)
 {
 	int rv = nng_dialer_create(&push->dialer, push->socket, push->url);
 	if (rv != 0)
@@ -133,16 +134,16 @@ dial(struct push *push)
 }
 
 static int
-open_socket(struct push *push)
+push_open_socket(struct push *push)
 {
 	int rv = nng_push0_open(&push->socket);
 	if (rv != 0)
 		return rv;
-	if ((rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, push)) != 0 ||
-	    (rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_ADD_POST, on_pipe, push)) != 0 ||
-	    (rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_REM_POST, on_pipe, push)) != 0 ||
+	if ((rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_ADD_PRE, push_on_pipe, push)) != 0 ||
+	    (rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_ADD_POST, push_on_pipe, push)) != 0 ||
+	    (rv = nng_pipe_notify(push->socket, NNG_PIPE_EV_REM_POST, push_on_pipe, push)) != 0 ||
 	    (rv = nng_socket_get_int(push->socket, NNG_OPT_SENDFD, &push->fd)) != 0 ||
-	    (rv = nng_aio_alloc(&push->aio, NULL, NULL)) != 0 || (rv = dial(push)) != 0) {
+	    (rv = nng_aio_alloc(&push->aio, NULL, NULL)) != 0 || (rv = push_dial(push)) != 0) {
 		nng_close(push->socket);
 		nng_aio_free(push->aio);
 		return rv;
@@ -152,20 +153,20 @@ open_socket(struct push *push)
 }
 
 struct push *
-push_new(struct loop *loop, struct notes *notes, const char *url, const struct push_calls *calls,
-    void *arg, char *why)
+push_new(struct loop *loop, struct nng_events *events, const char *url,
+    const struct push_calls *calls, void *arg, char *why)
 {
 	struct push *push = calloc(1, sizeof *push);
 	must(push != NULL);
-	push->notes = notes;
+	push->events = events;
 	push->calls = calls;
 	push->arg = arg;
 	must((push->url = strdup(url)) != NULL);
 	must(uv_mutex_init(&push->mutex) == 0);
-	int rv = open_socket(push);
+	int rv = push_open_socket(push);
 	if (rv != 0) {
 		snprintf(why, SOCK_WHY_SIZE, "%s: cannot dial: %s", url, nng_strerror(rv));
-		notes_forget(notes, push);
+		nng_events_forget(events, push);
 		free(push->url);
 		free(push);
 		return NULL;
@@ -182,7 +183,7 @@ push_pace(struct push *push, uint64_t rate)
 }
 
 static void
-on_closed(uv_handle_t *handle)
+push_on_closed(uv_handle_t *handle)
 {
 	struct push *push = handle->data;
 	if (kept.newest)
@@ -207,11 +208,11 @@ push_free(struct push *push)
 		return;
 	/* The loop lets go of the descriptor before NNG closes it. */
 	push->closed = true;
-	uv_close((uv_handle_t *)&push->poll, on_closed);
+	uv_close((uv_handle_t *)&push->poll, push_on_closed);
 	nng_close(push->socket);
 	nng_aio_free(push->aio);
 	nng_msg_free(push->message);
-	notes_forget(push->notes, push);
+	nng_events_forget(push->events, push);
 }
 
 bool
@@ -224,7 +225,7 @@ push_ready(const struct push *push)
 void
 push_wait(struct push *push)
 {
-	uv_poll_start(&push->poll, UV_READABLE, on_poll);
+	uv_poll_start(&push->poll, UV_READABLE, push_on_poll);
 }
 
 uint8_t *
@@ -259,7 +260,7 @@ void
 push_redial(struct push *push)
 {
 	nng_dialer_close(push->dialer);
-	int rv = dial(push);
+	int rv = push_dial(push);
 	if (rv != 0)
 		log_warn("dial", "address=%s why=%s", log_q(push->url), log_q(nng_strerror(rv)));
 }

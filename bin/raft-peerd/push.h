@@ -8,7 +8,7 @@
 #ifndef PEERD_PUSH_H
 #define PEERD_PUSH_H
 
-#include "notes.h"
+#include "nng_events.h"
 
 struct push;
 
@@ -22,11 +22,12 @@ struct push_calls {
 };
 
 /* url: where to dial.  NULL with one sentence in why (1 KiB) when it is none. */
-struct push *push_new(struct loop *loop, struct notes *notes, const char *url,
+struct push *push_new(struct loop *loop, struct nng_events *events, const char *url,
     const struct push_calls *calls, void *arg, char *why);
 /* Takes NULL.  Nothing is called any more. */
 void push_free(struct push *push);
-/* Before it is connected: the kernel sends no more than so many bytes a second, evenly; 0: no limit. */
+/* Before it is connected: the kernel sends no more than so many bytes a second, evenly; 0: no
+ * limit. */
 void push_pace(struct push *push, uint64_t rate);
 /* Whether a message can be sent at once. */
 bool push_ready(const struct push *push);

@@ -34,8 +34,9 @@ static bool
 is_heartbeat(const uint8_t *frame, size_t size)
 {
 	struct msg_raft_append m;
-	return is_append(frame) && msg_raft_append_get(&m, frame + FRAME_HEADER_SIZE, size - FRAME_HEADER_SIZE) &&
-	    m.count == 0;
+	return is_append(frame) &&
+	       msg_raft_append_get(&m, frame + FRAME_HEADER_SIZE, size - FRAME_HEADER_SIZE) &&
+	       m.count == 0;
 }
 
 bool

@@ -8,13 +8,13 @@
 #ifndef PEERD_QUEUE_H
 #define PEERD_QUEUE_H
 
-#include "../../lib/wire/message.h"
+#include "wire/message.h"
 
 struct queue {
 	struct wire_buf buf;
-	size_t at;     /* bytes before it are gone */
-	size_t count;  /* frames that wait */
-	size_t beat;   /* where the newest frame begins when it is a heartbeat; else QUEUE_NO_BEAT */
+	size_t at;    /* bytes before it are gone */
+	size_t count; /* frames that wait */
+	size_t beat;  /* where the newest frame begins when it is a heartbeat; else QUEUE_NO_BEAT */
 };
 #define QUEUE_NO_BEAT SIZE_MAX
 

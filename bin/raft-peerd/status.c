@@ -4,10 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "door.h"
+#include "serve.h"
 #include "peer.h"
 #include "pipes.h"
-#include "roster.h"
+#include "peers.h"
 
 enum { LINE_MAX_SIZE = 2048 };
 
@@ -31,17 +31,19 @@ put_peerd(struct peerd *peerd, struct wire_buf *out)
 	peerd_fingerprint(fingerprint, peerd->pair.public);
 	seal_hex(cluster, &peerd->cluster, sizeof peerd->cluster);
 	put_line(out,
-	    "part=peerd id=%s listen=%s up_ms=%" PRIu64 " elector=%s cluster=%s peers=%zu pipes=%zu refusals=%" PRIu64
-	    " unheard=%" PRIu64 " cipher=%s fingerprint=%s",
+	    "part=peerd id=%s listen=%s up_ms=%" PRIu64
+	    " elector=%s cluster=%s peers=%zu pipes=%zu refusals=%" PRIu64 " unheard=%" PRIu64
+	    " cipher=%s fingerprint=%s",
 	    peerd->self.s, log_q(peerd->conf->peerd.listen), mono_now().ms - peerd->since.ms,
-	    door_has_elector(peerd->door) ? "yes" : "no", peerd->have_cluster ? cluster : "unknown", peerd->peers_count,
-	    pipes_count(peerd->pipes), peerd->refusals, peerd->unheard, channel_clear() ? "none" : "ChaChaPoly",
-	    fingerprint);
+	    peerd_serve_has_elector(peerd->server) ? "yes" : "no",
+	    peerd->have_cluster ? cluster : "unknown", peerd->peers_count,
+	    pipes_count(peerd->pipes), peerd->refusals, peerd->unheard,
+	    channel_clear() ? "none" : "ChaChaPoly", fingerprint);
 }
 
 /* "never", or how long ago. */
 static const char *
-ago(char text[32], struct mono_ms then, struct mono_ms now)
+status_ago(char text[32], struct mono_ms then, struct mono_ms now)
 {
 	if (then.ms == 0)
 		snprintf(text, 32, "never");
@@ -55,20 +57,21 @@ put_peer(const struct peer *peer, struct wire_buf *out)
 {
 	char fingerprint[FINGERPRINT_SIZE], heard[32];
 	struct mono_ms now = mono_now();
-	const struct link *link = &peer->links[WIRE_CONSENSUS];
+	const struct route *route = &peer->routes[WIRE_CONSENSUS];
 	uint64_t sent = 0, dropped = 0, queue = 0;
 	for (int c = 0; c < WIRE_CLASSES_COUNT; c++) {
-		sent += peer->links[c].sent_bytes;
-		dropped += peer->links[c].dropped;
-		queue += link_queue_size(&peer->links[c]);
+		sent += peer->routes[c].sent_bytes;
+		dropped += peer->routes[c].dropped;
+		queue += route_queue_size(&peer->routes[c]);
 	}
 	peerd_fingerprint(fingerprint, peer_key(peer, 0));
 	put_line(out,
-	    "part=peer id=%s address=%s connected=%s state=%s since_ms=%" PRIu64 " heard_ms=%s round_trip_us=%" PRIu64
-	    " sent_bytes=%" PRIu64 " received_bytes=%" PRIu64 " queue_bytes=%" PRIu64 " dropped=%" PRIu64
-	    " refusals=%" PRIu64 " fingerprint=%s",
-	    peer->member.id.s, log_q(peer->member.address), link->state == LINK_OPEN ? "yes" : "no",
-	    link_state_name(link->state), now.ms - link->since.ms, ago(heard, peer->heard, now), peer->round_trip_us,
+	    "part=peer id=%s address=%s connected=%s state=%s since_ms=%" PRIu64
+	    " heard_ms=%s round_trip_us=%" PRIu64 " sent_bytes=%" PRIu64 " received_bytes=%" PRIu64
+	    " queue_bytes=%" PRIu64 " dropped=%" PRIu64 " refusals=%" PRIu64 " fingerprint=%s",
+	    peer->member.id.s, log_q(peer->member.address),
+	    route->state == ROUTE_OPEN ? "yes" : "no", route_state_name(route->state),
+	    now.ms - route->since.ms, status_ago(heard, peer->heard, now), peer->round_trip_us,
 	    sent, peer->received_bytes, queue, dropped, peer->refusals, fingerprint);
 }
 
@@ -77,7 +80,7 @@ peerd_status(struct peerd *peerd, struct wire_buf *out)
 {
 	put_peerd(peerd, out);
 	for (size_t i = 0; i < peerd->members.count; i++) {
-		const struct peer *peer = roster_find(peerd, &peerd->members.members[i].id);
+		const struct peer *peer = peers_find(peerd, &peerd->members.members[i].id);
 		if (peer)
 			put_peer(peer, out);
 	}

@@ -3,7 +3,7 @@
 #ifndef PEERD_THROTTLE_H
 #define PEERD_THROTTLE_H
 
-#include "../../lib/unix/loop.h"
+#include "unix/loop.h"
 
 enum { THROTTLE_MS = 10000, THROTTLE_BURST = 4 };
 

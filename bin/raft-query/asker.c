@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/client/machine.h"
-#include "../../lib/client/refusal.h"
+#include "client/fsm_link.h"
+#include "client/refusal.h"
 
 enum { COUNT_MAX = 1024, SIZE_MAX_ALL = 4 << 20, WHY_SIZE = 1024 };
 
 static const char no_index[] = "no answer from raft-elect";
 
-/* They go through these upwards.  In the queue answered and sent ones come first, then ready ones, and so on. */
+/* They go through these upwards.  In the queue answered and sent ones come first, then ready ones,
+ * and so on. */
 enum question_state {
 	ANSWERED, /* while an earlier one has no answer */
 	SENT,     /* to raft-fsm */
@@ -38,7 +39,7 @@ struct asker {
 	const struct asker_calls *calls;
 	void *arg;
 	struct link *elect; /* NULL: answers may be stale */
-	struct machine *machine;
+	struct fsm_link *fsm;
 	uv_timer_t pause; /* before the next question to raft-elect */
 	uv_timer_t give_up;
 	int timers_open;
@@ -60,7 +61,7 @@ struct asker {
 /* ------------------------------------------------------------ the end */
 
 static void
-fail(struct asker *asker, enum exit_status status, const char *why)
+asker_fail(struct asker *asker, enum exit_status status, const char *why)
 {
 	if (asker->over)
 		return;
@@ -71,41 +72,43 @@ fail(struct asker *asker, enum exit_status status, const char *why)
 }
 
 static void
-set(struct trouble *trouble, enum exit_status status, const char *why)
+asker_set(struct trouble *trouble, enum exit_status status, const char *why)
 {
 	trouble->status = status;
 	snprintf(trouble->why, sizeof trouble->why, "%s", why);
 }
 
-static void on_give_up(uv_timer_t *timer);
+static void asker_on_give_up(uv_timer_t *timer);
 
 static void
-watch_progress(struct asker *asker)
+asker_watch_progress(struct asker *asker)
 {
 	asker->progress_at = mono_now();
 	if (!uv_is_active((uv_handle_t *)&asker->give_up))
-		uv_timer_start(&asker->give_up, on_give_up, asker->give_up_ms, 0);
+		uv_timer_start(&asker->give_up, asker_on_give_up, asker->give_up_ms, 0);
 }
 
 static void
-on_give_up(uv_timer_t *timer)
+asker_on_give_up(uv_timer_t *timer)
 {
 	struct asker *asker = timer->data;
 	char why[WHY_SIZE + 64];
 	/* This process may have been stopped: what was answered meanwhile counts. */
 	if (asker->elect)
 		link_read_now(asker->elect);
-	machine_read_now(asker->machine);
+	fsm_link_read_now(asker->fsm);
 	uint64_t silent = mono_now().ms - asker->progress_at.ms;
 	if (asker->over || asker->count == 0)
 		return; /* taken up again with the next question */
 	if (silent < asker->give_up_ms) {
-		uv_timer_start(timer, on_give_up, asker->give_up_ms - silent, 0);
+		uv_timer_start(timer, asker_on_give_up, asker->give_up_ms - silent, 0);
 		return;
 	}
-	const struct trouble *trouble = asker->first->state <= READY ? &asker->at_fsm : &asker->at_elect;
-	snprintf(why, sizeof why, "%s (given up after %llu ms)", trouble->why, (unsigned long long)asker->give_up_ms);
-	fail(asker, trouble->status, why);
+	const struct trouble *trouble =
+	    asker->first->state <= READY ? &asker->at_fsm : &asker->at_elect;
+	snprintf(why, sizeof why, "%s (given up after %llu ms)", trouble->why,
+	    (unsigned long long)asker->give_up_ms);
+	asker_fail(asker, trouble->status, why);
 }
 
 /* ------------------------------------------------------- the questions */
@@ -119,7 +122,7 @@ move_all(struct asker *asker, enum question_state from, enum question_state to)
 }
 
 static void
-drop_first(struct asker *asker)
+asker_drop_first(struct asker *asker)
 {
 	struct question *question = asker->first;
 	asker->first = question->next;
@@ -157,7 +160,7 @@ asker_take(struct asker *asker, const void *data, size_t size)
 	asker->end = &question->next;
 	asker->size += size;
 	if (asker->count++ == 0)
-		watch_progress(asker);
+		asker_watch_progress(asker);
 }
 
 /* ------------------------------------------------------- at raft-elect */
@@ -166,7 +169,8 @@ static void
 ask_for_index(struct asker *asker)
 {
 	bool any = false;
-	if (asker->round != 0 || !link_up(asker->elect) || uv_is_active((uv_handle_t *)&asker->pause))
+	if (asker->round != 0 || !link_up(asker->elect) ||
+	    uv_is_active((uv_handle_t *)&asker->pause))
 		return;
 	for (struct question *question = asker->first; question && !any; question = question->next)
 		any = question->state == NEW;
@@ -185,7 +189,7 @@ no_round(struct asker *asker)
 }
 
 static void
-on_pause_over(uv_timer_t *timer)
+asker_on_pause_over(uv_timer_t *timer)
 {
 	(void)timer; /* the turn that it begins ends with asker_send */
 }
@@ -197,9 +201,9 @@ on_index(struct asker *asker, const struct msg_read_index_reply *reply)
 		return;
 	if (!reply->ok) {
 		enum raft_reason reason = (enum raft_reason)reply->reason;
-		set(&asker->at_elect, refusal_status(reason), raft_reason_text(reason));
+		asker_set(&asker->at_elect, refusal_status(reason), raft_reason_text(reason));
 		asker->pause_ms = refusal_pause_ms(asker->pause_ms);
-		uv_timer_start(&asker->pause, on_pause_over, asker->pause_ms, 0);
+		uv_timer_start(&asker->pause, asker_on_pause_over, asker->pause_ms, 0);
 		no_round(asker);
 		return;
 	}
@@ -214,7 +218,8 @@ on_index(struct asker *asker, const struct msg_read_index_reply *reply)
 }
 
 static void
-on_elect_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+asker_on_elect_frame(
+    struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct asker *asker = arg;
 	struct msg_read_index_reply reply;
@@ -225,7 +230,8 @@ on_elect_frame(struct link *link, uint16_t number, const uint8_t *body, size_t s
 	if (number == MSG_READ_INDEX_REPLY && msg_read_index_reply_get(&reply, body, size)) {
 		on_index(asker, &reply);
 	} else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size)) {
-		snprintf(why, sizeof why, "%.*s", (int)refusal.sentence.size, (const char *)refusal.sentence.bytes);
+		snprintf(why, sizeof why, "%.*s", (int)refusal.sentence.size,
+		    (const char *)refusal.sentence.bytes);
 		link_break(link, why);
 	} else {
 		link_break(link, "raft-elect sends what cannot be read");
@@ -233,33 +239,33 @@ on_elect_frame(struct link *link, uint16_t number, const uint8_t *body, size_t s
 }
 
 static void
-on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+asker_on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 {
 	struct asker *asker = arg;
 	(void)link;
 	(void)hello;
-	set(&asker->at_elect, EXIT_UNAVAILABLE, no_index);
+	asker_set(&asker->at_elect, EXIT_UNAVAILABLE, no_index);
 }
 
 static void
-on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
+asker_on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
 {
 	struct asker *asker = arg;
 	(void)link;
 	(void)was_up;
 	no_round(asker);
-	set(&asker->at_elect, EXIT_UNAVAILABLE, why);
+	asker_set(&asker->at_elect, EXIT_UNAVAILABLE, why);
 }
 
 static void
-on_elect_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+asker_on_elect_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	(void)link;
-	fail(arg, status, why);
+	asker_fail(arg, status, why);
 }
 
 static const struct link_calls elect_calls = {
-    on_elect_up, on_elect_frame, on_elect_down, on_elect_hopeless, NULL};
+    asker_on_elect_up, asker_on_elect_frame, asker_on_elect_down, asker_on_elect_hopeless, NULL};
 
 /* --------------------------------------------------------- at raft-fsm */
 
@@ -267,14 +273,16 @@ static void
 ask_the_program(struct asker *asker)
 {
 	for (struct question *question = asker->first; question; question = question->next) {
-		if (!machine_up(asker->machine) || machine_choked(asker->machine) || question->state > READY)
+		if (!fsm_link_up(asker->fsm) || fsm_link_choked(asker->fsm) ||
+		    question->state > READY)
 			return;
 		if (question->state <= SENT)
 			continue;
 		question->state = SENT;
-		msg_fsm_query_put(machine_out(asker->machine),
-		    &(struct msg_fsm_query){.request = question->number, .index = question->index,
-			.data = {question->data, question->size}});
+		msg_fsm_query_put(
+		    fsm_link_out(asker->fsm), &(struct msg_fsm_query){.request = question->number,
+						  .index = question->index,
+						  .data = {question->data, question->size}});
 	}
 }
 
@@ -282,31 +290,33 @@ ask_the_program(struct asker *asker)
 static void
 set_at_fsm(struct asker *asker)
 {
-	const char *refused = machine_refused(asker->machine);
-	set(&asker->at_fsm, EXIT_UNAVAILABLE, refused ? refused : "the program of this node has not answered");
+	const char *refused = fsm_link_refused(asker->fsm);
+	asker_set(&asker->at_fsm, EXIT_UNAVAILABLE,
+	    refused ? refused : "the program of this node has not answered");
 }
 
 static void
 give_answers(struct asker *asker)
 {
-	for (struct question *first; (first = asker->first) != NULL && first->state == ANSWERED; drop_first(asker))
+	for (struct question *first; (first = asker->first) != NULL && first->state == ANSWERED;
+	     asker_drop_first(asker))
 		asker->calls->answered(first->number, first->refused,
 		    (struct wire_bytes){first->answer.bytes, first->answer.size}, asker->arg);
 }
 
 /* An answer belongs to its question by number: raft-fsm may give a later one first. */
 static void
-on_reply(const struct msg_fsm_reply *reply, void *arg)
+asker_on_reply(const struct msg_fsm_reply *reply, void *arg)
 {
 	struct asker *asker = arg;
 	struct question *question = asker->first;
 	while (question != NULL && question->number != reply->request)
 		question = question->next;
 	if (question == NULL || question->state != SENT || reply->state > 1) {
-		machine_break(asker->machine, "raft-fsm answers what was not asked");
+		fsm_link_break(asker->fsm, "raft-fsm answers what was not asked");
 		return;
 	}
-	watch_progress(asker);
+	asker_watch_progress(asker);
 	set_at_fsm(asker);
 	question->state = ANSWERED;
 	question->refused = reply->state == 1;
@@ -315,26 +325,27 @@ on_reply(const struct msg_fsm_reply *reply, void *arg)
 }
 
 static void
-on_machine_up(void *arg)
+asker_on_machine_up(void *arg)
 {
 	set_at_fsm(arg);
 }
 
 static void
-on_machine_down(const char *why, void *arg)
+asker_on_machine_down(const char *why, void *arg)
 {
 	struct asker *asker = arg;
 	move_all(asker, SENT, READY);
-	set(&asker->at_fsm, EXIT_UNAVAILABLE, why);
+	asker_set(&asker->at_fsm, EXIT_UNAVAILABLE, why);
 }
 
 static void
-on_machine_failed(enum exit_status status, const char *why, void *arg)
+asker_on_machine_failed(enum exit_status status, const char *why, void *arg)
 {
-	fail(arg, status, why);
+	asker_fail(arg, status, why);
 }
 
-static const struct machine_calls machine_calls = {on_machine_up, on_reply, on_machine_down, on_machine_failed};
+static const struct fsm_link_calls machine_calls = {
+    asker_on_machine_up, asker_on_reply, asker_on_machine_down, asker_on_machine_failed};
 
 /* ------------------------------------------------------------- the life */
 
@@ -349,7 +360,8 @@ asker_send(struct asker *asker)
 }
 
 struct asker *
-asker_new(struct loop *loop, const struct asker_settings *settings, const struct asker_calls *calls, void *arg)
+asker_new(struct loop *loop, const struct asker_settings *settings, const struct asker_calls *calls,
+    void *arg)
 {
 	struct asker *asker = calloc(1, sizeof *asker);
 	must(asker != NULL);
@@ -358,20 +370,21 @@ asker_new(struct loop *loop, const struct asker_settings *settings, const struct
 	asker->arg = arg;
 	asker->end = &asker->first;
 	asker->give_up_ms = settings->give_up_ms;
-	set(&asker->at_elect, EXIT_UNAVAILABLE, no_index);
-	set(&asker->at_fsm, EXIT_UNAVAILABLE, "no answer from raft-fsm");
+	asker_set(&asker->at_elect, EXIT_UNAVAILABLE, no_index);
+	asker_set(&asker->at_fsm, EXIT_UNAVAILABLE, "no answer from raft-fsm");
 	uv_timer_init(loop_uv(loop), &asker->pause);
 	uv_timer_init(loop_uv(loop), &asker->give_up);
 	asker->pause.data = asker->give_up.data = asker;
 	asker->timers_open = 2;
 	if (settings->elect)
-		asker->elect = link_new(loop, settings->elect, WIRE_CLIENT, settings->program, &elect_calls, asker);
-	asker->machine = machine_new(loop, settings->fsm, settings->program, &machine_calls, asker);
+		asker->elect = link_new(
+		    loop, settings->elect, WIRE_CLIENT, settings->program, &elect_calls, asker);
+	asker->fsm = fsm_link_new(loop, settings->fsm, settings->program, &machine_calls, asker);
 	return asker;
 }
 
 static void
-on_closed(uv_handle_t *handle)
+asker_on_closed(uv_handle_t *handle)
 {
 	struct asker *asker = handle->data;
 	if (--asker->timers_open == 0)
@@ -383,9 +396,9 @@ asker_free(struct asker *asker)
 {
 	asker->over = true;
 	while (asker->first)
-		drop_first(asker);
+		asker_drop_first(asker);
 	link_free(asker->elect);
-	machine_free(asker->machine);
-	uv_close((uv_handle_t *)&asker->pause, on_closed);
-	uv_close((uv_handle_t *)&asker->give_up, on_closed);
+	fsm_link_free(asker->fsm);
+	uv_close((uv_handle_t *)&asker->pause, asker_on_closed);
+	uv_close((uv_handle_t *)&asker->give_up, asker_on_closed);
 }

@@ -2,17 +2,17 @@
 /*
  * Asks the state machine of this node, in order, many questions at a time.
  *
- * A linearizable read (§6.4) in two steps: an index from raft-elect, then the question to raft-fsm, which
- * lets the program answer once it has answered all entries up to that index.  One index serves all
- * questions that had been taken before it was asked for.  Reads change nothing, so whatever
- * is lost on the way is asked again.
+ * A linearizable read (§6.4) in two steps: an index from raft-elect, then the question to raft-fsm,
+ * which lets the program answer once it has answered all entries up to that index.  One index
+ * serves all questions that had been taken before it was asked for.  Reads change nothing, so
+ * whatever is lost on the way is asked again.
  */
 #ifndef QUERY_ASKER_H
 #define QUERY_ASKER_H
 
-#include "../../lib/unix/exit.h"
-#include "../../lib/unix/loop.h"
-#include "../../lib/wire/message.h"
+#include "unix/exit.h"
+#include "unix/loop.h"
+#include "wire/message.h"
 
 struct asker;
 
@@ -30,8 +30,8 @@ struct asker_calls {
 	void (*failed)(enum exit_status status, const char *why, void *arg);
 };
 
-struct asker *asker_new(
-    struct loop *loop, const struct asker_settings *settings, const struct asker_calls *calls, void *arg);
+struct asker *asker_new(struct loop *loop, const struct asker_settings *settings,
+    const struct asker_calls *calls, void *arg);
 void asker_free(struct asker *asker);
 /* Whether it takes one more question now. */
 bool asker_room(const struct asker *asker);

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/client/input.h"
-#include "../../lib/client/tool.h"
+#include "client/input.h"
+#include "prog/tool.h"
 #include "asker.h"
 
 static struct {
@@ -29,7 +29,7 @@ static struct {
 } self;
 
 static void
-on_option(enum tool_option option, const char *value)
+query_tool_on_option(enum tool_option option, const char *value)
 {
 	switch (option) {
 	case TOOL_FRAMING:
@@ -49,7 +49,7 @@ on_option(enum tool_option option, const char *value)
 /* -------------------------------------------------------- the answers */
 
 static void
-flush(void)
+query_tool_flush(void)
 {
 	if (self.out.size > 0)
 		tool_write(self.out.bytes, self.out.size);
@@ -57,7 +57,7 @@ flush(void)
 }
 
 static void
-end(enum exit_status status)
+query_tool_end(enum exit_status status)
 {
 	self.ended = self.over = true;
 	self.status = status;
@@ -72,9 +72,10 @@ on_answered(uint64_t number, bool refused, struct wire_bytes data, void *arg)
 {
 	(void)arg;
 	if (refused) {
-		flush();
+		query_tool_flush();
 		if (self.input)
-			tool_say("%s %llu: refused: %.*s", self.framing == FRAMING_LINE ? "line" : "query",
+			tool_say("%s %llu: refused: %.*s",
+			    self.framing == FRAMING_LINE ? "line" : "query",
 			    (unsigned long long)number, (int)data.size, (const char *)data.bytes);
 		else
 			tool_say("%s: refused: %.*s", self.tool.argv[number - 1], (int)data.size,
@@ -86,21 +87,21 @@ on_answered(uint64_t number, bool refused, struct wire_bytes data, void *arg)
 }
 
 static void
-on_failed(enum exit_status status, const char *why, void *arg)
+query_tool_on_failed(enum exit_status status, const char *why, void *arg)
 {
 	(void)arg;
-	flush();
+	query_tool_flush();
 	tool_say("%s", why);
-	end(status);
+	query_tool_end(status);
 }
 
-static const struct asker_calls asker_calls = {on_answered, on_failed};
+static const struct asker_calls asker_calls = {on_answered, query_tool_on_failed};
 
 /* ------------------------------------------------------------ the turn */
 
 /* Takes one question.  False when there is none now. */
 static bool
-take_one(void)
+query_tool_take_one(void)
 {
 	struct wire_bytes item;
 	enum exit_status status;
@@ -128,20 +129,20 @@ take_one(void)
 }
 
 static void
-turn(void *arg)
+query_tool_turn(void *arg)
 {
 	(void)arg;
-	while (!self.ended && asker_room(self.asker) && take_one())
+	while (!self.ended && asker_room(self.asker) && query_tool_take_one())
 		;
 	if (self.input && !asker_room(self.asker))
 		input_hold(self.input);
 	asker_send(self.asker);
-	flush();
+	query_tool_flush();
 	if (self.over || !self.ended || !asker_idle(self.asker))
 		return;
 	if (self.why[0] != '\0')
 		tool_say("%s", self.why);
-	end(self.status);
+	query_tool_end(self.status);
 }
 
 /* Before any is asked, as it is never taken by raft-fsm. */
@@ -151,26 +152,32 @@ check_operands(void)
 	size_t size_max = self.tool.conf->elect.entry_max;
 	for (int i = 0; i < self.tool.argc; i++)
 		if (strlen(self.tool.argv[i]) > size_max)
-			tool_die(EXIT_DATA, "query %d is larger than %zu bytes, the limit elect.entry_max", i + 1, size_max);
+			tool_die(EXIT_DATA,
+			    "query %d is larger than %zu bytes, the limit elect.entry_max", i + 1,
+			    size_max);
 }
 
 static void
-set_up(void)
+query_tool_set_up(void)
 {
-	struct tool_path elect = tool_socket(&self.tool, "elect"), fsm = tool_socket(&self.tool, "fsm");
+	struct tool_path elect = tool_socket(&self.tool, "elect"),
+			 fsm = tool_socket(&self.tool, "fsm");
 	static char *standard_input[] = {NULL};
 	if (!self.tool.conf->fsm.present)
-		tool_die(EXIT_CONFIG, "this node runs no state machine: %s has no section fsm", self.tool.conf->path);
+		tool_die(EXIT_CONFIG, "this node runs no state machine: %s has no section fsm",
+		    self.tool.conf->path);
 	check_operands();
 	if (self.tool.argc == 0)
 		self.input = input_new(
 		    self.tool.loop, self.framing, self.tool.conf->elect.entry_max, standard_input);
 	self.operand = self.tool.argv;
 	self.asker = asker_new(self.tool.loop,
-	    &(struct asker_settings){.elect = self.stale ? NULL : elect.text, .fsm = fsm.text,
-		.program = self.tool.prog, .give_up_ms = self.give_up_ms},
+	    &(struct asker_settings){.elect = self.stale ? NULL : elect.text,
+		.fsm = fsm.text,
+		.program = self.tool.prog,
+		.give_up_ms = self.give_up_ms},
 	    &asker_calls, NULL);
-	loop_on_turn(self.tool.loop, turn, NULL);
+	loop_on_turn(self.tool.loop, query_tool_turn, NULL);
 }
 
 int
@@ -180,12 +187,12 @@ main(int argc, char **argv)
 	    .prog = "raft-query",
 	    .usage = "[-v] [-c FILE] [-F FRAMING | -0] [-t TIME] [--stale] [QUERY ...]",
 	    .takes = 1u << TOOL_FRAMING | 1u << TOOL_NUL | 1u << TOOL_TIMEOUT | 1u << TOOL_STALE,
-	    .found = on_option,
+	    .found = query_tool_on_option,
 	};
 	self.framing = FRAMING_LINE;
 	self.give_up_ms = TOOL_GIVE_UP_MS;
 	tool_start(&self.tool, argc, argv);
-	set_up();
+	query_tool_set_up();
 	loop_run(self.tool.loop);
 	return (int)self.status;
 }

@@ -6,21 +6,21 @@
  * the reader of our output work side by side.  Writing blocks: that is the back-pressure.
  *
  * Without -f the end is what is committed at the start.  Who has just appended something, anywhere,
- * wants to see it here: so raft-elect is asked for a read index first (§6.4), and this node's log gets a
- * moment to reach it.  Where no leader answers, the end is what this node knows.
+ * wants to see it here: so raft-elect is asked for a read index first (§6.4), and this node's log
+ * gets a moment to reach it.  Where no leader answers, the end is what this node knows.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/client/framing.h"
-#include "../../lib/client/link.h"
-#include "../../lib/client/tool.h"
+#include "client/framing.h"
+#include "client/link.h"
+#include "prog/tool.h"
 
 enum {
 	READ_SIZE = 1 << 20,
-	ELECT_MS = 500,    /* how long raft-elect may take to say what it knows */
+	ELECT_MS = 500,     /* how long raft-elect may take to say what it knows */
 	CATCH_UP_MS = 1000, /* how long raft-logd may take to have it too */
 	TICK_MS = 100
 };
@@ -46,7 +46,7 @@ static struct {
 } self;
 
 static void
-on_option(enum tool_option option, const char *value)
+tail_on_option(enum tool_option option, const char *value)
 {
 	switch (option) {
 	case TOOL_FRAMING:
@@ -73,23 +73,25 @@ on_option(enum tool_option option, const char *value)
 }
 
 static bool
-done(void)
+tail_done(void)
 {
 	return self.count_left == 0 || self.from > self.to;
 }
 
 static void
-ask(void)
+tail_ask(void)
 {
-	msg_log_read_put(link_out(self.link),
-	    &(struct msg_log_read){.request = ++self.request, .from = self.from, .size_max = READ_SIZE,
-		.count_max = UINT32_MAX, .wait = self.follow || self.end_known});
+	msg_log_read_put(link_out(self.link), &(struct msg_log_read){.request = ++self.request,
+						  .from = self.from,
+						  .size_max = READ_SIZE,
+						  .count_max = UINT32_MAX,
+						  .wait = self.follow || self.end_known});
 	link_flush(self.link);
 }
 
 /* Frames those that are asked for.  False when the run of records is malformed. */
 static bool
-take(const struct msg_log_entries *entries)
+tail_take(const struct msg_log_entries *entries)
 {
 	const uint8_t *at = entries->entries.bytes;
 	size_t left = entries->entries.size;
@@ -99,7 +101,7 @@ take(const struct msg_log_entries *entries)
 			return false;
 		at += entry.size;
 		left -= entry.size;
-		if (!done() && entry.kind == RAFT_CLIENT) {
+		if (!tail_done() && entry.kind == RAFT_CLIENT) {
 			framing_put(&self.out, self.framing, self.from, &entry);
 			self.count_left--;
 		}
@@ -116,18 +118,22 @@ write_out(void)
 	self.progress_at = mono_now();
 }
 
-/* Whoever has kept a place and comes back with it to a restored log would miss entries in silence. */
+/*
+ * Whoever has kept a place and comes back with it to a restored log would miss entries in silence.
+ */
 static void
 warn_if_ahead(uint64_t end)
 {
 	if (self.from > end + 1)
-		tool_say("--from %llu: the log is known to be committed up to %llu only%s; a place that was kept while another log was there, "
+		tool_say("--from %llu: the log is known to be committed up to %llu only%s; a place "
+			 "that was kept while another log was there, "
 			 "as before a restore from a backup, means nothing here",
-		    (unsigned long long)self.from, (unsigned long long)end, self.follow ? ": entries are waited for" : "");
+		    (unsigned long long)self.from, (unsigned long long)end,
+		    self.follow ? ": entries are waited for" : "");
 }
 
 static void
-on_entries(const struct msg_log_entries *entries)
+tail_on_entries(const struct msg_log_entries *entries)
 {
 	if (entries->request != self.request)
 		return;
@@ -138,29 +144,31 @@ on_entries(const struct msg_log_entries *entries)
 	if (!self.end_known && !self.follow && end < self.to)
 		self.to = end;
 	self.end_known = true;
-	if (entries->first_available > self.from && !done())
-		tool_die(EXIT_GAP, "the entries %llu to %llu are compacted away: the first available index is %llu",
+	if (entries->first_available > self.from && !tail_done())
+		tool_die(EXIT_GAP,
+		    "the entries %llu to %llu are compacted away: the first available index is "
+		    "%llu",
 		    (unsigned long long)self.from, (unsigned long long)entries->first_available - 1,
 		    (unsigned long long)entries->first_available);
-	if ((entries->count > 0 && entries->first_index != self.from) || !take(entries)) {
+	if ((entries->count > 0 && entries->first_index != self.from) || !tail_take(entries)) {
 		link_break(self.link, "raft-logd sends what cannot be read");
 		return;
 	}
-	if (done())
+	if (tail_done())
 		loop_stop(self.tool.loop);
 	else
-		ask();
+		tail_ask();
 	write_out();
 }
 
 static void
-on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+tail_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct msg_log_entries entries;
 	struct msg_refusal refusal;
 	(void)arg;
 	if (number == MSG_LOG_ENTRIES && msg_log_entries_get(&entries, body, size))
-		on_entries(&entries);
+		tail_on_entries(&entries);
 	else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
 		tool_die((enum exit_status)refusal.exit_status, "%.*s", (int)refusal.sentence.size,
 		    (const char *)refusal.sentence.bytes);
@@ -169,17 +177,17 @@ on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, v
 }
 
 static void
-on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+tail_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 {
 	(void)link;
 	(void)hello;
 	(void)arg;
 	self.progress_at = mono_now();
-	ask();
+	tail_ask();
 }
 
 static void
-on_down(struct link *link, bool was_up, const char *why, void *arg)
+tail_on_down(struct link *link, bool was_up, const char *why, void *arg)
 {
 	(void)link;
 	(void)arg;
@@ -191,7 +199,7 @@ on_down(struct link *link, bool was_up, const char *why, void *arg)
 }
 
 static void
-on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+tail_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	(void)link;
 	(void)arg;
@@ -200,7 +208,7 @@ on_hopeless(struct link *link, enum exit_status status, const char *why, void *a
 
 /* How long it may wait now; UINT64_MAX: for ever. */
 static uint64_t
-patience_ms(void)
+tail_patience_ms(void)
 {
 	if (self.elect)
 		return ELECT_MS;
@@ -218,10 +226,10 @@ patience_ms(void)
 static void begin_reading(void);
 
 static void
-on_tick(uv_timer_t *timer)
+tail_on_tick(uv_timer_t *timer)
 {
 	(void)timer;
-	if (mono_now().ms - self.progress_at.ms < patience_ms())
+	if (mono_now().ms - self.progress_at.ms < tail_patience_ms())
 		return;
 	if (self.elect)
 		begin_reading();
@@ -229,12 +237,13 @@ on_tick(uv_timer_t *timer)
 		loop_stop(self.tool.loop);
 	else
 		tool_die(EXIT_UNAVAILABLE, "%s (given up after %llu ms)",
-		    self.why[0] ? self.why : "raft-logd does not answer", (unsigned long long)self.give_up_ms);
+		    self.why[0] ? self.why : "raft-logd does not answer",
+		    (unsigned long long)self.give_up_ms);
 }
 
 /* The reader of our output has gone: without this, one that follows a quiet log would stay. */
 static void
-on_output(uv_poll_t *poll, int status, int events)
+tail_on_output(uv_poll_t *poll, int status, int events)
 {
 	(void)poll;
 	if (status < 0 || (events & UV_DISCONNECT))
@@ -246,11 +255,12 @@ watch_output(void)
 {
 	if (uv_poll_init(loop_uv(self.tool.loop), &self.output, STDOUT_FILENO) < 0)
 		return;
-	uv_poll_start(&self.output, UV_DISCONNECT, on_output);
+	uv_poll_start(&self.output, UV_DISCONNECT, tail_on_output);
 	uv_unref((uv_handle_t *)&self.output);
 }
 
-static const struct link_calls link_calls = {on_up, on_frame, on_down, on_hopeless, NULL};
+static const struct link_calls link_calls = {
+    tail_on_up, tail_on_frame, tail_on_down, tail_on_hopeless, NULL};
 
 static void
 begin_reading(void)
@@ -263,7 +273,7 @@ begin_reading(void)
 }
 
 static void
-on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+tail_on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 {
 	(void)arg;
 	self.seen = hello->seen;
@@ -271,19 +281,19 @@ on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 }
 
 static void
-on_elect_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+tail_on_elect_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct msg_read_index_reply reply;
 	(void)link;
 	(void)arg;
-	if (number == MSG_READ_INDEX_REPLY && msg_read_index_reply_get(&reply, body, size) && reply.ok &&
-	    reply.index > self.seen)
+	if (number == MSG_READ_INDEX_REPLY && msg_read_index_reply_get(&reply, body, size) &&
+	    reply.ok && reply.index > self.seen)
 		self.seen = reply.index;
 	begin_reading();
 }
 
 static void
-on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
+tail_on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
 {
 	(void)link;
 	(void)was_up;
@@ -293,24 +303,25 @@ on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
 }
 
 static void
-on_elect_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+tail_on_elect_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	(void)status;
-	on_elect_down(link, false, why, arg);
+	tail_on_elect_down(link, false, why, arg);
 }
 
 static const struct link_calls elect_calls = {
-    on_elect_up, on_elect_frame, on_elect_down, on_elect_hopeless, NULL};
+    tail_on_elect_up, tail_on_elect_frame, tail_on_elect_down, tail_on_elect_hopeless, NULL};
 
 int
 main(int argc, char **argv)
 {
 	self.tool = (struct tool){
 	    .prog = "raft-tail",
-	    .usage = "[-fv] [-c FILE] [-F FRAMING | -0] [-N COUNT] [-t TIME] [--from INDEX] [--to INDEX]",
+	    .usage = "[-fv] [-c FILE] [-F FRAMING | -0] [-N COUNT] [-t TIME] [--from INDEX] [--to "
+		     "INDEX]",
 	    .takes = 1u << TOOL_FRAMING | 1u << TOOL_NUL | 1u << TOOL_FOLLOW | 1u << TOOL_COUNT |
-		1u << TOOL_TIMEOUT | 1u << TOOL_FROM | 1u << TOOL_TO,
-	    .found = on_option,
+		     1u << TOOL_TIMEOUT | 1u << TOOL_FROM | 1u << TOOL_TO,
+	    .found = tail_on_option,
 	};
 	self.from = 1;
 	self.to = self.count_left = UINT64_MAX;
@@ -318,17 +329,17 @@ main(int argc, char **argv)
 	tool_start(&self.tool, argc, argv);
 	if (self.tool.argc > 0)
 		tool_die(EXIT_USAGE, "%s: no operand is expected", self.tool.argv[0]);
-	if (done())
+	if (tail_done())
 		return EXIT_OK;
 	self.progress_at = mono_now();
 	uv_timer_init(loop_uv(self.tool.loop), &self.give_up);
-	uv_timer_start(&self.give_up, on_tick, TICK_MS, TICK_MS);
+	uv_timer_start(&self.give_up, tail_on_tick, TICK_MS, TICK_MS);
 	watch_output();
 	if (self.follow)
 		begin_reading();
 	else
-		self.elect = link_new(self.tool.loop, tool_socket(&self.tool, "elect").text, WIRE_CLIENT,
-		    self.tool.prog, &elect_calls, NULL);
+		self.elect = link_new(self.tool.loop, tool_socket(&self.tool, "elect").text,
+		    WIRE_CLIENT, self.tool.prog, &elect_calls, NULL);
 	loop_run(self.tool.loop);
 	return EXIT_OK;
 }

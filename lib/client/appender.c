@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../raft/reason.h"
-#include "../raft/session.h"
-#include "../seal/seal.h"
+#include "raft/reason.h"
+#include "raft/session.h"
+#include "seal/seal.h"
 #include "link.h"
-#include "once.h"
+#include "proposal.h"
 #include "refusal.h"
 #include "window.h"
 
@@ -20,7 +20,7 @@ enum {
 	REQUEST_SIZE = 128 << 10, /* bytes in one request */
 	REQUEST_LEAST = 32 << 10, /* and at first */
 	UNDER_WAY_FIRST = 2 * REQUEST_LEAST,
-	STOP_MS = 1000            /* how long appender_stop waits for answers */
+	STOP_MS = 1000 /* how long appender_stop waits for answers */
 };
 
 enum appender_state {
@@ -34,7 +34,7 @@ enum appender_state {
 struct appender {
 	struct loop *loop;
 	struct link *link;
-	struct once *opening;
+	struct proposal *opening;
 	uv_timer_t pause;
 	uv_timer_t give_up;
 	int timers_open;
@@ -54,19 +54,20 @@ struct appender {
 	uint64_t node_seen;  /* as raft-elect last said */
 	uint64_t index_last; /* highest place of a committed entry of ours */
 	uint64_t pause_ms;
-	size_t under_way_max; /* bytes of records that may be sent and not answered, as far as is known of the way */
+	size_t under_way_max; /* bytes of records that may be sent and not answered, as far as is
+				 known of the way */
 	struct mono_ms progress_at;
 	bool was_up;
 	enum exit_status stop_status;
 	char why[1024]; /* of the stop, or the latest trouble */
 };
 
-static void on_give_up(uv_timer_t *timer);
+static void appender_on_give_up(uv_timer_t *timer);
 
 /* ------------------------------------------------------------ the end */
 
 static void
-fail(struct appender *appender, enum exit_status status, const char *why)
+appender_fail(struct appender *appender, enum exit_status status, const char *why)
 {
 	if (appender->state == APPENDER_FAILED)
 		return;
@@ -81,59 +82,59 @@ fail(struct appender *appender, enum exit_status status, const char *why)
 }
 
 /* An end that has been decided comes when each attempt has been answered, so that doubts can go. */
-static void
-settle(struct appender *appender);
+static void appender_settle(struct appender *appender);
 
 static void
-stop(struct appender *appender, enum exit_status status, const char *why)
+appender_stop_now(struct appender *appender, enum exit_status status, const char *why)
 {
 	if (appender->state >= APPENDER_STOPPING)
 		return;
 	appender->state = APPENDER_STOPPING;
 	appender->stop_status = status;
 	snprintf(appender->why, sizeof appender->why, "%s", why);
-	settle(appender);
+	appender_settle(appender);
 }
 
 void
 appender_stop(struct appender *appender, enum exit_status status, const char *why)
 {
-	stop(appender, status, why);
+	appender_stop_now(appender, status, why);
 	if (appender->state == APPENDER_STOPPING)
-		uv_timer_start(&appender->give_up, on_give_up, STOP_MS, 0);
+		uv_timer_start(&appender->give_up, appender_on_give_up, STOP_MS, 0);
 }
 
 static bool
-waiting(const struct appender *appender)
+appender_waiting(const struct appender *appender)
 {
-	return !appender->was_up || appender->state == APPENDER_OPENING || appender->window.count > 0;
+	return !appender->was_up || appender->state == APPENDER_OPENING ||
+	       appender->window.count > 0;
 }
 
 static void
-watch_progress(struct appender *appender)
+appender_watch_progress(struct appender *appender)
 {
 	appender->progress_at = mono_now();
 	if (!uv_is_active((uv_handle_t *)&appender->give_up))
-		uv_timer_start(&appender->give_up, on_give_up, appender->give_up_ms, 0);
+		uv_timer_start(&appender->give_up, appender_on_give_up, appender->give_up_ms, 0);
 }
 
 static void
-give_up(struct appender *appender)
+appender_give_up(struct appender *appender)
 {
 	char text[sizeof appender->why + 64];
 	if (appender->state == APPENDER_STOPPING) {
-		fail(appender, appender->stop_status, appender->why);
+		appender_fail(appender, appender->stop_status, appender->why);
 		return;
 	}
 	if (appender->why[0] == '\0')
 		snprintf(appender->why, sizeof appender->why, "no answer from raft-elect");
 	snprintf(text, sizeof text, "%s (given up after %llu ms)", appender->why,
 	    (unsigned long long)appender->give_up_ms);
-	fail(appender, appender->stop_status, text);
+	appender_fail(appender, appender->stop_status, text);
 }
 
 static void
-on_give_up(uv_timer_t *timer)
+appender_on_give_up(uv_timer_t *timer)
 {
 	struct appender *appender = timer->data;
 	/* This process may have been stopped: what was answered meanwhile counts. */
@@ -141,12 +142,12 @@ on_give_up(uv_timer_t *timer)
 	if (appender->state == APPENDER_FAILED)
 		return;
 	uint64_t silent = mono_now().ms - appender->progress_at.ms;
-	if (appender->state != APPENDER_STOPPING && !waiting(appender))
+	if (appender->state != APPENDER_STOPPING && !appender_waiting(appender))
 		return; /* taken up again with the next entry */
 	if (appender->state != APPENDER_STOPPING && silent < appender->give_up_ms)
-		uv_timer_start(timer, on_give_up, appender->give_up_ms - silent, 0);
+		uv_timer_start(timer, appender_on_give_up, appender->give_up_ms - silent, 0);
 	else
-		give_up(appender);
+		appender_give_up(appender);
 }
 
 /* -------------------------------------------------------- the session */
@@ -161,7 +162,7 @@ session_new_anonymous(struct raft_sid *sid)
 }
 
 static void
-renew(struct appender *appender)
+appender_renew(struct appender *appender)
 {
 	struct raft_sid sid;
 	session_new_anonymous(&sid);
@@ -172,17 +173,18 @@ renew(struct appender *appender)
 }
 
 static void
-settle(struct appender *appender)
+appender_settle(struct appender *appender)
 {
 	if (appender->window.outstanding > 0)
 		return;
 	if (appender->state == APPENDER_STOPPING) {
-		fail(appender, appender->stop_status, appender->why);
+		appender_fail(appender, appender->stop_status, appender->why);
 	} else if (appender->state == APPENDER_RENEWING) {
-		if (window_in_doubt(&appender->window) || window_committed_count(&appender->window) > 0)
-			fail(appender, EXIT_UNKNOWN, appender->why);
+		if (window_in_doubt(&appender->window) ||
+		    window_committed_count(&appender->window) > 0)
+			appender_fail(appender, EXIT_UNKNOWN, appender->why);
 		else
-			renew(appender);
+			appender_renew(appender);
 	}
 }
 
@@ -191,12 +193,12 @@ propose_open(struct appender *appender)
 {
 	uint8_t data[RAFT_SESSION_OPEN_SIZE_MAX];
 	size_t size = raft_session_open_encode(&appender->open, data);
-	once_propose(appender->opening, RAFT_SESSION_OPEN, &appender->window.session, appender->fence, data,
-	    (uint32_t)size);
+	proposal_propose(appender->opening, RAFT_SESSION_OPEN, &appender->window.session,
+	    appender->fence, data, (uint32_t)size);
 }
 
 static void
-trouble(struct appender *appender, enum raft_reason reason)
+appender_set_trouble(struct appender *appender, enum raft_reason reason)
 {
 	appender->stop_status = refusal_status(reason);
 	snprintf(appender->why, sizeof appender->why, "%s", raft_reason_text(reason));
@@ -214,7 +216,7 @@ no_trouble(struct appender *appender)
 static void
 on_open_refused(enum raft_reason reason, void *arg)
 {
-	trouble(arg, reason);
+	appender_set_trouble(arg, reason);
 }
 
 static void
@@ -230,7 +232,7 @@ on_open_done(const struct msg_answer *answer, bool doubt, void *arg)
 		appender->epoch = answer->epoch;
 		appender->state = APPENDER_RUNNING;
 		no_trouble(appender);
-		watch_progress(appender);
+		appender_watch_progress(appender);
 		appender->calls->opened(answer->last_serial, &answer->digest, appender->arg);
 		return;
 	}
@@ -240,7 +242,7 @@ on_open_done(const struct msg_answer *answer, bool doubt, void *arg)
 		propose_open(appender);
 		return;
 	}
-	fail(appender, refusal_status(reason), raft_reason_text(reason));
+	appender_fail(appender, refusal_status(reason), raft_reason_text(reason));
 }
 
 /* -------------------------------------------------------- the answers */
@@ -253,8 +255,8 @@ request_size(const struct appender *appender)
 }
 
 /*
- * Ours: on a slow way what is sent at once waits for itself, is given up, sent again, and makes the way slower.  So
- * a little goes first, and with each answer more.
+ * Ours: on a slow way what is sent at once waits for itself, is given up, sent again, and makes the
+ * way slower.  So a little goes first, and with each answer more.
  */
 static void
 under_way_more(struct appender *appender)
@@ -271,7 +273,7 @@ under_way_less(struct appender *appender)
 }
 
 static void
-on_pause_over(uv_timer_t *timer)
+appender_on_pause_over(uv_timer_t *timer)
 {
 	(void)timer; /* the turn that it begins ends with appender_send */
 }
@@ -283,11 +285,12 @@ again_from(struct appender *appender, size_t slot)
 	if (uv_is_active((uv_handle_t *)&appender->pause))
 		return;
 	appender->pause_ms = refusal_pause_ms(appender->pause_ms);
-	uv_timer_start(&appender->pause, on_pause_over, appender->pause_ms, 0);
+	uv_timer_start(&appender->pause, appender_on_pause_over, appender->pause_ms, 0);
 }
 
 static void
-on_committed(struct appender *appender, size_t from, size_t to, const struct msg_answer *answer)
+appender_on_committed(
+    struct appender *appender, size_t from, size_t to, const struct msg_answer *answer)
 {
 	struct raft_pos pos = answer->pos, first;
 	uint64_t number;
@@ -302,7 +305,7 @@ on_committed(struct appender *appender, size_t from, size_t to, const struct msg
 			appender->index_last = first.index + count - 1;
 		appender->pause_ms = 0;
 		no_trouble(appender);
-		watch_progress(appender);
+		appender_watch_progress(appender);
 		appender->calls->committed(number, count, first, appender->arg);
 		if (appender->state == APPENDER_FAILED)
 			return;
@@ -324,14 +327,15 @@ on_refused(struct appender *appender, size_t slot, const struct msg_answer *answ
 	enum raft_reason reason = (enum raft_reason)answer->reason;
 	bool anonymous = appender->open.name[0] == '\0';
 	/*
-	 * A serial of a session that nobody knows is refused as expired: so is what was sent behind an
-	 * opening that was refused.  Only at the front, after the opening, does it mean what it says.
+	 * A serial of a session that nobody knows is refused as expired: so is what was sent behind
+	 * an opening that was refused.  Only at the front, after the opening, does it mean what it
+	 * says.
 	 */
 	bool front = slot == 0 && (appender->window.serial > 1 || !anonymous);
 	bool retry = raft_reason_retry(reason) || (reason == RAFT_REASON_EXPIRED && !front);
 	/* What is refused behind another refusal tells less than that one. */
 	if (appender->state < APPENDER_STOPPING && (slot == 0 || appender->why[0] == '\0'))
-		trouble(appender, reason);
+		appender_set_trouble(appender, reason);
 	if (retry) {
 		again_from(appender, slot);
 	} else if (anonymous && (reason == RAFT_REASON_TOO_OLD || reason == RAFT_REASON_EXPIRED)) {
@@ -339,18 +343,18 @@ on_refused(struct appender *appender, size_t slot, const struct msg_answer *answ
 		renew_later(appender, answer->epoch);
 	} else if (reason == RAFT_REASON_EXPIRED) {
 		window_rewind(&appender->window, slot);
-		stop(appender, EXIT_FENCED, "the session has been dropped");
+		appender_stop_now(appender, EXIT_FENCED, "the session has been dropped");
 	} else {
 		window_rewind(&appender->window, slot);
-		stop(appender, refusal_status(reason), raft_reason_text(reason));
+		appender_stop_now(appender, refusal_status(reason), raft_reason_text(reason));
 	}
 }
 
 static void
-on_answer(struct appender *appender, const struct msg_answer *answer)
+appender_on_answer(struct appender *appender, const struct msg_answer *answer)
 {
 	size_t from, to, slot;
-	if (appender->opening && once_answer(appender->opening, answer))
+	if (appender->opening && proposal_answer(appender->opening, answer))
 		return;
 	if (answer->request < appender->session_first || answer->request > appender->requests)
 		return;
@@ -359,64 +363,66 @@ on_answer(struct appender *appender, const struct msg_answer *answer)
 	bool unknown = answer->verdict != RAFT_REFUSED;
 	if (answer->verdict == RAFT_COMMITTED) {
 		under_way_more(appender);
-		on_committed(appender, from, to, answer);
-	} else if (window_not_committed(&appender->window, answer->request, from, to, unknown, &slot)) {
+		appender_on_committed(appender, from, to, answer);
+	} else if (window_not_committed(
+		       &appender->window, answer->request, from, to, unknown, &slot)) {
 		if (!unknown) {
 			on_refused(appender, slot, answer);
 		} else {
 			if (appender->state < APPENDER_STOPPING)
-				trouble(appender, (enum raft_reason)answer->reason);
+				appender_set_trouble(appender, (enum raft_reason)answer->reason);
 			under_way_less(appender);
 			again_from(appender, slot);
 		}
 	}
-	settle(appender);
+	appender_settle(appender);
 }
 
 /* ----------------------------------------------------- the connection */
 
 static void
-on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+appender_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 {
 	struct appender *appender = arg;
 	(void)link;
 	if (!appender->was_up)
-		watch_progress(appender);
+		appender_watch_progress(appender);
 	appender->was_up = true;
 	appender->node_seen = hello->seen;
 	if (appender->opening)
-		once_up(appender->opening);
+		proposal_up(appender->opening);
 }
 
 static void
-on_down(struct link *link, bool was_up, const char *why, void *arg)
+appender_on_down(struct link *link, bool was_up, const char *why, void *arg)
 {
 	struct appender *appender = arg;
 	(void)link;
 	appender->under_way_max = UNDER_WAY_FIRST;
 	window_lost(&appender->window);
 	if (appender->opening)
-		once_down(appender->opening);
+		proposal_down(appender->opening);
 	if (was_up && !uv_is_active((uv_handle_t *)&appender->pause))
 		again_from(appender, 0);
 	if (appender->state == APPENDER_RENEWING)
-		appender->state = APPENDER_RUNNING; /* the next attempt is refused alike, with what is in doubt */
+		appender->state =
+		    APPENDER_RUNNING; /* the next attempt is refused alike, with what is in doubt */
 	if (appender->state < APPENDER_STOPPING) {
 		appender->stop_status = EXIT_UNAVAILABLE;
 		snprintf(appender->why, sizeof appender->why, "%s", why);
 	}
-	settle(appender);
+	appender_settle(appender);
 }
 
 static void
-on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+appender_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
 {
 	(void)link;
-	fail(arg, status, why);
+	appender_fail(arg, status, why);
 }
 
 static void
-on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+appender_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct appender *appender = arg;
 	struct msg_answer answer;
@@ -424,7 +430,7 @@ on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, v
 	if (appender->state == APPENDER_FAILED)
 		return;
 	if (number == MSG_ANSWER && msg_answer_get(&answer, body, size)) {
-		on_answer(appender, &answer);
+		appender_on_answer(appender, &answer);
 	} else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size)) {
 		char why[256];
 		snprintf(why, sizeof why, "%.*s", (int)refusal.sentence.size,
@@ -435,16 +441,17 @@ on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, v
 	}
 }
 
-static const struct link_calls link_calls = {on_up, on_frame, on_down, on_hopeless, NULL};
-static const struct once_calls open_calls = {on_open_done, on_open_refused};
+static const struct link_calls link_calls = {
+    appender_on_up, appender_on_frame, appender_on_down, appender_on_hopeless, NULL};
+static const struct proposal_calls open_calls = {on_open_done, on_open_refused};
 
 static void
 open_named(struct appender *appender, const char *name)
 {
 	snprintf(appender->open.name, sizeof appender->open.name, "%s", name);
 	seal_random(appender->open.run, sizeof appender->open.run);
-	appender->opening =
-	    once_new(appender->loop, appender->link, &appender->requests, &open_calls, appender);
+	appender->opening = proposal_new(
+	    appender->loop, appender->link, &appender->requests, &open_calls, appender);
 	propose_open(appender);
 }
 
@@ -477,12 +484,12 @@ appender_new(struct loop *loop, const struct appender_settings *settings,
 	window_init(&appender->window, appender->in_flight_max, &sid, 0);
 	if (settings->session)
 		open_named(appender, settings->session);
-	watch_progress(appender);
+	appender_watch_progress(appender);
 	return appender;
 }
 
 static void
-on_closed(uv_handle_t *handle)
+appender_on_closed(uv_handle_t *handle)
 {
 	struct appender *appender = handle->data;
 	if (--appender->timers_open == 0)
@@ -495,11 +502,11 @@ appender_free(struct appender *appender)
 	if (appender == NULL)
 		return;
 	appender->state = APPENDER_FAILED;
-	once_free(appender->opening);
+	proposal_free(appender->opening);
 	link_free(appender->link);
 	window_free(&appender->window);
-	uv_close((uv_handle_t *)&appender->pause, on_closed);
-	uv_close((uv_handle_t *)&appender->give_up, on_closed);
+	uv_close((uv_handle_t *)&appender->pause, appender_on_closed);
+	uv_close((uv_handle_t *)&appender->give_up, appender_on_closed);
 }
 
 bool
@@ -509,7 +516,7 @@ appender_room(const struct appender *appender)
 	if (appender->state != APPENDER_RUNNING && appender->state != APPENDER_RENEWING)
 		return false;
 	return window->count < appender->in_flight_max &&
-	    (window->count == 0 || window_size(window) < IN_FLIGHT_SIZE);
+	       (window->count == 0 || window_size(window) < IN_FLIGHT_SIZE);
 }
 
 bool
@@ -523,7 +530,7 @@ appender_take(struct appender *appender, const void *data, size_t size)
 {
 	must(appender_room(appender));
 	if (appender->window.count == 0)
-		watch_progress(appender);
+		appender_watch_progress(appender);
 	window_take(&appender->window, data, size);
 }
 
@@ -541,10 +548,12 @@ send_request(struct appender *appender, size_t count, size_t size)
 		appender->seen = appender->node_seen;
 		appender->seen_fixed = true;
 	}
-	msg_propose_put(out,
-	    &(struct msg_propose){.request = ++appender->requests, .fence = appender->fence,
-		.epoch = appender->epoch, .seen = appender->open.name[0] ? 0 : appender->seen,
-		.count = (uint32_t)count, .entries = {NULL, size}});
+	msg_propose_put(out, &(struct msg_propose){.request = ++appender->requests,
+				 .fence = appender->fence,
+				 .epoch = appender->epoch,
+				 .seen = appender->open.name[0] ? 0 : appender->seen,
+				 .count = (uint32_t)count,
+				 .entries = {NULL, size}});
 	window_send(&appender->window, appender->requests, count, size, out);
 }
 
@@ -555,8 +564,10 @@ appender_send(struct appender *appender)
 	    uv_is_active((uv_handle_t *)&appender->pause))
 		return;
 	size_t count, size;
-	while (!link_choked(appender->link) && under_way(&appender->window) < appender->under_way_max &&
-	    (count = window_next(&appender->window, REQUEST_COUNT, request_size(appender), &size)) > 0)
+	while (!link_choked(appender->link) &&
+	       under_way(&appender->window) < appender->under_way_max &&
+	       (count = window_next(
+		    &appender->window, REQUEST_COUNT, request_size(appender), &size)) > 0)
 		send_request(appender, count, size);
 }
 

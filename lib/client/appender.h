@@ -9,7 +9,8 @@
  * everything from there on again, after a pause.
  *
  * Anonymous: a random session.  When that is refused as too old or has expired, and
- * nothing is in doubt, it goes on in a new one.  Named: opened first, with `opened` called when it is.
+ * nothing is in doubt, it goes on in a new one.  Named: opened first, with `opened` called when it
+ * is.
  *
  * ⚠ It fails with another status than 76 only when no entry that is not known
  * committed may be in the log.
@@ -17,21 +18,24 @@
 #ifndef CLIENT_APPENDER_H
 #define CLIENT_APPENDER_H
 
-#include "../unix/exit.h"
-#include "../unix/loop.h"
-#include "../wire/message.h"
+#include "unix/exit.h"
+#include "unix/loop.h"
+#include "wire/message.h"
 
 struct appender;
 
 struct appender_calls {
-	/* A named session is open: so many entries are in it, with this digest.  appender_room from now on. */
+	/* A named session is open: so many entries are in it, with this digest.  appender_room from
+	 * now on. */
 	void (*opened)(uint64_t last_serial, const struct wire_hash *digest, void *arg);
 	/*
-	 * The entries [number, number + count), counted from 1 as they were taken, are committed; each
-	 * once, in order.  pos is the first's place, the rest follow on; index 0: places are not at hand.
+	 * The entries [number, number + count), counted from 1 as they were taken, are committed;
+	 * each once, in order.  pos is the first's place, the rest follow on; index 0: places are
+	 * not at hand.
 	 */
 	void (*committed)(uint64_t number, uint64_t count, struct raft_pos pos, void *arg);
-	/* The end: why is one sentence.  Nothing more is called; the appender is freed by its owner. */
+	/* The end: why is one sentence.  Nothing more is called; the appender is freed by its
+	 * owner. */
 	void (*failed)(enum exit_status status, const char *why, void *arg);
 };
 
@@ -63,11 +67,13 @@ bool appender_idle(const struct appender *appender);
 /* Sends nothing more; fails with this status once all that was sent is answered, or soon. */
 void appender_stop(struct appender *appender, enum exit_status status, const char *why);
 
-/* Entries known committed, from the first on; and the number of the last that may be (0: none beyond). */
+/* Entries known committed, from the first on; and the number of the last that may be (0: none
+ * beyond). */
 uint64_t appender_committed(const struct appender *appender);
 uint64_t appender_doubtful(const struct appender *appender);
 /* During the committed call: the session that the entry `number` is in, and its serial there. */
-uint64_t appender_serial(const struct appender *appender, uint64_t number, struct raft_sid *session);
+uint64_t appender_serial(
+    const struct appender *appender, uint64_t number, struct raft_sid *session);
 /* What it waits for, in one sentence; "" when nothing is amiss. */
 const char *appender_trouble(const struct appender *appender);
 

@@ -59,10 +59,12 @@ framing_again(struct framing_reader *reader)
 }
 
 static enum framing_found
-give(struct framing_reader *reader, struct wire_bytes *item, size_t start, size_t size, size_t next)
+framing_give(
+    struct framing_reader *reader, struct wire_bytes *item, size_t start, size_t size, size_t next)
 {
 	/* An empty input has not even a buffer. */
-	*item = (struct wire_bytes){size > 0 ? reader->buf.bytes + start : (const uint8_t *)"", size};
+	*item =
+	    (struct wire_bytes){size > 0 ? reader->buf.bytes + start : (const uint8_t *)"", size};
 	reader->at = next;
 	reader->scanned = next;
 	reader->count++;
@@ -79,7 +81,7 @@ too_large(struct framing_reader *reader, char *why)
 }
 
 static enum framing_found
-malformed(struct framing_reader *reader, char *why, const char *what)
+framing_malformed(struct framing_reader *reader, char *why, const char *what)
 {
 	reader->failed = true;
 	snprintf(why, FRAMING_WHY_SIZE, "entry %llu is not a netstring: %s",
@@ -92,17 +94,18 @@ next_terminated(struct framing_reader *reader, struct wire_bytes *item, char *wh
 {
 	size_t at = reader->at, size = reader->buf.size;
 	const uint8_t *bytes = reader->buf.bytes;
-	const uint8_t *found =
-	    size > reader->scanned ? memchr(bytes + reader->scanned, terminator, size - reader->scanned) : NULL;
+	const uint8_t *found = size > reader->scanned ? memchr(bytes + reader->scanned, terminator,
+							    size - reader->scanned)
+						      : NULL;
 	size_t end = found ? (size_t)(found - bytes) : size;
 	if (end - at > reader->item_max)
 		return too_large(reader, why);
 	if (found)
-		return give(reader, item, at, end - at, end + 1);
+		return framing_give(reader, item, at, end - at, end + 1);
 	reader->scanned = size;
 	if (!reader->ended)
 		return FRAMING_MORE;
-	return at == size ? FRAMING_END : give(reader, item, at, size - at, size);
+	return at == size ? FRAMING_END : framing_give(reader, item, at, size - at, size);
 }
 
 /* An input that is empty is one empty entry. */
@@ -117,7 +120,7 @@ next_whole(struct framing_reader *reader, struct wire_bytes *item, char *why)
 	if (reader->whole_given)
 		return FRAMING_END;
 	reader->whole_given = true;
-	return give(reader, item, reader->at, size, reader->buf.size);
+	return framing_give(reader, item, reader->at, size, reader->buf.size);
 }
 
 enum { LENGTH_DIGITS_MAX = 10 };
@@ -134,20 +137,22 @@ netstring_length(struct framing_reader *reader, size_t *length, size_t *data, ch
 			return FRAMING_ITEM;
 		}
 		if (byte < '0' || byte > '9')
-			return malformed(reader, why, "LENGTH:DATA, is expected");
+			return framing_malformed(reader, why, "LENGTH:DATA, is expected");
 		if (at > reader->at && reader->buf.bytes[reader->at] == '0')
-			return malformed(reader, why, "its length begins with 0");
+			return framing_malformed(reader, why, "its length begins with 0");
 		if (at - reader->at >= LENGTH_DIGITS_MAX)
 			return too_large(reader, why);
 		*length = *length * 10 + (size_t)(byte - '0');
 	}
 	if (!reader->ended)
 		return FRAMING_MORE;
-	return at == reader->at ? FRAMING_END : malformed(reader, why, "the input ends within its length");
+	return at == reader->at
+		   ? FRAMING_END
+		   : framing_malformed(reader, why, "the input ends within its length");
 }
 
 static enum framing_found
-next_netstring(struct framing_reader *reader, struct wire_bytes *item, char *why)
+framing_next_netstring(struct framing_reader *reader, struct wire_bytes *item, char *why)
 {
 	size_t length, data;
 	enum framing_found found = netstring_length(reader, &length, &data, why);
@@ -158,11 +163,11 @@ next_netstring(struct framing_reader *reader, struct wire_bytes *item, char *why
 	if (reader->buf.size - data < length + 1) {
 		if (!reader->ended)
 			return FRAMING_MORE;
-		return malformed(reader, why, "the input ends within its data");
+		return framing_malformed(reader, why, "the input ends within its data");
 	}
 	if (reader->buf.bytes[data + length] != ',')
-		return malformed(reader, why, "no comma stands after its data");
-	return give(reader, item, data, length, data + length + 1);
+		return framing_malformed(reader, why, "no comma stands after its data");
+	return framing_give(reader, item, data, length, data + length + 1);
 }
 
 enum framing_found
@@ -175,7 +180,7 @@ framing_next(struct framing_reader *reader, struct wire_bytes *item, char *why)
 	case FRAMING_NUL:
 		return next_terminated(reader, item, why, '\0');
 	case FRAMING_NETSTRING:
-		return next_netstring(reader, item, why);
+		return framing_next_netstring(reader, item, why);
 	default:
 		return next_whole(reader, item, why);
 	}
@@ -197,7 +202,7 @@ put_netstring(struct wire_buf *out, struct wire_bytes bytes)
 }
 
 static void
-put_session(struct wire_buf *out, const struct raft_sid *sid)
+framing_put_session(struct wire_buf *out, const struct raft_sid *sid)
 {
 	static const char hex[] = "0123456789abcdef";
 	uint8_t *at = wire_buf_add(out, 2 * RAFT_SID_SIZE);
@@ -217,7 +222,7 @@ put_json(struct wire_buf *out, uint64_t index, const struct raft_entry *entry)
 	json_put_raw(out, ",\"term\":");
 	json_put_u64(out, entry->term);
 	json_put_raw(out, ",\"session\":\"");
-	put_session(out, &entry->session);
+	framing_put_session(out, &entry->session);
 	json_put_raw(out, "\",\"serial\":");
 	json_put_u64(out, entry->serial);
 	if (json_utf8(data, size)) {
@@ -250,7 +255,8 @@ framing_put_bytes(struct wire_buf *out, enum framing framing, struct wire_bytes 
 }
 
 void
-framing_put(struct wire_buf *out, enum framing framing, uint64_t index, const struct raft_entry *entry)
+framing_put(
+    struct wire_buf *out, enum framing framing, uint64_t index, const struct raft_entry *entry)
 {
 	if (framing == FRAMING_JSON)
 		put_json(out, index, entry);

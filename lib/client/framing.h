@@ -15,8 +15,8 @@
 #ifndef CLIENT_FRAMING_H
 #define CLIENT_FRAMING_H
 
-#include "../conf/conf.h"
-#include "../wire/message.h"
+#include "conf/conf.h"
+#include "wire/message.h"
 
 struct framing_reader {
 	enum framing framing;
@@ -53,13 +53,16 @@ void framing_end(struct framing_reader *reader);
 /* Goes on with another input after FRAMING_END; the count of items goes on. */
 void framing_again(struct framing_reader *reader);
 /*
- * The next item; it points into the reader and is valid until framing_room, framing_feed or framing_free.
- * TOO_LARGE and MALFORMED: one sentence with the item's number in why; no item follows.
+ * The next item; it points into the reader and is valid until framing_room, framing_feed or
+ * framing_free. TOO_LARGE and MALFORMED: one sentence with the item's number in why; no item
+ * follows.
  */
 enum framing_found framing_next(struct framing_reader *reader, struct wire_bytes *item, char *why);
 
-/* Appends the entry in the framing.  Framed line or nul, data that holds the terminator passes as it is. */
-void framing_put(struct wire_buf *out, enum framing framing, uint64_t index, const struct raft_entry *entry);
+/* Appends the entry in the framing.  Framed line or nul, data that holds the terminator passes as
+ * it is. */
+void framing_put(
+    struct wire_buf *out, enum framing framing, uint64_t index, const struct raft_entry *entry);
 /* Bytes that are no entry, likewise.  Before: framing is not FRAMING_JSON. */
 void framing_put_bytes(struct wire_buf *out, enum framing framing, struct wire_bytes bytes);
 

@@ -42,7 +42,7 @@ name_of(const struct input *input)
 }
 
 static void
-on_closed(uv_handle_t *handle)
+input_on_closed(uv_handle_t *handle)
 {
 	free(handle);
 }
@@ -52,7 +52,7 @@ close_now(struct input *input)
 {
 	input_hold(input);
 	if (input->poll)
-		uv_close((uv_handle_t *)input->poll, on_closed);
+		uv_close((uv_handle_t *)input->poll, input_on_closed);
 	input->poll = NULL;
 	if (input->fd > STDIN_FILENO)
 		close(input->fd);
@@ -62,7 +62,7 @@ close_now(struct input *input)
 
 /* One read, of what is there. */
 static void
-read_some(struct input *input)
+input_read_some(struct input *input)
 {
 	uint8_t *room = framing_room(&input->reader, READ_SIZE);
 	ssize_t got = read(input->fd, room, READ_SIZE);
@@ -79,27 +79,27 @@ read_some(struct input *input)
 }
 
 static void
-on_poll(uv_poll_t *poll, int status, int events)
+input_on_poll(uv_poll_t *poll, int status, int events)
 {
 	(void)status; /* an error shows in the read */
 	(void)events;
-	read_some(poll->data);
+	input_read_some(poll->data);
 }
 
 static void
 on_idle(uv_idle_t *idle)
 {
-	read_some(idle->data);
+	input_read_some(idle->data);
 }
 
 static void
-go_on(struct input *input)
+input_go_on(struct input *input)
 {
 	if (input->reading || input->way == INPUT_NONE)
 		return;
 	input->reading = true;
 	if (input->way == INPUT_POLLED)
-		uv_poll_start(input->poll, UV_READABLE, on_poll);
+		uv_poll_start(input->poll, UV_READABLE, input_on_poll);
 	else
 		uv_idle_start(input->idle, on_idle);
 }
@@ -179,13 +179,13 @@ input_free(struct input *input)
 	if (input == NULL)
 		return;
 	close_now(input);
-	uv_close((uv_handle_t *)input->idle, on_closed);
+	uv_close((uv_handle_t *)input->idle, input_on_closed);
 	framing_free(&input->reader);
 	free(input);
 }
 
 static enum input_found
-fail(const struct input *input, enum exit_status *status, char *why)
+input_fail(const struct input *input, enum exit_status *status, char *why)
 {
 	snprintf(why, FRAMING_WHY_SIZE, "%s: %s", name_of(input), strerror(input->failed));
 	*status = EXIT_IO;
@@ -201,8 +201,8 @@ input_next(struct input *input, struct wire_bytes *item, enum exit_status *statu
 			return INPUT_ITEM;
 		case FRAMING_MORE:
 			if (input->failed != 0)
-				return fail(input, status, why);
-			go_on(input);
+				return input_fail(input, status, why);
+			input_go_on(input);
 			return INPUT_WAIT;
 		case FRAMING_END:
 			break;
@@ -213,7 +213,7 @@ input_next(struct input *input, struct wire_bytes *item, enum exit_status *statu
 		if (!open_next(input))
 			return INPUT_END;
 		if (input->failed != 0)
-			return fail(input, status, why);
+			return input_fail(input, status, why);
 		framing_again(&input->reader);
 	}
 }

@@ -9,8 +9,8 @@
 #define CLIENT_INPUT_H
 
 #include "framing.h"
-#include "../unix/exit.h"
-#include "../unix/loop.h"
+#include "unix/exit.h"
+#include "unix/loop.h"
 
 struct input;
 
@@ -25,7 +25,8 @@ enum input_found {
 struct input *input_new(struct loop *loop, enum framing framing, size_t item_max, char **paths);
 void input_free(struct input *input);
 /* The next entry; valid until the next turn.  FAILED: status and one sentence; nothing follows. */
-enum input_found input_next(struct input *input, struct wire_bytes *item, enum exit_status *status, char *why);
+enum input_found input_next(
+    struct input *input, struct wire_bytes *item, enum exit_status *status, char *why);
 /* Stops reading for now: there is no room for more. */
 void input_hold(struct input *input);
 uint64_t input_count(const struct input *input);

@@ -9,7 +9,12 @@ static size_t
 sequence_size(const uint8_t *bytes, size_t left)
 {
 	uint8_t first = bytes[0];
-	size_t size = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+	size_t size = first < 0x80   ? 1
+		      : first < 0xc2 ? 0
+		      : first < 0xe0 ? 2
+		      : first < 0xf0 ? 3
+		      : first < 0xf5 ? 4
+				     : 0;
 	if (size == 0 || size > left)
 		return 0;
 	for (size_t i = 1; i < size; i++)
@@ -45,7 +50,7 @@ json_put_raw(struct wire_buf *out, const char *text)
 }
 
 static bool
-plain(uint8_t byte)
+json_plain(uint8_t byte)
 {
 	return byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f;
 }
@@ -74,7 +79,7 @@ json_put_string(struct wire_buf *out, const uint8_t *bytes, size_t size)
 	json_put_raw(out, "\"");
 	for (size_t i = 0; i < size;) {
 		size_t start = i;
-		while (i < size && plain(bytes[i]))
+		while (i < size && json_plain(bytes[i]))
 			i++;
 		wire_buf_put(out, bytes + start, i - start);
 		if (i < size)
@@ -86,12 +91,14 @@ json_put_string(struct wire_buf *out, const uint8_t *bytes, size_t size)
 void
 json_put_base64(struct wire_buf *out, const uint8_t *bytes, size_t size)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char letters[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	json_put_raw(out, "\"");
 	for (size_t i = 0; i < size; i += 3) {
 		size_t left = size - i;
-		uint32_t group = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-		    (left > 2 ? bytes[i + 2] : 0);
+		uint32_t group = (uint32_t)bytes[i] << 16 |
+				 (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
+				 (left > 2 ? bytes[i + 2] : 0);
 		uint8_t *at = wire_buf_add(out, 4);
 		at[0] = (uint8_t)letters[group >> 18];
 		at[1] = (uint8_t)letters[group >> 12 & 63];

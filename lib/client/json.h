@@ -3,7 +3,7 @@
 #ifndef CLIENT_JSON_H
 #define CLIENT_JSON_H
 
-#include "../wire/buf.h"
+#include "wire/buf.h"
 
 #include <stdbool.h>
 

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../unix/sock.h"
+#include "unix/sock.h"
 
 enum {
 	AGAIN_FIRST_MS = 10,
 	AGAIN_MAX_MS = 500,
-	BARRED_MAX = 8, /* attempts, about a second */
+	BARRED_MAX = 8,     /* attempts, about a second */
 	OUT_HIGH = 16 << 20 /* a client's own window is below it */
 };
 
@@ -33,19 +33,19 @@ struct link {
 	bool freed;
 };
 
-static void on_again(uv_timer_t *timer);
+static void link_on_again(uv_timer_t *timer);
 
 static void
 try_later(struct link *link)
 {
-	uv_timer_start(&link->again, on_again, link->again_ms, 0);
+	uv_timer_start(&link->again, link_on_again, link->again_ms, 0);
 	link->again_ms = link->again_ms == 0 ? AGAIN_FIRST_MS : 2 * link->again_ms;
 	if (link->again_ms > AGAIN_MAX_MS)
 		link->again_ms = AGAIN_MAX_MS;
 }
 
 static void
-go_down(struct link *link, const char *why)
+link_go_down(struct link *link, const char *why)
 {
 	bool was_up = link->state == LINK_UP;
 	conn_free(link->conn);
@@ -56,17 +56,19 @@ go_down(struct link *link, const char *why)
 }
 
 static void
-on_hello_reply(struct link *link, const uint8_t *body, size_t size)
+link_on_hello_reply(struct link *link, const uint8_t *body, size_t size)
 {
 	struct msg_hello_reply hello;
 	char why[SOCK_WHY_SIZE];
 	if (!msg_hello_reply_get(&hello, body, size)) {
-		snprintf(why, sizeof why, "%s: answers with a hello that cannot be read", link->path);
-		go_down(link, why);
+		snprintf(
+		    why, sizeof why, "%s: answers with a hello that cannot be read", link->path);
+		link_go_down(link, why);
 		return;
 	}
 	if (hello.version == 0) {
-		snprintf(why, sizeof why, "%s: speaks versions %u to %u of the protocol, this program %d to %d",
+		snprintf(why, sizeof why,
+		    "%s: speaks versions %u to %u of the protocol, this program %d to %d",
 		    link->path, hello.low, hello.high, WIRE_VERSION_LOW, WIRE_VERSION_HIGH);
 		uv_timer_stop(&link->again);
 		link->calls->hopeless(link, EXIT_UNAVAILABLE, why, link->arg);
@@ -77,41 +79,44 @@ on_hello_reply(struct link *link, const uint8_t *body, size_t size)
 }
 
 static void
-on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
+link_on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct link *link = arg;
 	(void)conn;
 	if (link->state == LINK_UP) {
-		/* A daemon that greets and refuses, or greets and dies, is not asked ever faster. */
+		/*
+		 * A daemon that greets and refuses, or greets and dies, is not asked ever faster.
+		 */
 		if (number != MSG_REFUSAL)
 			link->again_ms = AGAIN_FIRST_MS;
 		link->calls->frame(link, number, body, size, link->arg);
 	} else if (number == MSG_HELLO_REPLY) {
-		on_hello_reply(link, body, size);
+		link_on_hello_reply(link, body, size);
 	} else {
 		struct msg_refusal refusal;
 		char why[SOCK_WHY_SIZE];
 		if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
-			snprintf(why, sizeof why, "%s: %.*s", link->path, (int)refusal.sentence.size,
-			    (const char *)refusal.sentence.bytes);
+			snprintf(why, sizeof why, "%s: %.*s", link->path,
+			    (int)refusal.sentence.size, (const char *)refusal.sentence.bytes);
 		else
-			snprintf(why, sizeof why, "%s: answers a hello with %s", link->path, msg_name(number));
-		go_down(link, why);
+			snprintf(why, sizeof why, "%s: answers a hello with %s", link->path,
+			    msg_name(number));
+		link_go_down(link, why);
 	}
 }
 
 static void
-on_closed(struct conn *conn, const char *why, void *arg)
+link_on_closed(struct conn *conn, const char *why, void *arg)
 {
 	struct link *link = arg;
 	char text[SOCK_WHY_SIZE];
 	(void)conn;
 	snprintf(text, sizeof text, "%s: %s", link->path, why);
-	go_down(link, text);
+	link_go_down(link, text);
 }
 
 static void
-on_drained(struct conn *conn, void *arg)
+link_on_drained(struct conn *conn, void *arg)
 {
 	struct link *link = arg;
 	(void)conn;
@@ -119,7 +124,7 @@ on_drained(struct conn *conn, void *arg)
 		link->calls->drained(link, link->arg);
 }
 
-static const struct conn_calls conn_calls = {on_frame, on_closed, on_drained};
+static const struct conn_calls conn_calls = {link_on_frame, link_on_closed, link_on_drained};
 
 /*
  * Whether the permission is missing for good.  A daemon that starts makes its socket with a mode
@@ -133,27 +138,29 @@ is_barred(struct link *link, int error)
 }
 
 static void
-on_again(uv_timer_t *timer)
+link_on_again(uv_timer_t *timer)
 {
 	struct link *link = timer->data;
 	char why[SOCK_WHY_SIZE];
 	int fd = sock_connect(link->path, why);
 	if (is_barred(link, fd < 0 ? errno : 0)) {
-		snprintf(why, sizeof why, "%s: permission denied: be the user who runs the node, or of its node.group",
+		snprintf(why, sizeof why,
+		    "%s: permission denied: be the user who runs the node, or of its node.group",
 		    link->path);
 		link->calls->hopeless(link, EXIT_FENCED, why, link->arg);
 		return;
 	}
 	if (fd < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
-			snprintf(why, sizeof why, "%s: nobody listens there: is the node running?", link->path);
-		go_down(link, why);
+			snprintf(why, sizeof why, "%s: nobody listens there: is the node running?",
+			    link->path);
+		link_go_down(link, why);
 		return;
 	}
 	link->conn = conn_new(link->loop, fd, FRAME_SIZE_MAX, OUT_HIGH, &conn_calls, link);
 	link->state = LINK_GREETING;
-	msg_hello_put(conn_out(link->conn),
-	    &(struct msg_hello){WIRE_VERSION_LOW, WIRE_VERSION_HIGH, (uint8_t)link->kind, wire_text(link->program)});
+	msg_hello_put(conn_out(link->conn), &(struct msg_hello){WIRE_VERSION_LOW, WIRE_VERSION_HIGH,
+						(uint8_t)link->kind, wire_text(link->program)});
 }
 
 struct link *
@@ -175,7 +182,7 @@ link_new(struct loop *loop, const char *path, enum wire_kind kind, const char *p
 }
 
 static void
-on_timer_closed(uv_handle_t *handle)
+link_on_timer_closed(uv_handle_t *handle)
 {
 	free(handle->data);
 }
@@ -189,7 +196,7 @@ link_free(struct link *link)
 	link->state = LINK_WAITING;
 	conn_free(link->conn);
 	link->conn = NULL;
-	uv_close((uv_handle_t *)&link->again, on_timer_closed);
+	uv_close((uv_handle_t *)&link->again, link_on_timer_closed);
 }
 
 bool
@@ -228,5 +235,5 @@ link_choked(const struct link *link)
 void
 link_break(struct link *link, const char *why)
 {
-	go_down(link, why);
+	link_go_down(link, why);
 }

@@ -6,8 +6,8 @@
 #ifndef CLIENT_LINK_H
 #define CLIENT_LINK_H
 
-#include "../unix/conn.h"
-#include "../unix/exit.h"
+#include "unix/conn.h"
+#include "unix/exit.h"
 
 struct link;
 
@@ -15,22 +15,25 @@ struct link_calls {
 	/* The hello was answered: from now on link_out may be used. */
 	void (*up)(struct link *link, const struct msg_hello_reply *hello, void *arg);
 	/* A frame other than hello_reply.  May call link_free. */
-	void (*frame)(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg);
+	void (*frame)(
+	    struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg);
 	/*
 	 * An attempt failed, or the connection ended (was_up).  why is one sentence.  What was sent
 	 * and not answered never will be.  May call link_free.
 	 */
 	void (*down)(struct link *link, bool was_up, const char *why, void *arg);
 	/*
-	 * No further attempt makes sense: no version in common (EXIT_UNAVAILABLE), or the permission
-	 * is missing (EXIT_FENCED).  May be followed by link_free only.
+	 * No further attempt makes sense: no version in common (EXIT_UNAVAILABLE), or the
+	 * permission is missing (EXIT_FENCED).  May be followed by link_free only.
 	 */
 	void (*hopeless)(struct link *link, enum exit_status status, const char *why, void *arg);
 	/* What waited has been written: link_choked is false again.  May be NULL. */
 	void (*drained)(struct link *link, void *arg);
 };
 
-/* The first attempt is made in the next turn of the loop, so no call comes before link_new returns. */
+/*
+ * The first attempt is made in the next turn of the loop, so no call comes before link_new returns.
+ */
 struct link *link_new(struct loop *loop, const char *path, enum wire_kind kind, const char *program,
     const struct link_calls *calls, void *arg);
 /* Takes NULL. */

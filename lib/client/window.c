@@ -15,12 +15,14 @@ slot_at(const struct window *window, size_t slot)
 }
 
 void
-window_init(struct window *window, size_t count_max, const struct raft_sid *session, uint64_t last_serial)
+window_init(
+    struct window *window, size_t count_max, const struct raft_sid *session, uint64_t last_serial)
 {
 	size_t room = 1;
 	while (room < count_max)
 		room *= 2;
-	*window = (struct window){.mask = room - 1, .number = 1, .serial = last_serial + 1, .session = *session};
+	*window = (struct window){
+	    .mask = room - 1, .number = 1, .serial = last_serial + 1, .session = *session};
 	window->slots = calloc(room, sizeof *window->slots);
 	must(window->slots != NULL);
 }
@@ -63,7 +65,8 @@ window_take(struct window *window, const void *data, size_t size)
 	drop_acknowledged(window);
 	uint32_t record_size = (uint32_t)size + RAFT_ENTRY_HEADER_SIZE;
 	uint8_t *record = wire_buf_add(&window->records, record_size);
-	raft_entry_header(record, 0, RAFT_CLIENT, &window->session, window->serial + window->count, (uint32_t)size);
+	raft_entry_header(record, 0, RAFT_CLIENT, &window->session, window->serial + window->count,
+	    (uint32_t)size);
 	if (size > 0)
 		memcpy(record + RAFT_ENTRY_HEADER_SIZE, data, size);
 	*slot_at(window, window->count++) = (struct window_slot){.size = record_size};
@@ -85,7 +88,8 @@ window_next(const struct window *window, size_t count_max, size_t size_max, size
 }
 
 void
-window_send(struct window *window, uint64_t request, size_t count, size_t size, struct wire_buf *out)
+window_send(
+    struct window *window, uint64_t request, size_t count, size_t size, struct wire_buf *out)
 {
 	must(window->unsent + count <= window->count);
 	wire_buf_put(out, window->records.bytes + window->unsent_at, size);
@@ -189,7 +193,8 @@ window_renew(struct window *window, const struct raft_sid *session)
 	for (size_t i = 0; i < window->count; i++) {
 		struct window_slot *slot = slot_at(window, i);
 		must(!slot->doubt);
-		raft_entry_header(record, 0, RAFT_CLIENT, session, 1 + i, slot->size - RAFT_ENTRY_HEADER_SIZE);
+		raft_entry_header(
+		    record, 0, RAFT_CLIENT, session, 1 + i, slot->size - RAFT_ENTRY_HEADER_SIZE);
 		slot->request = 0;
 		record += slot->size;
 	}
@@ -208,7 +213,7 @@ window_pop(struct window *window, uint64_t *number, struct raft_pos *pos)
 		if (count == 0)
 			*pos = slot->pos;
 		else if (slot->pos.term != pos->term ||
-		    slot->pos.index != (pos->index ? pos->index + count : 0))
+			 slot->pos.index != (pos->index ? pos->index + count : 0))
 			break;
 		size += slot->size;
 		window->outstanding -= slot->outstanding;
@@ -242,7 +247,8 @@ size_t
 window_doubt_end(const struct window *window)
 {
 	size_t from = window_committed_count(window), end = window->count;
-	while (end > from && !slot_at(window, end - 1)->doubt && slot_at(window, end - 1)->outstanding == 0)
+	while (end > from && !slot_at(window, end - 1)->doubt &&
+	       slot_at(window, end - 1)->outstanding == 0)
 		end--;
 	return end > from ? end : 0;
 }

@@ -12,7 +12,7 @@
 #ifndef CLIENT_WINDOW_H
 #define CLIENT_WINDOW_H
 
-#include "../wire/message.h"
+#include "wire/message.h"
 
 struct window_slot {
 	uint64_t request; /* of the newest attempt; 0: none */
@@ -33,13 +33,14 @@ struct window {
 	uint64_t number; /* of the oldest, counted from 1 over the life of the window */
 	uint64_t serial; /* of the oldest */
 	struct raft_sid session;
-	size_t unsent;    /* slots from here on wait to be sent */
-	size_t unsent_at; /* where the record of that slot begins */
+	size_t unsent;        /* slots from here on wait to be sent */
+	size_t unsent_at;     /* where the record of that slot begins */
 	uint64_t outstanding; /* over all slots */
 };
 
 /* Entries are numbered from 1, their serials count on from `last_serial`. */
-void window_init(struct window *window, size_t count_max, const struct raft_sid *session, uint64_t last_serial);
+void window_init(
+    struct window *window, size_t count_max, const struct raft_sid *session, uint64_t last_serial);
 void window_free(struct window *window);
 /* Bytes of records held. */
 size_t window_size(const struct window *window);
@@ -50,12 +51,14 @@ void window_take(struct window *window, const void *data, size_t size);
 /* How many slots from `unsent` on fit into one request, and the bytes of their records. */
 size_t window_next(const struct window *window, size_t count_max, size_t size_max, size_t *size);
 /* Appends those records and notes the attempt. */
-void window_send(struct window *window, uint64_t request, size_t count, size_t size, struct wire_buf *out);
+void window_send(
+    struct window *window, uint64_t request, size_t count, size_t size, struct wire_buf *out);
 /* Serial of the first slot that waits to be sent. */
 uint64_t window_unsent_serial(const struct window *window);
 
 /* Part of an answer, as far as it meets slots of the window: [*from, *to), from < to, or false. */
-bool window_meets(const struct window *window, uint64_t serial, uint64_t count, size_t *from, size_t *to);
+bool window_meets(
+    const struct window *window, uint64_t serial, uint64_t count, size_t *from, size_t *to);
 /* The answer says committed; pos is that of slot `from`. */
 void window_committed(struct window *window, size_t from, size_t to, struct raft_pos pos);
 /*
@@ -68,7 +71,8 @@ bool window_not_committed(
 void window_rewind(struct window *window, size_t slot);
 /* The connection ended: what has no answer stays in doubt, all is to be sent again. */
 void window_lost(struct window *window);
-/* A new session for all that is held: its serials count from 1, all is to be sent.  Before: no doubt. */
+/* A new session for all that is held: its serials count from 1, all is to be sent.  Before: no
+ * doubt. */
 void window_renew(struct window *window, const struct raft_sid *session);
 
 /*

@@ -14,7 +14,7 @@ static const char scheme[] = "tcp://";
 enum { HOST_SIZE_MAX = 253, PORT_DIGITS_MAX = 5, PORT_MAX = 65535 };
 
 static bool
-wrong(const char *text, const char *what, char *why)
+address_wrong(const char *text, const char *what, char *why)
 {
 	snprintf(why, CONF_WHY_SIZE, "%.300s is no address: %s", text, what);
 	return false;
@@ -71,31 +71,32 @@ bool
 address_check(const char *text, char *why)
 {
 	if (strncmp(text, scheme, strlen(scheme)) != 0)
-		return wrong(text, "write tcp://HOST:PORT", why);
+		return address_wrong(text, "write tcp://HOST:PORT", why);
 	if (strlen(text) >= RAFT_ADDRESS_SIZE)
-		return wrong(text, "it is too long", why);
+		return address_wrong(text, "it is too long", why);
 	const char *host = text + strlen(scheme);
 	const char *colon = strrchr(host, ':');
 	const char *bracket = strrchr(host, ']');
 	if (colon == NULL || (bracket != NULL && colon < bracket))
-		return wrong(text, "the port is missing, write tcp://HOST:PORT", why);
+		return address_wrong(text, "the port is missing, write tcp://HOST:PORT", why);
 	if (!port_is_good(colon + 1))
-		return wrong(text, "the port must be a number from 1 to 65535", why);
+		return address_wrong(text, "the port must be a number from 1 to 65535", why);
 
 	size_t size = (size_t)(colon - host);
 	if (memchr(host, ':', size) != NULL && host[0] != '[')
-		return wrong(
+		return address_wrong(
 		    text, "an IPv6 address stands in brackets, as in tcp://[::1]:7101", why);
 	if (host[0] == '[') {
 		if (!host_is_ipv6(host, size))
-			return wrong(text, "what stands in brackets must be an IPv6 address", why);
+			return address_wrong(
+			    text, "what stands in brackets must be an IPv6 address", why);
 		return true;
 	}
 	if (!host_is_name(host, size))
-		return wrong(
+		return address_wrong(
 		    text, "the host must be a name or an IP address (any: 0.0.0.0 or [::])", why);
 	if (host_is_bad_ipv4(host, size))
-		return wrong(text, "the host is no IPv4 address", why);
+		return address_wrong(text, "the host is no IPv4 address", why);
 	return true;
 }
 
@@ -109,5 +110,5 @@ address_check_reachable(const char *text, char *why)
 	/* Made of zeros, dots, colons and brackets only: any way to write "everywhere". */
 	if (strspn(host, "0.:[]") < size)
 		return true;
-	return wrong(text, "the others can't reach that, name this host", why);
+	return address_wrong(text, "the others can't reach that, name this host", why);
 }

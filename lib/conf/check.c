@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "../unix/sock.h"
+#include "unix/sock.h"
 #include "unit.h"
 #include "value.h"
 
@@ -68,7 +68,9 @@ check_bulk_rate(const struct checking *c, uint64_t rate)
 		return true;
 	unit_print_size(have, rate);
 	return wrong(c, "peerd", "bulk_rate",
-	    "peerd.bulk_rate %s is too little for a snapshot to arrive: at least 64KiB a second, or 0B for no limit", have);
+	    "peerd.bulk_rate %s is too little for a snapshot to arrive: at least 64KiB a second, "
+	    "or 0B for no limit",
+	    have);
 }
 
 static bool
@@ -110,8 +112,10 @@ check_effect(const struct checking *c)
 	const struct tree_node *fsm = tree_find(c->tree->root, "fsm");
 	for (size_t i = 0; fsm && i < CONF_KEYS_COUNT; i++) {
 		const struct conf_key *key = &conf_keys[i];
-		if (strcmp(key->section, "fsm") == 0 && tree_find(fsm, key->name) && !conf_key_effective(c->conf, key))
-			return wrong(c, "fsm", key->name, "fsm.%s has no effect in this mode: remove it", key->name);
+		if (strcmp(key->section, "fsm") == 0 && tree_find(fsm, key->name) &&
+		    !conf_key_effective(c->conf, key))
+			return wrong(c, "fsm", key->name,
+			    "fsm.%s has no effect in this mode: remove it", key->name);
 	}
 	return true;
 }
@@ -120,10 +124,11 @@ static bool
 check_machine(const struct checking *c)
 {
 	enum framing framing = c->conf->fsm.framing;
-	if (c->conf->fsm.mode != CONF_MACHINE || framing == FRAMING_LINE || framing == FRAMING_NETSTRING)
+	if (c->conf->fsm.mode != CONF_MACHINE || framing == FRAMING_LINE ||
+	    framing == FRAMING_NETSTRING)
 		return true;
-	return wrong(c, "fsm", "framing", "fsm.framing %s is not for mode machine: use line or netstring",
-	    framing_name(framing));
+	return wrong(c, "fsm", "framing",
+	    "fsm.framing %s is not for mode machine: use line or netstring", framing_name(framing));
 }
 
 bool

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../unix/exit.h"
+#include "unix/exit.h"
 #include "check.h"
 #include "nearest.h"
 #include "text.h"

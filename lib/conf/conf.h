@@ -6,10 +6,10 @@
  * units, keys without effect and absurd combinations are one sentence each,
  * with file:line:column.  Paths come out absolute, resolved against the file's folder.
  */
-#ifndef CONF_H
-#define CONF_H
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
 
-#include "../raft/types.h"
+#include "raft/types.h"
 
 #define CONF_FRAMINGS(F)                                                                           \
 	F(LINE, "line")                                                                            \
@@ -21,7 +21,7 @@ enum framing {
 #define F(NAME, text) FRAMING_##NAME,
 	CONF_FRAMINGS(F)
 #undef F
-	FRAMINGS_COUNT
+	    FRAMINGS_COUNT
 };
 /* False when the text names none. */
 bool framing_parse(enum framing *framing, const char *text);
@@ -38,7 +38,9 @@ struct conf_limits {
 };
 enum { CONF_LIMITS_ENTRIES_MAX = 1000000000 };
 
-/* A cluster's id, as `raft-ctl members -y` prints it for a node that joins or that has been away. */
+/*
+ * A cluster's id, as `raft-ctl members -y` prints it for a node that joins or that has been away.
+ */
 enum { CONF_CLUSTER_ID_SIZE = 32 };
 struct conf_cluster_id {
 	bool known;
@@ -60,18 +62,20 @@ struct conf {
 		char *name;
 		/*
 		 * From the list, or the file it names; a file that does not exist is no error while
-		 * the log has a configuration: have_members is false then and members_path says where it was looked for.
+		 * the log has a configuration: have_members is false then and members_path says
+		 * where it was looked for.
 		 */
 		bool have_members;
 		struct raft_config members;
 		struct conf_cluster_id id; /* when it stands beside the members */
-		char *members_path; /* NULL: the list stood in the YAML */
+		char *members_path;        /* NULL: the list stood in the YAML */
 	} cluster;
 	struct {
-		char *listen;  /* NNG URL */
-		char *secret;  /* path */
+		char *listen;   /* NNG URL */
+		char *secret;   /* path */
 		uint64_t queue; /* bytes waiting for one peer; default 64MiB */
-		uint64_t bulk_rate; /* bytes a second, to all peers together; 0: as fast as it goes */
+		uint64_t
+		    bulk_rate; /* bytes a second, to all peers together; 0: as fast as it goes */
 	} peerd;
 	struct {
 		uint64_t election_timeout_ms; /* 1s */
@@ -86,8 +90,8 @@ struct conf {
 	struct {
 		uint64_t keep;      /* largest log, 10GiB */
 		uint64_t keep_tail; /* of what a snapshot stands for so much is kept: 64MiB */
-		uint64_t reserve; /* 256MiB */
-		uint64_t tail;    /* recent entries in memory for readers: 16MiB */
+		uint64_t reserve;   /* 256MiB */
+		uint64_t tail;      /* recent entries in memory for readers: 16MiB */
 	} logd;
 	struct {
 		bool present;
@@ -96,12 +100,13 @@ struct conf {
 		enum framing framing;
 		enum conf_from from;
 		uint64_t stop_timeout_ms; /* 5s */
-		struct conf_limits batch; /* the command is run when one is reached: 1000, 1MiB, 100ms */
-		uint64_t timeout_ms;      /* for the oldest request of a machine: 30s */
-		uint64_t reply_max;       /* bytes of a reply: 1MiB */
-		struct conf_limits snapshot; /* taken after so much; 0: not for that reason */
+		struct conf_limits
+		    batch;           /* the command is run when one is reached: 1000, 1MiB, 100ms */
+		uint64_t timeout_ms; /* for the oldest request of a machine: 30s */
+		uint64_t reply_max;  /* bytes of a reply: 1MiB */
+		struct conf_limits snapshot;  /* taken after so much; 0: not for that reason */
 		uint64_t snapshot_timeout_ms; /* for writing and for restoring one: 10m */
-		char *format; /* the kind of its snapshots: state */
+		char *format;                 /* the kind of its snapshots: state */
 	} fsm;
 };
 
@@ -111,18 +116,21 @@ struct conf {
  */
 enum { CONF_WHY_SIZE = 1024 };
 char *conf_find(const char *given, char *why);
-/* NULL with one sentence, file:line:column first, in why; errno is EINVAL for what the file says, else that of the call. */
+/* NULL with one sentence, file:line:column first, in why; errno is EINVAL for what the file says,
+ * else that of the call. */
 struct conf *conf_read(const char *path, char *why);
 void conf_free(struct conf *conf);
 /* The effective configuration as YAML that reads back as the same: a new string. */
 char *conf_print(const struct conf *conf);
 
 /*
- * A members list by itself, as raft-init and raft-ctl members -y print it.  id: the cluster's, if it
- * stands there; NULL: not of interest.
+ * A members list by itself, as raft-init and raft-ctl members -y print it.  id: the cluster's, if
+ * it stands there; NULL: not of interest.
  */
-bool conf_read_members(const char *path, struct raft_config *members, struct conf_cluster_id *id, char *why);
-/* A new string: YAML, one flow mapping a line, "- { id: n1, address: ..., key: ... }"; id NULL: without. */
+bool conf_read_members(
+    const char *path, struct raft_config *members, struct conf_cluster_id *id, char *why);
+/* A new string: YAML, one flow mapping a line, "- { id: n1, address: ..., key: ... }"; id NULL:
+ * without. */
 char *conf_print_members(const struct raft_config *members, const struct conf_cluster_id *id);
 
 /* Of a cluster: 1 to 63 characters of [A-Za-z0-9._-]. */

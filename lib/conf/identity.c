@@ -9,14 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../seal/seal.h"
-#include "../unix/file.h"
+#include "seal/seal.h"
+#include "unix/file.h"
 #include "text.h"
 
 enum { TEXT_SIZE = 512, PATH_SIZE = 640 };
 
 static bool
-fail(char *why, const char *path, const char *what)
+identity_fail(char *why, const char *path, const char *what)
 {
 	snprintf(why, CONF_WHY_SIZE, "%s: %s: %s", path, what, strerror(errno));
 	return false;
@@ -24,14 +24,15 @@ fail(char *why, const char *path, const char *what)
 
 /* One "key value" line. */
 static bool
-parse_line(struct identity *identity, const char *key, const char *value)
+identity_parse_line(struct identity *identity, const char *key, const char *value)
 {
 	if (strcmp(key, "node") == 0)
 		return raft_id_parse(&identity->node, value);
 	if (strcmp(key, "directory") == 0)
 		return text_hex_parse(identity->directory, sizeof identity->directory, value);
 	if (strcmp(key, "cluster") == 0)
-		return identity->have_cluster = text_hex_parse(identity->cluster, sizeof identity->cluster, value);
+		return identity->have_cluster =
+			   text_hex_parse(identity->cluster, sizeof identity->cluster, value);
 	if (strcmp(key, "fresh") == 0)
 		return identity->fresh = strcmp(value, "yes") == 0;
 	if (strcmp(key, "join") == 0)
@@ -40,7 +41,7 @@ parse_line(struct identity *identity, const char *key, const char *value)
 }
 
 static bool
-parse(struct identity *identity, char *text)
+identity_parse(struct identity *identity, char *text)
 {
 	uint8_t none[IDENTITY_DIRECTORY_SIZE] = {0};
 	memset(identity, 0, sizeof *identity);
@@ -51,15 +52,16 @@ parse(struct identity *identity, char *text)
 		if (value == NULL)
 			return false;
 		*value++ = '\0';
-		if (!parse_line(identity, line, value))
+		if (!identity_parse_line(identity, line, value))
 			return false;
 	}
-	return !raft_id_none(&identity->node) && memcmp(identity->directory, none, sizeof none) != 0 &&
-	    (identity->fresh || identity->have_cluster);
+	return !raft_id_none(&identity->node) &&
+	       memcmp(identity->directory, none, sizeof none) != 0 &&
+	       (identity->fresh || identity->have_cluster);
 }
 
 static bool
-name(char *path, const char *data, const char *file, char *why)
+identity_name(char *path, const char *data, const char *file, char *why)
 {
 	if ((size_t)snprintf(path, PATH_SIZE, "%s/%s", data, file) < PATH_SIZE)
 		return true;
@@ -72,22 +74,22 @@ enum identity_found
 identity_read(struct identity *identity, const char *data, char *why)
 {
 	char path[PATH_SIZE], text[TEXT_SIZE + 1];
-	if (!name(path, data, "identity", why))
+	if (!identity_name(path, data, "identity", why))
 		return IDENTITY_BAD;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		enum identity_found found = errno == ENOENT ? IDENTITY_NONE : IDENTITY_BAD;
-		fail(why, path, "cannot open the identity");
+		identity_fail(why, path, "cannot open the identity");
 		return found;
 	}
 	ssize_t size = read(fd, text, TEXT_SIZE);
 	if (size < 0)
-		fail(why, path, "cannot read the identity");
+		identity_fail(why, path, "cannot read the identity");
 	close(fd);
 	if (size < 0)
 		return IDENTITY_BAD;
 	text[size] = '\0';
-	if (parse(identity, text))
+	if (identity_parse(identity, text))
 		return IDENTITY_FOUND;
 	snprintf(why, CONF_WHY_SIZE, "%s: not an identity as raft-init writes it", path);
 	errno = EINVAL;
@@ -95,24 +97,26 @@ identity_read(struct identity *identity, const char *data, char *why)
 }
 
 static void
-print(char *out, const struct identity *identity)
+identity_print(char *out, const struct identity *identity)
 {
 	char directory[2 * IDENTITY_DIRECTORY_SIZE + 1], cluster[2 * IDENTITY_CLUSTER_SIZE + 1];
 	seal_hex(directory, identity->directory, sizeof identity->directory);
 	seal_hex(cluster, identity->cluster, sizeof identity->cluster);
 	snprintf(out, TEXT_SIZE, "node %s\ndirectory %s\n%s%s%s%s%s", identity->node.s, directory,
-	    identity->fresh ? "fresh yes\n" : "", identity->join ? "join yes\n" : "", identity->have_cluster ? "cluster " : "",
-	    identity->have_cluster ? cluster : "", identity->have_cluster ? "\n" : "");
+	    identity->fresh ? "fresh yes\n" : "", identity->join ? "join yes\n" : "",
+	    identity->have_cluster ? "cluster " : "", identity->have_cluster ? cluster : "",
+	    identity->have_cluster ? "\n" : "");
 }
 
 static bool
-put(const struct identity *identity, const char *data, enum file_place place, char *why)
+identity_put(const struct identity *identity, const char *data, enum file_place place, char *why)
 {
 	char path[PATH_SIZE], text[TEXT_SIZE];
-	if (!name(path, data, "identity", why))
+	if (!identity_name(path, data, "identity", why))
 		return false;
-	print(text, identity);
-	return file_write_whole(path, text, strlen(text), 0600, place) || fail(why, path, "cannot be written");
+	identity_print(text, identity);
+	return file_write_whole(path, text, strlen(text), 0600, place) ||
+	       identity_fail(why, path, "cannot be written");
 }
 
 bool
@@ -120,11 +124,11 @@ identity_create(const char *data, const struct raft_id *node, bool join, char *w
 {
 	struct identity identity = {.node = *node, .fresh = true, .join = join};
 	seal_random(identity.directory, sizeof identity.directory);
-	return put(&identity, data, FILE_NEW, why);
+	return identity_put(&identity, data, FILE_NEW, why);
 }
 
 bool
 identity_replace(const struct identity *identity, const char *data, char *why)
 {
-	return put(identity, data, FILE_REPLACE, why);
+	return identity_put(identity, data, FILE_REPLACE, why);
 }

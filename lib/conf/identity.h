@@ -30,7 +30,8 @@ struct identity {
 
 enum identity_found { IDENTITY_FOUND, IDENTITY_NONE, IDENTITY_BAD };
 
-/* Reads data/identity.  NONE: no such file.  BAD: unreadable or malformed.  Both put one sentence into why (CONF_WHY_SIZE), and set errno. */
+/* Reads data/identity.  NONE: no such file.  BAD: unreadable or malformed.  Both put one sentence
+ * into why (CONF_WHY_SIZE), and set errno. */
 enum identity_found identity_read(struct identity *identity, const char *data, char *why);
 
 /*
@@ -39,7 +40,8 @@ enum identity_found identity_read(struct identity *identity, const char *data, c
  */
 bool identity_create(const char *data, const struct raft_id *node, bool join, char *why);
 
-/* Replaces it whole: temporary file, fsync, rename, fsync of the folder.  False with a sentence in why, and errno. */
+/* Replaces it whole: temporary file, fsync, rename, fsync of the folder.  False with a sentence in
+ * why, and errno. */
 bool identity_replace(const struct identity *identity, const char *data, char *why);
 
 #endif

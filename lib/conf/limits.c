@@ -41,7 +41,7 @@ take_default(struct conf_limits *limits, const char *text)
 }
 
 static bool
-take_one(struct conf_limits *limits, struct conf_reading *r, const struct conf_key *key,
+limits_take_one(struct conf_limits *limits, struct conf_reading *r, const struct conf_key *key,
     const struct tree_node *node)
 {
 	if (node->kind != TREE_TEXT)
@@ -53,12 +53,16 @@ take_one(struct conf_limits *limits, struct conf_reading *r, const struct conf_k
 	if (strcmp(node->key, "bytes") == 0)
 		return (conf_parse_size(&limits->bytes, node->text) &&
 			   limits->bytes <= UINT64_C(1) << BYTES_MAX_LOG2) ||
-		       wrong(r, key, node, ".bytes %.64s is no size up to 1TiB: write it as in 64MiB", node->text);
+		       wrong(r, key, node,
+			   ".bytes %.64s is no size up to 1TiB: write it as in 64MiB", node->text);
 	if (strcmp(node->key, "time") == 0 && has_time(key))
-		return (conf_parse_duration(&limits->time_ms, node->text) && limits->time_ms <= TIME_MAX_MS) ||
-		       wrong(r, key, node, ".time %.64s is no duration up to 1h: write it as in 500ms", node->text);
-	return tree_wrong(r->tree, node->key_at, r->why, "%s.%s.%.64s is unknown: %s are expected", key->section,
-	    key->name, node->key, has_time(key) ? "entries, bytes and time" : "entries and bytes");
+		return (conf_parse_duration(&limits->time_ms, node->text) &&
+			   limits->time_ms <= TIME_MAX_MS) ||
+		       wrong(r, key, node,
+			   ".time %.64s is no duration up to 1h: write it as in 500ms", node->text);
+	return tree_wrong(r->tree, node->key_at, r->why, "%s.%s.%.64s is unknown: %s are expected",
+	    key->section, key->name, node->key,
+	    has_time(key) ? "entries, bytes and time" : "entries and bytes");
 }
 
 bool
@@ -73,10 +77,11 @@ limits_read(struct conf_limits *limits, struct conf_reading *r, const struct con
 	if (node->kind != TREE_MAP)
 		return wrong(r, key, node, " needs a map, as in { entries: 1000, bytes: 1MiB }");
 	for (const struct tree_node *one = node->first; one; one = one->next)
-		if (!take_one(limits, r, key, one))
+		if (!limits_take_one(limits, r, key, one))
 			return false;
 	if (has_time(key) && (limits->entries == 0 || limits->bytes == 0))
-		return wrong(r, key, node, " has a limit of 0: a batch holds an entry and a byte at the least");
+		return wrong(r, key, node,
+		    " has a limit of 0: a batch holds an entry and a byte at the least");
 	return true;
 }
 

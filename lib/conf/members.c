@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../seal/seal.h"
+#include "seal/seal.h"
 #include "address.h"
 #include "text.h"
 
@@ -23,7 +23,8 @@ static const char id_form[] = "1 to 31 characters of A-Z a-z 0-9 . _ -";
 /* ------------------------------------------------------------ the fields of one */
 
 static bool
-read_id(const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
+members_read_id(
+    const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
 {
 	if (!raft_id_parse(&member->id, node->text))
 		return wrong(r, node->at, "%.64s is no id: an id is %s", node->text, id_form);
@@ -31,7 +32,7 @@ read_id(const struct members_reading *r, struct raft_member *member, const struc
 }
 
 static bool
-read_address(
+members_read_address(
     const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
 {
 	char what[CONF_WHY_SIZE];
@@ -42,7 +43,8 @@ read_address(
 }
 
 static bool
-read_key(const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
+members_read_key(
+    const struct members_reading *r, struct raft_member *member, const struct tree_node *node)
 {
 	if (!seal_key_parse(member->key, node->text))
 		return wrong(r, node->at,
@@ -69,9 +71,9 @@ static const struct field {
 	bool (*read)(const struct members_reading *r, struct raft_member *member,
 	    const struct tree_node *node);
 } fields[] = {
-    {"id", true, read_id},
-    {"address", true, read_address},
-    {"key", true, read_key},
+    {"id", true, members_read_id},
+    {"address", true, members_read_address},
+    {"key", true, members_read_key},
     {"role", false, read_role},
 };
 enum { FIELDS_COUNT = sizeof(fields) / sizeof(fields[0]) };
@@ -86,7 +88,7 @@ field_find(const char *name)
 }
 
 static bool
-read_member(
+members_read_member(
     const struct members_reading *r, struct raft_member *member, const struct tree_node *map)
 {
 	*member = (struct raft_member){.role = RAFT_VOTER};
@@ -113,30 +115,33 @@ read_member(
 /* ------------------------------------------------------------ all of them */
 
 static bool
-read_index(const struct members_reading *r, struct conf_cluster_id *id, const struct tree_node *node)
+read_index(
+    const struct members_reading *r, struct conf_cluster_id *id, const struct tree_node *node)
 {
 	char *end;
-	bool good = strcmp(node->key, "index") == 0 && node->kind == TREE_TEXT && node->next == NULL &&
-		    node->text[0] >= '1' && node->text[0] <= '9';
+	bool good = strcmp(node->key, "index") == 0 && node->kind == TREE_TEXT &&
+		    node->next == NULL && node->text[0] >= '1' && node->text[0] <= '9';
 	errno = 0;
 	if (good)
 		id->index = strtoull(node->text, &end, 10);
 	if (!good || *end != '\0' || errno != 0)
 		return wrong(r, node->key_at,
-		    "beside the cluster there can only be index, a number from 1 on, as raft-ctl members -y prints it");
+		    "beside the cluster there can only be index, a number from 1 on, as raft-ctl "
+		    "members -y prints it");
 	return true;
 }
 
 /* - { cluster: ID, index: NUMBER }: which cluster they are of, and since which entry of its log. */
 static bool
-read_cluster(const struct members_reading *r, struct conf_cluster_id *id, const struct tree_node *node)
+read_cluster(
+    const struct members_reading *r, struct conf_cluster_id *id, const struct tree_node *node)
 {
 	if (id->known)
 		return wrong(r, node->key_at, "the cluster stands twice: once is enough");
-	if (node->kind != TREE_TEXT ||
-	    !text_hex_parse(id->bytes, sizeof(id->bytes), node->text))
+	if (node->kind != TREE_TEXT || !text_hex_parse(id->bytes, sizeof(id->bytes), node->text))
 		return wrong(r, node->key_at,
-		    "cluster needs a line of its own and an id of %d hexadecimal digits, as raft-ctl members -y prints it",
+		    "cluster needs a line of its own and an id of %d hexadecimal digits, as "
+		    "raft-ctl members -y prints it",
 		    2 * CONF_CLUSTER_ID_SIZE);
 	id->known = true;
 	return node->next == NULL || read_index(r, id, node->next);
@@ -145,7 +150,8 @@ read_cluster(const struct members_reading *r, struct conf_cluster_id *id, const 
 static bool
 is_cluster(const struct tree_node *node)
 {
-	return node->kind == TREE_MAP && node->first != NULL && strcmp(node->first->key, "cluster") == 0;
+	return node->kind == TREE_MAP && node->first != NULL &&
+	       strcmp(node->first->key, "cluster") == 0;
 }
 
 /* The newest member against those before it. */
@@ -190,7 +196,7 @@ members_read(struct raft_config *members, struct conf_cluster_id *id, const stru
 		if (members->count == RAFT_MEMBERS_MAX)
 			return wrong(&r, node->at, "too many members: a cluster has at most %d",
 			    RAFT_MEMBERS_MAX);
-		if (!read_member(&r, &members->members[members->count], node))
+		if (!members_read_member(&r, &members->members[members->count], node))
 			return false;
 		members->count++;
 		if (!check_unique(&r, members, node))
@@ -205,7 +211,8 @@ members_read(struct raft_config *members, struct conf_cluster_id *id, const stru
 }
 
 bool
-conf_read_members(const char *path, struct raft_config *members, struct conf_cluster_id *id, char *why)
+conf_read_members(
+    const char *path, struct raft_config *members, struct conf_cluster_id *id, char *why)
 {
 	struct conf_cluster_id unused;
 	struct tree *tree = tree_read(path, why);
@@ -217,8 +224,8 @@ conf_read_members(const char *path, struct raft_config *members, struct conf_clu
 }
 
 void
-members_print(
-    FILE *out, const struct raft_config *members, const struct conf_cluster_id *id, const char *indent)
+members_print(FILE *out, const struct raft_config *members, const struct conf_cluster_id *id,
+    const char *indent)
 {
 	char hex[2 * CONF_CLUSTER_ID_SIZE + 1];
 	if (id != NULL && id->known) {

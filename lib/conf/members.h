@@ -12,7 +12,7 @@
 bool members_read(struct raft_config *members, struct conf_cluster_id *id, const struct tree *tree,
     const struct tree_node *list, char *why);
 /* Each line begins with `indent`. */
-void members_print(
-    FILE *out, const struct raft_config *members, const struct conf_cluster_id *id, const char *indent);
+void members_print(FILE *out, const struct raft_config *members, const struct conf_cluster_id *id,
+    const char *indent);
 
 #endif

@@ -11,14 +11,14 @@
 enum { WORD_SIZE_MAX = 32 };
 
 static size_t
-least(size_t a, size_t b)
+nearest_least(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
 /* Letters to insert, remove or change (Levenshtein); words that are too long are far apart. */
 static size_t
-distance(const char *a, const char *b)
+nearest_distance(const char *a, const char *b)
 {
 	size_t a_size = strlen(a), b_size = strlen(b);
 	if (a_size > WORD_SIZE_MAX || b_size > WORD_SIZE_MAX)
@@ -31,8 +31,8 @@ distance(const char *a, const char *b)
 		row[0] = i;
 		for (size_t j = 1; j <= b_size; j++) {
 			size_t above = row[j];
-			row[j] =
-			    least(least(above, row[j - 1]) + 1, diagonal + (a[i - 1] != b[j - 1]));
+			row[j] = nearest_least(nearest_least(above, row[j - 1]) + 1,
+			    diagonal + (a[i - 1] != b[j - 1]));
 			diagonal = above;
 		}
 	}
@@ -44,8 +44,8 @@ static size_t
 key_distance(const struct conf_key *key, const char *section, const char *name)
 {
 	if (section == NULL)
-		return distance(key->name, name) + 1;
-	return distance(key->name, name) + (strcmp(key->section, section) != 0);
+		return nearest_distance(key->name, name) + 1;
+	return nearest_distance(key->name, name) + (strcmp(key->section, section) != 0);
 }
 
 void
@@ -61,8 +61,8 @@ nearest_key(char hint[NEAREST_SIZE], const char *section, const char *name)
 			best = far;
 			nearest = &conf_keys[i];
 		}
-		if (section == NULL && distance(conf_keys[i].section, name) < best) {
-			best = distance(conf_keys[i].section, name);
+		if (section == NULL && nearest_distance(conf_keys[i].section, name) < best) {
+			best = nearest_distance(conf_keys[i].section, name);
 			nearest_section = conf_keys[i].section;
 			nearest = NULL;
 		}

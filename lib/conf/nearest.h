@@ -4,7 +4,8 @@
 #define CONF_NEAREST_H
 
 enum { NEAREST_SIZE = 256 };
-/* "did you mean elect.heartbeat?", or where the keys are listed.  section NULL: a key at the top.
+/*
+ * "did you mean elect.heartbeat?", or where the keys are listed.  section NULL: a key at the top.
  */
 void nearest_key(char hint[NEAREST_SIZE], const char *section, const char *name);
 

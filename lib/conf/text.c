@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../unix/exit.h"
+#include "unix/exit.h"
 
 void *
 text_memory(void *p)
@@ -146,7 +146,7 @@ path_folder(const char *path)
 }
 
 static int
-hex_digit(char c)
+text_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -161,8 +161,8 @@ text_hex_parse(uint8_t *out, size_t size, const char *text)
 	if (strlen(text) != 2 * size)
 		return false;
 	for (size_t i = 0; i < size; i++) {
-		int high = hex_digit(text[2 * i]);
-		int low = hex_digit(text[2 * i + 1]);
+		int high = text_hex_digit(text[2 * i]);
+		int low = text_hex_digit(text[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		out[i] = (uint8_t)(high << 4 | low);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <yaml.h>
 
-#include "../unix/exit.h"
+#include "unix/exit.h"
 #include "conf.h"
 #include "text.h"
 
@@ -27,7 +27,7 @@ struct builder {
 };
 
 static struct tree_place
-place(yaml_mark_t mark)
+tree_position(yaml_mark_t mark)
 {
 	return (struct tree_place){mark.line + 1, mark.column + 1};
 }
@@ -56,7 +56,7 @@ tree_wrong(const struct tree *tree, struct tree_place at, char *why, const char 
 }
 
 static bool
-unreadable(const char *path, int error, char *why)
+tree_unreadable(const char *path, int error, char *why)
 {
 	snprintf(why, CONF_WHY_SIZE, "%s: cannot be read: %s", path, strerror(error));
 	one_line(why);
@@ -69,12 +69,12 @@ file_read(const char *path, char *bytes, size_t *size, char *why)
 {
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
-		return unreadable(path, errno, why);
+		return tree_unreadable(path, errno, why);
 	*size = fread(bytes, 1, TREE_FILE_SIZE_MAX + 1, file);
 	int error = ferror(file) ? errno : 0;
 	fclose(file);
 	if (error != 0)
-		return unreadable(path, error, why);
+		return tree_unreadable(path, error, why);
 	if (*size <= TREE_FILE_SIZE_MAX)
 		return true;
 	snprintf(why, CONF_WHY_SIZE, "%s: cannot be read: it is larger than 1MiB", path);
@@ -161,7 +161,7 @@ on_document(struct builder *b, struct tree_place at)
 static bool
 on_scalar(struct builder *b, const yaml_event_t *event)
 {
-	struct tree_place at = place(event->start_mark);
+	struct tree_place at = tree_position(event->start_mark);
 	const char *text = (const char *)event->data.scalar.value;
 	if (!plain_only(b, at, event->data.scalar.anchor, event->data.scalar.tag))
 		return false;
@@ -197,7 +197,7 @@ on_open(struct builder *b, enum tree_kind kind, struct tree_place at, const yaml
 static bool
 on_event(struct builder *b, const yaml_event_t *event)
 {
-	struct tree_place at = place(event->start_mark);
+	struct tree_place at = tree_position(event->start_mark);
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		return on_document(b, at);
@@ -242,20 +242,21 @@ place_of_offset(const char *bytes, size_t size, size_t offset)
 }
 
 static bool
-broken(struct builder *b, const yaml_parser_t *parser, const char *bytes, size_t size)
+tree_broken(struct builder *b, const yaml_parser_t *parser, const char *bytes, size_t size)
 {
 	const char *problem = parser->problem != NULL ? parser->problem : "unknown problem";
 	if (parser->error == YAML_READER_ERROR)
 		return tree_wrong(b->tree, place_of_offset(bytes, size, parser->problem_offset),
 		    b->why, "not UTF-8 text: %s", problem);
 	if (parser->context != NULL)
-		return tree_wrong(b->tree, place(parser->problem_mark), b->why,
+		return tree_wrong(b->tree, tree_position(parser->problem_mark), b->why,
 		    "broken YAML: %s %s", problem, parser->context);
-	return tree_wrong(b->tree, place(parser->problem_mark), b->why, "broken YAML: %s", problem);
+	return tree_wrong(
+	    b->tree, tree_position(parser->problem_mark), b->why, "broken YAML: %s", problem);
 }
 
 static bool
-build(struct builder *b, const char *bytes, size_t size)
+tree_build(struct builder *b, const char *bytes, size_t size)
 {
 	yaml_parser_t parser;
 	if (!yaml_parser_initialize(&parser))
@@ -267,7 +268,7 @@ build(struct builder *b, const char *bytes, size_t size)
 	while (good && !end) {
 		yaml_event_t event;
 		if (!yaml_parser_parse(&parser, &event)) {
-			good = broken(b, &parser, bytes, size);
+			good = tree_broken(b, &parser, bytes, size);
 			break;
 		}
 		end = event.type == YAML_STREAM_END_EVENT;
@@ -290,7 +291,7 @@ tree_read(const char *path, char *why)
 	char *bytes = text_memory(malloc(TREE_FILE_SIZE_MAX + 1));
 	struct builder b = {.tree = tree, .why = why};
 	size_t size;
-	bool good = file_read(path, bytes, &size, why) && build(&b, bytes, size);
+	bool good = file_read(path, bytes, &size, why) && tree_build(&b, bytes, size);
 	free(bytes);
 	if (good)
 		return tree;

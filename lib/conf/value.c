@@ -244,7 +244,8 @@ read_members(struct conf_reading *r, const struct conf_key *key, const struct tr
 	struct conf *conf = r->conf;
 	if (node->kind == TREE_LIST) {
 		conf->cluster.have_members = true;
-		return members_read(&conf->cluster.members, &conf->cluster.id, r->tree, node, r->why);
+		return members_read(
+		    &conf->cluster.members, &conf->cluster.id, r->tree, node, r->why);
 	}
 	if (node->kind != TREE_TEXT || node->text[0] == '\0')
 		return wrong(r, key, node, " needs a list of members, or the file that holds it");
@@ -409,7 +410,8 @@ value_read(struct conf_reading *r, const struct conf_key *key, const struct tree
 	if (tree_nothing(node))
 		return tree_wrong(r->tree, node->key_at, r->why,
 		    "%s.%s has no value: give one, or remove the key", key->section, key->name);
-	bool text = key->type != CONF_MEMBERS && key->type != CONF_COMMAND && key->type != CONF_LIMITS;
+	bool text =
+	    key->type != CONF_MEMBERS && key->type != CONF_COMMAND && key->type != CONF_LIMITS;
 	if (text && node->kind != TREE_TEXT)
 		return wrong(r, key, node, " needs a single value, this is a %s",
 		    node->kind == TREE_LIST ? "list" : "map");

@@ -64,8 +64,8 @@ append_gate(const struct raft *raft, const struct raft_proposal *proposal, size_
 
 /* Appends the entries from the given one on, and owes one answer for them. */
 static void
-append_new(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal,
-    size_t from, uint64_t last_serial)
+append_new(struct raft *raft, const struct raft_origin *origin,
+    const struct raft_proposal *proposal, size_t from, uint64_t last_serial)
 {
 	struct raft_answer answer = {0};
 	enum raft_reason reason = append_gate(raft, proposal, from);
@@ -94,7 +94,8 @@ append_new(struct raft *raft, const struct raft_origin *origin, const struct raf
 
 /* -------------------------------------------------------- duplicates */
 
-/* Serials [serial, serial + count) stand in the log from pos on; they are answered once committed.
+/*
+ * Serials [serial, serial + count) stand in the log from pos on; they are answered once committed.
  */
 static void
 duplicate_run(struct raft *raft, const struct raft_origin *origin, uint64_t serial, uint64_t count,
@@ -154,7 +155,8 @@ duplicates_answer(struct raft *raft, const struct raft_origin *origin,
 
 /* The first entry of an anonymous session opens it; a late duplicate of an opening must show. */
 static void
-admit_opening(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
+admit_opening(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	struct raft_answer answer = {0};
 	uint64_t last = raft->log.last;
@@ -176,7 +178,8 @@ admit_opening(struct raft *raft, const struct raft_origin *origin, const struct 
 }
 
 static void
-admit_clients(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
+admit_clients(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	const struct raft_sid *sid = &proposal->entries[0].session;
 	const struct raft_session *session = raft_sessions_find(raft->sessions_last, sid);
@@ -209,7 +212,8 @@ admit_clients(struct raft *raft, const struct raft_origin *origin, const struct 
 
 /* The run that is asked for is the present one: the same answer again. */
 static void
-admit_open_again(struct raft *raft, const struct raft_origin *origin, const struct raft_session *session)
+admit_open_again(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_session *session)
 {
 	struct raft_answer answer = {0};
 
@@ -224,7 +228,8 @@ admit_open_again(struct raft *raft, const struct raft_origin *origin, const stru
 }
 
 static void
-admit_open(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
+admit_open(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	const struct raft_entry *entry = &proposal->entries[0];
 	const struct raft_session *session =
@@ -258,7 +263,8 @@ admit_open(struct raft *raft, const struct raft_origin *origin, const struct raf
 }
 
 static void
-admit_drop(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
+admit_drop(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	if (raft_sessions_find(raft->sessions_last, &proposal->entries[0].session) == NULL)
 		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_EXPIRED);
@@ -267,7 +273,8 @@ admit_drop(struct raft *raft, const struct raft_origin *origin, const struct raf
 }
 
 void
-raft_admit(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
+raft_admit(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	if (!raft_answer_room(raft)) {
 		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_BUSY);

@@ -16,7 +16,8 @@ raft_answer_room(const struct raft *raft)
 }
 
 void
-raft_answer_give(struct raft *raft, const struct raft_origin *origin, const struct raft_answer *answer)
+raft_answer_give(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_answer *answer)
 {
 	struct raft_message *message;
 
@@ -31,8 +32,8 @@ raft_answer_give(struct raft *raft, const struct raft_origin *origin, const stru
 }
 
 void
-raft_answer_refuse(struct raft *raft, const struct raft_origin *origin, uint64_t serial, uint64_t count,
-    enum raft_reason reason)
+raft_answer_refuse(struct raft *raft, const struct raft_origin *origin, uint64_t serial,
+    uint64_t count, enum raft_reason reason)
 {
 	struct raft_answer answer = {0};
 
@@ -44,8 +45,8 @@ raft_answer_refuse(struct raft *raft, const struct raft_origin *origin, uint64_t
 }
 
 void
-raft_answer_later(
-    struct raft *raft, const struct raft_origin *origin, const struct raft_answer *answer, uint64_t wait)
+raft_answer_later(struct raft *raft, const struct raft_origin *origin,
+    const struct raft_answer *answer, uint64_t wait)
 {
 	struct raft_pendings *pendings = &raft->pendings;
 
@@ -62,7 +63,8 @@ raft_answer_later(
 	}
 	pendings->at = raft_core_grow(pendings->at, &pendings->size,
 	    pendings->head + pendings->count + 1, sizeof *pendings->at);
-	pendings->at[pendings->head + pendings->count++] = (struct raft_pending){*origin, *answer, wait};
+	pendings->at[pendings->head + pendings->count++] =
+	    (struct raft_pending){*origin, *answer, wait};
 }
 
 static void

@@ -86,7 +86,8 @@ config_remove(struct raft_config *config, struct raft_member *member)
 }
 
 static enum raft_reason
-config_address(struct raft_config *config, struct raft_member *member, const struct raft_member *wanted)
+config_address(
+    struct raft_config *config, struct raft_member *member, const struct raft_member *wanted)
 {
 	if (wanted->address[0] == '\0')
 		return RAFT_REASON_MALFORMED;
@@ -161,13 +162,13 @@ raft_change_apply(struct raft_config *config, const struct raft_change *change)
 static bool
 caught_up(const struct raft *raft, const struct raft_peer *peer)
 {
-	return peer != NULL && raft_peer_well(raft, peer) &&
-	       peer->match >= raft->term_first && peer->match >= raft->catch_up_last;
+	return peer != NULL && raft_peer_well(raft, peer) && peer->match >= raft->term_first &&
+	       peer->match >= raft->catch_up_last;
 }
 
 /*
- * Ours: of those that vote after the change a majority must be heard and whole now.  Else the last voter
- * that can tell is sent away while another recovers, and nobody could be elected any more.
+ * Ours: of those that vote after the change a majority must be heard and whole now.  Else the last
+ * voter that can tell is sent away while another recovers, and nobody could be elected any more.
  */
 static bool
 majority_stays(struct raft *raft, const struct raft_config *config)
@@ -178,9 +179,8 @@ majority_stays(struct raft *raft, const struct raft_config *config)
 		const struct raft_member *member = &config->members[i];
 		const struct raft_peer *peer = raft_peer_find(raft, &member->id);
 
-		if (member->role == RAFT_VOTER &&
-		    (raft_id_equal(&member->id, &raft->id) ||
-			(peer != NULL && raft_peer_well(raft, peer))))
+		if (member->role == RAFT_VOTER && (raft_id_equal(&member->id, &raft->id) ||
+						      (peer != NULL && raft_peer_well(raft, peer))))
 			well++;
 	}
 	return 2 * well > raft_config_voters(config);
@@ -202,7 +202,8 @@ change_gate(const struct raft *raft, const struct raft_proposal *proposal)
 }
 
 void
-raft_change_admit(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
+raft_change_admit(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	const struct raft_entry *entry = &proposal->entries[0];
 	enum raft_reason reason = change_gate(raft, proposal);

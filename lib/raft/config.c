@@ -92,9 +92,10 @@ config_keys_differ(const struct raft_config *config)
 		    memcmp(member->key, member->key_next, RAFT_KEY_SIZE) == 0)
 			return false;
 		for (size_t j = 0; j < config->count; j++)
-			if (j != i && (member_has_key(&config->members[j], member->key) ||
-					  (raft_member_two_keys(member) &&
-					      member_has_key(&config->members[j], member->key_next))))
+			if (j != i &&
+			    (member_has_key(&config->members[j], member->key) ||
+				(raft_member_two_keys(member) &&
+				    member_has_key(&config->members[j], member->key_next))))
 				return false;
 	}
 	return true;

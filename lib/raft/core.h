@@ -69,7 +69,8 @@ uint64_t raft_rlog_truncate(struct raft_rlog *log, uint64_t after);
 /* The log begins after this place, which it holds. */
 void raft_rlog_compact(struct raft_rlog *log, struct raft_pos before);
 /* The log is empty, and begins after this place with this configuration. */
-void raft_rlog_reset(struct raft_rlog *log, struct raft_pos before, const struct raft_config *config);
+void raft_rlog_reset(
+    struct raft_rlog *log, struct raft_pos before, const struct raft_config *config);
 /* Drops the oldest entries from memory, none above `keep_after`, until at most bytes_max remain. */
 void raft_rlog_trim(struct raft_rlog *log, uint64_t keep_after, uint64_t bytes_max);
 /* NULL when it is not in memory. */
@@ -103,7 +104,7 @@ struct raft_store {
 	uint64_t recovered_number;
 	bool install; /* pending: the next write replaces the log by the snapshot at install_pos */
 	struct raft_pos install_pos;
-	uint64_t install_number; /* the last write that did */
+	uint64_t install_number;         /* the last write that did */
 	struct raft_store_write *writes; /* issued, not confirmed; a queue from writes_head on */
 	size_t writes_head;
 	size_t writes_count;
@@ -221,21 +222,21 @@ struct raft_peer {
 	bool vote_granted;
 	/* replication (§3.5, §10.2.1) */
 	enum raft_progress_state state;
-	uint64_t match;         /* durable there, for certain */
-	uint64_t accepted;      /* matched there, durable or not; at least match */
-	uint64_t next;          /* the first entry not yet sent; in PROBE: to be tried */
-	bool paused;            /* PROBE: a message is under way, or nobody answers */
-	bool snapshot_asked;    /* SNAPSHOT: one is being sent */
-	struct mono_ms snapshot_at; /* SNAPSHOT: not before */
-	uint64_t probe_last;    /* PROBE: accepted at or above it ends the probe */
+	uint64_t match;              /* durable there, for certain */
+	uint64_t accepted;           /* matched there, durable or not; at least match */
+	uint64_t next;               /* the first entry not yet sent; in PROBE: to be tried */
+	bool paused;                 /* PROBE: a message is under way, or nobody answers */
+	bool snapshot_asked;         /* SNAPSHOT: one is being sent */
+	struct mono_ms snapshot_at;  /* SNAPSHOT: not before */
+	uint64_t probe_last;         /* PROBE: accepted at or above it ends the probe */
 	struct raft_flight *flights; /* PIPELINE: a ring of window_messages_max */
 	size_t flights_head;
 	size_t flights_count;
 	uint64_t flights_size; /* bytes */
 	/* How much may be in flight is found out, up to the setting. */
 	uint64_t window_size;
-	uint64_t quickest_ms;      /* of a small message that went alone, or any quicker one */
-	struct mono_ms slowed_at;  /* what was sent before it says nothing of the present window */
+	uint64_t quickest_ms;     /* of a small message that went alone, or any quicker one */
+	struct mono_ms slowed_at; /* what was sent before it says nothing of the present window */
 	/* Loss is found by a round: what was sent before the round and is not accepted after it. */
 	uint64_t check_round; /* 0: none under way */
 	uint64_t check_last;
@@ -285,7 +286,8 @@ bool raft_progress_window_open(const struct raft *raft, const struct raft_peer *
 uint64_t raft_progress_message_max(const struct raft *raft, const struct raft_peer *peer);
 void raft_progress_accepted(
     struct raft *raft, struct raft_peer *peer, uint64_t match, uint64_t accepted, uint64_t round);
-void raft_progress_refused(struct raft *raft, struct raft_peer *peer, uint64_t refused, struct raft_pos hint);
+void raft_progress_refused(
+    struct raft *raft, struct raft_peer *peer, uint64_t refused, struct raft_pos hint);
 void raft_progress_fetch_forget(struct raft_peer *peer);
 const char *raft_progress_name(const struct raft *raft, const struct raft_peer *peer);
 
@@ -334,8 +336,8 @@ void raft_change_leave(struct raft *raft);
 bool raft_quorum_sole_voter(const struct raft *raft);
 bool raft_quorum_self_votes(const struct raft *raft);
 /*
- * §4.2.2: votes, or was removed or demoted by an entry that is not known to be committed: until that
- * is, nobody else may have a log that is good enough to lead.
+ * §4.2.2: votes, or was removed or demoted by an entry that is not known to be committed: until
+ * that is, nobody else may have a log that is good enough to lead.
  */
 bool raft_quorum_self_needed(const struct raft *raft);
 size_t raft_quorum_size(const struct raft *raft);
@@ -370,13 +372,15 @@ void raft_propose_message(struct raft *raft, const struct raft_message *message)
 void raft_propose_refuse(struct raft *raft, const struct raft_origin *origin,
     const struct raft_proposal *proposal, enum raft_reason reason);
 /* Before: the shape is right, and this node leads. */
-void raft_admit(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal);
+void raft_admit(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal);
 
-void raft_answer_give(struct raft *raft, const struct raft_origin *origin, const struct raft_answer *answer);
-void raft_answer_refuse(struct raft *raft, const struct raft_origin *origin, uint64_t serial, uint64_t count,
-    enum raft_reason reason);
-void raft_answer_later(struct raft *raft, const struct raft_origin *origin, const struct raft_answer *answer,
-    uint64_t wait);
+void raft_answer_give(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_answer *answer);
+void raft_answer_refuse(struct raft *raft, const struct raft_origin *origin, uint64_t serial,
+    uint64_t count, enum raft_reason reason);
+void raft_answer_later(struct raft *raft, const struct raft_origin *origin,
+    const struct raft_answer *answer, uint64_t wait);
 void raft_answer_committed(struct raft *raft);
 void raft_answer_stepped_down(struct raft *raft);
 bool raft_answer_room(const struct raft *raft);
@@ -510,8 +514,8 @@ struct raft {
 	uint64_t elections;
 	uint64_t dropped;
 	/* A leader whose disk was silent does not stand again at once (ours). */
-	struct mono_ms stalled_at;    /* when it stepped down for it */
-	uint64_t stall_penalty_ms;    /* 0: it never did */
+	struct mono_ms stalled_at; /* when it stepped down for it */
+	uint64_t stall_penalty_ms; /* 0: it never did */
 
 	/* Follower, of the present leader and term. */
 	uint64_t verified; /* the log equals the leader's up to here */

@@ -44,8 +44,8 @@ static bool
 election_may_stand(const struct raft *raft)
 {
 	return raft_quorum_self_needed(raft) && !raft->recover.active && !raft->full &&
-	       !raft_snapshot_installing(raft) &&
-	       !raft_store_stalled(raft, raft->now) && raft->term < RAFT_TERM_MAX &&
+	       !raft_snapshot_installing(raft) && !raft_store_stalled(raft, raft->now) &&
+	       raft->term < RAFT_TERM_MAX &&
 	       (raft->stall_penalty_ms == 0 || raft_quorum_sole_voter(raft) ||
 		   raft->now.ms - raft->stalled_at.ms >= raft->stall_penalty_ms);
 }
@@ -186,7 +186,8 @@ raft_election_tick(struct raft *raft)
 void
 raft_election_stored(struct raft *raft)
 {
-	if (raft->role != RAFT_CANDIDATE || raft->self_granted || !raft_store_hard_durable(&raft->store))
+	if (raft->role != RAFT_CANDIDATE || raft->self_granted ||
+	    !raft_store_hard_durable(&raft->store))
 		return;
 	raft->self_granted = true;
 	votes_counted(raft);
@@ -222,7 +223,9 @@ vote_answer(struct raft *raft, const struct raft_message *message, bool granted)
 	reply->vote_reply.pre = message->vote.pre;
 	reply->vote_reply.granted = granted;
 	reply->vote_reply.recovering = raft->recover.active;
-	/* The asker's own term may be behind; only the asked one tells it which pre-vote this is. */
+	/*
+	 * The asker's own term may be behind; only the asked one tells it which pre-vote this is.
+	 */
 	if (message->vote.pre && granted)
 		reply->term = message->term;
 }

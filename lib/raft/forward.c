@@ -201,8 +201,9 @@ raft_forward_fail(struct raft *raft, enum raft_reason reason)
 }
 
 /*
- * Ours: an election timeout, and as long as what was sent before it is being committed: then it is on its slow way,
- * and to send it again would make the way slower.  What was overtaken by the answer to a later one is lost, or refused.
+ * Ours: an election timeout, and as long as what was sent before it is being committed: then it is
+ * on its slow way, and to send it again would make the way slower.  What was overtaken by the
+ * answer to a later one is lost, or refused.
  */
 uint64_t
 raft_forward_deadline(const struct raft *raft)

@@ -126,8 +126,8 @@ raft_leader_disk(struct raft *raft)
 }
 
 /*
- * Ours: a disk that hangs again and again must not depose leader after leader.  Each time that it costs
- * this node the leadership it stays out of elections twice as long, up to a limit, so that
+ * Ours: a disk that hangs again and again must not depose leader after leader.  Each time that it
+ * costs this node the leadership it stays out of elections twice as long, up to a limit, so that
  * others come first; a while without that and all is forgotten.
  */
 static void
@@ -262,7 +262,8 @@ raft_leader_addresses(struct raft *raft)
 {
 	struct raft_config config;
 
-	if (!raft_commit_own_term(raft) || raft->full || raft_rlog_config(&raft->log)->index > raft->commit)
+	if (!raft_commit_own_term(raft) || raft->full ||
+	    raft_rlog_config(&raft->log)->index > raft->commit)
 		return;
 	if (!addresses_complete(raft, &config))
 		return;

@@ -39,7 +39,7 @@ raft_peer_find(struct raft *raft, const struct raft_id *id)
 }
 
 static void
-peer_free(struct raft_peer *peer)
+progress_peer_free(struct raft_peer *peer)
 {
 	raft_progress_fetch_forget(peer);
 	free(peer->flights);
@@ -50,7 +50,7 @@ void
 raft_peers_free(struct raft *raft)
 {
 	for (size_t i = 0; i < raft->peers_count; i++)
-		peer_free(&raft->peers[i]);
+		progress_peer_free(&raft->peers[i]);
 	raft->peers_count = 0;
 }
 
@@ -67,7 +67,7 @@ raft_peer_well(const struct raft *raft, const struct raft_peer *peer)
 }
 
 static void
-peer_new(struct raft *raft, struct raft_peer *peer, const struct raft_member *member)
+progress_peer_new(struct raft *raft, struct raft_peer *peer, const struct raft_member *member)
 {
 	memset(peer, 0, sizeof *peer);
 	peer->id = member->id;
@@ -100,7 +100,8 @@ peers_leaving(struct raft *raft, struct raft_peer *peers, size_t count)
 			continue;
 		if (peer->role != RAFT_LEAVING) {
 			peer->leaving_index = raft_rlog_config(&raft->log)->index;
-			peer->leaving_until.ms = raft->now.ms + LEAVING_MAX * raft->settings.election_timeout_ms;
+			peer->leaving_until.ms =
+			    raft->now.ms + LEAVING_MAX * raft->settings.election_timeout_ms;
 		}
 		peers[count] = *peer;
 		peers[count++].role = RAFT_LEAVING;
@@ -120,7 +121,7 @@ raft_peers_leave(struct raft *raft, bool all)
 		if (!all && raft->now.ms < peer->leaving_until.ms &&
 		    (peer->match < peer->leaving_index || peer->commit_sent < peer->leaving_index))
 			continue;
-		peer_free(peer);
+		progress_peer_free(peer);
 		raft->peers_count--;
 		memmove(peer, peer + 1, (raft->peers_count - i) * sizeof *peer);
 	}
@@ -143,7 +144,7 @@ raft_peers_update(struct raft *raft)
 			peers[count] = *known;
 			peer_moved(known);
 		} else {
-			peer_new(raft, &peers[count], member);
+			progress_peer_new(raft, &peers[count], member);
 		}
 		peers[count++].role = member->role;
 	}
@@ -219,7 +220,8 @@ raft_progress_pause(struct raft *raft, struct raft_peer *peer)
 	if (peer->state == PROGRESS_SNAPSHOT)
 		return;
 	/* While probing, what is accepted is no guess worth trying: keep the one there is. */
-	raft_progress_probe(raft, peer, peer->state == PROGRESS_PROBE ? peer->next : peer->accepted + 1);
+	raft_progress_probe(
+	    raft, peer, peer->state == PROGRESS_PROBE ? peer->next : peer->accepted + 1);
 	peer->paused = true;
 }
 
@@ -229,7 +231,8 @@ raft_progress_check(struct raft *raft, struct raft_peer *peer)
 {
 	uint64_t last = peer->state == PROGRESS_PIPELINE ? peer->next - 1 : peer->probe_last;
 
-	if (peer->state == PROGRESS_SNAPSHOT || peer->check_round != 0 || (peer->state == PROGRESS_PROBE && !peer->paused))
+	if (peer->state == PROGRESS_SNAPSHOT || peer->check_round != 0 ||
+	    (peer->state == PROGRESS_PROBE && !peer->paused))
 		return;
 	if (peer->accepted >= last && peer->state == PROGRESS_PIPELINE)
 		return;
@@ -238,13 +241,13 @@ raft_progress_check(struct raft *raft, struct raft_peer *peer)
 }
 
 static uint64_t
-least(uint64_t a, uint64_t b)
+progress_least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
 static uint64_t
-most(uint64_t a, uint64_t b)
+progress_most(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
@@ -253,9 +256,10 @@ most(uint64_t a, uint64_t b)
 static void
 window_begin(const struct raft *raft, struct raft_peer *peer)
 {
-	uint64_t known = peer->window_size == 0 ? WINDOW_FIRST : least(peer->window_size, WINDOW_FIRST);
+	uint64_t known =
+	    peer->window_size == 0 ? WINDOW_FIRST : progress_least(peer->window_size, WINDOW_FIRST);
 
-	peer->window_size = least(known, raft->settings.window_size_max);
+	peer->window_size = progress_least(known, raft->settings.window_size_max);
 }
 
 static void
@@ -275,7 +279,8 @@ raft_progress_message_max(const struct raft *raft, const struct raft_peer *peer)
 {
 	uint64_t window = peer->window_size == 0 ? WINDOW_FIRST : peer->window_size;
 
-	return least(raft->settings.message_size_max, most(window / 4, MESSAGE_LEAST));
+	return progress_least(
+	    raft->settings.message_size_max, progress_most(window / 4, MESSAGE_LEAST));
 }
 
 bool
@@ -322,10 +327,12 @@ window_follow(struct raft *raft, struct raft_peer *peer, const struct raft_fligh
 	if (took > in_time) {
 		if (flight->sent_at.ms < peer->slowed_at.ms)
 			return;
-		peer->window_size = least(peer->window_size, most(whole * in_time / took, WINDOW_LEAST));
+		peer->window_size = progress_least(
+		    peer->window_size, progress_most(whole * in_time / took, WINDOW_LEAST));
 		peer->slowed_at = raft->now;
 	} else if (whole + raft_progress_message_max(raft, peer) > peer->window_size / 2) {
-		peer->window_size = least(peer->window_size + flight->size, raft->settings.window_size_max);
+		peer->window_size = progress_least(
+		    peer->window_size + flight->size, raft->settings.window_size_max);
 	}
 }
 
@@ -392,7 +399,8 @@ raft_progress_accepted(
 
 /* Skips whole terms: theirs in the hint, ours by rlog_agree. */
 void
-raft_progress_refused(struct raft *raft, struct raft_peer *peer, uint64_t refused, struct raft_pos hint)
+raft_progress_refused(
+    struct raft *raft, struct raft_peer *peer, uint64_t refused, struct raft_pos hint)
 {
 	uint64_t agreed;
 
@@ -405,8 +413,8 @@ raft_progress_refused(struct raft *raft, struct raft_peer *peer, uint64_t refuse
 	if (hint.index >= refused)
 		hint.index = refused - 1;
 	/* Below our log's beginning nothing can be tried; a snapshot is needed. */
-	agreed =
-	    hint.index < raft->log.before.index ? hint.index : raft_rlog_agree(&raft->log, hint).index;
+	agreed = hint.index < raft->log.before.index ? hint.index
+						     : raft_rlog_agree(&raft->log, hint).index;
 	raft_progress_probe(raft, peer, (agreed > peer->accepted ? agreed : peer->accepted) + 1);
 }
 

@@ -73,8 +73,8 @@ proposal_shape(const struct raft *raft, const struct raft_proposal *proposal)
 /* ------------------------------------------------------------- doors */
 
 void
-raft_propose_refuse(struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal,
-    enum raft_reason reason)
+raft_propose_refuse(struct raft *raft, const struct raft_origin *origin,
+    const struct raft_proposal *proposal, enum raft_reason reason)
 {
 	uint64_t serial = proposal->entries_count > 0 ? proposal->entries[0].serial : 0;
 
@@ -126,7 +126,8 @@ raft_propose_message(struct raft *raft, const struct raft_message *message)
 	const struct raft_propose *propose = &message->propose;
 	struct raft_proposal proposal = {0, propose->fence, propose->epoch, propose->seen,
 	    propose->entries, propose->entries_count};
-	struct raft_origin origin = {false, 0, message->from, propose->start_number, propose->request};
+	struct raft_origin origin = {
+	    false, 0, message->from, propose->start_number, propose->request};
 	struct raft_peer *peer = raft_peer_find(raft, &message->from);
 	enum raft_reason reason = proposal_shape(raft, &proposal);
 

@@ -55,7 +55,8 @@ values_insert(uint64_t *values, size_t count, uint64_t value)
 
 uint64_t
 raft_quorum_value(const struct raft *raft,
-    uint64_t (*value)(const struct raft *raft, const struct raft_peer *peer), const struct raft_peer *without)
+    uint64_t (*value)(const struct raft *raft, const struct raft_peer *peer),
+    const struct raft_peer *without)
 {
 	uint64_t values[RAFT_MEMBERS_MAX];
 	size_t count = 0;

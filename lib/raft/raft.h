@@ -37,7 +37,7 @@ enum raft_role {
 #define R(NAME, text) RAFT_##NAME,
 	RAFT_ROLES(R)
 #undef R
-	RAFT_ROLES_COUNT
+	    RAFT_ROLES_COUNT
 };
 const char *raft_role_name(enum raft_role role);
 
@@ -47,13 +47,13 @@ struct raft_settings {
 	uint64_t seed;
 	uint64_t election_timeout_ms; /* E: randomised in [E, 2E) */
 	uint64_t heartbeat_ms;
-	uint64_t store_timeout_ms;    /* a leader whose disk is silent for longer steps down */
-	uint64_t message_size_max;    /* records in one append message */
-	uint64_t window_size_max;     /* records in flight to one peer */
-	uint32_t window_messages_max; /* messages in flight to one peer */
+	uint64_t store_timeout_ms;     /* a leader whose disk is silent for longer steps down */
+	uint64_t message_size_max;     /* records in one append message */
+	uint64_t window_size_max;      /* records in flight to one peer */
+	uint32_t window_messages_max;  /* messages in flight to one peer */
 	uint64_t uncommitted_size_max; /* beyond it proposals are refused as BUSY */
-	uint64_t tail_size_max;       /* committed records kept in memory for slow peers */
-	uint64_t entry_size_max;      /* data of one entry */
+	uint64_t tail_size_max;        /* committed records kept in memory for slow peers */
+	uint64_t entry_size_max;       /* data of one entry */
 	/*
 	 * Addresses to put into the log once (the first configuration has none): a
 	 * leader whose configuration lacks addresses appends one with those given here for
@@ -82,7 +82,8 @@ struct raft_start {
 	uint64_t term;
 	struct raft_id vote;
 	uint64_t start_number; /* random and new at each start; never 0 */
-	struct raft_pos before; /* the place before the first entry: (0, 0) or the snapshot's last */
+	struct raft_pos
+	    before; /* the place before the first entry: (0, 0) or the snapshot's last */
 	struct raft_pos last;
 	struct raft_pos commit; /* known committed; at least `before` */
 	/* Terms of all entries in (before, last]; the first run begins at before.index + 1. */
@@ -118,13 +119,14 @@ struct raft_start {
 	M(ANSWER, answer, "answer")                                                                \
 	M(READ, read, "read")                                                                      \
 	M(READ_REPLY, read_reply, "read_reply")                                                    \
-	M(TIMEOUT_NOW, timeout_now, "timeout_now") /* stand at once (§3.10); nothing but the term */ \
+	M(TIMEOUT_NOW, timeout_now,                                                                \
+	    "timeout_now") /* stand at once (§3.10); nothing but the term */                      \
 	M(TRANSFER, transfer, "transfer")
 enum raft_message_type {
 #define M(NAME, name, text) RAFT_MSG_##NAME,
 	RAFT_MESSAGES(M)
 #undef M
-	RAFT_MESSAGES_COUNT
+	    RAFT_MESSAGES_COUNT
 };
 const char *raft_message_name(enum raft_message_type type);
 
@@ -143,20 +145,21 @@ struct raft_vote_reply {
 struct raft_append {
 	struct raft_pos prev;
 	uint64_t commit; /* never beyond what the receiver is known to match, plus this message */
-	uint64_t round;  /* rises with each heartbeat round of this leader; confirms reads (§6.4) */
-	uint64_t last;   /* the leader's last index when it was sent */
-	uint64_t echo;   /* the receiver's start number as last heard; 0: not yet */
-	uint64_t clean_commit; /* last own-term index committed without counting the receiver, since first contact; 0: none */
+	uint64_t round; /* rises with each heartbeat round of this leader; confirms reads (§6.4) */
+	uint64_t last;  /* the leader's last index when it was sent */
+	uint64_t echo;  /* the receiver's start number as last heard; 0: not yet */
+	uint64_t clean_commit; /* last own-term index committed without counting the receiver, since
+				  first contact; 0: none */
 	const struct raft_entry *entries;
 	size_t entries_count;
 };
 struct raft_append_reply {
-	bool ok;             /* prev matched */
+	bool ok; /* prev matched */
 	bool recovering;
-	bool mark_valid;     /* while recovering */
-	uint64_t round;      /* echoed: the highest seen from this leader */
+	bool mark_valid;       /* while recovering */
+	uint64_t round;        /* echoed: the highest seen from this leader */
 	uint64_t start_number; /* of the replier */
-	uint64_t match;      /* ok: matched and durable up to here; else the prev.index refused */
+	uint64_t match;        /* ok: matched and durable up to here; else the prev.index refused */
 	/*
 	 * ok: the last place that matches, durable or not, so that a slow disk is not taken
 	 * for a lost message.  Not ok: the highest place at which the logs may agree; skips
@@ -164,7 +167,9 @@ struct raft_append_reply {
 	 */
 	struct raft_pos hint;
 };
-/* A proposal on its way from a follower to the leader of the message's term; never forwarded again. */
+/*
+ * A proposal on its way from a follower to the leader of the message's term; never forwarded again.
+ */
 struct raft_propose {
 	uint64_t start_number; /* the forwarder's; the answer echoes both */
 	uint64_t request;
@@ -187,7 +192,8 @@ struct raft_answer {
 	uint64_t serial;
 	uint64_t count;
 	struct raft_pos pos;
-	/* SESSION_OPEN: the epoch in force and the last serial.  TOO_OLD, AHEAD: epoch is the leader's last index. */
+	/* SESSION_OPEN: the epoch in force and the last serial.  TOO_OLD, AHEAD: epoch is the
+	 * leader's last index. */
 	uint64_t epoch;
 	uint64_t last_serial;
 };
@@ -231,15 +237,15 @@ struct raft_message {
 /* -------------------------------------------------------------- events */
 
 #define RAFT_EVENTS(E)                                                                             \
-	E(TIME, "time")           /* nothing but the clock; also: flush what has gathered */       \
-	E(MESSAGE, "message")     /* from a peer */                                                \
-	E(STORED, "stored")       /* all writes up to `number` are durable */                      \
-	E(DISK, "disk")           /* the disk became full, or has room again */                    \
-	E(FETCHED, "fetched")     /* entries asked for in an update were read back */              \
-	E(PROPOSE, "propose")     /* from a client of this node */                                 \
-	E(READ, "read")           /* from a client of this node */                                 \
+	E(TIME, "time")               /* nothing but the clock; also: flush what has gathered */   \
+	E(MESSAGE, "message")         /* from a peer */                                            \
+	E(STORED, "stored")           /* all writes up to `number` are durable */                  \
+	E(DISK, "disk")               /* the disk became full, or has room again */                \
+	E(FETCHED, "fetched")         /* entries asked for in an update were read back */          \
+	E(PROPOSE, "propose")         /* from a client of this node */                             \
+	E(READ, "read")               /* from a client of this node */                             \
 	E(UNREACHABLE, "unreachable") /* what was sent to a peer may be lost */                    \
-	E(TRANSFER, "transfer")       /* leadership is to go to another node (§3.10) */            \
+	E(TRANSFER, "transfer")       /* leadership is to go to another node (§3.10) */           \
 	E(COMPACTED, "compacted")     /* the beginning of the own log was cut */                   \
 	E(SNAPSHOT_READY, "snapshot_ready") /* a leader's snapshot is on this node's disk */       \
 	E(SNAPSHOT_SENT, "snapshot_sent")   /* the end of a sending that an update asked for */
@@ -247,7 +253,7 @@ enum raft_event_type {
 #define E(NAME, text) RAFT_EVENT_##NAME,
 	RAFT_EVENTS(E)
 #undef E
-	RAFT_EVENTS_COUNT
+	    RAFT_EVENTS_COUNT
 };
 
 /*
@@ -260,7 +266,8 @@ struct raft_proposal {
 	uint64_t ticket;
 	uint64_t fence; /* refuse unless the leader's term is this; 0: any */
 	uint64_t epoch; /* named session: its epoch */
-	uint64_t seen;  /* anonymous session: the highest index its client had seen when it was made */
+	uint64_t
+	    seen; /* anonymous session: the highest index its client had seen when it was made */
 	const struct raft_entry *entries;
 	size_t entries_count;
 };
@@ -325,7 +332,8 @@ struct raft_write {
 	const struct raft_entry *entries;
 	size_t entries_count;
 	bool recovered; /* clears `recovering`, in this very transaction */
-	/* First of all the log is replaced by the snapshot of this place, which was reported as ready. */
+	/* First of all the log is replaced by the snapshot of this place, which was reported as
+	 * ready. */
 	bool install;
 	struct raft_pos install_pos;
 };
@@ -369,10 +377,10 @@ struct raft_update {
 	size_t fetches_count;
 	const struct raft_snapshot_send *snapshots;
 	size_t snapshots_count;
-	bool state_changed;  /* role, term or leader */
-	const char *why;     /* of the last change of role, one line without newline; "" */
-	enum raft_role was;  /* role before that change */
-	bool config_changed; /* the configuration in force: raft_config_now() */
+	bool state_changed;     /* role, term or leader */
+	const char *why;        /* of the last change of role, one line without newline; "" */
+	enum raft_role was;     /* role before that change */
+	bool config_changed;    /* the configuration in force: raft_config_now() */
 	struct mono_ms wake_at; /* send a TIME event then, at the latest */
 };
 
@@ -380,7 +388,8 @@ struct raft_update {
  * A node that has just started.  Source: §3.4, §3.8.
  * Before: start comes from a durable log.  Errors: NULL when there is no memory.
  */
-struct raft *raft_new(const struct raft_settings *settings, const struct raft_start *start, struct mono_ms now);
+struct raft *raft_new(
+    const struct raft_settings *settings, const struct raft_start *start, struct mono_ms now);
 void raft_free(struct raft *raft);
 
 /*
@@ -390,7 +399,9 @@ void raft_free(struct raft *raft);
  */
 void raft_step(struct raft *raft, const struct raft_event *event, struct raft_update *update);
 
-/* Whether proposals should be held back at their source: half of uncommitted_size_max is waiting. */
+/*
+ * Whether proposals should be held back at their source: half of uncommitted_size_max is waiting.
+ */
 bool raft_congested(const struct raft *raft);
 
 /* -------------------------------------------------------- observation */
@@ -420,13 +431,14 @@ struct raft_status {
 	bool recovering;
 	bool full;
 	struct raft_id transfer; /* the target of a transfer under way; nobody: none is */
-	bool stalled; /* the disk has been silent for longer than store_timeout_ms */
+	bool stalled;            /* the disk has been silent for longer than store_timeout_ms */
 	size_t peers_count;
 	struct raft_peer_status peers[RAFT_MEMBERS_MAX];
 };
 void raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *status);
 const struct raft_config *raft_config_now(const struct raft *raft);
-/* The index of the last configuration that is known committed; 0: the beginning.  That in force may be newer. */
+/* The index of the last configuration that is known committed; 0: the beginning.  That in force may
+ * be newer. */
 uint64_t raft_config_index(const struct raft *raft);
 /* The term of the entry at index; false when it is not in [before.index, last.index]. */
 bool raft_term_at(const struct raft *raft, uint64_t index, uint64_t *term);

@@ -144,7 +144,8 @@ static void
 read_give_up(struct raft *raft, size_t count, enum raft_reason reason)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct raft_origin origin = {.local = true, .ticket = raft->reads.forwards[i].ticket};
+		struct raft_origin origin = {
+		    .local = true, .ticket = raft->reads.forwards[i].ticket};
 
 		read_answer(raft, &origin, false, 0, reason);
 	}

@@ -70,7 +70,8 @@ raft_recover_stored(struct raft *raft)
 /* --------------------------------------------------------- its leader */
 
 void
-raft_recover_peer_reply(struct raft *raft, struct raft_peer *peer, const struct raft_append_reply *reply)
+raft_recover_peer_reply(
+    struct raft *raft, struct raft_peer *peer, const struct raft_append_reply *reply)
 {
 	peer->recovering = reply->recovering;
 	peer->mark_valid = reply->mark_valid;

@@ -54,8 +54,8 @@ slice_count(const struct raft_entry *entries, size_t count, uint64_t size_max, u
 }
 
 static void
-send_entries(struct raft *raft, struct raft_peer *peer, const struct raft_entry *entries, size_t count,
-    uint64_t size)
+send_entries(struct raft *raft, struct raft_peer *peer, const struct raft_entry *entries,
+    size_t count, uint64_t size)
 {
 	uint64_t last = peer->next - 1 + count;
 	struct raft_append *append =
@@ -143,8 +143,7 @@ static void
 peer_flush(struct raft *raft, struct raft_peer *peer)
 {
 	/* The place before `next` is compacted away: only a snapshot helps such a peer. */
-	bool reachable =
-	    peer->state != PROGRESS_SNAPSHOT && peer->next > raft->log.before.index;
+	bool reachable = peer->state != PROGRESS_SNAPSHOT && peer->next > raft->log.before.index;
 	bool sent = false;
 
 	if (peer->round_due)
@@ -230,7 +229,8 @@ reply_sane(const struct raft *raft, const struct raft_append_reply *reply)
 	if (reply->match > reply->hint.index || reply->hint.index > raft->log.last)
 		return false;
 	return reply->hint.index < raft->log.before.index ||
-	       (raft_rlog_term_at(&raft->log, reply->hint.index, &term) && term == reply->hint.term);
+	       (raft_rlog_term_at(&raft->log, reply->hint.index, &term) &&
+		   term == reply->hint.term);
 }
 
 void

@@ -35,7 +35,8 @@ runs_append(struct raft_rlog *log, uint64_t index, uint64_t term)
 {
 	if (log->runs_count > 0 && log->runs[log->runs_count - 1].term == term)
 		return;
-	log->runs = raft_core_grow(log->runs, &log->runs_size, log->runs_count + 1, sizeof *log->runs);
+	log->runs =
+	    raft_core_grow(log->runs, &log->runs_size, log->runs_count + 1, sizeof *log->runs);
 	log->runs[log->runs_count++] = (struct raft_term_start){index, term};
 }
 

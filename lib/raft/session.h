@@ -34,7 +34,7 @@ struct raft_session {
 	uint64_t last_index; /* of the entry with that serial, or of the opening */
 	uint64_t epoch;      /* named: index of the entry that opened the present run */
 	uint8_t run[RAFT_RUN_SIZE];
-	char name[RAFT_SESSION_NAME_MAX + 1];   /* named only */
+	char name[RAFT_SESSION_NAME_MAX + 1]; /* named only */
 	uint8_t digest[RAFT_DIGEST_SIZE]; /* named only; for raft-logd, the core leaves it zero */
 };
 
@@ -45,7 +45,8 @@ void raft_sessions_free(struct raft_sessions *sessions);
 /* A deep copy; NULL when there is no memory. */
 struct raft_sessions *raft_sessions_dup(const struct raft_sessions *sessions);
 
-/* NULL when the session is unknown (never opened, dropped or evicted).  Valid until the next change. */
+/* NULL when the session is unknown (never opened, dropped or evicted).  Valid until the next
+ * change. */
 struct raft_session *raft_sessions_find(struct raft_sessions *sessions, const struct raft_sid *sid);
 
 /*
@@ -56,7 +57,8 @@ struct raft_sessions_change {
 	struct raft_session *touched;
 	struct raft_sid gone;
 };
-/* Applies the entry at `index`.  Indexes must rise.  An entry that does not fit the table changes nothing. */
+/* Applies the entry at `index`.  Indexes must rise.  An entry that does not fit the table changes
+ * nothing. */
 struct raft_sessions_change raft_sessions_apply(
     struct raft_sessions *sessions, uint64_t index, const struct raft_entry *entry);
 

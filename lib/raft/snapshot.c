@@ -43,7 +43,7 @@ raft_snapshot_installing(const struct raft *raft)
 
 /* The log becomes the snapshot's, and nothing else. */
 static void
-install(struct raft *raft, struct raft_pos pos, const struct raft_config *config,
+snapshot_install(struct raft *raft, struct raft_pos pos, const struct raft_config *config,
     struct raft_sessions *sessions)
 {
 	raft_rlog_reset(&raft->log, pos, config);
@@ -60,7 +60,7 @@ install(struct raft *raft, struct raft_pos pos, const struct raft_config *config
 
 /* False: nothing comes of it. */
 static bool
-wanted(const struct raft *raft, const struct raft_snapshot *snapshot)
+snapshot_wanted(const struct raft *raft, const struct raft_snapshot *snapshot)
 {
 	if (raft->role != RAFT_FOLLOWER || raft_id_none(&raft->leader))
 		return false;
@@ -76,12 +76,13 @@ raft_snapshot_ready(struct raft *raft, const struct raft_snapshot *snapshot)
 {
 	uint64_t term = 0;
 
-	if (!wanted(raft, snapshot)) {
+	if (!snapshot_wanted(raft, snapshot)) {
 		raft_sessions_free(snapshot->sessions);
 		return;
 	}
-	if (!raft_rlog_term_at(&raft->log, snapshot->pos.index, &term) || term != snapshot->pos.term) {
-		install(raft, snapshot->pos, snapshot->config, snapshot->sessions);
+	if (!raft_rlog_term_at(&raft->log, snapshot->pos.index, &term) ||
+	    term != snapshot->pos.term) {
+		snapshot_install(raft, snapshot->pos, snapshot->config, snapshot->sessions);
 		raft_recover_check(raft);
 		return;
 	}
@@ -100,7 +101,8 @@ raft_snapshot_send(struct raft *raft, struct raft_peer *peer)
 {
 	if (peer->state != PROGRESS_SNAPSHOT)
 		raft_progress_snapshot(peer);
-	if (peer->snapshot_asked || !raft_peer_near(raft, peer) || raft->now.ms < peer->snapshot_at.ms)
+	if (peer->snapshot_asked || !raft_peer_near(raft, peer) ||
+	    raft->now.ms < peer->snapshot_at.ms)
 		return;
 	peer->snapshot_asked = true;
 	raft_out_snapshot(raft, &peer->id);

@@ -160,7 +160,7 @@ step_event(struct raft *raft, const struct raft_event *event)
 /* ------------------------------------------------------------- update */
 
 static void
-sooner(uint64_t *at, uint64_t other)
+step_sooner(uint64_t *at, uint64_t other)
 {
 	if (other < *at)
 		*at = other;
@@ -172,30 +172,30 @@ wake_leader(const struct raft *raft)
 	uint64_t at = raft->heartbeat_at.ms;
 
 	if (raft->transfer.active)
-		sooner(&at, raft->transfer.deadline.ms);
+		step_sooner(&at, raft->transfer.deadline.ms);
 	if (raft_quorum_sole_voter(raft))
 		return raft->peers_count > 0 ? at : UINT64_MAX;
-	sooner(&at, raft_quorum_heard(raft).ms + raft->settings.election_timeout_ms);
+	step_sooner(&at, raft_quorum_heard(raft).ms + raft->settings.election_timeout_ms);
 	if (raft->store.writes_count > 0)
-		sooner(&at, raft->now.ms - raft_store_silence_ms(raft, raft->now) +
-				raft->settings.store_timeout_ms + 1);
+		step_sooner(&at, raft->now.ms - raft_store_silence_ms(raft, raft->now) +
+				     raft->settings.store_timeout_ms + 1);
 	return at;
 }
 
 static struct mono_ms
-wake_at(const struct raft *raft)
+step_wake_at(const struct raft *raft)
 {
 	uint64_t at = raft->role == RAFT_LEADER ? wake_leader(raft) : raft->election_at.ms;
 
 	if (raft->forwards.count > 0)
-		sooner(&at, raft_forward_deadline(raft));
+		step_sooner(&at, raft_forward_deadline(raft));
 	if (raft->reads.forwards_count > 0)
-		sooner(&at, raft->reads.forwards[0].deadline.ms);
+		step_sooner(&at, raft->reads.forwards[0].deadline.ms);
 	return (struct mono_ms){at};
 }
 
 static void
-tick(struct raft *raft)
+step_tick(struct raft *raft)
 {
 	raft_leader_tick(raft);
 	raft_transfer_tick(raft);
@@ -222,7 +222,7 @@ static void
 update_take(struct raft *raft, struct raft_update *update)
 {
 	memset(update, 0, sizeof *update);
-	tick(raft);
+	step_tick(raft);
 	raft_replicate_flush(raft);
 	raft_change_leave(raft);
 	raft_append_acknowledge(raft);
@@ -234,7 +234,7 @@ update_take(struct raft *raft, struct raft_update *update)
 	update->config_changed = raft->config_changed;
 	update->was = raft->was;
 	update->why = raft->state_changed ? raft->why : "";
-	update->wake_at = wake_at(raft);
+	update->wake_at = step_wake_at(raft);
 	raft->commit_changed = false;
 	raft->state_changed = false;
 	raft->config_changed = false;
@@ -253,7 +253,8 @@ update_release(struct raft *raft)
 		return;
 	raft_replicate_release(raft);
 	raft_out_release(raft);
-	raft_rlog_trim(&raft->log, keep_after, raft->uncommitted_size + raft->settings.tail_size_max);
+	raft_rlog_trim(
+	    &raft->log, keep_after, raft->uncommitted_size + raft->settings.tail_size_max);
 }
 
 void

@@ -43,7 +43,8 @@ transfer_fail(struct raft *raft)
 
 /* ------------------------------------------------------------ the leader */
 
-/* The voter that has most of the log, of those that were heard; NULL: there is no other voter at all. */
+/* The voter that has most of the log, of those that were heard; NULL: there is no other voter at
+ * all. */
 static struct raft_peer *
 transfer_best(struct raft *raft)
 {
@@ -66,7 +67,8 @@ transfer_best(struct raft *raft)
 static enum raft_reason
 transfer_target(struct raft *raft, const struct raft_id *wanted, struct raft_id *target)
 {
-	struct raft_peer *peer = raft_id_none(wanted) ? transfer_best(raft) : raft_peer_find(raft, wanted);
+	struct raft_peer *peer =
+	    raft_id_none(wanted) ? transfer_best(raft) : raft_peer_find(raft, wanted);
 
 	if (raft_id_none(wanted) && peer == NULL)
 		return RAFT_REASON_NOT_ALLOWED;
@@ -184,7 +186,8 @@ void
 raft_transfer_message(struct raft *raft, const struct raft_message *message)
 {
 	const struct raft_transfer *wanted = &message->transfer;
-	struct raft_origin origin = {false, 0, message->from, wanted->start_number, wanted->request};
+	struct raft_origin origin = {
+	    false, 0, message->from, wanted->start_number, wanted->request};
 
 	if (raft_peer_find(raft, &message->from) == NULL || !raft_id_valid(&wanted->target))
 		raft_core_drop(raft);

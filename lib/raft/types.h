@@ -82,7 +82,7 @@ enum raft_kind {
 #define K(number, NAME, text) RAFT_##NAME = number,
 	RAFT_KINDS(K)
 #undef K
-	RAFT_KINDS_COUNT
+	    RAFT_KINDS_COUNT
 };
 const char *raft_kind_name(enum raft_kind kind);
 
@@ -122,23 +122,19 @@ bool raft_entry_decode(
     struct raft_entry *entry, struct raft_chunk *chunk, const uint8_t *bytes, size_t size);
 
 enum raft_member_role { RAFT_VOTER = 1, RAFT_LEARNER = 2 };
-enum {
-	RAFT_KEY_SIZE = 32,
-	RAFT_ADDRESS_SIZE = 256,
-	RAFT_MEMBERS_MAX = 32,
-	RAFT_RETIRED_MAX = 128
-};
+enum { RAFT_KEY_SIZE = 32, RAFT_ADDRESS_SIZE = 256, RAFT_MEMBERS_MAX = 32, RAFT_RETIRED_MAX = 128 };
 struct raft_member {
 	struct raft_id id;
 	enum raft_member_role role;
 	uint8_t key[RAFT_KEY_SIZE];
-	uint8_t key_next[RAFT_KEY_SIZE]; /* while its key is being replaced: the other one; else zero */
+	uint8_t
+	    key_next[RAFT_KEY_SIZE]; /* while its key is being replaced: the other one; else zero */
 	char address[RAFT_ADDRESS_SIZE]; /* "" at index 0; else an NNG URL, tcp://host:port */
 };
 
 /*
- * A configuration (§4): members sorted by id, and the ids of those that were removed, oldest first: an
- * id is never used again.  Of more than RAFT_RETIRED_MAX the oldest are forgotten.
+ * A configuration (§4): members sorted by id, and the ids of those that were removed, oldest first:
+ * an id is never used again.  Of more than RAFT_RETIRED_MAX the oldest are forgotten.
  */
 struct raft_config {
 	size_t count;
@@ -148,7 +144,8 @@ struct raft_config {
 };
 
 /* NULL when there is no such member. */
-const struct raft_member *raft_config_find(const struct raft_config *config, const struct raft_id *id);
+const struct raft_member *raft_config_find(
+    const struct raft_config *config, const struct raft_id *id);
 bool raft_config_retired(const struct raft_config *config, const struct raft_id *id);
 size_t raft_config_voters(const struct raft_config *config);
 /* Sorts by id; false when an id or a key stands twice, or there is no voter. */
@@ -169,9 +166,9 @@ bool raft_config_decode(struct raft_config *config, const uint8_t *bytes, size_t
 
 /* Single-server changes (§4.1): number, NAME, text.  The numbers are on the wire. */
 #define RAFT_CHANGES(C)                                                                            \
-	C(1, ADD, "add")           /* a new member, as a learner */                                \
-	C(2, PROMOTE, "promote")   /* a learner that has caught up becomes a voter */              \
-	C(3, DEMOTE, "demote")     /* a voter becomes a learner */                                 \
+	C(1, ADD, "add")         /* a new member, as a learner */                                  \
+	C(2, PROMOTE, "promote") /* a learner that has caught up becomes a voter */                \
+	C(3, DEMOTE, "demote")   /* a voter becomes a learner */                                   \
 	C(4, REMOVE, "remove")                                                                     \
 	C(5, ADDRESS, "address")                                                                   \
 	C(6, KEY_ADD, "key add")   /* a second key, valid beside the first */                      \
@@ -183,7 +180,8 @@ enum raft_change_op {
 };
 const char *raft_change_name(enum raft_change_op op);
 
-/* What is asked for.  Of the member only what the change needs is set: the id; ADD: all but the role. */
+/* What is asked for.  Of the member only what the change needs is set: the id; ADD: all but the
+ * role. */
 struct raft_change {
 	enum raft_change_op op;
 	struct raft_member member;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../wire/buf.h"
+#include "wire/buf.h"
 
 #ifdef SEAL_CLEAR
 enum { CLEAR = 1 };
@@ -24,8 +24,8 @@ channel_clear(void)
 }
 
 static bool
-start(struct noise *noise, const struct channel_names *names, bool initiator, const struct seal_pair *self,
-    const uint8_t peer_key[SEAL_KEY_SIZE])
+channel_start(struct noise *noise, const struct channel_names *names, bool initiator,
+    const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE])
 {
 	uint8_t prologue[PROLOGUE_SIZE], *at = prologue;
 	memcpy(at, domain, sizeof domain);
@@ -45,11 +45,12 @@ start(struct noise *noise, const struct channel_names *names, bool initiator, co
 
 bool
 channel_hello(struct channel_pending *pending, const struct channel_names *names,
-    const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE], uint8_t out[CHANNEL_HELLO_SIZE])
+    const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE],
+    uint8_t out[CHANNEL_HELLO_SIZE])
 {
 	uint8_t message[NOISE_OVERHEAD_MAX];
 	size_t size;
-	if (!start(&pending->noise, names, true, self, peer_key) ||
+	if (!channel_start(&pending->noise, names, true, self, peer_key) ||
 	    !noise_write(&pending->noise, NULL, 0, message, &size)) {
 		seal_wipe(pending, sizeof *pending);
 		return false;
@@ -60,7 +61,8 @@ channel_hello(struct channel_pending *pending, const struct channel_names *names
 }
 
 static bool
-answer(struct noise *noise, const uint8_t *hello, const struct channel_reply *reply, uint8_t *out)
+channel_make_answer(
+    struct noise *noise, const uint8_t *hello, const struct channel_reply *reply, uint8_t *out)
 {
 	uint8_t nothing[NOISE_TAG_SIZE], payload[16], message[sizeof payload + NOISE_OVERHEAD_MAX];
 	size_t size;
@@ -83,7 +85,8 @@ channel_answer(const struct channel_names *names, const struct seal_pair *self,
 {
 	struct noise noise;
 	struct noise_cipher unused;
-	bool ok = start(&noise, names, false, self, peer_key) && answer(&noise, hello, reply, out);
+	bool ok = channel_start(&noise, names, false, self, peer_key) &&
+		  channel_make_answer(&noise, hello, reply, out);
 	if (ok)
 		noise_split(&noise, &rx->cipher, &unused);
 	seal_wipe(&unused, sizeof unused);
@@ -132,8 +135,8 @@ channel_seal(struct channel_tx *tx, const void *ad, size_t ad_size, uint8_t *byt
 }
 
 enum channel_verdict
-channel_open(struct channel_rx *rx, uint64_t counter, const void *ad, size_t ad_size, uint8_t *bytes,
-    size_t size)
+channel_open(struct channel_rx *rx, uint64_t counter, const void *ad, size_t ad_size,
+    uint8_t *bytes, size_t size)
 {
 	if (size < CHANNEL_TAG_SIZE || counter >= UINT64_MAX - 1)
 		return CHANNEL_FORGED;

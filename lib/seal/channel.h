@@ -54,7 +54,8 @@ struct channel_pending {
 
 /* False when the peer's key is no good. */
 bool channel_hello(struct channel_pending *pending, const struct channel_names *names,
-    const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE], uint8_t out[CHANNEL_HELLO_SIZE]);
+    const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE],
+    uint8_t out[CHANNEL_HELLO_SIZE]);
 /*
  * The responder: false when the hello is not of this peer, for us, in this
  * cluster; then nothing has changed.
@@ -62,14 +63,17 @@ bool channel_hello(struct channel_pending *pending, const struct channel_names *
 bool channel_answer(const struct channel_names *names, const struct seal_pair *self,
     const uint8_t peer_key[SEAL_KEY_SIZE], const uint8_t hello[CHANNEL_HELLO_SIZE],
     const struct channel_reply *reply, uint8_t out[CHANNEL_REPLY_SIZE], struct channel_rx *rx);
-/* The initiator: false when this is no reply to our hello; `pending` can go on waiting.  After true it is wiped. */
+/* The initiator: false when this is no reply to our hello; `pending` can go on waiting.  After true
+ * it is wiped. */
 bool channel_finish(struct channel_pending *pending, const uint8_t message[CHANNEL_REPLY_SIZE],
     struct channel_reply *reply, struct channel_tx *tx);
 
 /* The counter of the next message. */
 uint64_t channel_counter(const struct channel_tx *tx);
-/* Seals in place: bytes has size + CHANNEL_TAG_SIZE.  ad: what goes before it in clear.  Takes one counter. */
-void channel_seal(struct channel_tx *tx, const void *ad, size_t ad_size, uint8_t *bytes, size_t size);
+/* Seals in place: bytes has size + CHANNEL_TAG_SIZE.  ad: what goes before it in clear.  Takes one
+ * counter. */
+void channel_seal(
+    struct channel_tx *tx, const void *ad, size_t ad_size, uint8_t *bytes, size_t size);
 
 /* What came of opening a message. */
 enum channel_verdict {

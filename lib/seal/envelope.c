@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../wire/message.h"
+#include "wire/message.h"
 
 static const char *const error_texts[] = {
 #define E(NAME, text) [ENVELOPE_##NAME] = text,
@@ -26,7 +26,7 @@ put_id(uint8_t *at, const struct raft_id *id)
 }
 
 static uint8_t *
-put_u64(uint8_t *at, uint64_t v)
+envelope_put_u64(uint8_t *at, uint64_t v)
 {
 	wire_put_u64(at, v);
 	return at + 8;
@@ -45,21 +45,21 @@ envelope_put(uint8_t *out, const struct envelope *e)
 	case ENVELOPE_REPLY:
 		at = put_id(at, &e->receiver);
 		memcpy(at, e->cluster, ENVELOPE_TAG_SIZE);
-		at = put_u64(at + ENVELOPE_TAG_SIZE, e->handshake);
+		at = envelope_put_u64(at + ENVELOPE_TAG_SIZE, e->handshake);
 		break;
 	case ENVELOPE_TRANSPORT:
-		at = put_u64(at, e->session);
-		at = put_u64(at, e->counter);
+		at = envelope_put_u64(at, e->session);
+		at = envelope_put_u64(at, e->counter);
 		break;
 	case ENVELOPE_HINT:
-		at = put_u64(at, e->session);
+		at = envelope_put_u64(at, e->session);
 		break;
 	}
 	return (size_t)(at - out);
 }
 
 static bool
-get_id(struct raft_id *id, const uint8_t *bytes)
+envelope_get_id(struct raft_id *id, const uint8_t *bytes)
 {
 	memcpy(id->s, bytes, RAFT_ID_SIZE);
 	return raft_id_valid(id) && !raft_id_none(id);
@@ -84,7 +84,7 @@ size_fits(enum envelope_kind kind, size_t size)
 static enum envelope_error
 get_handshake(struct envelope *e, const uint8_t *at)
 {
-	if (!get_id(&e->receiver, at))
+	if (!envelope_get_id(&e->receiver, at))
 		return ENVELOPE_ID;
 	at += RAFT_ID_SIZE;
 	memcpy(e->cluster, at, ENVELOPE_TAG_SIZE);
@@ -106,7 +106,7 @@ envelope_get(struct envelope *e, const uint8_t *bytes, size_t size, size_t *head
 	e->class = bytes[2];
 	if (!size_fits(e->kind, size))
 		return ENVELOPE_SHORT;
-	if (!get_id(&e->sender, bytes + 3))
+	if (!envelope_get_id(&e->sender, bytes + 3))
 		return ENVELOPE_ID;
 	const uint8_t *at = bytes + ENVELOPE_FIXED_SIZE;
 	if (e->kind == ENVELOPE_HELLO || e->kind == ENVELOPE_REPLY) {

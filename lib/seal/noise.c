@@ -15,7 +15,8 @@ static const char suite[] = "_25519_ChaChaPoly_SHA256";
 
 enum { NONCE_SIZE = crypto_aead_chacha20poly1305_IETF_NPUBBYTES };
 _Static_assert(NOISE_TAG_SIZE == crypto_aead_chacha20poly1305_IETF_ABYTES, "a tag has its size");
-_Static_assert(SEAL_KEY_SIZE == crypto_aead_chacha20poly1305_IETF_KEYBYTES, "a cipher key has its size");
+_Static_assert(
+    SEAL_KEY_SIZE == crypto_aead_chacha20poly1305_IETF_KEYBYTES, "a cipher key has its size");
 _Static_assert(NOISE_HASH_SIZE == crypto_hash_sha256_BYTES, "a hash has its size");
 
 /* 32 zero bits, then the number, little-endian. */
@@ -33,7 +34,8 @@ noise_encrypt(const struct noise_cipher *cipher, uint64_t n, const void *ad, siz
 {
 	uint8_t nonce[NONCE_SIZE];
 	nonce_of(nonce, n);
-	crypto_aead_chacha20poly1305_ietf_encrypt(out, NULL, in, size, ad, ad_size, NULL, nonce, cipher->k);
+	crypto_aead_chacha20poly1305_ietf_encrypt(
+	    out, NULL, in, size, ad, ad_size, NULL, nonce, cipher->k);
 }
 
 bool
@@ -42,7 +44,8 @@ noise_decrypt(const struct noise_cipher *cipher, uint64_t n, const void *ad, siz
 {
 	uint8_t nonce[NONCE_SIZE];
 	nonce_of(nonce, n);
-	return crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, in, size, ad, ad_size, nonce, cipher->k) == 0;
+	return crypto_aead_chacha20poly1305_ietf_decrypt(
+		   out, NULL, NULL, in, size, ad, ad_size, nonce, cipher->k) == 0;
 }
 
 void
@@ -58,8 +61,8 @@ noise_rekey(struct noise_cipher *cipher)
 /* ------- symmetric state (5.2, 4.3) ----------------------------------------- */
 
 static void
-hmac(uint8_t out[NOISE_HASH_SIZE], const uint8_t *key, const uint8_t *a, size_t a_size, const uint8_t *b,
-    size_t b_size)
+noise_hmac(uint8_t out[NOISE_HASH_SIZE], const uint8_t *key, const uint8_t *a, size_t a_size,
+    const uint8_t *b, size_t b_size)
 {
 	crypto_auth_hmacsha256_state state;
 	crypto_auth_hmacsha256_init(&state, key, NOISE_HASH_SIZE);
@@ -71,12 +74,14 @@ hmac(uint8_t out[NOISE_HASH_SIZE], const uint8_t *key, const uint8_t *a, size_t 
 
 /* `count` outputs of 32 bytes, 2 or 3. */
 static void
-hkdf(const uint8_t *ck, const uint8_t *input, size_t size, uint8_t (*out)[NOISE_HASH_SIZE], uint8_t count)
+noise_hkdf(const uint8_t *ck, const uint8_t *input, size_t size, uint8_t (*out)[NOISE_HASH_SIZE],
+    uint8_t count)
 {
 	uint8_t key[NOISE_HASH_SIZE];
-	hmac(key, ck, input, size, NULL, 0);
+	noise_hmac(key, ck, input, size, NULL, 0);
 	for (uint8_t i = 1; i <= count; i++)
-		hmac(out[i - 1], key, i > 1 ? out[i - 2] : NULL, i > 1 ? NOISE_HASH_SIZE : 0, &i, 1);
+		noise_hmac(
+		    out[i - 1], key, i > 1 ? out[i - 2] : NULL, i > 1 ? NOISE_HASH_SIZE : 0, &i, 1);
 	sodium_memzero(key, sizeof key);
 }
 
@@ -92,7 +97,7 @@ static void
 mix_key(struct noise *noise, const uint8_t *input, size_t size)
 {
 	uint8_t out[2][NOISE_HASH_SIZE];
-	hkdf(noise->ck, input, size, out, 2);
+	noise_hkdf(noise->ck, input, size, out, 2);
 	memcpy(noise->ck, out[0], sizeof noise->ck);
 	set_key(noise, out[1]);
 	sodium_memzero(out, sizeof out);
@@ -112,7 +117,7 @@ static void
 mix_key_and_hash(struct noise *noise, const uint8_t psk[NOISE_PSK_SIZE])
 {
 	uint8_t out[3][NOISE_HASH_SIZE];
-	hkdf(noise->ck, psk, NOISE_PSK_SIZE, out, 3);
+	noise_hkdf(noise->ck, psk, NOISE_PSK_SIZE, out, 3);
 	memcpy(noise->ck, out[0], sizeof noise->ck);
 	mix_hash(noise, out[1], NOISE_HASH_SIZE);
 	set_key(noise, out[2]);
@@ -124,7 +129,8 @@ static size_t
 encrypt_and_hash(struct noise *noise, const uint8_t *in, size_t size, uint8_t *out)
 {
 	if (noise->keyed) {
-		noise_encrypt(&noise->cipher, noise->cipher.n++, noise->h, sizeof noise->h, in, size, out);
+		noise_encrypt(
+		    &noise->cipher, noise->cipher.n++, noise->h, sizeof noise->h, in, size, out);
 		size += NOISE_TAG_SIZE;
 	} else if (size > 0) {
 		memmove(out, in, size);
@@ -142,7 +148,7 @@ decrypt_and_hash(struct noise *noise, const uint8_t *in, size_t size, uint8_t *o
 	mix_hash(noise, in, size);
 	if (noise->keyed)
 		return size >= NOISE_TAG_SIZE &&
-		    noise_decrypt(&noise->cipher, noise->cipher.n++, h, sizeof h, in, size, out);
+		       noise_decrypt(&noise->cipher, noise->cipher.n++, h, sizeof h, in, size, out);
 	if (size > 0)
 		memmove(out, in, size);
 	return true;
@@ -156,8 +162,8 @@ find_pattern(struct noise_pattern *pattern, const char *protocol)
 {
 	size_t size = strlen(protocol), fixed = sizeof prefix - 1 + sizeof suite - 1;
 	return size > fixed && memcmp(protocol, prefix, sizeof prefix - 1) == 0 &&
-	    strcmp(protocol + size - (sizeof suite - 1), suite) == 0 &&
-	    noise_pattern_find(pattern, protocol + sizeof prefix - 1, size - fixed);
+	       strcmp(protocol + size - (sizeof suite - 1), suite) == 0 &&
+	       noise_pattern_find(pattern, protocol + sizeof prefix - 1, size - fixed);
 }
 
 static void
@@ -186,8 +192,8 @@ mix_known(struct noise *noise, bool initiators)
 }
 
 bool
-noise_start(struct noise *noise, const char *protocol, bool initiator, const struct noise_keys *keys,
-    const void *prologue, size_t prologue_size)
+noise_start(struct noise *noise, const char *protocol, bool initiator,
+    const struct noise_keys *keys, const void *prologue, size_t prologue_size)
 {
 	memset(noise, 0, sizeof *noise);
 	if (!find_pattern(&noise->pattern, protocol))
@@ -202,7 +208,7 @@ noise_start(struct noise *noise, const char *protocol, bool initiator, const str
 	memcpy(noise->ck, noise->h, sizeof noise->ck);
 	mix_hash(noise, prologue, prologue_size);
 	return (!noise->pattern.initiator_known || mix_known(noise, true)) &&
-	    (!noise->pattern.responder_known || mix_known(noise, false));
+	       (!noise->pattern.responder_known || mix_known(noise, false));
 }
 
 /* False for a point of low order, which would make a secret that everybody knows. */
@@ -228,7 +234,8 @@ mix_psk(struct noise *noise)
 	return true;
 }
 
-/* The tokens that both sides treat alike.  es: the initiator's ephemeral with the responder's static key. */
+/* The tokens that both sides treat alike.  es: the initiator's ephemeral with the responder's
+ * static key. */
 static bool
 mix_token(struct noise *noise, enum noise_token token)
 {
@@ -274,12 +281,14 @@ my_turn(const struct noise *noise)
 }
 
 bool
-noise_write(struct noise *noise, const uint8_t *payload, size_t size, uint8_t *out, size_t *out_size)
+noise_write(
+    struct noise *noise, const uint8_t *payload, size_t size, uint8_t *out, size_t *out_size)
 {
 	must(!noise_done(noise));
 	must(my_turn(noise));
 	uint8_t *at = out;
-	for (const enum noise_token *t = noise->pattern.messages[noise->at++]; *t != NOISE_END; t++) {
+	for (const enum noise_token *t = noise->pattern.messages[noise->at++]; *t != NOISE_END;
+	     t++) {
 		if (*t == NOISE_E) {
 			write_ephemeral(noise, at);
 			at += SEAL_KEY_SIZE;
@@ -321,15 +330,17 @@ read_static(struct noise *noise, const uint8_t *at, size_t left, size_t *used)
 }
 
 bool
-noise_read(struct noise *noise, const uint8_t *message, size_t size, uint8_t *payload, size_t *payload_size)
+noise_read(struct noise *noise, const uint8_t *message, size_t size, uint8_t *payload,
+    size_t *payload_size)
 {
 	must(!noise_done(noise));
 	must(!my_turn(noise));
-	for (const enum noise_token *t = noise->pattern.messages[noise->at++]; *t != NOISE_END; t++) {
+	for (const enum noise_token *t = noise->pattern.messages[noise->at++]; *t != NOISE_END;
+	     t++) {
 		size_t used = 0;
-		bool ok = *t == NOISE_E ? read_ephemeral(noise, message, size, &used)
-		    : *t == NOISE_S	? read_static(noise, message, size, &used)
-					: mix_token(noise, *t);
+		bool ok = *t == NOISE_E   ? read_ephemeral(noise, message, size, &used)
+			  : *t == NOISE_S ? read_static(noise, message, size, &used)
+					  : mix_token(noise, *t);
 		if (!ok)
 			return false;
 		message += used;
@@ -352,7 +363,7 @@ noise_split(struct noise *noise, struct noise_cipher *there, struct noise_cipher
 {
 	must(noise_done(noise));
 	uint8_t out[2][NOISE_HASH_SIZE];
-	hkdf(noise->ck, NULL, 0, out, 2);
+	noise_hkdf(noise->ck, NULL, 0, out, 2);
 	memcpy(there->k, out[0], SEAL_KEY_SIZE);
 	memcpy(back->k, out[1], SEAL_KEY_SIZE);
 	there->n = back->n = 0;

@@ -90,13 +90,17 @@ struct noise {
 	uint8_t psks[NOISE_PSKS_MAX][NOISE_PSK_SIZE];
 };
 
-/* False when the name is not of a suite and pattern that is known here, or a key that the pattern needs is missing. */
+/* False when the name is not of a suite and pattern that is known here, or a key that the pattern
+ * needs is missing. */
 bool noise_start(struct noise *noise, const char *protocol, bool initiator,
     const struct noise_keys *keys, const void *prologue, size_t prologue_size);
-/* Before: it is this side's turn.  out has room for size + NOISE_OVERHEAD_MAX; *out_size is set.  False: a key is bad. */
-bool noise_write(struct noise *noise, const uint8_t *payload, size_t size, uint8_t *out, size_t *out_size);
+/* Before: it is this side's turn.  out has room for size + NOISE_OVERHEAD_MAX; *out_size is set.
+ * False: a key is bad. */
+bool noise_write(
+    struct noise *noise, const uint8_t *payload, size_t size, uint8_t *out, size_t *out_size);
 /* payload has room for size.  After false the handshake is over. */
-bool noise_read(struct noise *noise, const uint8_t *message, size_t size, uint8_t *payload, size_t *payload_size);
+bool noise_read(struct noise *noise, const uint8_t *message, size_t size, uint8_t *payload,
+    size_t *payload_size);
 bool noise_done(const struct noise *noise);
 /* After the last message: the keys from initiator to responder and back.  Wipes the handshake. */
 void noise_split(struct noise *noise, struct noise_cipher *there, struct noise_cipher *back);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Handshake patterns as data: the fundamental, one-way and deferred ones (7.4, 7.5, 18.1), and psk modifiers (9). */
+/* Handshake patterns as data: the fundamental, one-way and deferred ones (7.4, 7.5, 18.1), and psk
+ * modifiers (9). */
 #include <string.h>
 
 #include "noise.h"
@@ -50,8 +51,7 @@ static const struct {
     {"I1X1", "", "e s / e ee s / se es"},
 };
 
-static const char *const token_names[] = {
-    [NOISE_END] = "",
+static const char *const token_names[] = {[NOISE_END] = "",
 #define T(NAME, text) [NOISE_##NAME] = text,
     NOISE_TOKENS(T)
 #undef T
@@ -97,7 +97,8 @@ parse_messages(struct noise_pattern *pattern, const char *text)
 	}
 }
 
-/* psk0 goes before the first message's tokens, psk1 after those of the first message, psk2 of the second … */
+/* psk0 goes before the first message's tokens, psk1 after those of the first message, psk2 of the
+ * second … */
 static bool
 add_psk(struct noise_pattern *pattern, size_t place)
 {

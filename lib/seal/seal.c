@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "../wire/buf.h"
+#include "wire/buf.h"
 
 _Static_assert(SEAL_HASH_SIZE <= crypto_generichash_BYTES_MAX, "a BLAKE2b hash of our size exists");
 _Static_assert(SEAL_KEY_SIZE == crypto_scalarmult_BYTES, "our keys are X25519's");
@@ -64,7 +64,8 @@ _Static_assert(sizeof(crypto_generichash_state) <= sizeof(struct seal_stream), "
 void
 seal_stream_begin(struct seal_stream *stream)
 {
-	crypto_generichash_init((crypto_generichash_state *)(void *)stream->state, NULL, 0, SEAL_HASH_SIZE);
+	crypto_generichash_init(
+	    (crypto_generichash_state *)(void *)stream->state, NULL, 0, SEAL_HASH_SIZE);
 }
 
 void
@@ -76,7 +77,8 @@ seal_stream_add(struct seal_stream *stream, const void *bytes, size_t size)
 void
 seal_stream_end(struct seal_stream *stream, uint8_t out[SEAL_HASH_SIZE])
 {
-	crypto_generichash_final((crypto_generichash_state *)(void *)stream->state, out, SEAL_HASH_SIZE);
+	crypto_generichash_final(
+	    (crypto_generichash_state *)(void *)stream->state, out, SEAL_HASH_SIZE);
 }
 
 void
@@ -91,7 +93,8 @@ seal_chain(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], uint
 }
 
 void
-seal_digest(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], const void *data, uint32_t size)
+seal_digest(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], const void *data,
+    uint32_t size)
 {
 	uint8_t head[SEAL_HASH_SIZE + 4];
 	memcpy(head, prev, SEAL_HASH_SIZE);
@@ -135,7 +138,8 @@ seal_cluster_id(uint8_t out[SEAL_HASH_SIZE], const char *name, const struct raft
 	wire_put_u32(size, (uint32_t)strlen(name));
 	crypto_generichash_update(&state, size, sizeof size);
 	crypto_generichash_update(&state, (const uint8_t *)name, strlen(name));
-	for (const struct raft_member *m = member_after(members, NULL); m; m = member_after(members, &m->id)) {
+	for (const struct raft_member *m = member_after(members, NULL); m;
+	     m = member_after(members, &m->id)) {
 		uint8_t role = (uint8_t)m->role;
 		crypto_generichash_update(&state, (const uint8_t *)m->id.s, sizeof m->id.s);
 		crypto_generichash_update(&state, m->key, sizeof m->key);
@@ -144,13 +148,15 @@ seal_cluster_id(uint8_t out[SEAL_HASH_SIZE], const char *name, const struct raft
 	crypto_generichash_final(&state, out, SEAL_HASH_SIZE);
 }
 
-_Static_assert(SEAL_KEY_TEXT_SIZE == sodium_base64_ENCODED_LEN(SEAL_KEY_SIZE, sodium_base64_VARIANT_ORIGINAL),
+_Static_assert(
+    SEAL_KEY_TEXT_SIZE == sodium_base64_ENCODED_LEN(SEAL_KEY_SIZE, sodium_base64_VARIANT_ORIGINAL),
     "a key's text has its size");
 
 void
 seal_key_text(char *out, const uint8_t key[SEAL_KEY_SIZE])
 {
-	sodium_bin2base64(out, SEAL_KEY_TEXT_SIZE, key, SEAL_KEY_SIZE, sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(
+	    out, SEAL_KEY_TEXT_SIZE, key, SEAL_KEY_SIZE, sodium_base64_VARIANT_ORIGINAL);
 }
 
 bool

@@ -3,10 +3,10 @@
  * libsodium behind one door: randomness, hashes, keys.  channel.h has the
  * sealed channel between nodes.
  */
-#ifndef SEAL_H
-#define SEAL_H
+#ifndef SEAL_SEAL_H
+#define SEAL_SEAL_H
 
-#include "../raft/types.h"
+#include "raft/types.h"
 
 enum { SEAL_HASH_SIZE = 32, SEAL_KEY_SIZE = 32, SEAL_WHY_SIZE = 1024 };
 
@@ -37,12 +37,15 @@ void seal_stream_end(struct seal_stream *stream, uint8_t out[SEAL_HASH_SIZE]);
  */
 void seal_chain(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], uint64_t index,
     const struct raft_entry *entry);
-/* The digest of a named session's data: BLAKE2b-256(prev, size as u32, data); before the first entry all zero. */
-void seal_digest(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], const void *data, uint32_t size);
+/* The digest of a named session's data: BLAKE2b-256(prev, size as u32, data); before the first
+ * entry all zero. */
+void seal_digest(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], const void *data,
+    uint32_t size);
 /* The id of the named session. */
 void seal_session_id(struct raft_sid *sid, const char *name);
 /* Over the name and the members' (id, key, role) in order of id; no addresses. */
-void seal_cluster_id(uint8_t out[SEAL_HASH_SIZE], const char *name, const struct raft_config *members);
+void seal_cluster_id(
+    uint8_t out[SEAL_HASH_SIZE], const char *name, const struct raft_config *members);
 
 /* An X25519 pair. */
 struct seal_pair {

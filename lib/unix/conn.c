@@ -19,7 +19,8 @@
 
 enum {
 	READ_ROOM = 256 << 10, /* at least so much room for a read */
-	READ_TURN_MAX = 1 << 20, /* bytes of one conn in one turn, so that none starves the others */
+	READ_TURN_MAX =
+	    1 << 20,        /* bytes of one conn in one turn, so that none starves the others */
 	KEEP_ROOM = 1 << 20 /* an empty buffer larger than this is given back */
 };
 
@@ -39,17 +40,17 @@ struct conn {
 	struct conn *wake;
 	bool queued;
 	bool paused;
-	bool broken;  /* closed is or was called: nothing more is read or written */
+	bool broken;    /* closed is or was called: nothing more is read or written */
 	bool malformed; /* it sent what is no frame */
 	bool freed;
 	bool choked;
-	bool closing; /* once all is written */
+	bool closing;  /* once all is written */
 	bool in_frame; /* a frame is being handed over */
-	int events;   /* asked of uv_poll */
+	int events;    /* asked of uv_poll */
 	char why[256];
 };
 
-static void on_poll(uv_poll_t *poll, int status, int events);
+static void conn_on_poll(uv_poll_t *poll, int status, int events);
 
 struct conn **
 conn_wake_link(struct conn *conn)
@@ -86,7 +87,7 @@ conn_unqueue(struct conn *conn, struct conn **list)
 }
 
 static void
-watch(struct conn *conn)
+conn_watch(struct conn *conn)
 {
 	int events = 0;
 	if (!conn->broken && !conn->freed) {
@@ -99,12 +100,14 @@ watch(struct conn *conn)
 		return;
 	conn->events = events;
 	if (events)
-		uv_poll_start(&conn->poll, events, on_poll);
+		uv_poll_start(&conn->poll, events, conn_on_poll);
 	else
 		uv_poll_stop(&conn->poll);
 }
 
-/* The end is told at the start of the next turn, so that nobody is surprised inside its own call. */
+/*
+ * The end is told at the start of the next turn, so that nobody is surprised inside its own call.
+ */
 static void
 break_off(struct conn *conn, const char *why)
 {
@@ -112,20 +115,22 @@ break_off(struct conn *conn, const char *why)
 		return;
 	conn->broken = true;
 	snprintf(conn->why, sizeof conn->why, "%s", why);
-	watch(conn);
+	conn_watch(conn);
 	loop_wake_later(conn->loop, conn);
 }
 
-/* Hands over the frames that are there.  False when the conn was freed, broken or paused meanwhile. */
+/*
+ * Hands over the frames that are there.  False when the conn was freed, broken or paused meanwhile.
+ */
 static bool
-deliver(struct conn *conn)
+conn_deliver(struct conn *conn)
 {
 	while (!conn->paused) {
 		uint16_t number;
 		const uint8_t *body;
 		size_t body_size, frame_size;
-		int got = frame_get(conn->in.bytes + conn->in_at, conn->in.size - conn->in_at, conn->size_max,
-		    &number, &body, &body_size, &frame_size);
+		int got = frame_get(conn->in.bytes + conn->in_at, conn->in.size - conn->in_at,
+		    conn->size_max, &number, &body, &body_size, &frame_size);
 		if (got == 0)
 			return true;
 		if (got < 0) {
@@ -167,7 +172,7 @@ read_room(const struct conn *conn)
 
 /* One read.  -1 nothing more now or the end, else what was asked for and what came. */
 static ssize_t
-read_some(struct conn *conn, size_t room)
+conn_read_some(struct conn *conn, size_t room)
 {
 	uint8_t *at = wire_buf_add(&conn->in, room);
 	ssize_t got = recv(conn->fd, at, room, 0);
@@ -187,11 +192,11 @@ on_readable(struct conn *conn)
 	size_t total = 0;
 	while (total < READ_TURN_MAX) {
 		size_t room = read_room(conn);
-		ssize_t got = read_some(conn, room);
+		ssize_t got = conn_read_some(conn, room);
 		if (got < 0)
 			break;
 		total += (size_t)got;
-		bool more = deliver(conn);
+		bool more = conn_deliver(conn);
 		if (conn->freed)
 			return;
 		tidy_in(conn);
@@ -212,7 +217,7 @@ socket_error(const struct conn *conn)
 }
 
 static void
-on_poll(uv_poll_t *poll, int status, int events)
+conn_on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct conn *conn = poll->data;
 	if (status < 0) {
@@ -240,14 +245,14 @@ conn_wake(struct conn *conn)
 	}
 	if (conn->paused)
 		return;
-	deliver(conn);
+	conn_deliver(conn);
 	if (!conn->freed)
 		tidy_in(conn);
 }
 
 struct conn *
-conn_new(struct loop *loop, int fd, size_t size_max, size_t out_high, const struct conn_calls *calls,
-    void *arg)
+conn_new(struct loop *loop, int fd, size_t size_max, size_t out_high,
+    const struct conn_calls *calls, void *arg)
 {
 	struct conn *conn = calloc(1, sizeof *conn);
 	must(conn != NULL);
@@ -259,12 +264,12 @@ conn_new(struct loop *loop, int fd, size_t size_max, size_t out_high, const stru
 	conn->arg = arg;
 	must(uv_poll_init(loop_uv(loop), &conn->poll, fd) == 0);
 	conn->poll.data = conn;
-	watch(conn);
+	conn_watch(conn);
 	return conn;
 }
 
 static void
-on_closed(uv_handle_t *handle)
+conn_on_closed(uv_handle_t *handle)
 {
 	struct conn *conn = handle->data;
 	close(conn->fd);
@@ -279,12 +284,12 @@ conn_free(struct conn *conn)
 	if (conn == NULL || conn->freed)
 		return;
 	conn->freed = true;
-	watch(conn);
+	conn_watch(conn);
 	loop_flush_never(conn->loop, conn);
 	loop_wake_never(conn->loop, conn);
 	/* The other end sees the end now, not at the end of the turn. */
 	shutdown(conn->fd, SHUT_RDWR);
-	uv_close((uv_handle_t *)&conn->poll, on_closed);
+	uv_close((uv_handle_t *)&conn->poll, conn_on_closed);
 }
 
 struct wire_buf *
@@ -320,11 +325,12 @@ tidy_out(struct conn *conn)
 void
 conn_flush(struct conn *conn)
 {
-	/* Who was told that it is choked must hear that it is drained, though all be written at once. */
+	/* Who was told that it is choked must hear that it is drained, though all be written at
+	 * once. */
 	conn->choked = conn_choked(conn);
 	while (!conn->broken && conn->out_at < conn->out.size) {
-		ssize_t sent =
-		    send(conn->fd, conn->out.bytes + conn->out_at, conn->out.size - conn->out_at, MSG_NOSIGNAL);
+		ssize_t sent = send(conn->fd, conn->out.bytes + conn->out_at,
+		    conn->out.size - conn->out_at, MSG_NOSIGNAL);
 		if (sent > 0) {
 			conn->out_at += (size_t)sent;
 		} else if (errno == EAGAIN) {
@@ -339,7 +345,7 @@ conn_flush(struct conn *conn)
 		break_off(conn, "closed");
 		return;
 	}
-	watch(conn);
+	conn_watch(conn);
 	note_drained(conn);
 }
 
@@ -361,7 +367,7 @@ conn_pause(struct conn *conn, bool pause)
 	if (conn->paused == pause)
 		return;
 	conn->paused = pause;
-	watch(conn);
+	conn_watch(conn);
 	/* Frames that have been read and not been handed over: at the start of the next turn. */
 	if (!pause && !conn->in_frame && conn->in_at < conn->in.size)
 		loop_wake_later(conn->loop, conn);

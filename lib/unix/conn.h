@@ -11,17 +11,20 @@
 #ifndef UNIX_CONN_H
 #define UNIX_CONN_H
 
-#include "../wire/message.h"
+#include "wire/message.h"
 #include "loop.h"
 
 struct conn;
 
 struct conn_calls {
 	/* A frame; the body is valid during the call.  May call conn_free. */
-	void (*frame)(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg);
-	/* The other end is gone, or sent rubbish; why is one sentence.  The callee calls conn_free, now or later. */
+	void (*frame)(
+	    struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg);
+	/* The other end is gone, or sent rubbish; why is one sentence.  The callee calls conn_free,
+	 * now or later. */
 	void (*closed)(struct conn *conn, const char *why, void *arg);
-	/* What waited to be written has gone below out_high / 2 after having been above out_high.  May be NULL. */
+	/* What waited to be written has gone below out_high / 2 after having been above out_high.
+	 * May be NULL. */
 	void (*drained)(struct conn *conn, void *arg);
 };
 
@@ -41,8 +44,8 @@ void conn_pause(struct conn *conn, bool pause);
 /* Whether it ended because the other end sent what is no frame. */
 bool conn_malformed(const struct conn *conn);
 /*
- * Reads and hands over what has come.  For a timer that judges silence: it may run before the loop has polled, and
- * late, when this process was stopped.
+ * Reads and hands over what has come.  For a timer that judges silence: it may run before the loop
+ * has polled, and late, when this process was stopped.
  */
 void conn_read_now(struct conn *conn);
 int conn_fd(const struct conn *conn);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Between loop.c and conn.c: the lists of conns that have something to do at a turn's end or start. */
+/*
+ * Between loop.c and conn.c: the lists of conns that have something to do at a turn's end or start.
+ */
 #ifndef UNIX_CONN_PRIVATE_H
 #define UNIX_CONN_PRIVATE_H
 

@@ -8,7 +8,7 @@
 	E(4, GAP, "raft-tail: the entries asked for are compacted away")                           \
 	E(64, USAGE, "wrong usage")                                                                \
 	E(65, DATA, "data refused: too large, by the program, or a session with other data")       \
-	E(69, UNAVAILABLE, "no leader, no quorum or no node in time; nothing is pending")           \
+	E(69, UNAVAILABLE, "no leader, no quorum or no node in time; nothing is pending")          \
 	E(70, BUG, "a bug in this program")                                                        \
 	E(71, OS, "an error of the operating system")                                              \
 	E(74, IO, "an input or output error")                                                      \
@@ -25,9 +25,10 @@ enum exit_status {
 };
 
 /*
- * The status of a program that a system call's error (errno) keeps from its work.  A supervisor starts it again unless
- * that is EXIT_CONFIG: only what a person must change.  What may pass by itself is EXIT_OS, EXIT_IO or
- * EXIT_RETRY.  A function that finds a mistake in what it has read sets errno to EINVAL.
+ * The status of a program that a system call's error (errno) keeps from its work.  A supervisor
+ * starts it again unless that is EXIT_CONFIG: only what a person must change.  What may pass by
+ * itself is EXIT_OS, EXIT_IO or EXIT_RETRY.  A function that finds a mistake in what it has read
+ * sets errno to EINVAL.
  */
 enum exit_status exit_of_errno(int error);
 

@@ -63,7 +63,8 @@ file_rename(const char *from, const char *to)
 	return rename(from, to) == 0 && sync_folder_of(to);
 }
 
-/* Not each file system knows the flag (NFS), and not each has hard links (exFAT, CIFS); one of the two is enough. */
+/* Not each file system knows the flag (NFS), and not each has hard links (exFAT, CIFS); one of the
+ * two is enough. */
 static bool
 rename_new(const char *from, const char *to)
 {
@@ -93,7 +94,8 @@ name_part(struct file_part *part, const char *path)
 		return false;
 	}
 	memcpy(part->path, path, strlen(path) + 1);
-	snprintf(part->part, sizeof part->part, "%.*s.%016" PRIx64, (int)(folder + name), path, random);
+	snprintf(
+	    part->part, sizeof part->part, "%.*s.%016" PRIx64, (int)(folder + name), path, random);
 	return true;
 }
 
@@ -104,7 +106,8 @@ file_part_begin(struct file_part *part, const char *path, mode_t mode)
 	do {
 		if (!name_part(part, path))
 			return false;
-		part->fd = open(part->part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+		part->fd =
+		    open(part->part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	} while (part->fd < 0 && errno == EEXIST);
 	return part->fd >= 0;
 }
@@ -124,7 +127,8 @@ file_part_end(struct file_part *part, enum file_place place)
 {
 	bool synced = close_quietly(part->fd, fsync(part->fd) == 0);
 	part->fd = -1;
-	if (!synced || !(place == FILE_NEW ? rename_new(part->part, part->path) : rename(part->part, part->path) == 0)) {
+	if (!synced || !(place == FILE_NEW ? rename_new(part->part, part->path)
+					   : rename(part->part, part->path) == 0)) {
 		unlink_quietly(part->part);
 		return false;
 	}
@@ -156,7 +160,8 @@ file_write(int fd, const void *bytes, size_t size)
 }
 
 bool
-file_write_whole(const char *path, const void *bytes, size_t size, mode_t mode, enum file_place place)
+file_write_whole(
+    const char *path, const void *bytes, size_t size, mode_t mode, enum file_place place)
 {
 	struct file_part part;
 	if (!file_part_begin(&part, path, mode))

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Files that are on the disk when the function returns, and that have their name only when they are complete.
+ * Files that are on the disk when the function returns, and that have their name only when they are
+ * complete.
  *
- * A file is written in its own folder under a random name, NAME.XXXXXXXXXXXXXXXX, and synced; then it is
- * renamed, and the folder is synced.  So whatever happens, NAME is never half a file, two writers
- * do not meet, and no link or file that waits under a known name is written through.  Only a
- * process that is killed leaves the random name.
+ * A file is written in its own folder under a random name, NAME.XXXXXXXXXXXXXXXX, and synced; then
+ * it is renamed, and the folder is synced.  So whatever happens, NAME is never half a file, two
+ * writers do not meet, and no link or file that waits under a known name is written through.  Only
+ * a process that is killed leaves the random name.
  *
  * Each function: false with errno.
  */
@@ -23,14 +24,15 @@ enum file_place { FILE_NEW, FILE_REPLACE };
 
 /* A file that is being written, to fd. */
 struct file_part {
-	int fd; /* -1: none */
+	int fd;                   /* -1: none */
 	char path[FILE_PATH_MAX]; /* the name that it will have */
 	char part[FILE_PATH_MAX]; /* the one that it has */
 };
 
 /* mode: less the umask. */
 bool file_part_begin(struct file_part *part, const char *path, mode_t mode);
-/* Gives it its name.  Whether that succeeds or not, the part is gone; a failure with FILE_NEW leaves nothing. */
+/* Gives it its name.  Whether that succeeds or not, the part is gone; a failure with FILE_NEW
+ * leaves nothing. */
 bool file_part_end(struct file_part *part, enum file_place place);
 /* Removes what has been written.  Harmless when there is none. */
 void file_part_drop(struct file_part *part);
@@ -38,7 +40,8 @@ void file_part_drop(struct file_part *part);
 /* All bytes. */
 bool file_write(int fd, const void *bytes, size_t size);
 /* A file with that content. */
-bool file_write_whole(const char *path, const void *bytes, size_t size, mode_t mode, enum file_place place);
+bool file_write_whole(
+    const char *path, const void *bytes, size_t size, mode_t mode, enum file_place place);
 
 /* fsync of a folder, for the names in it. */
 bool file_sync_folder(const char *path);

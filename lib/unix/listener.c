@@ -20,25 +20,26 @@ struct listener {
 	void *arg;
 };
 
-static void on_poll(uv_poll_t *poll, int status, int events);
+static void listener_on_poll(uv_poll_t *poll, int status, int events);
 
 static void
 on_rested(uv_timer_t *timer)
 {
 	struct listener *listener = timer->data;
-	uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+	uv_poll_start(&listener->poll, UV_READABLE, listener_on_poll);
 }
 
 static void
-rest(struct listener *listener)
+listener_rest(struct listener *listener)
 {
-	log_warn("accept", "why=%s", log_q("no descriptor is free: raise the limit of open files (ulimit -n)"));
+	log_warn("accept", "why=%s",
+	    log_q("no descriptor is free: raise the limit of open files (ulimit -n)"));
 	uv_poll_stop(&listener->poll);
 	uv_timer_start(&listener->rest, on_rested, REST_MS, 0);
 }
 
 static void
-on_poll(uv_poll_t *poll, int status, int events)
+listener_on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct listener *listener = poll->data;
 	(void)status;
@@ -47,8 +48,9 @@ on_poll(uv_poll_t *poll, int status, int events)
 		int fd = sock_accept(listener->fd);
 		if (fd >= 0)
 			listener->accepted(fd, listener->arg);
-		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			rest(listener);
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			 errno == ENOMEM) {
+			listener_rest(listener);
 			return;
 		} else
 			return;
@@ -67,12 +69,12 @@ listener_new(struct loop *loop, int fd, void (*accepted)(int fd, void *arg), voi
 	must(uv_timer_init(loop_uv(loop), &listener->rest) == 0);
 	listener->poll.data = listener->rest.data = listener;
 	listener->open = 2;
-	uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+	uv_poll_start(&listener->poll, UV_READABLE, listener_on_poll);
 	return listener;
 }
 
 static void
-on_closed(uv_handle_t *handle)
+listener_on_closed(uv_handle_t *handle)
 {
 	struct listener *listener = handle->data;
 	if (--listener->open > 0)
@@ -86,6 +88,6 @@ listener_free(struct listener *listener)
 {
 	if (listener == NULL)
 		return;
-	uv_close((uv_handle_t *)&listener->poll, on_closed);
-	uv_close((uv_handle_t *)&listener->rest, on_closed);
+	uv_close((uv_handle_t *)&listener->poll, listener_on_closed);
+	uv_close((uv_handle_t *)&listener->rest, listener_on_closed);
 }

@@ -51,7 +51,7 @@ log_time(bool time)
 }
 
 static bool
-plain(const char *text)
+log_plain(const char *text)
 {
 	if (*text == '\0')
 		return false;
@@ -82,7 +82,7 @@ log_q(const char *text)
 	static size_t turn;
 	if (text == NULL)
 		text = "";
-	if (plain(text) && strlen(text) < VALUE_SIZE)
+	if (log_plain(text) && strlen(text) < VALUE_SIZE)
 		return text;
 	char *value = values[turn++ % VALUES_COUNT];
 	size_t at = 0;
@@ -125,10 +125,12 @@ log_line(enum log_level level, const char *event, const char *keys, ...)
 	int saved = errno;
 	char line[LINE_SIZE];
 	int at = state.time ? put_time(line, sizeof line) : 0;
-	at += snprintf(line + at, sizeof line - (size_t)at, "lvl=%s prog=%s", level_names[level], state.prog);
+	at += snprintf(
+	    line + at, sizeof line - (size_t)at, "lvl=%s prog=%s", level_names[level], state.prog);
 	if (state.node[0])
 		at += snprintf(line + at, sizeof line - (size_t)at, " node=%s", state.node);
-	at += snprintf(line + at, sizeof line - (size_t)at, " ev=%s%s", event, keys && *keys ? " " : "");
+	at += snprintf(
+	    line + at, sizeof line - (size_t)at, " ev=%s%s", event, keys && *keys ? " " : "");
 	if (keys) {
 		va_list args;
 		va_start(args, keys);

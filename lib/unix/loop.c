@@ -10,12 +10,12 @@
 
 struct loop {
 	uv_loop_t uv;
-	uv_prepare_t end;   /* before the loop waits: the turn's end */
-	uv_idle_t again;    /* active while a conn wants a call before the loop waits */
+	uv_prepare_t end; /* before the loop waits: the turn's end */
+	uv_idle_t again;  /* active while a conn wants a call before the loop waits */
 	void (*turn)(void *arg);
 	void *arg;
-	struct conn *first; /* conns with something to do at the end of the turn */
-	struct conn *wake;  /* conns with something to do at the start of the next */
+	struct conn *first;  /* conns with something to do at the end of the turn */
+	struct conn *wake;   /* conns with something to do at the start of the next */
 	struct conn *waking; /* those being called now */
 	bool stopping;
 };
@@ -39,11 +39,12 @@ on_prepare(uv_prepare_t *prepare)
 }
 
 static void
-on_again(uv_idle_t *idle)
+loop_on_again(uv_idle_t *idle)
 {
 	struct loop *loop = idle->data;
 	uv_idle_stop(idle);
-	/* Those that ask again meanwhile are for the turn after this one; any may be freed meanwhile. */
+	/* Those that ask again meanwhile are for the turn after this one; any may be freed
+	 * meanwhile. */
 	loop->waking = loop->wake;
 	loop->wake = NULL;
 	while (loop->waking) {
@@ -155,7 +156,7 @@ loop_wake_later(struct loop *loop, struct conn *conn)
 		return;
 	*conn_wake_link(conn) = loop->wake;
 	loop->wake = conn;
-	uv_idle_start(&loop->again, on_again);
+	uv_idle_start(&loop->again, loop_on_again);
 }
 
 static void

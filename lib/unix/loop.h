@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-#include "../raft/types.h"
+#include "raft/types.h"
 
 struct loop;
 struct conn;

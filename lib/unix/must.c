@@ -7,7 +7,7 @@
  */
 #include "exit.h"
 
-#include "../raft/types.h"
+#include "raft/types.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -20,8 +20,8 @@ sock_path(char *path, const char *dir, const char *name, char *why)
 	if (size > 0 && size < SOCK_PATH_MAX)
 		return true;
 	snprintf(why, SOCK_WHY_SIZE,
-	    "%s/%s: the path of a socket has at most %d bytes: choose a shorter run directory", dir, name,
-	    SOCK_PATH_MAX - 1);
+	    "%s/%s: the path of a socket has at most %d bytes: choose a shorter run directory", dir,
+	    name, SOCK_PATH_MAX - 1);
 	errno = ENAMETOOLONG;
 	return false;
 }
@@ -38,16 +38,19 @@ sock_group(const char *name, gid_t *gid, char *why)
 		*gid = group->gr_gid;
 		return true;
 	}
-	/* How the absence of a name is reported differs, see getgrnam(3); a shortage is no absence. */
+	/*
+	 * How the absence of a name is reported differs, see getgrnam(3); a shortage is no absence.
+	 */
 	if (errno == 0 || errno == ESRCH || errno == EBADF || exit_of_errno(errno) == EXIT_CONFIG)
 		errno = EINVAL;
 	snprintf(why, SOCK_WHY_SIZE, "node.group %s: %s", name,
-	    errno == EINVAL ? "there is no such group, make it or leave the key out" : strerror(errno));
+	    errno == EINVAL ? "there is no such group, make it or leave the key out"
+			    : strerror(errno));
 	return false;
 }
 
 static struct sockaddr_un
-address(const char *path)
+sock_address(const char *path)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	snprintf(sun.sun_path, sizeof sun.sun_path, "%s", path);
@@ -55,7 +58,7 @@ address(const char *path)
 }
 
 static int
-fail(int fd, char *why, const char *path, const char *what)
+sock_fail(int fd, char *why, const char *path, const char *what)
 {
 	int saved = errno;
 	snprintf(why, SOCK_WHY_SIZE, "%s: %s: %s", path, what, strerror(saved));
@@ -71,7 +74,7 @@ clear_stale(const char *path, char *why)
 {
 	struct stat st;
 	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : fail(-1, why, path, "cannot look");
+		return errno == ENOENT ? 0 : sock_fail(-1, why, path, "cannot look");
 	if (!S_ISSOCK(st.st_mode)) {
 		snprintf(why, SOCK_WHY_SIZE, "%s: is there and is not a socket: remove it", path);
 		errno = EEXIST;
@@ -89,7 +92,7 @@ clear_stale(const char *path, char *why)
 		return -1;
 	}
 	if (unlink(path) < 0 && errno != ENOENT)
-		return fail(-1, why, path, "cannot remove the old socket");
+		return sock_fail(-1, why, path, "cannot remove the old socket");
 	return 0;
 }
 
@@ -100,8 +103,8 @@ sock_listen(const char *path, mode_t mode, gid_t gid, char *why)
 		return -1;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return fail(-1, why, path, "no socket");
-	struct sockaddr_un sun = address(path);
+		return sock_fail(-1, why, path, "no socket");
+	struct sockaddr_un sun = sock_address(path);
 	/* Nobody may connect before the mode is right. */
 	mode_t old = umask(0177);
 	int bound = bind(fd, (struct sockaddr *)&sun, sizeof sun);
@@ -109,13 +112,13 @@ sock_listen(const char *path, mode_t mode, gid_t gid, char *why)
 	umask(old);
 	errno = saved;
 	if (bound < 0)
-		return fail(fd, why, path, "cannot listen");
+		return sock_fail(fd, why, path, "cannot listen");
 	if (gid != (gid_t)-1 && chown(path, (uid_t)-1, gid) < 0)
-		return fail(fd, why, path, "cannot give it to the group");
+		return sock_fail(fd, why, path, "cannot give it to the group");
 	if (chmod(path, mode) < 0)
-		return fail(fd, why, path, "cannot set its mode");
+		return sock_fail(fd, why, path, "cannot set its mode");
 	if (listen(fd, 128) < 0)
-		return fail(fd, why, path, "cannot listen");
+		return sock_fail(fd, why, path, "cannot listen");
 	return fd;
 }
 
@@ -124,10 +127,10 @@ sock_connect(const char *path, char *why)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return fail(-1, why, path, "no socket");
-	struct sockaddr_un sun = address(path);
+		return sock_fail(-1, why, path, "no socket");
+	struct sockaddr_un sun = sock_address(path);
 	if (connect(fd, (struct sockaddr *)&sun, sizeof sun) < 0)
-		return fail(fd, why, path, "cannot connect");
+		return sock_fail(fd, why, path, "cannot connect");
 	return fd;
 }
 

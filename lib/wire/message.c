@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../raft/session.h"
+#include "raft/session.h"
 
 struct wire_bytes
 wire_text(const char *text)
@@ -14,14 +14,14 @@ wire_text(const char *text)
 }
 
 /* What is left of a body; a failed read leaves ok false and reads zeros from then on. */
-struct reader {
+struct decoder {
 	const uint8_t *at;
 	size_t left;
 	bool ok;
 };
 
 static const uint8_t *
-reader_take(struct reader *r, size_t size)
+reader_take(struct decoder *r, size_t size)
 {
 	if (!r->ok || size > r->left) {
 		r->ok = false;
@@ -42,7 +42,7 @@ put_u8(struct wire_buf *out, uint8_t v)
 }
 
 static void
-get_u8(struct reader *r, uint8_t *v)
+get_u8(struct decoder *r, uint8_t *v)
 {
 	const uint8_t *at = reader_take(r, 1);
 	*v = at ? *at : 0;
@@ -55,7 +55,7 @@ put_flag(struct wire_buf *out, bool v)
 }
 
 static void
-get_flag(struct reader *r, bool *v)
+get_flag(struct decoder *r, bool *v)
 {
 	uint8_t byte;
 	get_u8(r, &byte);
@@ -68,7 +68,7 @@ get_flag(struct reader *r, bool *v)
 	{                                                                                          \
 		wire_put_u##bits(wire_buf_add(out, bits / 8), v);                                  \
 	}                                                                                          \
-	static void get_u##bits(struct reader *r, uint##bits##_t *v)                               \
+	static void get_u##bits(struct decoder *r, uint##bits##_t *v)                              \
 	{                                                                                          \
 		const uint8_t *at = reader_take(r, bits / 8);                                      \
 		*v = at ? wire_get_u##bits(at) : 0;                                                \
@@ -82,7 +82,7 @@ INTEGER(64)
 	{                                                                                          \
 		wire_buf_put(out, &v, sizeof v);                                                   \
 	}                                                                                          \
-	static void get_##type(struct reader *r, ctype *v)                                         \
+	static void get_##type(struct decoder *r, ctype *v)                                        \
 	{                                                                                          \
 		const uint8_t *at = reader_take(r, sizeof *v);                                     \
 		if (at)                                                                            \
@@ -101,7 +101,7 @@ put_id(struct wire_buf *out, struct raft_id v)
 }
 
 static void
-get_id(struct reader *r, struct raft_id *v)
+get_id(struct decoder *r, struct raft_id *v)
 {
 	const uint8_t *at = reader_take(r, sizeof v->s);
 	memset(v, 0, sizeof *v);
@@ -121,7 +121,7 @@ put_pos(struct wire_buf *out, struct raft_pos v)
 }
 
 static void
-get_pos(struct reader *r, struct raft_pos *v)
+get_pos(struct decoder *r, struct raft_pos *v)
 {
 	get_u64(r, &v->index);
 	get_u64(r, &v->term);
@@ -136,7 +136,7 @@ put_text(struct wire_buf *out, struct wire_bytes v)
 }
 
 static void
-get_text(struct reader *r, struct wire_bytes *v)
+get_text(struct decoder *r, struct wire_bytes *v)
 {
 	uint16_t size;
 	get_u16(r, &size);
@@ -153,7 +153,7 @@ put_rest(struct wire_buf *out, struct wire_bytes v)
 }
 
 static void
-get_rest(struct reader *r, struct wire_bytes *v)
+get_rest(struct decoder *r, struct wire_bytes *v)
 {
 	v->size = r->left;
 	v->bytes = reader_take(r, r->left);
@@ -208,7 +208,7 @@ MESSAGES(M)
 #define M(number, NAME, name)                                                                      \
 	bool msg_##name##_get(struct msg_##name *m, const uint8_t *body, size_t size)              \
 	{                                                                                          \
-		struct reader r = {body, size, true};                                              \
+		struct decoder r = {body, size, true};                                             \
 		FIELDS_##name(F) return r.ok && r.left == 0;                                       \
 	}
 MESSAGES(M)
@@ -254,8 +254,8 @@ frame_request(const uint8_t *body, size_t size)
 }
 
 bool
-wire_entries_get(struct wire_bytes run, uint32_t count, struct raft_entry **entries,
-    struct raft_chunk **chunk)
+wire_entries_get(
+    struct wire_bytes run, uint32_t count, struct raft_entry **entries, struct raft_chunk **chunk)
 {
 	*entries = NULL;
 	*chunk = NULL;
@@ -325,7 +325,7 @@ wire_session_put(struct wire_buf *out, const struct raft_session *s)
 bool
 wire_session_get(struct raft_session *s, struct wire_bytes *run)
 {
-	struct reader r = {run->bytes, run->size, true};
+	struct decoder r = {run->bytes, run->size, true};
 	memset(s, 0, sizeof *s);
 	get_sid(&r, &s->sid);
 	get_u64(&r, &s->serial);

@@ -9,7 +9,7 @@
 #ifndef WIRE_MESSAGE_H
 #define WIRE_MESSAGE_H
 
-#include "../raft/types.h"
+#include "raft/types.h"
 #include "buf.h"
 #include "messages.def"
 
@@ -86,12 +86,14 @@ MESSAGES(M)
  * Appends a frame.  When a rest field has a size but its bytes are NULL, only what
  * goes before it is appended, with that size counted in: the caller appends the bytes.
  */
-#define M(number, NAME, name) void msg_##name##_put(struct wire_buf *out, const struct msg_##name *m);
+#define M(number, NAME, name)                                                                      \
+	void msg_##name##_put(struct wire_buf *out, const struct msg_##name *m);
 MESSAGES(M)
 #undef M
 
 /* False when the body is cut short, has bytes left over, or a field is out of range. */
-#define M(number, NAME, name) bool msg_##name##_get(struct msg_##name *m, const uint8_t *body, size_t size);
+#define M(number, NAME, name)                                                                      \
+	bool msg_##name##_get(struct msg_##name *m, const uint8_t *body, size_t size);
 MESSAGES(M)
 #undef M
 
@@ -105,7 +107,8 @@ const char *msg_name(uint16_t number);
  */
 int frame_get(const uint8_t *bytes, size_t size, size_t size_max, uint16_t *number,
     const uint8_t **body, size_t *body_size, size_t *frame_size);
-/* The number with which the body of each request begins, for a refusal of one that is not known; 0: there is none. */
+/* The number with which the body of each request begins, for a refusal of one that is not known; 0:
+ * there is none. */
 uint64_t frame_request(const uint8_t *body, size_t size);
 
 /*
@@ -114,8 +117,8 @@ uint64_t frame_request(const uint8_t *body, size_t size);
  * holds a copy of the bytes (the caller owns one reference; entries borrow it).
  * False when malformed, then nothing is allocated.  count 0: *entries and *chunk NULL.
  */
-bool wire_entries_get(struct wire_bytes run, uint32_t count, struct raft_entry **entries,
-    struct raft_chunk **chunk);
+bool wire_entries_get(
+    struct wire_bytes run, uint32_t count, struct raft_entry **entries, struct raft_chunk **chunk);
 size_t wire_entries_size(const struct raft_entry *entries, size_t count);
 void wire_entries_put(struct wire_buf *out, const struct raft_entry *entries, size_t count);
 

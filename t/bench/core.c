@@ -6,7 +6,7 @@
  *
  *     core [ENTRIES [BATCH [SIZE]]]
  */
-#include "../../lib/raft/raft.h"
+#include "raft/raft.h"
 
 #include <stdio.h>
 #include <stdlib.h>

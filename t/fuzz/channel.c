@@ -3,12 +3,12 @@
  * The handshake and the sealed messages: the input is laid over genuine bytes (exclusive or).
  * What was altered anywhere is refused, and what was not is taken, once.
  */
-#include "../../lib/seal/channel.h"
+#include "seal/channel.h"
 #include "fuzz.h"
 
 static struct seal_pair a, b;
-static struct channel_names names = { .initiator = { "a" }, .responder = { "b" } };
-static const struct channel_reply wanted = { .session = 77, .start = 99 };
+static struct channel_names names = {.initiator = {"a"}, .responder = {"b"}};
+static const struct channel_reply wanted = {.session = 77, .start = 99};
 
 enum { PLAIN_SIZE = 24, HEAD_SIZE = 8, SEALED_SIZE = PLAIN_SIZE + CHANNEL_TAG_SIZE };
 
@@ -58,7 +58,7 @@ shake(struct fuzz_input *in, struct channel_tx *tx, struct channel_rx *rx)
 static void
 try_message(struct fuzz_input *in, struct channel_tx *tx, struct channel_rx *rx, uint64_t *next)
 {
-	uint8_t head[HEAD_SIZE] = { 1 }, sealed[SEALED_SIZE] = { 2 };
+	uint8_t head[HEAD_SIZE] = {1}, sealed[SEALED_SIZE] = {2};
 	uint64_t counter = channel_counter(tx);
 	uint64_t said = counter;
 	bool altered;
@@ -80,7 +80,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static bool ready;
-	struct fuzz_input in = { bytes, size };
+	struct fuzz_input in = {bytes, size};
 	struct channel_tx tx;
 	struct channel_rx rx;
 	uint64_t next = 0;
@@ -101,7 +101,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 static void
 seeds(void)
 {
-	static const uint8_t nothing_altered[1 + CHANNEL_REPLY_SIZE + 3 * (1 + HEAD_SIZE + SEALED_SIZE)];
+	static const uint8_t
+	    nothing_altered[1 + CHANNEL_REPLY_SIZE + 3 * (1 + HEAD_SIZE + SEALED_SIZE)];
 
 	fuzz_seed(nothing_altered, sizeof nothing_altered);
 }

@@ -7,11 +7,11 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct codec_message in;
-	struct wire_buf made = { 0 };
+	struct wire_buf made = {0};
 	const struct raft_entry *entries;
 	size_t count;
 
-	if (!codec_get(&in, (struct wire_bytes){ bytes, size }))
+	if (!codec_get(&in, (struct wire_bytes){bytes, size}))
 		return 0;
 	must((unsigned)in.message.type < RAFT_MESSAGES_COUNT);
 	must(raft_id_none(&in.message.from));
@@ -27,15 +27,15 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 static void
 seeds(void)
 {
-	uint8_t record[RAFT_ENTRY_HEADER_SIZE + 1] = { 0 };
-	struct raft_sid sid = { { 1 } };
+	uint8_t record[RAFT_ENTRY_HEADER_SIZE + 1] = {0};
+	struct raft_sid sid = {{1}};
 	struct raft_entry entry;
 
 	raft_entry_header(record, 1, RAFT_CLIENT, &sid, 1, 1);
 	must(raft_entry_decode(&entry, NULL, record, sizeof record));
 	for (unsigned type = 0; type < RAFT_MESSAGES_COUNT; type++) {
-		struct raft_message message = { .type = (enum raft_message_type)type, .term = 1 };
-		struct wire_buf made = { 0 };
+		struct raft_message message = {.type = (enum raft_message_type)type, .term = 1};
+		struct wire_buf made = {0};
 		const struct raft_entry *entries;
 		size_t count;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* raft.yaml: what is read and printed reads back, and prints the same. */
-#include "../../lib/conf/conf.h"
+#include "conf/conf.h"
 #include "fuzz.h"
 
 int
@@ -34,12 +34,15 @@ seeds(void)
 	static const char text[] =
 	    "node: { id: n1, data: d, run: \"/r x\" }\n"
 	    "cluster:\n  name: c\n  members:\n"
-	    "    - { id: n1, address: tcp://127.0.0.1:7001, key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= }\n"
-	    "    - { id: n2, address: \"tcp://[::1]:7002\", key: BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, role: learner }\n"
+	    "    - { id: n1, address: tcp://127.0.0.1:7001, key: "
+	    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= }\n"
+	    "    - { id: n2, address: \"tcp://[::1]:7002\", key: "
+	    "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, role: learner }\n"
 	    "peerd: { listen: tcp://0.0.0.0:7001, secret: s, queue: 2MiB }\n"
 	    "elect: { election_timeout: 1s, heartbeat: 50ms, entry_max: 1MiB }\n"
 	    "logd: { reserve: 0B, tail: 1MiB }\n"
-	    "fsm: { command: [ sh, -c, cat ], mode: batch, framing: netstring, from: cursor, stop_timeout: 1m }\n";
+	    "fsm: { command: [ sh, -c, cat ], mode: batch, framing: netstring, from: cursor, "
+	    "stop_timeout: 1m }\n";
 
 	fuzz_seed(text, sizeof text - 1);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Configurations, as they stand in entries and come to raft-peerd; and changes, as they are proposed. */
+/* Configurations, as they stand in entries and come to raft-peerd; and changes, as they are
+ * proposed. */
 #include "fuzz.h"
 
 static void
@@ -41,11 +42,12 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 static void
 seeds(void)
 {
-	struct raft_config config = { 0 };
+	struct raft_config config = {0};
 	uint8_t made[RAFT_CONFIG_SIZE_MAX];
 
 	for (int op = RAFT_CHANGE_ADD; op <= RAFT_CHANGE_KEY_DROP; op++) {
-		struct raft_change change = { (enum raft_change_op)op, { .id = { "n4" }, .key = { 4 }, .address = "tcp://h:4" } };
+		struct raft_change change = {
+		    (enum raft_change_op)op, {.id = {"n4"}, .key = {4}, .address = "tcp://h:4"}};
 
 		fuzz_seed(made, raft_change_encode(&change, made));
 	}

@@ -21,8 +21,8 @@ struct world {
 	uint64_t seen_request;     /* in what was sent last */
 	uint64_t seen_round;
 	uint64_t seen_prev[NODES + 1]; /* tried last with each */
-	uint64_t write_checked;    /* its number */
-	uint64_t commit_safe;      /* told when no write was under way: it is on the disk */
+	uint64_t write_checked;        /* its number */
+	uint64_t commit_safe;          /* told when no write was under way: it is on the disk */
 };
 
 /* --------------------------------------------------------------- values */
@@ -31,8 +31,9 @@ static uint64_t
 pick(struct world *w)
 {
 	uint8_t b = fuzz_u8(&w->in);
-	uint64_t anchors[ANCHORS] = { 0, w->status.term, w->status.last.index, w->status.commit.index,
-		w->status.last.term, (uint64_t)w->rig.id.s[1] * 1000 + w->rig.starts, w->seen_request, w->seen_round };
+	uint64_t anchors[ANCHORS] = {0, w->status.term, w->status.last.index,
+	    w->status.commit.index, w->status.last.term,
+	    (uint64_t)w->rig.id.s[1] * 1000 + w->rig.starts, w->seen_request, w->seen_round};
 
 	/* The last one of each row stands for any number at all. */
 	if ((b & 31) == 31)
@@ -43,7 +44,7 @@ pick(struct world *w)
 static struct raft_pos
 pick_pos(struct world *w)
 {
-	struct raft_pos pos = { pick(w), 0 };
+	struct raft_pos pos = {pick(w), 0};
 
 	if (fuzz_u8(&w->in) & 1 || !raft_term_at(w->rig.raft, pos.index, &pos.term))
 		pos.term = pick(w);
@@ -63,7 +64,7 @@ static size_t
 pick_config(struct world *w, uint8_t *out)
 {
 	uint8_t mask = fuzz_u8(&w->in), learners = fuzz_u8(&w->in), keys = fuzz_u8(&w->in);
-	struct raft_config config = { 0 };
+	struct raft_config config = {0};
 
 	for (int i = 1; i <= NODES; i++) {
 		struct raft_member *member = &config.members[config.count];
@@ -83,7 +84,8 @@ pick_config(struct world *w, uint8_t *out)
 static void
 put_open(struct world *w, struct wire_buf *out)
 {
-	struct raft_session_open open = { .run = { fuzz_u8(&w->in) }, .replaces = pick(w), .name = "s" };
+	struct raft_session_open open = {
+	    .run = {fuzz_u8(&w->in)}, .replaces = pick(w), .name = "s"};
 	uint8_t data[RAFT_SESSION_OPEN_SIZE_MAX];
 
 	wire_buf_put(out, data, raft_session_open_encode(&open, data));
@@ -91,9 +93,10 @@ put_open(struct world *w, struct wire_buf *out)
 
 /* A record; kind 7 is one of raw data. */
 static void
-put_entry(struct world *w, struct wire_buf *out, uint64_t term, unsigned kind, const struct raft_sid *sid, uint64_t serial)
+put_entry(struct world *w, struct wire_buf *out, uint64_t term, unsigned kind,
+    const struct raft_sid *sid, uint64_t serial)
 {
-	struct wire_buf data = { 0 };
+	struct wire_buf data = {0};
 	uint8_t config[RAFT_CONFIG_SIZE_MAX];
 	const uint8_t *raw;
 
@@ -109,8 +112,8 @@ put_entry(struct world *w, struct wire_buf *out, uint64_t term, unsigned kind, c
 	}
 	if (kind >= RAFT_KINDS_COUNT)
 		kind = fuzz_u8(&w->in) % RAFT_KINDS_COUNT;
-	raft_entry_header(wire_buf_add(out, RAFT_ENTRY_HEADER_SIZE), term, (enum raft_kind)kind, sid, serial,
-	    (uint32_t)data.size);
+	raft_entry_header(wire_buf_add(out, RAFT_ENTRY_HEADER_SIZE), term, (enum raft_kind)kind,
+	    sid, serial, (uint32_t)data.size);
 	wire_buf_put(out, data.bytes == NULL ? (const uint8_t *)"" : data.bytes, data.size);
 	wire_buf_free(&data);
 }
@@ -125,8 +128,8 @@ struct run {
 static struct run
 pick_run(struct world *w, uint64_t term)
 {
-	struct wire_buf out = { 0 };
-	struct run run = { .count = fuzz_u8(&w->in) % 8 };
+	struct wire_buf out = {0};
+	struct run run = {.count = fuzz_u8(&w->in) % 8};
 	uint8_t flags = fuzz_u8(&w->in);
 	unsigned kind = flags % 8;
 	struct raft_sid sid = pick_sid(w);
@@ -142,7 +145,7 @@ pick_run(struct world *w, uint64_t term)
 			term = pick(w);
 		put_entry(w, &out, term, kind, &sid, serial + i);
 	}
-	struct wire_bytes bytes = { out.bytes, out.size };
+	struct wire_bytes bytes = {out.bytes, out.size};
 	must(wire_entries_get(bytes, run.count, &run.entries, &run.chunk));
 	wire_buf_free(&out);
 	return run;
@@ -161,18 +164,19 @@ static void
 sent_check(struct world *w, const struct raft_message *message)
 {
 	const struct rig_disk *disk = &w->rig.disk;
-	struct wire_buf made = { 0 };
+	struct wire_buf made = {0};
 	struct codec_message in;
 	const struct raft_entry *entries;
 	size_t count;
 
 	codec_put(&made, message, &entries, &count);
 	wire_entries_put(&made, entries, count);
-	must(codec_get(&in, (struct wire_bytes){ made.bytes, made.size }));
+	must(codec_get(&in, (struct wire_bytes){made.bytes, made.size}));
 	codec_drop(&in);
 	wire_buf_free(&made);
 	/* Promises rest on what is durable (§3.8). */
-	if (message->type == RAFT_MSG_VOTE_REPLY && message->vote_reply.granted && !message->vote_reply.pre) {
+	if (message->type == RAFT_MSG_VOTE_REPLY && message->vote_reply.granted &&
+	    !message->vote_reply.pre) {
 		must(!disk->recovering);
 		must(disk->term >= message->term);
 		must(disk->term > message->term || raft_id_equal(&disk->vote, &message->to));
@@ -228,7 +232,8 @@ check(struct world *w)
 		must(raft_term_at(rig->raft, w->status.commit.index, &term));
 		must(term == w->status.commit.term);
 	}
-	must(now.term > w->status.term || raft_id_none(&w->status.vote) || raft_id_equal(&now.vote, &w->status.vote));
+	must(now.term > w->status.term || raft_id_none(&w->status.vote) ||
+	     raft_id_equal(&now.vote, &w->status.vote));
 	writes_check(w);
 	for (size_t i = 0; i < rig->sent_count; i++)
 		sent_check(w, &rig->sent[i].m);
@@ -262,15 +267,15 @@ step(struct world *w, struct raft_event *event)
 static void
 deliver(struct world *w, const struct raft_message *message)
 {
-	struct wire_buf made = { 0 };
+	struct wire_buf made = {0};
 	struct codec_message in;
 	const struct raft_entry *entries;
 	size_t count;
 
 	codec_put(&made, message, &entries, &count);
 	wire_entries_put(&made, entries, count);
-	if (codec_get(&in, (struct wire_bytes){ made.bytes, made.size })) {
-		struct raft_event event = { .type = RAFT_EVENT_MESSAGE, .message = &in.message };
+	if (codec_get(&in, (struct wire_bytes){made.bytes, made.size})) {
+		struct raft_event event = {.type = RAFT_EVENT_MESSAGE, .message = &in.message};
 
 		in.message.from = message->from;
 		in.message.to = message->to;
@@ -292,7 +297,7 @@ op_vote(struct world *w)
 	struct raft_message m = message_make(w, RAFT_MSG_VOTE);
 	uint8_t flags = fuzz_u8(&w->in);
 
-	m.vote = (struct raft_vote){ flags & 1, flags & 2, pick_pos(w) };
+	m.vote = (struct raft_vote){flags & 1, flags & 2, pick_pos(w)};
 	deliver(w, &m);
 }
 
@@ -302,7 +307,7 @@ op_vote_reply(struct world *w)
 	struct raft_message m = message_make(w, RAFT_MSG_VOTE_REPLY);
 	uint8_t flags = fuzz_u8(&w->in);
 
-	m.vote_reply = (struct raft_vote_reply){ flags & 1, flags & 2, flags & 4 };
+	m.vote_reply = (struct raft_vote_reply){flags & 1, flags & 2, flags & 4};
 	deliver(w, &m);
 }
 
@@ -329,7 +334,8 @@ op_append(struct world *w)
 static void
 op_append_right(struct world *w)
 {
-	struct raft_message m = rig_make(RAFT_MSG_APPEND, 2, 1, w->status.term == 0 ? 1 : w->status.term);
+	struct raft_message m =
+	    rig_make(RAFT_MSG_APPEND, 2, 1, w->status.term == 0 ? 1 : w->status.term);
 	struct raft_append *append = &m.append;
 
 	if (!raft_id_none(&w->status.leader))
@@ -353,11 +359,14 @@ op_append_reply(struct world *w)
 	struct raft_message m = message_make(w, RAFT_MSG_APPEND_REPLY);
 	uint8_t flags = fuzz_u8(&w->in);
 
-	m.append_reply = (struct raft_append_reply){ flags & 1, flags & 2, flags & 4, pick(w), pick(w), pick(w), pick_pos(w) };
+	m.append_reply = (struct raft_append_reply){
+	    flags & 1, flags & 2, flags & 4, pick(w), pick(w), pick(w), pick_pos(w)};
 	deliver(w, &m);
 }
 
-/* A right reply: all is taken, up to the end or a little less; or what was tried last is refused. */
+/*
+ * A right reply: all is taken, up to the end or a little less; or what was tried last is refused.
+ */
 static void
 op_accept(struct world *w)
 {
@@ -418,7 +427,7 @@ op_read(struct world *w)
 {
 	struct raft_message m = message_make(w, RAFT_MSG_READ);
 
-	m.read = (struct raft_read){ pick(w), pick(w) };
+	m.read = (struct raft_read){pick(w), pick(w)};
 	deliver(w, &m);
 }
 
@@ -427,14 +436,14 @@ op_read_reply(struct world *w)
 {
 	struct raft_message m = message_make(w, RAFT_MSG_READ_REPLY);
 
-	m.read_reply = (struct raft_read_reply){ pick(w), pick(w), fuzz_u8(&w->in) & 1, pick(w) };
+	m.read_reply = (struct raft_read_reply){pick(w), pick(w), fuzz_u8(&w->in) & 1, pick(w)};
 	deliver(w, &m);
 }
 
 static void
 op_time(struct world *w)
 {
-	struct raft_event event = { .type = RAFT_EVENT_TIME };
+	struct raft_event event = {.type = RAFT_EVENT_TIME};
 
 	w->rig.now += (uint64_t)fuzz_u8(&w->in) * 10;
 	step(w, &event);
@@ -456,7 +465,7 @@ op_stored(struct world *w)
 static void
 op_elect(struct world *w)
 {
-	struct raft_event event = { .type = RAFT_EVENT_TIME };
+	struct raft_event event = {.type = RAFT_EVENT_TIME};
 
 	w->rig.now += 2 * RIG_E;
 	step(w, &event);
@@ -468,7 +477,7 @@ op_elect(struct world *w)
 
 		if (!pre && w->status.role != RAFT_CANDIDATE)
 			continue;
-		m.vote_reply = (struct raft_vote_reply){ pre, true, false };
+		m.vote_reply = (struct raft_vote_reply){pre, true, false};
 		deliver(w, &m);
 	}
 }
@@ -477,7 +486,7 @@ op_elect(struct world *w)
 static void
 op_stored_wrong(struct world *w)
 {
-	struct raft_event event = { .type = RAFT_EVENT_STORED, .stored_number = pick(w) };
+	struct raft_event event = {.type = RAFT_EVENT_STORED, .stored_number = pick(w)};
 
 	for (size_t i = 0; i < w->rig.writes_count; i++)
 		if (w->rig.writes[i].w.number == event.stored_number)
@@ -488,7 +497,7 @@ op_stored_wrong(struct world *w)
 static void
 op_disk(struct world *w)
 {
-	struct raft_event event = { .type = RAFT_EVENT_DISK, .disk_full = fuzz_u8(&w->in) & 1 };
+	struct raft_event event = {.type = RAFT_EVENT_DISK, .disk_full = fuzz_u8(&w->in) & 1};
 
 	step(w, &event);
 }
@@ -497,7 +506,7 @@ op_disk(struct world *w)
 static void
 op_fetched(struct world *w)
 {
-	struct raft_event event = { .type = RAFT_EVENT_FETCHED };
+	struct raft_event event = {.type = RAFT_EVENT_FETCHED};
 	uint64_t count = fuzz_u8(&w->in) % 8;
 
 	if (w->rig.fetches_count == 0)
@@ -519,7 +528,7 @@ op_fetched(struct world *w)
 static void
 op_fetched_wrong(struct world *w)
 {
-	struct raft_event event = { .type = RAFT_EVENT_FETCHED };
+	struct raft_event event = {.type = RAFT_EVENT_FETCHED};
 	struct run run = pick_run(w, w->status.term);
 
 	event.fetched.request = w->rig.fetches_count > 0 ? w->rig.fetches[0].request : pick(w);
@@ -533,9 +542,9 @@ op_fetched_wrong(struct world *w)
 static void
 op_client(struct world *w)
 {
-	struct raft_proposal proposal = { .ticket = pick(w), .seen = w->status.commit.index };
+	struct raft_proposal proposal = {.ticket = pick(w), .seen = w->status.commit.index};
 	uint8_t flags = fuzz_u8(&w->in);
-	struct raft_event event = { .type = RAFT_EVENT_PROPOSE, .proposal = &proposal };
+	struct raft_event event = {.type = RAFT_EVENT_PROPOSE, .proposal = &proposal};
 
 	if (flags & 1)
 		proposal.fence = pick(w);
@@ -553,7 +562,7 @@ op_client(struct world *w)
 static void
 op_client_read(struct world *w)
 {
-	struct raft_event event = { .type = RAFT_EVENT_READ, .read_ticket = pick(w) };
+	struct raft_event event = {.type = RAFT_EVENT_READ, .read_ticket = pick(w)};
 
 	step(w, &event);
 }
@@ -561,7 +570,8 @@ op_client_read(struct world *w)
 static void
 op_unreachable(struct world *w)
 {
-	struct raft_event event = { .type = RAFT_EVENT_UNREACHABLE, .unreachable = rig_id(1 + fuzz_u8(&w->in) % NODES) };
+	struct raft_event event = {
+	    .type = RAFT_EVENT_UNREACHABLE, .unreachable = rig_id(1 + fuzz_u8(&w->in) % NODES)};
 
 	step(w, &event);
 }
@@ -627,14 +637,14 @@ op_transfer_asked(struct world *w)
 {
 	struct raft_message m = message_make(w, RAFT_MSG_TRANSFER);
 
-	m.transfer = (struct raft_transfer){ pick(w), pick(w), pick_id(w) };
+	m.transfer = (struct raft_transfer){pick(w), pick(w), pick_id(w)};
 	deliver(w, &m);
 }
 
 static void
 op_transfer(struct world *w)
 {
-	struct raft_event event = { .type = RAFT_EVENT_TRANSFER };
+	struct raft_event event = {.type = RAFT_EVENT_TRANSFER};
 
 	event.transfer.ticket = pick(w);
 	event.transfer.target = pick_id(w);
@@ -644,7 +654,8 @@ op_transfer(struct world *w)
 static struct raft_entry
 pick_change(struct world *w)
 {
-	struct raft_change change = { .op = (enum raft_change_op)(1 + fuzz_u8(&w->in) % 7), .member.id = pick_id(w) };
+	struct raft_change change = {
+	    .op = (enum raft_change_op)(1 + fuzz_u8(&w->in) % 7), .member.id = pick_id(w)};
 	uint8_t data[RAFT_CHANGE_SIZE_MAX], like = fuzz_u8(&w->in);
 
 	change.member.key[0] = like % 8;
@@ -661,8 +672,8 @@ static void
 op_change(struct world *w)
 {
 	struct raft_entry entry = pick_change(w);
-	struct raft_proposal proposal = { .ticket = pick(w), .entries = &entry, .entries_count = 1 };
-	struct raft_event event = { .type = RAFT_EVENT_PROPOSE, .proposal = &proposal };
+	struct raft_proposal proposal = {.ticket = pick(w), .entries = &entry, .entries_count = 1};
+	struct raft_event event = {.type = RAFT_EVENT_PROPOSE, .proposal = &proposal};
 
 	step(w, &event);
 	raft_chunk_unref(entry.chunk);
@@ -691,7 +702,7 @@ op_compact(struct world *w)
 	uint64_t before = rig->disk.before.index, last = rig_disk_last(rig);
 	uint64_t safe = w->commit_safe < last ? w->commit_safe : last;
 	uint64_t keep = fuzz_u8(&w->in) % 4;
-	struct raft_event event = { .type = RAFT_EVENT_COMPACTED };
+	struct raft_event event = {.type = RAFT_EVENT_COMPACTED};
 
 	for (size_t i = 0; i < rig->writes_count; i++)
 		if (rig->writes[i].w.install || rig->writes[i].w.truncate)
@@ -719,7 +730,8 @@ op_snapshot_ready(struct world *w)
 	sessions = raft_sessions_new();
 	must(sessions != NULL);
 	if (flags & 1) {
-		struct raft_session session = { .sid = pick_sid(w), .serial = pick(w), .last_index = pos.index };
+		struct raft_session session = {
+		    .sid = pick_sid(w), .serial = pick(w), .last_index = pos.index};
 
 		raft_sessions_restore(sessions, &session);
 	}
@@ -730,7 +742,7 @@ op_snapshot_ready(struct world *w)
 static void
 op_snapshot_sent(struct world *w)
 {
-	struct raft_event event = { .type = RAFT_EVENT_SNAPSHOT_SENT };
+	struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_SENT};
 	uint8_t how = fuzz_u8(&w->in);
 
 	event.sent.peer = pick_id(w);
@@ -742,13 +754,38 @@ op_snapshot_sent(struct world *w)
 }
 
 #define OPS(O)                                                                                     \
-	O(vote) O(vote_reply) O(append) O(append_right) O(append_reply) O(accept) O(propose) O(answer) O(read) \
-	O(read_reply) O(time) O(elect) O(stored) O(stored_wrong) O(disk) O(fetched) O(fetched_wrong) \
-	O(client) O(client_read) O(unreachable) O(restart) O(timeout_now) O(transfer_asked) O(transfer) O(change) \
-	O(change_asked) O(compact) O(snapshot_ready) O(snapshot_sent)
+	O(vote)                                                                                    \
+	O(vote_reply)                                                                              \
+	O(append)                                                                                  \
+	O(append_right)                                                                            \
+	O(append_reply)                                                                            \
+	O(accept)                                                                                  \
+	O(propose)                                                                                 \
+	O(answer)                                                                                  \
+	O(read)                                                                                    \
+	O(read_reply)                                                                              \
+	O(time)                                                                                    \
+	O(elect)                                                                                   \
+	O(stored)                                                                                  \
+	O(stored_wrong)                                                                            \
+	O(disk)                                                                                    \
+	O(fetched)                                                                                 \
+	O(fetched_wrong)                                                                           \
+	O(client)                                                                                  \
+	O(client_read)                                                                             \
+	O(unreachable)                                                                             \
+	O(restart)                                                                                 \
+	O(timeout_now)                                                                             \
+	O(transfer_asked)                                                                          \
+	O(transfer)                                                                                \
+	O(change)                                                                                  \
+	O(change_asked)                                                                            \
+	O(compact)                                                                                 \
+	O(snapshot_ready)                                                                          \
+	O(snapshot_sent)
 static void (*const ops[])(struct world *w) = {
 #define O(name) op_##name,
-	OPS(O)
+    OPS(O)
 #undef O
 };
 enum { OPS_COUNT = sizeof ops / sizeof ops[0] };
@@ -790,7 +827,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	check_failures = 0;
 	memset(&w, 0, sizeof w);
-	w.in = (struct fuzz_input){ bytes, size };
+	w.in = (struct fuzz_input){bytes, size};
 	begin(&w);
 	for (int i = 0; i < OPS_MAX && w.in.left > 0 && w.rig.disk.count < LOG_MAX; i++)
 		ops[fuzz_u8(&w.in) % OPS_COUNT](&w);
@@ -798,7 +835,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	return 0;
 }
 
-enum { OP_BASE = -1,
+enum {
+	OP_BASE = -1,
 #define O(name) OP_##name,
 	OPS(O)
 #undef O
@@ -807,28 +845,31 @@ enum { OP_BASE = -1,
 static void
 seeds(void)
 {
-	static const uint8_t leads[] = { 2, 0, OP_elect, 0, 0, 0, 0, 0, 0, OP_stored, 9, OP_elect, 0, 0, 0, 0, 0, 0, 0,
-		OP_stored, 9, OP_accept, 0, 0, 0, OP_accept, 1, 0, 0, OP_client, 1, 0, 2, 2, 2, 9, 1, 'a', 1, 'b', 0,
-		OP_stored, 9, OP_accept, 0, 0, 0, OP_client_read, 9, 0, OP_time, 20, 0, OP_accept, 0, 0, 0,
-		OP_restart, 1, 0, OP_elect, 0, 0, 0, 0, 0, 0 };
-	static const uint8_t follows[] = { 2, 96, OP_append_right, 3, 0, 0, 8, 0, 0, 0, OP_stored, 9, OP_append_right, 2,
-		2, 2, 9, 1, 'a', 1, 'b', 0, 1, 0, OP_stored, 9, OP_client, 1, 0, 1, 2, 2, 9, 1, 'c', 0,
-		OP_answer, 1, 40, 168, 200, 0, 0, 9, 9, 9, 0, 9, 0, OP_vote, 2, 41, 0, 72, 0, 0, OP_stored, 9,
-		OP_restart, 1, 9, OP_append_right, 3, 0, 0, 8, 0, 1, 0 };
+	static const uint8_t leads[] = {2, 0, OP_elect, 0, 0, 0, 0, 0, 0, OP_stored, 9, OP_elect, 0,
+	    0, 0, 0, 0, 0, 0, OP_stored, 9, OP_accept, 0, 0, 0, OP_accept, 1, 0, 0, OP_client, 1, 0,
+	    2, 2, 2, 9, 1, 'a', 1, 'b', 0, OP_stored, 9, OP_accept, 0, 0, 0, OP_client_read, 9, 0,
+	    OP_time, 20, 0, OP_accept, 0, 0, 0, OP_restart, 1, 0, OP_elect, 0, 0, 0, 0, 0, 0};
+	static const uint8_t follows[] = {2, 96, OP_append_right, 3, 0, 0, 8, 0, 0, 0, OP_stored, 9,
+	    OP_append_right, 2, 2, 2, 9, 1, 'a', 1, 'b', 0, 1, 0, OP_stored, 9, OP_client, 1, 0, 1,
+	    2, 2, 9, 1, 'c', 0, OP_answer, 1, 40, 168, 200, 0, 0, 9, 9, 9, 0, 9, 0, OP_vote, 2, 41,
+	    0, 72, 0, 0, OP_stored, 9, OP_restart, 1, 9, OP_append_right, 3, 0, 0, 8, 0, 1, 0};
 
-	static const uint8_t helps[] = { 2, 224, OP_elect, 0, 0, 0, 0, 0, 0, OP_stored, 9, OP_elect, 0, 0, 0, 0, 0, 0, 0,
-		OP_stored, 9, OP_accept, 4, 5, 0, OP_time, 11, 0, OP_accept, 8, 4, 0, OP_accept, 1, 0, 0, OP_stored, 9,
-		OP_accept, 1, 0, 0, OP_time, 11, 0, OP_accept, 8, 0, 0, OP_accept, 1, 0, 0, OP_time, 11, 0 };
+	static const uint8_t helps[] = {2, 224, OP_elect, 0, 0, 0, 0, 0, 0, OP_stored, 9, OP_elect,
+	    0, 0, 0, 0, 0, 0, 0, OP_stored, 9, OP_accept, 4, 5, 0, OP_time, 11, 0, OP_accept, 8, 4,
+	    0, OP_accept, 1, 0, 0, OP_stored, 9, OP_accept, 1, 0, 0, OP_time, 11, 0, OP_accept, 8,
+	    0, 0, OP_accept, 1, 0, 0, OP_time, 11, 0};
 
 	/* A leader adds a member, makes it a voter, cuts its log, and hands over. */
-	static const uint8_t leads_on[] = { 2, 0, OP_elect, 0, 0, 0, 0, 0, 0, OP_stored, 9, OP_elect, 0, 0, 0, 0, 0, 0, 0,
-		OP_stored, 9, OP_accept, 0, 0, 0, OP_change, 0, 5, 8 | 5, 9, 0, OP_stored, 9, OP_accept, 0, 0, 0, OP_accept, 3, 0, 0,
-		OP_change, 1, 5, 0, 9, 0, OP_stored, 9, OP_accept, 0, 0, 0, OP_compact, 0, 0, OP_time, 11, 0,
-		OP_snapshot_sent, 7, 0, 0, OP_transfer, 9, 2, 0, OP_time, 11, 0, OP_vote, 1, 41, 2, 72, 0, 0, OP_stored, 9 };
+	static const uint8_t leads_on[] = {2, 0, OP_elect, 0, 0, 0, 0, 0, 0, OP_stored, 9, OP_elect,
+	    0, 0, 0, 0, 0, 0, 0, OP_stored, 9, OP_accept, 0, 0, 0, OP_change, 0, 5, 8 | 5, 9, 0,
+	    OP_stored, 9, OP_accept, 0, 0, 0, OP_accept, 3, 0, 0, OP_change, 1, 5, 0, 9, 0,
+	    OP_stored, 9, OP_accept, 0, 0, 0, OP_compact, 0, 0, OP_time, 11, 0, OP_snapshot_sent, 7,
+	    0, 0, OP_transfer, 9, 2, 0, OP_time, 11, 0, OP_vote, 1, 41, 2, 72, 0, 0, OP_stored, 9};
 	/* A follower takes a snapshot, dies, stands when it is told to. */
-	static const uint8_t takes[] = { 2, 96, OP_append_right, 3, 0, 0, 8, 0, 0, 0, OP_stored, 9, OP_snapshot_ready, 72 + 5,
-		1, 40, 1, 14, 0, 0, 2, 9, OP_stored, 9, OP_append_right, 1, 0, 0, 8, 0, 0, 0, OP_restart, 1, 0,
-		OP_append_right, 1, 0, 0, 8, 0, 0, 0, OP_stored, 9, OP_timeout_now, 1, 40, 1, 0, OP_stored, 9 };
+	static const uint8_t takes[] = {2, 96, OP_append_right, 3, 0, 0, 8, 0, 0, 0, OP_stored, 9,
+	    OP_snapshot_ready, 72 + 5, 1, 40, 1, 14, 0, 0, 2, 9, OP_stored, 9, OP_append_right, 1,
+	    0, 0, 8, 0, 0, 0, OP_restart, 1, 0, OP_append_right, 1, 0, 0, 8, 0, 0, 0, OP_stored, 9,
+	    OP_timeout_now, 1, 40, 1, 0, OP_stored, 9};
 
 	fuzz_seed(leads, sizeof leads);
 	fuzz_seed(leads_on, sizeof leads_on);

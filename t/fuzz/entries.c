@@ -3,21 +3,21 @@
  * Entry records, as they come from sockets and from the log, and the session table that
  * they are applied to.  First byte: how many there are said to be.
  */
-#include "../../lib/raft/session.h"
-#include "../../lib/wire/message.h"
+#include "raft/session.h"
+#include "wire/message.h"
 #include "fuzz.h"
 
 static bool
 each(const struct raft_session *session, void *arg)
 {
 	uint64_t *last_index = arg;
-	struct wire_buf made = { 0 };
+	struct wire_buf made = {0};
 	struct raft_session back;
 
 	must(session->last_index > *last_index);
 	*last_index = session->last_index;
 	wire_session_put(&made, session);
-	struct wire_bytes run = { made.bytes, made.size };
+	struct wire_bytes run = {made.bytes, made.size};
 	must(wire_session_get(&back, &run));
 	must(run.size == 0);
 	must(memcmp(&back.sid, &session->sid, sizeof back.sid) == 0);
@@ -36,7 +36,8 @@ apply(const struct raft_entry *entries, size_t count)
 
 	must(sessions != NULL);
 	for (size_t i = 0; i < count; i++) {
-		struct raft_sessions_change change = raft_sessions_apply(sessions, i + 1, &entries[i]);
+		struct raft_sessions_change change =
+		    raft_sessions_apply(sessions, i + 1, &entries[i]);
 
 		if (change.touched != NULL)
 			must(raft_sessions_find(sessions, &change.touched->sid) == change.touched);
@@ -58,12 +59,12 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct raft_entry *entries;
 	struct raft_chunk *chunk;
-	struct wire_buf made = { 0 };
+	struct wire_buf made = {0};
 
 	if (size == 0)
 		return 0;
 	uint32_t count = bytes[0];
-	struct wire_bytes run = { bytes + 1, size - 1 };
+	struct wire_bytes run = {bytes + 1, size - 1};
 	if (!wire_entries_get(run, count, &entries, &chunk))
 		return 0;
 	must((entries == NULL) == (count == 0));
@@ -79,27 +80,30 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 }
 
 static void
-put(struct wire_buf *out, enum raft_kind kind, uint8_t session, uint64_t serial, const void *data, size_t size)
+put(struct wire_buf *out, enum raft_kind kind, uint8_t session, uint64_t serial, const void *data,
+    size_t size)
 {
-	struct raft_sid sid = { { session } };
+	struct raft_sid sid = {{session}};
 
-	raft_entry_header(wire_buf_add(out, RAFT_ENTRY_HEADER_SIZE), 1, kind, &sid, serial, (uint32_t)size);
+	raft_entry_header(
+	    wire_buf_add(out, RAFT_ENTRY_HEADER_SIZE), 1, kind, &sid, serial, (uint32_t)size);
 	wire_buf_put(out, data, size);
 }
 
 static void
 seeds(void)
 {
-	struct raft_session_open open = { { 1 }, 0, "pay" };
+	struct raft_session_open open = {{1}, 0, "pay"};
 	uint8_t data[RAFT_SESSION_OPEN_SIZE_MAX];
 	uint8_t count = 6;
-	struct wire_buf out = { 0 };
+	struct wire_buf out = {0};
 
 	wire_buf_put(&out, &count, 1);
 	put(&out, RAFT_NOOP, 0, 0, NULL, 0);
 	put(&out, RAFT_CLIENT, 1, 1, "a", 1);
 	put(&out, RAFT_CLIENT, 1, 2, "b", 1);
-	put(&out, RAFT_SESSION_OPEN, RAFT_SID_NAMED, 0, data, raft_session_open_encode(&open, data));
+	put(&out, RAFT_SESSION_OPEN, RAFT_SID_NAMED, 0, data,
+	    raft_session_open_encode(&open, data));
 	put(&out, RAFT_CLIENT, RAFT_SID_NAMED, 1, "c", 1);
 	put(&out, RAFT_SESSION_DROP, RAFT_SID_NAMED, 0, "pay", 3);
 	fuzz_seed(out.bytes, out.size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What anybody may send to a raft-peerd, before it is known who: the envelope. */
-#include "../../lib/seal/envelope.h"
-#include "../../lib/wire/message.h"
+#include "seal/envelope.h"
+#include "wire/message.h"
 #include "fuzz.h"
 
 int
@@ -28,12 +28,13 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 static void
 seeds(void)
 {
-	static const size_t sizes[] = { ENVELOPE_HELLO_SIZE, ENVELOPE_REPLY_SIZE,
-		ENVELOPE_HEAD_SIZE + CHANNEL_TAG_SIZE, ENVELOPE_HINT_SIZE };
+	static const size_t sizes[] = {ENVELOPE_HELLO_SIZE, ENVELOPE_REPLY_SIZE,
+	    ENVELOPE_HEAD_SIZE + CHANNEL_TAG_SIZE, ENVELOPE_HINT_SIZE};
 
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-		uint8_t made[ENVELOPE_REPLY_SIZE] = { 0 };
-		struct envelope envelope = { .kind = (enum envelope_kind)(i + 1), .sender = { "n1" }, .receiver = { "n2" } };
+		uint8_t made[ENVELOPE_REPLY_SIZE] = {0};
+		struct envelope envelope = {
+		    .kind = (enum envelope_kind)(i + 1), .sender = {"n1"}, .receiver = {"n2"}};
 
 		envelope_put(made, &envelope);
 		fuzz_seed(made, sizes[i]);

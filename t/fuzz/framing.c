@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The framings of stdin and of files: the same items whether the bytes come at once or in
- * pieces, none above the limit, and written out they read back.  First bytes: which, the limit, a piece's size.
+ * pieces, none above the limit, and written out they read back.  First bytes: which, the limit, a
+ * piece's size.
  */
-#include "../../lib/client/framing.h"
+#include "client/framing.h"
 #include "fuzz.h"
 
 /* All that was found, each item as size, bytes; and how it ended. */
@@ -17,7 +18,7 @@ static void
 keep(struct items *items, struct wire_bytes item, enum framing framing)
 {
 	uint8_t record[RAFT_ENTRY_HEADER_SIZE + 256];
-	struct raft_sid sid = { { 1 } };
+	struct raft_sid sid = {{1}};
 	struct raft_entry entry;
 
 	must(item.size < 256);
@@ -28,7 +29,7 @@ keep(struct items *items, struct wire_bytes item, enum framing framing)
 		memcpy(record + RAFT_ENTRY_HEADER_SIZE, item.bytes, item.size);
 	must(raft_entry_decode(&entry, NULL, record, RAFT_ENTRY_HEADER_SIZE + item.size));
 	framing_put(&items->framed, framing, 1, &entry);
-	struct wire_buf json = { 0 };
+	struct wire_buf json = {0};
 	framing_put(&json, FRAMING_JSON, UINT64_MAX, &entry);
 	must(json.bytes[json.size - 1] == '\n');
 	must(memchr(json.bytes, '\n', json.size - 1) == NULL);
@@ -54,7 +55,7 @@ static struct items
 split(enum framing framing, size_t item_max, const uint8_t *bytes, size_t size, size_t piece)
 {
 	struct framing_reader reader;
-	struct items items = { .end = FRAMING_MORE };
+	struct items items = {.end = FRAMING_MORE};
 
 	framing_init(&reader, framing, item_max);
 	for (size_t at = 0; at < size && items.end == FRAMING_MORE;) {
@@ -92,7 +93,8 @@ same(const struct items *a, const struct items *b)
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	static const enum framing framings[] = { FRAMING_LINE, FRAMING_NUL, FRAMING_NETSTRING, FRAMING_WHOLE };
+	static const enum framing framings[] = {
+	    FRAMING_LINE, FRAMING_NUL, FRAMING_NETSTRING, FRAMING_WHOLE};
 
 	if (size < 3)
 		return 0;
@@ -102,7 +104,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct items pieces = split(framing, item_max, bytes + 3, size - 3, 1 + bytes[2] % 16);
 	same(&whole, &pieces);
 	if (whole.end == FRAMING_END) {
-		struct items back = split(framing, item_max, whole.framed.bytes, whole.framed.size, size);
+		struct items back =
+		    split(framing, item_max, whole.framed.bytes, whole.framed.size, size);
 
 		same(&whole, &back);
 		drop(&back);
@@ -117,6 +120,8 @@ seeds(void)
 {
 	fuzz_seed("\0\5\1one\ntwo", 10);
 	fuzz_seed("\1\377\2one\0two", 10);
-	fuzz_seed("\2\377\4" "3:one,0:,10:0123456789,", 26);
+	fuzz_seed("\2\377\4"
+		  "3:one,0:,10:0123456789,",
+	    26);
 	fuzz_seed("\3\377\1whole\n\0", 10);
 }

@@ -9,7 +9,7 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
-#include "../../lib/raft/types.h"
+#include "raft/types.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +71,7 @@ fuzz_bytes(struct fuzz_input *in, const uint8_t **bytes, size_t size)
 static inline const char *
 fuzz_file(int slot, const void *bytes, size_t size)
 {
-	static int fds[2] = { -1, -1 };
+	static int fds[2] = {-1, -1};
 	static char paths[2][64];
 
 	if (fds[slot] < 0)

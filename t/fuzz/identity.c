@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* The identity file, and the file of a secret key: what is read is written the same.  First byte: which. */
-#include "../../lib/conf/identity.h"
-#include "../../lib/seal/seal.h"
+/* The identity file, and the file of a secret key: what is read is written the same.  First byte:
+ * which. */
+#include "conf/identity.h"
+#include "seal/seal.h"
 #include "fuzz.h"
 
 #include <sys/stat.h>
@@ -70,8 +71,10 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 static void
 seeds(void)
 {
-	static const char fresh[] = "\0node n1\ndirectory 00112233445566778899aabbccddeeff\nfresh yes\n";
-	static const char later[] = "\0node n1\ndirectory 00112233445566778899aabbccddeeff\ncluster "
+	static const char fresh[] =
+	    "\0node n1\ndirectory 00112233445566778899aabbccddeeff\nfresh yes\n";
+	static const char later[] =
+	    "\0node n1\ndirectory 00112233445566778899aabbccddeeff\ncluster "
 	    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
 	static const char secret[] = "\1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
 

@@ -7,17 +7,17 @@
 #include "fuzz.h"
 
 static const struct raft_settings settings = {
-	.id = { "n1" },
-	.seed = 1,
-	.election_timeout_ms = 1000,
-	.heartbeat_ms = 100,
-	.store_timeout_ms = 2000,
-	.message_size_max = 4096,
-	.window_size_max = 16384,
-	.window_messages_max = 8,
-	.uncommitted_size_max = 1 << 20,
-	.tail_size_max = 1 << 16,
-	.entry_size_max = 65536,
+    .id = {"n1"},
+    .seed = 1,
+    .election_timeout_ms = 1000,
+    .heartbeat_ms = 100,
+    .store_timeout_ms = 2000,
+    .message_size_max = 4096,
+    .window_size_max = 16384,
+    .window_messages_max = 8,
+    .uncommitted_size_max = 1 << 20,
+    .tail_size_max = 1 << 16,
+    .entry_size_max = 65536,
 };
 
 static void
@@ -28,9 +28,13 @@ vote_for(struct raft *raft, struct mono_ms now, bool pre, uint64_t term)
 
 	for (size_t i = 0; i < copy.count; i++) {
 		struct raft_update update;
-		struct raft_message message = { .type = RAFT_MSG_VOTE_REPLY, .from = copy.members[i].id,
-			.to = settings.id, .term = term, .vote_reply = { .pre = pre, .granted = true } };
-		struct raft_event event = { .type = RAFT_EVENT_MESSAGE, .now = now, .message = &message };
+		struct raft_message message = {.type = RAFT_MSG_VOTE_REPLY,
+		    .from = copy.members[i].id,
+		    .to = settings.id,
+		    .term = term,
+		    .vote_reply = {.pre = pre, .granted = true}};
+		struct raft_event event = {
+		    .type = RAFT_EVENT_MESSAGE, .now = now, .message = &message};
 
 		raft_step(raft, &event, &update);
 	}
@@ -40,11 +44,11 @@ vote_for(struct raft *raft, struct mono_ms now, bool pre, uint64_t term)
 static void
 run(struct raft *raft)
 {
-	struct mono_ms now = { 1000 };
+	struct mono_ms now = {1000};
 
 	for (int i = 0; i < 8; i++) {
 		struct raft_update update;
-		struct raft_event event = { .type = RAFT_EVENT_TIME };
+		struct raft_event event = {.type = RAFT_EVENT_TIME};
 		struct raft_status status;
 
 		now.ms += 2000;
@@ -71,7 +75,7 @@ begin(struct load *load)
 	if (load_end(load, &start) != NULL)
 		return;
 	start.start_number = 7;
-	struct raft *raft = raft_new(&settings, &start, (struct mono_ms){ 1000 });
+	struct raft *raft = raft_new(&settings, &start, (struct mono_ms){1000});
 	must(raft != NULL);
 	run(raft);
 	raft_free(raft);
@@ -100,7 +104,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		const uint8_t *body;
 		size_t body_size, frame_size;
 
-		if (frame_get(bytes, size, FRAME_SIZE_MAX, &number, &body, &body_size, &frame_size) != 1) {
+		if (frame_get(bytes, size, FRAME_SIZE_MAX, &number, &body, &body_size,
+			&frame_size) != 1) {
 			begin(load);
 			break;
 		}
@@ -114,21 +119,23 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 }
 
 static void
-part(struct wire_buf *out, enum wire_log_part what, uint64_t first_index, const struct wire_buf *records)
+part(struct wire_buf *out, enum wire_log_part what, uint64_t first_index,
+    const struct wire_buf *records)
 {
-	msg_log_part_put(out, &(struct msg_log_part){ (uint8_t)what, first_index, { records->bytes, records->size } });
+	msg_log_part_put(out,
+	    &(struct msg_log_part){(uint8_t)what, first_index, {records->bytes, records->size}});
 }
 
 /* A log of three entries, the first two of them committed; n1 alone, or with a second voter. */
 static void
 seed(size_t members, uint64_t before)
 {
-	struct wire_buf out = { 0 }, terms = { 0 }, configs = { 0 }, sessions = { 0 }, entries = { 0 };
-	struct raft_config config = { .count = members,
-		.members = { { .id = { "n1" }, .role = RAFT_VOTER, .key = { 1 } },
-		    { .id = { "n2" }, .role = RAFT_VOTER, .key = { 2 }, .address = "tcp://a:1" } } };
-	struct raft_session session = { .sid = { { 1 } }, .serial = 1, .last_index = before + 2 };
-	struct raft_sid sid = { { 1 } };
+	struct wire_buf out = {0}, terms = {0}, configs = {0}, sessions = {0}, entries = {0};
+	struct raft_config config = {.count = members,
+	    .members = {{.id = {"n1"}, .role = RAFT_VOTER, .key = {1}},
+		{.id = {"n2"}, .role = RAFT_VOTER, .key = {2}, .address = "tcp://a:1"}}};
+	struct raft_session session = {.sid = {{1}}, .serial = 1, .last_index = before + 2};
+	struct raft_sid sid = {{1}};
 	uint8_t encoded[RAFT_CONFIG_SIZE_MAX];
 	size_t size = raft_config_encode(&config, encoded);
 
@@ -138,10 +145,14 @@ seed(size_t members, uint64_t before)
 	wire_put_u32(wire_buf_add(&configs, 4), (uint32_t)size);
 	wire_buf_put(&configs, encoded, size);
 	wire_session_put(&sessions, &session);
-	raft_entry_header(wire_buf_add(&entries, RAFT_ENTRY_HEADER_SIZE), 2, RAFT_CLIENT, &sid, 2, 1);
+	raft_entry_header(
+	    wire_buf_add(&entries, RAFT_ENTRY_HEADER_SIZE), 2, RAFT_CLIENT, &sid, 2, 1);
 	wire_buf_put(&entries, "x", 1);
-	msg_log_state_put(&out, &(struct msg_log_state){ .term = 2, .before = { before, before > 0 },
-	    .last = { before + 3, 2 }, .commit = { before + 2, 2 }, .flags = WIRE_MARK_VALID });
+	msg_log_state_put(&out, &(struct msg_log_state){.term = 2,
+				    .before = {before, before > 0},
+				    .last = {before + 3, 2},
+				    .commit = {before + 2, 2},
+				    .flags = WIRE_MARK_VALID});
 	part(&out, WIRE_TERMS, 0, &terms);
 	part(&out, WIRE_CONFIGS, 0, &configs);
 	part(&out, WIRE_SESSIONS, 0, &sessions);

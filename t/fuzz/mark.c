@@ -4,14 +4,18 @@
  * the slots, one after the other.
  */
 #include "../../bin/raft-logd/mark.h"
-#include "../../lib/seal/seal.h"
+#include "seal/seal.h"
 #include "fuzz.h"
 
 #include <unistd.h>
 
-enum { SLOT_APART = 4096, OLD_SIZE = 8 + 16 + 24 + 32 + 32 + 32 + 32, SLOT_SIZE = OLD_SIZE + 16 + 32 };
+enum {
+	SLOT_APART = 4096,
+	OLD_SIZE = 8 + 16 + 24 + 32 + 32 + 32 + 32,
+	SLOT_SIZE = OLD_SIZE + 16 + 32
+};
 
-static const uint8_t directory[MARK_DIRECTORY_SIZE] = { 'd' };
+static const uint8_t directory[MARK_DIRECTORY_SIZE] = {'d'};
 
 /* Nothing is to survive here. */
 int
@@ -30,13 +34,13 @@ path_of(char path[4096])
 static void
 sum_put(uint8_t *slot, size_t end)
 {
-	seal_hash(slot + end - 32, &(struct seal_part){ slot, end - 32 }, 1);
+	seal_hash(slot + end - 32, &(struct seal_part){slot, end - 32}, 1);
 }
 
 static size_t
 file_make(uint8_t file[SLOT_APART + SLOT_SIZE], const uint8_t *bytes, size_t size)
 {
-	struct fuzz_input in = { bytes, size };
+	struct fuzz_input in = {bytes, size};
 	uint8_t flags = fuzz_u8(&in);
 	size_t end = 0;
 
@@ -96,14 +100,15 @@ static void
 seeds(void)
 {
 	char path[4096];
-	uint8_t file[SLOT_APART + SLOT_SIZE] = { 0 }, seed[1 + 2 * SLOT_SIZE] = { 3 };
+	uint8_t file[SLOT_APART + SLOT_SIZE] = {0}, seed[1 + 2 * SLOT_SIZE] = {3};
 	struct mark mark;
 	struct mark_note note;
 
 	path_of(path);
 	unlink(path);
 	must(mark_open(&mark, fuzz_folder(), directory, &note) == MARK_MISSING);
-	note = (struct mark_note){ .transactions = 5, .term = 2, .vote = { "n1" }, .last = { 4, 2 }, .final = true };
+	note = (struct mark_note){
+	    .transactions = 5, .term = 2, .vote = {"n1"}, .last = {4, 2}, .final = true};
 	mark_settle(&mark, fuzz_folder(), &note);
 	must(pread(mark.fd, file, sizeof file, 0) == (ssize_t)sizeof file);
 	memcpy(seed + 1, file, SLOT_SIZE);

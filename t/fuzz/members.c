@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* A members list: what is read and printed reads back as the same. */
-#include "../../lib/conf/conf.h"
+#include "conf/conf.h"
 #include "fuzz.h"
 
 int
@@ -33,10 +33,13 @@ static void
 seeds(void)
 {
 	static const char text[] =
-	    "- { id: n2, address: tcp://127.0.0.1:7001, key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= }\n"
-	    "- id: n1\n  address: \"tcp://[::1]:7002\"\n  key: BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+	    "- { id: n2, address: tcp://127.0.0.1:7001, key: "
+	    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= }\n"
+	    "- id: n1\n  address: \"tcp://[::1]:7002\"\n  key: "
+	    "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
 	    "  role: learner\n"
-	    "- { cluster: \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\", index: 18446744073709551615 }\n";
+	    "- { cluster: \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\", "
+	    "index: 18446744073709551615 }\n";
 
 	fuzz_seed(text, sizeof text - 1);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Frames, and in them every message between processes: what is decoded encodes to the same bytes. */
-#include "../../lib/wire/message.h"
+/*
+ * Frames, and in them every message between processes: what is decoded encodes to the same bytes.
+ */
+#include "wire/message.h"
 #include "fuzz.h"
 
 static void
@@ -11,10 +13,11 @@ same(const struct wire_buf *made, const uint8_t *frame, size_t size)
 }
 
 #define M(number, NAME, name)                                                                      \
-	static void try_##name(const uint8_t *frame, size_t frame_size, const uint8_t *body, size_t size) \
+	static void try_##name(                                                                    \
+	    const uint8_t *frame, size_t frame_size, const uint8_t *body, size_t size)             \
 	{                                                                                          \
 		struct msg_##name m;                                                               \
-		struct wire_buf made = { 0 };                                                      \
+		struct wire_buf made = {0};                                                        \
 		if (!msg_##name##_get(&m, body, size))                                             \
 			return;                                                                    \
 		msg_##name##_put(&made, &m);                                                       \
@@ -62,7 +65,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		const uint8_t *body;
 		size_t body_size, frame_size;
 
-		if (frame_get(bytes, size, SIZE_MAX_HERE, &number, &body, &body_size, &frame_size) != 1)
+		if (frame_get(
+			bytes, size, SIZE_MAX_HERE, &number, &body, &body_size, &frame_size) != 1)
 			return 0;
 		must(frame_size <= size);
 		must(frame_size <= SIZE_MAX_HERE);
@@ -80,8 +84,8 @@ seeds(void)
 {
 #define M(number, NAME, name)                                                                      \
 	{                                                                                          \
-		struct msg_##name m = { 0 };                                                       \
-		struct wire_buf made = { 0 };                                                      \
+		struct msg_##name m = {0};                                                         \
+		struct wire_buf made = {0};                                                        \
 		msg_##name##_put(&made, &m);                                                       \
 		fuzz_seed(made.bytes, made.size);                                                  \
 		wire_buf_free(&made);                                                              \

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the program of a machine says: the same sayings whether the bytes come at once or in pieces, none above the
- * limit, nothing behind the first that is wrong; said again they read as they were; and those that are kept are found
- * as they were kept.  First bytes: the framing, the limit, a piece's size.
+ * What the program of a machine says: the same sayings whether the bytes come at once or in pieces,
+ * none above the limit, nothing behind the first that is wrong; said again they read as they were;
+ * and those that are kept are found as they were kept.  First bytes: the framing, the limit, a
+ * piece's size.
  */
 #include "../../bin/raft-fsm/replies.h"
 #include "../../bin/raft-fsm/reply.h"
@@ -32,12 +33,13 @@ frame(struct wire_buf *out, bool netstring, const void *bytes, size_t size)
 static void
 say(struct wire_buf *out, bool netstring, const struct reply *reply)
 {
-	struct wire_buf text = { 0 };
+	struct wire_buf text = {0};
 	char head[64];
 	bool numbered = reply->kind == REPLY_READY || reply->kind == REPLY_DURABLE;
 
 	if (numbered)
-		snprintf(head, sizeof head, "%s %llu", reply->kind == REPLY_READY ? "ready" : "durable",
+		snprintf(head, sizeof head, "%s %llu",
+		    reply->kind == REPLY_READY ? "ready" : "durable",
 		    (unsigned long long)reply->index);
 	else
 		snprintf(head, sizeof head, "%s ", reply->kind == REPLY_OK ? "ok" : "refused");
@@ -86,7 +88,7 @@ static struct sayings
 hear(bool netstring, size_t size_max, const uint8_t *bytes, size_t size, size_t piece)
 {
 	struct reply_reader reader;
-	struct sayings sayings = { 0 };
+	struct sayings sayings = {0};
 
 	reply_init(&reader, netstring, size_max);
 	for (size_t at = 0; at < size && !sayings.wrong;) {
@@ -136,14 +138,15 @@ keep_replies(const struct sayings *sayings)
 			last = number < last ? number : last;
 			continue;
 		}
-		struct kept kept = { .index = last + 1, .serial = last + 1, .size = size };
+		struct kept kept = {.index = last + 1, .serial = last + 1, .size = size};
 		replies_add(replies, &kept, at);
 		last++;
 		const struct kept *found = replies_find(replies, &session, last, last);
 		must(found == replies_find(replies, &session, last, 0));
 		must((found == NULL) == (size > KEPT_SIZE));
 		must(found == NULL || replies_data(replies, found).size == size);
-		must(found == NULL || size == 0 || memcmp(replies_data(replies, found).bytes, at, size) == 0);
+		must(found == NULL || size == 0 ||
+		     memcmp(replies_data(replies, found).bytes, at, size) == 0);
 		must(replies_count(replies) <= KEPT_COUNT);
 		at += size;
 	}
@@ -162,7 +165,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	same(&whole, &pieces);
 	must(whole.wrong == pieces.wrong);
 	/* A blank is added where there was none. */
-	struct sayings back = hear(netstring, size_max + 1, whole.again.bytes, whole.again.size, size + 1);
+	struct sayings back =
+	    hear(netstring, size_max + 1, whole.again.bytes, whole.again.size, size + 1);
 	must(!back.wrong);
 	same(&whole, &back);
 	keep_replies(&whole);
@@ -176,12 +180,16 @@ static void
 seeds(void)
 {
 	static const char lines[] = "\0\100\3ready 0\nok\nok a b\nrefused no\ndurable 7\nok \n";
-	static const char netstrings[] = "\1\100\3" "7:ready 3,2:ok,6:ok a\nb,9:refused x,9:durable 1,";
+	static const char netstrings[] = "\1\100\3"
+					 "7:ready 3,2:ok,6:ok a\nb,9:refused x,9:durable 1,";
 	static const char wrong[] = "\0\2\1ready 1\nok x\nwhat?\nok\n";
-	static const char cut[] = "\1\2\1" "7:ready 1,4:ok \0,99:ok";
+	static const char cut[] = "\1\2\1"
+				  "7:ready 1,4:ok \0,99:ok";
 
-	static const char long_line[] = "\0\0\3ready 0\nok 012345678901234567890123456789\nok a\0b\nok\n";
-	static const char long_netstring[] = "\1\0\3" "7:ready 0,30:refused 0123456789012345678901,2:ok,";
+	static const char long_line[] =
+	    "\0\0\3ready 0\nok 012345678901234567890123456789\nok a\0b\nok\n";
+	static const char long_netstring[] = "\1\0\3"
+					     "7:ready 0,30:refused 0123456789012345678901,2:ok,";
 
 	fuzz_seed(long_line, sizeof long_line - 1);
 	fuzz_seed(long_netstring, sizeof long_netstring - 1);

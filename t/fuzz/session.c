@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Session records, and the data of an entry that opens a session.  First byte: which of the two. */
-#include "../../lib/raft/session.h"
-#include "../../lib/wire/message.h"
+#include "raft/session.h"
+#include "wire/message.h"
 #include "fuzz.h"
 
 static void
@@ -13,7 +13,7 @@ try_records(struct wire_bytes run)
 	must(sessions != NULL);
 	while (run.size > 0) {
 		struct wire_bytes before = run;
-		struct wire_buf made = { 0 };
+		struct wire_buf made = {0};
 
 		if (!wire_session_get(&session, &run))
 			break;
@@ -50,18 +50,19 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	if (bytes[0] & 1)
 		try_open(bytes + 1, size - 1);
 	else
-		try_records((struct wire_bytes){ bytes + 1, size - 1 });
+		try_records((struct wire_bytes){bytes + 1, size - 1});
 	return 0;
 }
 
 static void
 seeds(void)
 {
-	struct raft_session session = { .sid = { { RAFT_SID_NAMED } }, .last_index = 7, .epoch = 7, .name = "pay" };
-	struct raft_session other = { .sid = { { 1 } }, .serial = 3, .last_index = 9 };
-	struct raft_session_open open = { { 1 }, 7, "pay" };
-	uint8_t data[1 + RAFT_SESSION_OPEN_SIZE_MAX] = { 1 };
-	struct wire_buf out = { 0 };
+	struct raft_session session = {
+	    .sid = {{RAFT_SID_NAMED}}, .last_index = 7, .epoch = 7, .name = "pay"};
+	struct raft_session other = {.sid = {{1}}, .serial = 3, .last_index = 9};
+	struct raft_session_open open = {{1}, 7, "pay"};
+	uint8_t data[1 + RAFT_SESSION_OPEN_SIZE_MAX] = {1};
+	struct wire_buf out = {0};
 
 	fuzz_seed(data, 1 + raft_session_open_encode(&open, data + 1));
 	*wire_buf_add(&out, 1) = 0;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* The head of a snapshot's stream, as it comes from a peer or lies on the disk. */
-#include "../../lib/raft/session.h"
-#include "../../lib/wire/snapshot.h"
+#include "raft/session.h"
+#include "seal/snapshot.h"
 #include "fuzz.h"
 
 /* Each piece lies within the head, and the pieces in their order. */
 static void
 pieces_check(const struct snapshot_head *head, const uint8_t *bytes, size_t size)
 {
-	const struct wire_bytes pieces[] = { head->name, head->format, head->config, head->sessions };
+	const struct wire_bytes pieces[] = {head->name, head->format, head->config, head->sessions};
 	const uint8_t *at = bytes;
 
 	for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
@@ -38,7 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct snapshot_head head;
 	struct raft_config config;
-	struct wire_buf made = { 0 };
+	struct wire_buf made = {0};
 
 	if (size >= SNAPSHOT_PREFIX_SIZE)
 		must(snapshot_head_size(bytes) <= SNAPSHOT_HEAD_MAX);
@@ -55,20 +55,25 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		must(made.size == size && memcmp(made.bytes, bytes, size) == 0);
 	else
 		/* One of version 1 is the same but for its version, size and end. */
-		must(made.size > size && memcmp(made.bytes + SNAPSHOT_PREFIX_SIZE, bytes + SNAPSHOT_PREFIX_SIZE,
-		    size - SNAPSHOT_PREFIX_SIZE) == 0 && snapshot_head_get(&head, made.bytes, made.size));
+		must(made.size > size &&
+		     memcmp(made.bytes + SNAPSHOT_PREFIX_SIZE, bytes + SNAPSHOT_PREFIX_SIZE,
+			 size - SNAPSHOT_PREFIX_SIZE) == 0 &&
+		     snapshot_head_get(&head, made.bytes, made.size));
 	wire_buf_free(&made);
 	return 0;
 }
 
 static void
-seed(uint64_t index, const char *format, const struct raft_session *sessions, size_t count, size_t members)
+seed(uint64_t index, const char *format, const struct raft_session *sessions, size_t count,
+    size_t members)
 {
-	struct raft_config config = { .count = members };
+	struct raft_config config = {.count = members};
 	uint8_t encoded[RAFT_CONFIG_SIZE_MAX];
-	struct wire_buf run = { 0 }, out = { 0 };
-	struct snapshot_head head = { .pos = { index, 3 }, .file_size = 9, .name = { (const uint8_t *)"demo", 4 },
-		.format = { (const uint8_t *)format, strlen(format) } };
+	struct wire_buf run = {0}, out = {0};
+	struct snapshot_head head = {.pos = {index, 3},
+	    .file_size = 9,
+	    .name = {(const uint8_t *)"demo", 4},
+	    .format = {(const uint8_t *)format, strlen(format)}};
 
 	for (size_t i = 0; i < members; i++) {
 		snprintf(config.members[i].id.s, sizeof config.members[i].id.s, "n%zu", i + 1);
@@ -82,10 +87,10 @@ seed(uint64_t index, const char *format, const struct raft_session *sessions, si
 		memcpy(config.retired[0].s, "n9", 2);
 		config.members[1].key_next[0] = 9;
 	}
-	head.config = (struct wire_bytes){ encoded, raft_config_encode(&config, encoded) };
+	head.config = (struct wire_bytes){encoded, raft_config_encode(&config, encoded)};
 	for (size_t i = 0; i < count; i++)
 		wire_session_put(&run, &sessions[i]);
-	head.sessions = (struct wire_bytes){ run.bytes == NULL ? encoded : run.bytes, run.size };
+	head.sessions = (struct wire_bytes){run.bytes == NULL ? encoded : run.bytes, run.size};
 	snapshot_head_put(&out, &head);
 	fuzz_seed(out.bytes, out.size);
 	wire_buf_free(&out);
@@ -96,9 +101,9 @@ static void
 seeds(void)
 {
 	static const struct raft_session sessions[] = {
-		{ .sid = { { 1 } }, .serial = 3, .last_index = 4 },
-		{ .sid = { { RAFT_SID_NAMED } }, .last_index = 7, .epoch = 7, .name = "pay" },
-		{ .sid = { { 2 } }, .serial = 1, .last_index = 8 },
+	    {.sid = {{1}}, .serial = 3, .last_index = 4},
+	    {.sid = {{RAFT_SID_NAMED}}, .last_index = 7, .epoch = 7, .name = "pay"},
+	    {.sid = {{2}}, .serial = 1, .last_index = 8},
 	};
 
 	seed(1, "", NULL, 0, 1);

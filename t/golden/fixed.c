@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Preloaded into raft-peerd: randomness of libsodium that is the same each time, so that its handshakes have
- * known bytes.  Secrets are 50 51 52 ...; the first number of 8 bytes is another than all that follow.
+ * Preloaded into raft-peerd: randomness of libsodium that is the same each time, so that its
+ * handshakes have known bytes.  Secrets are 50 51 52 ...; the first number of 8 bytes is another
+ * than all that follow.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -4,9 +4,10 @@
  *
  * Appends to the journal, in the order in which they happened, all changes of files and folders
  * below a root, all syncs of them, and all bytes that the process sent.  One lock is held around
- * each call and its record, so the order is exact between threads, too.  What it cannot see ends the
- * process: a journal with a hole in it proves nothing.  The lock is also on the journal (flock): whoever
- * kills the process must hold it, or the kill may come between a call and its record.
+ * each call and its record, so the order is exact between threads, too.  What it cannot see ends
+ * the process: a journal with a hole in it proves nothing.  The lock is also on the journal
+ * (flock): whoever kills the process must hold it, or the kill may come between a call and its
+ * record.
  *
  *   POWERLOSS_ROOT     absolute path of the folder; none: nothing is recorded
  *   POWERLOSS_JOURNAL  file to append to
@@ -91,7 +92,8 @@ begin(void)
 	if (root == NULL)
 		return;
 	REAL(int, "open64", const char *, int, ...);
-	journal = real(getenv("POWERLOSS_JOURNAL"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	journal =
+	    real(getenv("POWERLOSS_JOURNAL"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (journal < 0)
 		give_up("the journal cannot be opened");
 }
@@ -121,7 +123,8 @@ record(char operation, uint64_t a, uint64_t b, const void *data, size_t size)
 	errno = saved;
 }
 
-/* Around each call and its record: against other threads, and against being killed by the driver. */
+/* Around each call and its record: against other threads, and against being killed by the driver.
+ */
 static void
 hold(void)
 {
@@ -201,8 +204,9 @@ opened(int fd, const char *path, int flags, bool existed)
 	fds[fd].what = TRACKED;
 	fds[fd].inode = st.st_ino;
 	fds[fd].append = flags & O_APPEND;
-	record('o', st.st_ino, (uint64_t)(existed ? 0 : OPEN_CREATED) | (uint64_t)(truncated ? OPEN_TRUNCATED : 0), path,
-	    strlen(path));
+	record('o', st.st_ino,
+	    (uint64_t)(existed ? 0 : OPEN_CREATED) | (uint64_t)(truncated ? OPEN_TRUNCATED : 0),
+	    path, strlen(path));
 	return fd;
 }
 

@@ -19,8 +19,7 @@ admin_init(struct sim *sim)
 	client->number = (uint32_t)sim->clients.count;
 	if (sim->profile.admin_pause_us > 0)
 		world_post(&sim->world,
-		    (struct world_event){
-			.at_us = sim->world.now_us + rng_below(&sim->rng, 2000000),
+		    (struct world_event){.at_us = sim->world.now_us + rng_below(&sim->rng, 2000000),
 			.kind = WORLD_CLIENT,
 			.value = client->number});
 }
@@ -62,8 +61,8 @@ change_member(
 	if (op == RAFT_CHANGE_KEY_DROP && known != NULL)
 		memcpy(member->key, known->key, sizeof member->key);
 	if (op == RAFT_CHANGE_ADD)
-		snprintf(member->address, sizeof member->address, "tcp://10.0.0.%zu:7101",
-		    target + 1);
+		snprintf(
+		    member->address, sizeof member->address, "tcp://10.0.0.%zu:7101", target + 1);
 	if (op == RAFT_CHANGE_ADDRESS)
 		snprintf(member->address, sizeof member->address, "tcp://10.1.%" PRIu64 ".%zu:7101",
 		    sim->step % 250, target + 1);
@@ -162,12 +161,14 @@ transfer_done(struct sim *sim, const struct attempt *attempt, const struct raft_
 
 	sim->counters[COUNT_TRANSFERS_DONE]++;
 	if (attempt->target != DISK_NOBODY && term->promised[target] != attempt->target + 1)
-		sim_fail(sim, "a transfer to n%zu is called done, but it did not stand for term %" PRIu64,
+		sim_fail(sim,
+		    "a transfer to n%zu is called done, but it did not stand for term %" PRIu64,
 		    target + 1, answer->pos.term);
 }
 
 static bool
-change_seen(const struct attempt *attempt, const struct membership *now, const struct membership *above)
+change_seen(
+    const struct attempt *attempt, const struct membership *now, const struct membership *above)
 {
 	unsigned bit = 1u << attempt->target;
 

@@ -66,9 +66,10 @@ check_start(struct sim *sim, struct node *node, const struct raft_start *start)
 		    node->number + 1);
 	if (status->last.index != start->last.index || status->last.term != start->last.term)
 		sim_fail(sim, "n%d starts with another log than its disk has", node->number + 1);
-	if (status->before.index != start->before.index || status->before.term != start->before.term)
-		sim_fail(sim, "n%d starts with another beginning than its disk has",
-		    node->number + 1);
+	if (status->before.index != start->before.index ||
+	    status->before.term != start->before.term)
+		sim_fail(
+		    sim, "n%d starts with another beginning than its disk has", node->number + 1);
 	if (status->commit.index != start->commit.index || status->recovering != start->recovering)
 		sim_fail(sim, "n%d starts with another commit index or recovery than its disk has",
 		    node->number + 1);
@@ -96,7 +97,8 @@ check_one_leader(struct sim *sim, struct node *node)
 
 	if ((term->barred >> node->number & 1) != 0)
 		sim_fail(sim,
-		    "n%d is elected for term %" PRIu64 " after a voter that forgot its vote for it was "
+		    "n%d is elected for term %" PRIu64
+		    " after a voter that forgot its vote for it was "
 		    "called clean",
 		    node->number + 1, node->status.term);
 	if (term->leader != 0 &&
@@ -215,10 +217,12 @@ check_install(struct sim *sim, struct node *node, struct raft_pos pos)
 	uint64_t common;
 
 	if (tnode == NULL || tnode->entry.term != pos.term)
-		sim_fail(sim, "n%d installs a snapshot of entry %" PRIu64 ", which is not committed",
+		sim_fail(sim,
+		    "n%d installs a snapshot of entry %" PRIu64 ", which is not committed",
 		    node->number + 1, pos.index);
 	if (pos.index <= node->commit)
-		sim_fail(sim, "n%d installs a snapshot of entry %" PRIu64 ", below its commit index %" PRIu64,
+		sim_fail(sim,
+		    "n%d installs a snapshot of entry %" PRIu64 ", below its commit index %" PRIu64,
 		    node->number + 1, pos.index, node->commit);
 	if (node->status.role != RAFT_FOLLOWER)
 		sim_fail(sim, "%s n%d installs a snapshot", raft_role_name(node->status.role),
@@ -500,12 +504,14 @@ check_before(struct sim *sim, const struct node *node)
 
 	if (before.index == 0)
 		return;
-	if (before.index > node->commit || (before.index > node->disk.cut && !installing &&
-					       node->disk.count == 0))
-		sim_fail(sim, "the log of n%d begins after entry %" PRIu64 ", on disk after %" PRIu64,
+	if (before.index > node->commit ||
+	    (before.index > node->disk.cut && !installing && node->disk.count == 0))
+		sim_fail(sim,
+		    "the log of n%d begins after entry %" PRIu64 ", on disk after %" PRIu64,
 		    node->number + 1, before.index, node->disk.cut);
 	if (slog_at(&node->issued, before.index)->entry.term != before.term)
-		sim_fail(sim, "n%d has a wrong term before its log's first entry", node->number + 1);
+		sim_fail(
+		    sim, "n%d has a wrong term before its log's first entry", node->number + 1);
 }
 
 void
@@ -535,8 +541,8 @@ check_update(struct sim *sim, struct node *node, const struct raft_update *updat
 }
 
 /*
- * (3) one vote a term, for ever: restarts and losses included, but for a vote that was forgotten, that
- * nobody can tell of, and that can't elect anybody any more.
+ * (3) one vote a term, for ever: restarts and losses included, but for a vote that was forgotten,
+ * that nobody can tell of, and that can't elect anybody any more.
  */
 void
 check_promise(struct sim *sim, struct node *node, uint64_t term, int candidate)
@@ -553,8 +559,9 @@ check_promise(struct sim *sim, struct node *node, uint64_t term, int candidate)
 }
 
 /*
- * Votes above its term that it has lost with its mark: whoever had them must not be elected from now on,
- * for the entry that made this node clean is on a majority without it, none of which can vote for them.
+ * Votes above its term that it has lost with its mark: whoever had them must not be elected from
+ * now on, for the entry that made this node clean is on a majority without it, none of which can
+ * vote for them.
  */
 static void
 check_forgotten(struct sim *sim, struct node *node)
@@ -572,7 +579,8 @@ check_forgotten(struct sim *sim, struct node *node)
 		sim->counters[COUNT_VOTES_FORGOTTEN]++;
 		if (held->leader == promised)
 			sim_fail(sim,
-			    "n%d ends its recovery in term %" PRIu64 ", but has voted for n%d, which led "
+			    "n%d ends its recovery in term %" PRIu64
+			    ", but has voted for n%d, which led "
 			    "term %" PRIu64,
 			    node->number + 1, disk->term, promised, term);
 		if (promised == node->number + 1) /* it stood, and that life is over */

@@ -9,7 +9,7 @@
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 
-#include "../../lib/raft/raft.h"
+#include "raft/raft.h"
 #include "profile.h"
 #include "tree.h"
 
@@ -20,7 +20,8 @@ struct check_term {
 	int leader; /* number + 1; 0: nobody yet */
 	uint32_t incarnation;
 	int promised[SIM_NODES_MAX]; /* whom each node has voted for: number + 1 */
-	uint16_t barred; /* who had votes that were forgotten since, and can't be elected any more */
+	uint16_t
+	    barred; /* who had votes that were forgotten since, and can't be elected any more */
 };
 
 struct check_commit {

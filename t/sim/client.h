@@ -10,7 +10,7 @@
 #ifndef SIM_CLIENT_H
 #define SIM_CLIENT_H
 
-#include "../../lib/raft/raft.h"
+#include "raft/raft.h"
 #include "tree.h"
 
 struct sim;

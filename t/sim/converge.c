@@ -24,8 +24,8 @@ led(struct sim *sim)
 	for (size_t i = 0; i < sim->nodes_count; i++) {
 		const struct node *node = &sim->nodes[i];
 
-		following += (members_of(sim, leader)->voters >> i & 1) != 0 && node->core != NULL &&
-			     node->status.term == leader->status.term &&
+		following += (members_of(sim, leader)->voters >> i & 1) != 0 &&
+			     node->core != NULL && node->status.term == leader->status.term &&
 			     raft_id_equal(&node->status.leader, &leader->id);
 	}
 	return 2 * following > members_count(members_of(sim, leader)->voters);
@@ -129,8 +129,9 @@ check_end(struct sim *sim)
 }
 
 /*
- * A change of the members and a planted loss can cross: the leader sent a voter away before it could
- * know that another had forgotten.  What is left may be no majority that votes; then only safety counts.
+ * A change of the members and a planted loss can cross: the leader sent a voter away before it
+ * could know that another had forgotten.  What is left may be no majority that votes; then only
+ * safety counts.
  */
 static bool
 quorum_lost(const struct sim *sim)

@@ -175,7 +175,7 @@ queue_ready(struct sim *sim, struct disk *disk)
 	size_t limit = rng_chance(&sim->rng, sim->profile.lone_write_ppm) ? 1 : disk->count;
 
 	while (ready < limit && !(disk->full && (queue_at(disk, ready)->count > 0 ||
-					    queue_at(disk, ready)->install.at != NULL)))
+						    queue_at(disk, ready)->install.at != NULL)))
 		ready++;
 	return ready;
 }
@@ -207,11 +207,11 @@ disk_kick(struct sim *sim, struct node *node)
 	if (disk->taken == 0)
 		return;
 	disk->busy = true;
-	world_post(
-	    &sim->world, (struct world_event){.at_us = sim->world.now_us + transaction_us(sim, disk),
-			     .kind = WORLD_TRANSACTION,
-			     .node = node->number,
-			     .incarnation = disk->generation});
+	world_post(&sim->world,
+	    (struct world_event){.at_us = sim->world.now_us + transaction_us(sim, disk),
+		.kind = WORLD_TRANSACTION,
+		.node = node->number,
+		.incarnation = disk->generation});
 }
 
 static void
@@ -343,8 +343,8 @@ sessions_rebuild(struct disk *disk)
 {
 	if (disk->base == NULL || disk->base_index > disk->commit) {
 		raft_sessions_free(disk->base);
-		disk->base = disk->cut > 0 ? raft_sessions_dup(disk->snap.sessions)
-					   : raft_sessions_new();
+		disk->base =
+		    disk->cut > 0 ? raft_sessions_dup(disk->snap.sessions) : raft_sessions_new();
 		disk->base_index = disk->cut;
 		must(disk->base != NULL);
 	}

@@ -10,7 +10,7 @@
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
 
-#include "../../lib/raft/raft.h"
+#include "raft/raft.h"
 #include "profile.h"
 #include "snap.h"
 #include "tree.h"
@@ -58,7 +58,7 @@ struct disk {
 	uint64_t base_index;
 	bool recovering, mark_valid;
 	uint64_t mark_term;
-	uint64_t forgotten; /* the highest term whose vote a loss may have taken */
+	uint64_t forgotten;      /* the highest term whose vote a loss may have taken */
 	struct tnode *lost_tail; /* while recovering: what was there before the loss */
 	bool full, stalled, busy;
 	bool hung; /* its transaction would be over, were it not stalled */

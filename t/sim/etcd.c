@@ -111,7 +111,8 @@ etcd_start(struct sim *sim, struct node *node)
 	self->durable = status.durable;
 	self->tell_self = false;
 	if (self->begun && !starts_as_stored(self))
-		etcd_beyond(sim, node, "not all was on the disk, which the specification stores at once");
+		etcd_beyond(
+		    sim, node, "not all was on the disk, which the specification stores at once");
 	tell(sim, node, ETCD_INIT);
 	self->begun = true;
 	self->stored = self->now;
@@ -176,17 +177,20 @@ role_changes(struct sim *sim, struct node *node, const struct raft_status *statu
 {
 	struct etcd_state *now = &etcd_of(sim, node)->now;
 	enum etcd_role role = role_of(now, status);
-	uint64_t follows = status->term - (status->role == RAFT_CANDIDATE && status->term > now->term);
+	uint64_t follows =
+	    status->term - (status->role == RAFT_CANDIDATE && status->term > now->term);
 
 	if (follows > now->term) {
 		if (heard < follows)
-			etcd_beyond(sim, node, "a term was heard of in a message that the specification has not");
+			etcd_beyond(sim, node,
+			    "a term was heard of in a message that the specification has not");
 		becomes_follower(sim, node, follows);
 	} else if (now->role == ETCD_LEADER && role != ETCD_LEADER) {
 		becomes_follower(sim, node, now->term);
 	} else if (now->role == ETCD_CANDIDATE && role == ETCD_FOLLOWER) {
 		if (heard == 0)
-			etcd_beyond(sim, node, "a leader was heard of in a message that was left out");
+			etcd_beyond(
+			    sim, node, "a leader was heard of in a message that was left out");
 		becomes_follower(sim, node, now->term);
 	}
 	if (role == ETCD_CANDIDATE && status->term > now->term)
@@ -229,7 +233,7 @@ config_news(struct etcd_node *self, const struct raft_entry *entry, struct confi
 	if (changed == 0)
 		return false;
 	news->member = lowest(changed);
-	news->op = (self->voters_next & changed) != 0   ? "AddNewServer"
+	news->op = (self->voters_next & changed) != 0     ? "AddNewServer"
 		   : (self->learners_next & changed) != 0 ? "AddLearner"
 							  : "RemoveServer";
 	return true;
@@ -252,8 +256,8 @@ log_grows(struct sim *sim, struct node *node, uint64_t last)
 			continue;
 		}
 		etcd_beyond(sim, node, "a configuration is in force before it is committed");
-		etcd_line_change(&sim->trace.etcd->line, sim->world.now_us, node->number, &self->now, news.op,
-		    news.member);
+		etcd_line_change(&sim->trace.etcd->line, sim->world.now_us, node->number,
+		    &self->now, news.op, news.member);
 	}
 }
 
@@ -285,7 +289,8 @@ config_applied(struct sim *sim, const struct node *node, uint16_t voters)
 {
 	struct etcd_node *self = etcd_of(sim, node);
 
-	etcd_line_apply(&sim->trace.etcd->line, sim->world.now_us, node->number, &self->now, voters);
+	etcd_line_apply(
+	    &sim->trace.etcd->line, sim->world.now_us, node->number, &self->now, voters);
 	self->now.voters = voters;
 	self->dirty = true;
 }
@@ -401,7 +406,8 @@ void
 etcd_snapshot(struct sim *sim, struct node *node, size_t to, uint64_t index)
 {
 	struct etcd_node *self;
-	struct etcd_message snap = {.type = ETCD_MSG_SNAP, .to = (int)to, .entries = index, .sent = true};
+	struct etcd_message snap = {
+	    .type = ETCD_MSG_SNAP, .to = (int)to, .entries = index, .sent = true};
 
 	if (sim->trace.etcd == NULL)
 		return;

@@ -10,7 +10,7 @@
 #ifndef SIM_ETCD_H
 #define SIM_ETCD_H
 
-#include "../../lib/raft/raft.h"
+#include "raft/raft.h"
 
 #include <stdio.h>
 

@@ -39,7 +39,8 @@ line_begin(struct etcd_line *line, uint64_t now_us, const char *tag)
 	line->same = now_us == line->at_us ? line->same + 1 : 0;
 	line->at_us = now_us;
 	line->count++;
-	fprintf(line->out, "{\"level\":\"info\",\"ts\":%" PRIu64 ".%06" PRIu64 "%04u,\"tag\":\"%s\"",
+	fprintf(line->out,
+	    "{\"level\":\"info\",\"ts\":%" PRIu64 ".%06" PRIu64 "%04u,\"tag\":\"%s\"",
 	    1000000000 + now_us / 1000000, now_us % 1000000, line->same, tag);
 }
 
@@ -65,7 +66,8 @@ event_begin(struct etcd_line *line, uint64_t now_us, int node, const char *verb,
 	line_begin(line, now_us, "trace");
 	fprintf(line->out,
 	    ",\"event\":{\"name\":\"%s%s\",\"nid\":\"%d\",\"state\":{\"term\":%" PRIu64
-	    ",\"vote\":\"%d\",\"commit\":%" PRIu64 "},\"role\":\"%s\",\"log\":%" PRIu64 ",\"conf\":[",
+	    ",\"vote\":\"%d\",\"commit\":%" PRIu64 "},\"role\":\"%s\",\"log\":%" PRIu64
+	    ",\"conf\":[",
 	    verb, name, node + 1, state->term, state->vote + 1, state->commit, roles[state->role],
 	    state->last);
 	put_voters(line->out, state->voters);
@@ -87,12 +89,12 @@ etcd_line_event(struct etcd_line *line, uint64_t now_us, int node, enum etcd_eve
 }
 
 void
-etcd_line_change(struct etcd_line *line, uint64_t now_us, int node,
-    const struct etcd_state *state, const char *op, int member)
+etcd_line_change(struct etcd_line *line, uint64_t now_us, int node, const struct etcd_state *state,
+    const char *op, int member)
 {
 	event_begin(line, now_us, node, "", events[ETCD_CHANGE_CONF], state);
-	fprintf(line->out,
-	    ",\"prop\":{\"cc\":{\"changes\":[{\"nid\":\"%d\",\"action\":\"%s\"}]}}", member + 1, op);
+	fprintf(line->out, ",\"prop\":{\"cc\":{\"changes\":[{\"nid\":\"%d\",\"action\":\"%s\"}]}}",
+	    member + 1, op);
 	event_end(line);
 }
 
@@ -124,8 +126,7 @@ void
 etcd_line_received(struct etcd_line *line, uint64_t now_us, const struct etcd_state *state,
     const struct etcd_message *message)
 {
-	event_begin(
-	    line, now_us, message->to, "Receive", messages[message->type].text, state);
+	event_begin(line, now_us, message->to, "Receive", messages[message->type].text, state);
 	put_message(line->out, message);
 	event_end(line);
 }

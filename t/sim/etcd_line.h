@@ -13,12 +13,13 @@
 
 enum { ETCD_NOBODY = -1 };
 
-#define ETCD_ROLES(R) R(FOLLOWER, "StateFollower") R(CANDIDATE, "StateCandidate") R(LEADER, "StateLeader")
+#define ETCD_ROLES(R)                                                                              \
+	R(FOLLOWER, "StateFollower") R(CANDIDATE, "StateCandidate") R(LEADER, "StateLeader")
 enum etcd_role {
 #define R(NAME, text) ETCD_##NAME,
 	ETCD_ROLES(R)
 #undef R
-	ETCD_ROLES_COUNT
+	    ETCD_ROLES_COUNT
 };
 
 #define ETCD_EVENTS(E)                                                                             \
@@ -35,7 +36,7 @@ enum etcd_event {
 #define E(NAME, text) ETCD_##NAME,
 	ETCD_EVENTS(E)
 #undef E
-	ETCD_EVENTS_COUNT
+	    ETCD_EVENTS_COUNT
 };
 
 /* Type and what its lines are called: "Send" or "Receive", and this. */
@@ -49,7 +50,7 @@ enum etcd_type {
 #define M(NAME, type, text) ETCD_MSG_##NAME,
 	ETCD_MESSAGES(M)
 #undef M
-	ETCD_MESSAGES_COUNT
+	    ETCD_MESSAGES_COUNT
 };
 
 /* What a node is to the specification. */

@@ -136,7 +136,8 @@ unchanged(const struct etcd_node *self, const struct raft_status *status)
 }
 
 static bool
-prev_matches(const struct node *node, const struct raft_status *status, const struct etcd_message *app)
+prev_matches(
+    const struct node *node, const struct raft_status *status, const struct etcd_message *app)
 {
 	uint64_t term;
 
@@ -145,15 +146,18 @@ prev_matches(const struct node *node, const struct raft_status *status, const st
 	return raft_term_at(node->core, app->index, &term) && term == app->log_term;
 }
 
-/* Up to the commit index the specification looks at nothing, beyond it not at what is in memory only. */
+/* Up to the commit index the specification looks at nothing, beyond it not at what is in memory
+ * only. */
 static bool
-taken_otherwise(const struct etcd_node *self, const struct raft_status *status, const struct etcd_message *app)
+taken_otherwise(
+    const struct etcd_node *self, const struct raft_status *status, const struct etcd_message *app)
 {
 	uint64_t end = app->index + app->entries;
 	uint64_t commit = app->commit > self->now.commit ? app->commit : self->now.commit;
 
 	if (app->index < self->now.commit)
-		return status->last.index != self->now.last || status->commit.index > self->now.commit;
+		return status->last.index != self->now.last ||
+		       status->commit.index > self->now.commit;
 	return status->last.index < end || etcd_commit(self, status) != commit;
 }
 
@@ -181,13 +185,15 @@ received_app(struct sim *sim, struct node *node, const struct etcd_message *app,
 }
 
 static bool
-etcd_would_grant(const struct etcd_node *self, const struct node *node, const struct etcd_message *vote)
+etcd_would_grant(
+    const struct etcd_node *self, const struct node *node, const struct etcd_message *vote)
 {
 	int promised = vote->term > self->now.term ? ETCD_NOBODY : self->now.vote;
 	uint64_t last_term = 0;
 
 	raft_term_at(node->core, self->now.last, &last_term);
-	return vote->term >= self->now.term && (promised == ETCD_NOBODY || promised == vote->from) &&
+	return vote->term >= self->now.term &&
+	       (promised == ETCD_NOBODY || promised == vote->from) &&
 	       (vote->log_term > last_term ||
 		   (vote->log_term == last_term && vote->index >= self->now.last));
 }
@@ -369,7 +375,8 @@ sent_app(struct sim *sim, struct node *node, struct etcd_message *app)
 	if ((self->now.voters >> app->to & 1) == 0)
 		etcd_beyond(sim, node, "entries go to a learner, or to one that is no member yet");
 	if (app->commit < self->now.commit && app->commit < app->index + app->entries)
-		etcd_beyond(sim, node, "a leader that was started again knows less to be committed");
+		etcd_beyond(
+		    sim, node, "a leader that was started again knows less to be committed");
 	etcd_put(sim->trace.etcd, app);
 	etcd_line_sent(&sim->trace.etcd->line, sim->world.now_us, &self->now, app, match, next);
 	self->dirty = true;
@@ -409,7 +416,8 @@ etcd_sent(struct sim *sim, struct node *node, const struct raft_message *message
 		sent_replies(sim, node, &etcd);
 		break;
 	case RAFT_MSG_VOTE:
-		if (message->vote.pre || self->now.role != ETCD_CANDIDATE || etcd.term != self->now.term)
+		if (message->vote.pre || self->now.role != ETCD_CANDIDATE ||
+		    etcd.term != self->now.term)
 			break;
 		etcd_put(sim->trace.etcd, &etcd);
 		etcd_line_sent(&sim->trace.etcd->line, sim->world.now_us, &self->now, &etcd, 0, 0);

@@ -69,7 +69,8 @@ trace_form(const char *name)
 static bool
 one_run(const struct batch *batch)
 {
-	return batch->first == batch->last && batch->seconds == 0 && batch->jobs == 1 && !batch->twice;
+	return batch->first == batch->last && batch->seconds == 0 && batch->jobs == 1 &&
+	       !batch->twice;
 }
 
 static int

@@ -141,7 +141,8 @@ members_check(struct sim *sim, struct node *node, bool always)
 	members_config(sim, slog_at(&node->issued, node->issued.last), &config);
 	if (!same(raft_config_now(node->core), &config))
 		sim_fail(sim,
-		    "n%d goes by another configuration than the last one in its log, entry %" PRIu64,
+		    "n%d goes by another configuration than the last one in its log, entry "
+		    "%" PRIu64,
 		    node->number + 1, now->entry == NULL ? 0 : now->entry->index);
 }
 

@@ -6,7 +6,7 @@
 #ifndef SIM_MEMBERS_H
 #define SIM_MEMBERS_H
 
-#include "../../lib/raft/raft.h"
+#include "raft/raft.h"
 #include "tree.h"
 
 struct sim;
@@ -28,7 +28,8 @@ void members_config(const struct sim *sim, const struct tnode *tail, struct raft
 void members_entry(struct sim *sim, const struct node *node, struct tnode *tnode);
 /* After an update: the core's configuration is that of its log. */
 void members_check(struct sim *sim, struct node *node, bool always);
-/* With these nodes gone, every configuration that may be in force keeps a majority and `spare` more. */
+/* With these nodes gone, every configuration that may be in force keeps a majority and `spare`
+ * more. */
 bool members_bear(const struct sim *sim, uint16_t gone, size_t spare);
 
 #endif

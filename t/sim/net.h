@@ -9,7 +9,7 @@
 #ifndef SIM_NET_H
 #define SIM_NET_H
 
-#include "../../lib/raft/raft.h"
+#include "raft/raft.h"
 #include "profile.h"
 
 struct sim;

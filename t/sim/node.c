@@ -123,7 +123,8 @@ node_fetch(struct sim *sim, struct node *node, const struct raft_fetch *fetch)
 	fetched->first_index = fetch->first_index;
 	if (fetch->first_index <= node->disk.cut)
 		sim->counters[COUNT_FETCHES_GONE]++;
-	for (uint64_t i = fetch->first_index; i > node->disk.cut && i <= node->disk.rows.last; i++) {
+	for (uint64_t i = fetch->first_index; i > node->disk.cut && i <= node->disk.rows.last;
+	     i++) {
 		const struct raft_entry *entry = &slog_at(&node->disk.rows, i)->entry;
 
 		size += entry->size;
@@ -514,8 +515,7 @@ node_disk_event(struct sim *sim, struct node *node, const struct world_event *wo
 	if (world_event->kind == WORLD_COMPACTED) {
 		event.type = RAFT_EVENT_COMPACTED;
 		event.compacted.index = world_event->value;
-		event.compacted.term =
-		    slog_at(&node->disk.rows, world_event->value)->entry.term;
+		event.compacted.term = slog_at(&node->disk.rows, world_event->value)->entry.term;
 	} else if (world_event->kind == WORLD_FULL) {
 		event.type = RAFT_EVENT_DISK;
 		event.disk_full = world_event->value != 0;

@@ -8,7 +8,7 @@
 #ifndef SIM_NODE_H
 #define SIM_NODE_H
 
-#include "../../lib/raft/raft.h"
+#include "raft/raft.h"
 #include "disk.h"
 #include "tree.h"
 #include "world.h"
@@ -48,8 +48,8 @@ struct node {
 	struct raft_status status;
 	enum raft_role role;
 	uint64_t term, commit;
-	const struct tnode *config_seen;    /* its configuration when that was last compared */
-	struct membership before_write;     /* its configuration before the last write */
+	const struct tnode *config_seen;     /* its configuration when that was last compared */
+	struct membership before_write;      /* its configuration before the last write */
 	uint64_t match[SIM_NODES_MAX];       /* as leader */
 	uint64_t heard_start[SIM_NODES_MAX]; /* the start number in a peer's last append reply */
 	bool reborn[SIM_NODES_MAX];          /* another one since its match was last looked at */

@@ -48,8 +48,8 @@ forgets(struct sim *sim, struct node *node, const struct node *new)
 {
 	const struct node *old = &sim->nodes[sim->plot.leader];
 
-	if (!members_votes(sim, node->number) || node == old || node == new || node->dead || node->paused ||
-	    node->disk.before.term > old->term || !fault_loss_allowed(sim, node))
+	if (!members_votes(sim, node->number) || node == old || node == new || node->dead ||
+	    node->paused || node->disk.before.term > old->term || !fault_loss_allowed(sim, node))
 		return false;
 	fault_crash(sim, node, rng_range(&sim->rng, 1000, 20000));
 	disk_lose_term(sim, node, rng_chance(&sim->rng, 200000));

@@ -2,11 +2,11 @@
 /*
  * The late vote: what a vote that its voter has forgotten can do at worst.
  *
- * First act: the leader hands over to a node that reaches one voter alone, and that vote is held up.
- * Second act: the voter loses its mark and the state from before; the candidate is cut
- * off, and the leader, which has heard of nothing, may call the voter clean.  Third act: the
- * leader hands over to another node, in the term that the first candidate stood for; all links
- * are mended, and the held vote arrives.
+ * First act: the leader hands over to a node that reaches one voter alone, and that vote is held
+ * up. Second act: the voter loses its mark and the state from before; the candidate is cut off, and
+ * the leader, which has heard of nothing, may call the voter clean.  Third act: the leader hands
+ * over to another node, in the term that the first candidate stood for; all links are mended, and
+ * the held vote arrives.
  */
 #include "admin.h"
 #include "sim.h"
@@ -23,8 +23,8 @@ next_act(struct sim *sim, unsigned act, uint64_t timeouts)
 static bool
 fit(const struct sim *sim, const struct node *node)
 {
-	return members_votes(sim, node->number) && node->core != NULL && !node->dead && !node->paused &&
-	       !node->disk.recovering && !node->disk.stalled && !node->disk.full;
+	return members_votes(sim, node->number) && node->core != NULL && !node->dead &&
+	       !node->paused && !node->disk.recovering && !node->disk.stalled && !node->disk.full;
 }
 
 /* The leader asks itself. */

@@ -33,8 +33,7 @@ struct profile_kind {
 static const struct profile_kind kinds[] = {
     {"calm", 1, 7, 0, 0, 0, 1000, 0, {0}, 0, 50, 0},
     {"lossy", 2, 7, 300000, 200000, 300000, 1000, 4000,
-	{[FAULT_PEERD] = 2, [FAULT_HEAL] = 1, [FAULT_ELECTOR] = 1},
-	50, 30, 20},
+	{[FAULT_PEERD] = 2, [FAULT_HEAL] = 1, [FAULT_ELECTOR] = 1}, 50, 30, 20},
     {"partition", 3, 7, 20000, 20000, 50000, 1000, 2500,
 	{[FAULT_SPLIT] = 4,
 	    [FAULT_ISOLATE] = 4,

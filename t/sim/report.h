@@ -18,9 +18,9 @@ struct batch {
 	uint64_t steps;
 	const char *profile;
 	unsigned jobs;
-	bool twice; /* each seed twice: the traces must be equal */
+	bool twice;            /* each seed twice: the traces must be equal */
 	enum trace_form trace; /* TRACE_ETCD: of one run, which is no batch */
-	bool need_all; /* a needed counter that is zero is a failure */
+	bool need_all;         /* a needed counter that is zero is a failure */
 	bool scenarios, update;
 };
 

@@ -34,7 +34,8 @@ end_log(FILE *out, const struct node *node)
 	fprintf(out, "%s\n", node->disk.recovering ? " recovering" : "");
 }
 
-/* What a reader can check by thought: the stored logs (session/serial) and what clients were told.
+/*
+ * What a reader can check by thought: the stored logs (session/serial) and what clients were told.
  */
 static void
 end_print(FILE *out, const struct sim *sim)
@@ -47,7 +48,8 @@ end_print(FILE *out, const struct sim *sim)
 		fprintf(out, "proposal %zu ", i);
 		if (attempt->answered == 0)
 			fprintf(out, "has no answer\n");
-		else if (attempt->answer.verdict == RAFT_COMMITTED && attempt->kind == ATTEMPT_TRANSFER)
+		else if (attempt->answer.verdict == RAFT_COMMITTED &&
+			 attempt->kind == ATTEMPT_TRANSFER)
 			fprintf(out, "transferred term=%" PRIu64 "\n", attempt->answer.pos.term);
 		else if (attempt->answer.verdict == RAFT_COMMITTED)
 			fprintf(out, "committed index=%" PRIu64 "\n", attempt->answer.pos.index);

@@ -131,9 +131,9 @@ sim_print_nodes(struct sim *sim)
 		    : node->core == NULL ? "down"
 		    : node->paused       ? "paused"
 					 : "up",
-		    (members_of(sim, node)->voters >> i & 1) != 0 ? "" : " no voter", raft_role_name(node->role), node->term,
-		    node->commit, node->issued.last, disk->term, disk->vote + 1, disk->rows.last,
-		    disk->commit,
+		    (members_of(sim, node)->voters >> i & 1) != 0 ? "" : " no voter",
+		    raft_role_name(node->role), node->term, node->commit, node->issued.last,
+		    disk->term, disk->vote + 1, disk->rows.last, disk->commit,
 		    disk->recovering ? disk->mark_valid ? " recovering" : " recovering-without-mark"
 				     : "",
 		    disk->full ? " full" : "", disk->stalled ? " stalled" : "");

@@ -5,7 +5,7 @@
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
-#include "../../lib/raft/raft.h"
+#include "raft/raft.h"
 #include "admin.h"
 #include "check.h"
 #include "client.h"

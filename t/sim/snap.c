@@ -83,7 +83,9 @@ snap_install(struct sim *sim, struct node *node, struct snap *snap)
 
 	sim->counters[COUNT_INSTALLS]++;
 	if (snap->at->index <= disk->commit)
-		sim_fail(sim, "n%d stores a snapshot of entry %" PRIu64 " over a log that is committed to %" PRIu64,
+		sim_fail(sim,
+		    "n%d stores a snapshot of entry %" PRIu64
+		    " over a log that is committed to %" PRIu64,
 		    node->number + 1, snap->at->index, disk->commit);
 	slog_set(&disk->rows, snap->at);
 	raft_sessions_free(disk->snap.sessions);
@@ -131,9 +133,9 @@ chunk_us(struct sim *sim)
 static void
 chunk_post(struct sim *sim, size_t number)
 {
-	world_post(&sim->world, (struct world_event){.at_us = sim->world.now_us + chunk_us(sim),
-				    .kind = WORLD_CHUNK,
-				    .value = number});
+	world_post(&sim->world,
+	    (struct world_event){
+		.at_us = sim->world.now_us + chunk_us(sim), .kind = WORLD_CHUNK, .value = number});
 }
 
 static void

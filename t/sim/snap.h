@@ -10,7 +10,7 @@
 #ifndef SIM_SNAP_H
 #define SIM_SNAP_H
 
-#include "../../lib/raft/raft.h"
+#include "raft/raft.h"
 #include "tree.h"
 
 struct sim;

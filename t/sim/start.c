@@ -61,8 +61,8 @@ config_put(struct disk *disk, size_t at, const struct tnode *entry, const struct
 		return;
 	}
 	config->index = entry->index;
-	must(raft_config_decode(&config->config, raft_entry_data(&entry->entry),
-	    raft_entry_data_size(&entry->entry)));
+	must(raft_config_decode(
+	    &config->config, raft_entry_data(&entry->entry), raft_entry_data_size(&entry->entry)));
 }
 
 /* The last one at or below commit, then those above it; a snapshot's stands at its place. */

@@ -179,8 +179,8 @@ slog_common(const struct slog *a, const struct slog *b)
 uint64_t
 slog_below(const struct slog *slog, const struct tnode *tnode)
 {
-	while (tnode != NULL &&
-	       (tnode->index > slog->last || slog->rows[tnode->index - 1] != tnode))
+	while (
+	    tnode != NULL && (tnode->index > slog->last || slog->rows[tnode->index - 1] != tnode))
 		tnode = tnode->parent;
 	return tnode == NULL ? 0 : tnode->index;
 }

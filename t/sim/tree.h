@@ -10,7 +10,7 @@
 #ifndef SIM_TREE_H
 #define SIM_TREE_H
 
-#include "../../lib/raft/types.h"
+#include "raft/types.h"
 
 /* Sets of nodes, bit by number, in one configuration; entry NULL: the first one. */
 struct membership {
@@ -28,8 +28,8 @@ struct tnode {
 	struct raft_entry entry; /* with a reference on its chunk */
 	uint64_t serial_after;   /* its session's state after it */
 	uint64_t epoch_after;
-	uint32_t session; /* number in the registry; 0: none */
-	uint32_t attempt; /* the client's attempt that it comes from; 0: none */
+	uint32_t session;           /* number in the registry; 0: none */
+	uint32_t attempt;           /* the client's attempt that it comes from; 0: none */
 	struct membership in_force; /* with it as the last entry */
 };
 

@@ -4,7 +4,7 @@
  */
 #include "world.h"
 
-#include "../../lib/raft/types.h"
+#include "raft/types.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

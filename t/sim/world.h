@@ -20,16 +20,16 @@
 	W(FETCHED, "fetched")         /* a core gets entries back; value: slot */                  \
 	W(COMPACTED, "compacted")     /* a core hears that its log's beginning was cut */          \
 	W(SNAPSHOT_READY, "snapshot_ready") /* a core hears of a leader's; value: slot */          \
-	W(CHUNK, "chunk")             /* the next piece of a snapshot; value: courier */           \
-	W(SNAPSHOT_SENT, "snapshot_sent") /* a core hears how a sending ended; value: courier */   \
-	W(ROOM, "room")               /* a full disk has room again */                             \
-	W(RUN_AGAIN, "run_again")     /* a stalled disk goes on */                                 \
-	W(UP, "up")                   /* a node's elector starts */                                \
-	W(RESUME, "resume")           /* a paused node goes on */                                  \
-	W(CLIENT, "client")           /* a client acts; value: which */                            \
-	W(FAULT, "fault")             /* the next fault strikes */                                 \
-	W(PLOT, "plot")               /* the next act of a plot */                                 \
-	W(LINKS, "links")             /* the next step of a flapping or healing network */
+	W(CHUNK, "chunk")                   /* the next piece of a snapshot; value: courier */     \
+	W(SNAPSHOT_SENT, "snapshot_sent")   /* a core hears how a sending ended; value: courier */ \
+	W(ROOM, "room")                     /* a full disk has room again */                       \
+	W(RUN_AGAIN, "run_again")           /* a stalled disk goes on */                           \
+	W(UP, "up")                         /* a node's elector starts */                          \
+	W(RESUME, "resume")                 /* a paused node goes on */                            \
+	W(CLIENT, "client")                 /* a client acts; value: which */                      \
+	W(FAULT, "fault")                   /* the next fault strikes */                           \
+	W(PLOT, "plot")                     /* the next act of a plot */                           \
+	W(LINKS, "links")                   /* the next step of a flapping or healing network */
 enum world_kind {
 #define W(NAME, text) WORLD_##NAME,
 	WORLD_KINDS(W)

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "../../lib/unix/exit.h"
-#include "../../lib/unix/sock.h"
-#include "../../lib/wire/message.h"
+#include "unix/exit.h"
+#include "unix/sock.h"
+#include "wire/message.h"
 
 enum { PATIENCE_MS = 10000 };
 
@@ -56,16 +56,20 @@ main(int argc, char **argv)
 	int fd = sock_connect(argv[1], why);
 	if (fd < 0)
 		errx(EXIT_UNAVAILABLE, "%s", why);
-	msg_hello_put(&out, &(struct msg_hello){WIRE_VERSION_LOW, WIRE_VERSION_HIGH, WIRE_CLIENT, wire_text("ask")});
+	msg_hello_put(&out, &(struct msg_hello){WIRE_VERSION_LOW, WIRE_VERSION_HIGH, WIRE_CLIENT,
+				wire_text("ask")});
 	send_all(fd, &out);
-	if (next_frame(fd, &in, &body, &size) != MSG_HELLO_REPLY || !msg_hello_reply_get(&hello, body, size))
+	if (next_frame(fd, &in, &body, &size) != MSG_HELLO_REPLY ||
+	    !msg_hello_reply_get(&hello, body, size))
 		errx(EXIT_BUG, "no hello came back");
 	in.size = out.size = 0;
-	msg_query_text_put(&out, &(struct msg_query_text){1, wire_text(argc > 2 ? argv[2] : "status")});
+	msg_query_text_put(
+	    &out, &(struct msg_query_text){1, wire_text(argc > 2 ? argv[2] : "status")});
 	send_all(fd, &out);
 	uint16_t number = next_frame(fd, &in, &body, &size);
 	if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
-		errx(1, "refused: %.*s", (int)refusal.sentence.size, (const char *)refusal.sentence.bytes);
+		errx(1, "refused: %.*s", (int)refusal.sentence.size,
+		    (const char *)refusal.sentence.bytes);
 	if (number != MSG_TEXT_REPLY || !msg_text_reply_get(&reply, body, size))
 		errx(EXIT_BUG, "an unexpected %s", msg_name(number));
 	fwrite(reply.lines.bytes, 1, reply.lines.size, stdout);

@@ -17,10 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lib/unix/conn.h"
-#include "../../lib/unix/exit.h"
-#include "../../lib/unix/log.h"
-#include "../../lib/unix/sock.h"
+#include "unix/conn.h"
+#include "unix/exit.h"
+#include "unix/log.h"
+#include "unix/sock.h"
 
 enum { POLL_MS = 20, NOOP_EVERY = 1000, WAITING_MAX = 16 };
 
@@ -54,7 +54,8 @@ add(enum raft_kind kind, const void *data, size_t size)
 	}
 	fake.at[fake.count++] = fake.log.size;
 	static const struct raft_sid none;
-	raft_entry_header(wire_buf_add(&fake.log, RAFT_ENTRY_HEADER_SIZE), 1, kind, &none, fake.count, (uint32_t)size);
+	raft_entry_header(wire_buf_add(&fake.log, RAFT_ENTRY_HEADER_SIZE), 1, kind, &none,
+	    fake.count, (uint32_t)size);
 	wire_buf_put(&fake.log, data, size);
 }
 
@@ -89,8 +90,10 @@ static void
 serve(struct peer *peer, const struct msg_log_read *read)
 {
 	uint64_t from = read->from < fake.first ? fake.first : read->from;
-	struct msg_log_entries m = {
-	    .request = read->request, .first_index = from, .first_available = fake.first, .commit = fake.count};
+	struct msg_log_entries m = {.request = read->request,
+	    .first_index = from,
+	    .first_available = fake.first,
+	    .commit = fake.count};
 	uint64_t last = from - 1;
 	size_t start = from <= fake.count ? fake.at[from - 1] : 0;
 	while (last < fake.count && m.count < read->count_max &&
@@ -157,7 +160,8 @@ snap_path(struct conn *conn, uint64_t request)
 	static unsigned count;
 	char path[SOCK_PATH_MAX + 32];
 	snprintf(path, sizeof path, "%s.snap.%u", fake.socket, ++count);
-	msg_snap_path_reply_put(conn_out(conn), &(struct msg_snap_path_reply){request, wire_text(path)});
+	msg_snap_path_reply_put(
+	    conn_out(conn), &(struct msg_snap_path_reply){request, wire_text(path)});
 }
 
 static void
@@ -171,7 +175,8 @@ snap_add(struct conn *conn, const struct msg_snap_add *add)
 	fprintf(file, "%llu %.*s %.*s\n", (unsigned long long)add->index, (int)add->format.size,
 	    (const char *)add->format.bytes, (int)add->path.size, (const char *)add->path.bytes);
 	fclose(file);
-	msg_snap_added_put(conn_out(conn), &(struct msg_snap_added){add->request, true, add->index, wire_text("")});
+	msg_snap_added_put(conn_out(conn),
+	    &(struct msg_snap_added){add->request, true, add->index, wire_text("")});
 }
 
 /* False: none of these. */
@@ -188,7 +193,8 @@ take_snap(struct conn *conn, uint16_t number, const uint8_t *body, size_t size)
 		snap_path(conn, path.request);
 	else if (number == MSG_SNAP_ADD && msg_snap_add_get(&add, body, size))
 		snap_add(conn, &add);
-	else if (number == MSG_SNAP_READ && msg_snap_read_get(&read, body, size) && read.size_max == 0)
+	else if (number == MSG_SNAP_READ && msg_snap_read_get(&read, body, size) &&
+		 read.size_max == 0)
 		msg_snap_data_put(conn_out(conn), &(struct msg_snap_data){.request = read.request});
 	else
 		return false;
@@ -209,7 +215,8 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 	} else if (number == MSG_CURSOR_GET && msg_cursor_get_get(&get, body, size)) {
 		msg_cursor_put(conn_out(conn), &(struct msg_cursor){get.request, cursor(NULL)});
 	} else if (number == MSG_CURSOR_SET && msg_cursor_set_get(&set, body, size)) {
-		msg_cursor_put(conn_out(conn), &(struct msg_cursor){set.request, cursor(&set.index)});
+		msg_cursor_put(
+		    conn_out(conn), &(struct msg_cursor){set.request, cursor(&set.index)});
 	} else if (!take_snap(conn, number, body, size)) {
 		errx(EXIT_BUG, "fake-logd: an unexpected %s", msg_name(number));
 	}

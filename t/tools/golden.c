@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The codec of lib/wire for t/golden: between "name field=value ..." and the hexadecimal bytes of a frame, per line.
+ * The codec of lib/wire for t/golden: between "name field=value ..." and the hexadecimal bytes of a
+ * frame, per line.
  *
  * golden encode: from fields to bytes.  golden decode: from bytes to fields.
  * Integers are decimal, a pos is index:term, an id is its text; all other values are hexadecimal.
@@ -12,8 +13,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "../../lib/seal/seal.h"
-#include "../../lib/wire/message.h"
+#include "seal/seal.h"
+#include "wire/message.h"
 
 static uint8_t
 parse_digit(const char *text)
@@ -32,7 +33,8 @@ parse_hex(const char *text)
 	uint8_t *bytes = malloc(size + 1);
 	must(bytes != NULL);
 	for (size_t i = 0; i < size; i++)
-		bytes[i] = (uint8_t)(parse_digit(text + 2 * i) << 4 | parse_digit(text + 2 * i + 1));
+		bytes[i] =
+		    (uint8_t)(parse_digit(text + 2 * i) << 4 | parse_digit(text + 2 * i + 1));
 	return (struct wire_bytes){bytes, size};
 }
 
@@ -133,7 +135,8 @@ value_of(struct line *line, const char *message, const char *field)
 {
 	size_t size = strlen(field);
 	for (size_t i = 0; i < line->count; i++)
-		if (strncmp(line->arguments[i], field, size) == 0 && line->arguments[i][size] == '=') {
+		if (strncmp(line->arguments[i], field, size) == 0 &&
+		    line->arguments[i][size] == '=') {
 			line->used++;
 			return line->arguments[i] + size + 1;
 		}
@@ -202,7 +205,8 @@ decode_line(char *text)
 	uint16_t number;
 	const uint8_t *body;
 	size_t body_size, size;
-	if (frame_get(bytes.bytes, bytes.size, FRAME_SIZE_MAX, &number, &body, &body_size, &size) != 1 ||
+	if (frame_get(bytes.bytes, bytes.size, FRAME_SIZE_MAX, &number, &body, &body_size, &size) !=
+		1 ||
 	    size != bytes.size)
 		errx(EX_DATAERR, "%s: no frame", text);
 	decode(number, body, body_size);

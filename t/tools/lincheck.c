@@ -10,12 +10,13 @@
  *   cas OLD NEW  ok | none | is V
  *   incr         ok N
  *
- * Whose outcome is unknown has END - and no result: it may take effect at any time after START, or never.
- * That it is never is that it comes after all others.
+ * Whose outcome is unknown has END - and no result: it may take effect at any time after START, or
+ * never. That it is never is that it comes after all others.
  *
- * The search is that of Wing and Gong (1993) with Lowe's memory of what has been tried: operations are
- * taken in an order that their times allow; a set of taken operations with the same state is tried once.
- * Registers are independent (linearizability is local: Herlihy and Wing 1990), so each key is searched alone.
+ * The search is that of Wing and Gong (1993) with Lowe's memory of what has been tried: operations
+ * are taken in an order that their times allow; a set of taken operations with the same state is
+ * tried once. Registers are independent (linearizability is local: Herlihy and Wing 1990), so each
+ * key is searched alone.
  *
  * Exit status: 0 all linearizable; 1 a key is not; 2 a line that cannot be read, fewer than COUNT
  * operations with a known outcome, or a search that outgrew its memory.
@@ -155,7 +156,8 @@ read_result(struct op *op, char **words, int count)
 	} else if (count == (valued ? 2 : 1) && strcmp(words[0], "ok") == 0) {
 		op->result = OK;
 		op->value = valued ? value_of(words[1]) : 0;
-	} else if (count == 1 && strcmp(words[0], "none") == 0 && op->what != PUT && op->what != INCR) {
+	} else if (count == 1 && strcmp(words[0], "none") == 0 && op->what != PUT &&
+		   op->what != INCR) {
 		op->result = NONE;
 	} else if (count == 2 && strcmp(words[0], "is") == 0 && op->what == CAS) {
 		op->result = IS;
@@ -202,7 +204,8 @@ read_history(FILE *file)
 	size_t room = 0;
 	for (unsigned long number_of = 1; getline(&line, &room, file) >= 0; number_of++) {
 		int count = 0;
-		for (char *word = strtok(line, " \n"); word && count < WORDS_MAX; word = strtok(NULL, " \n"))
+		for (char *word = strtok(line, " \n"); word && count < WORDS_MAX;
+		     word = strtok(NULL, " \n"))
 			words[count++] = word;
 		if (count > 0 && words[0][0] != '#')
 			read_op(words, count, number_of);
@@ -311,7 +314,8 @@ zeroed(size_t count, size_t size)
 static void
 search_init(struct search *search, const struct op *of, size_t count)
 {
-	*search = (struct search){.ops = of, .count = count, .words = count / 64 + 1, .table_mask = 1023};
+	*search =
+	    (struct search){.ops = of, .count = count, .words = count / 64 + 1, .table_mask = 1023};
 	struct event **begins = zeroed(count, sizeof *begins);
 	size_t events = 0;
 	search->events = zeroed(2 * count, sizeof *search->events);
@@ -399,7 +403,8 @@ is_new(struct search *search, int state)
 	size_t size = search->words * sizeof(uint64_t);
 	size_t at = mix(search->taken_hash ^ mix((uint64_t)state)) & search->table_mask;
 	for (; search->table[at]; at = (at + 1) & search->table_mask)
-		if (search->table[at]->state == state && memcmp(search->table[at]->set, search->taken, size) == 0)
+		if (search->table[at]->state == state &&
+		    memcmp(search->table[at]->set, search->taken, size) == 0)
 			return false;
 	struct tried *tried = malloc(sizeof *tried + size);
 	if (tried == NULL)
@@ -498,11 +503,12 @@ check_key(const struct op *of, size_t count)
 	search_init(&search, of, count);
 	int status = search_run(&search);
 	if (status == BAD)
-		printf("key %s: not linearizable: of %zu operations %zu could be placed, and not that of line %lu\n",
+		printf("key %s: not linearizable: of %zu operations %zu could be placed, and not "
+		       "that of line %lu\n",
 		    of->key, count, search.depth_max, search.stuck ? of[search.stuck->op].line : 0);
 	else if (status == UNDECIDED)
-		printf("key %s: undecided: the search outgrew its memory after %zu states\n", of->key,
-		    search.table_count);
+		printf("key %s: undecided: the search outgrew its memory after %zu states\n",
+		    of->key, search.table_count);
 	search_free(&search);
 	return status;
 }
@@ -540,9 +546,11 @@ main(int argc, char **argv)
 			status = found;
 		keys++;
 	}
-	printf("%zu operations with a known outcome, %zu without, %zu keys\n", known, ops_count - known, keys);
+	printf("%zu operations with a known outcome, %zu without, %zu keys\n", known,
+	    ops_count - known, keys);
 	if (known < known_min) {
-		printf("fewer than %zu operations with a known outcome: this proves nothing\n", known_min);
+		printf("fewer than %zu operations with a known outcome: this proves nothing\n",
+		    known_min);
 		return UNDECIDED;
 	}
 	return status;

@@ -2,10 +2,11 @@
 /*
  * Speaks the elector's and the readers' side of raft-logd's socket, for the suites.
  *
- *   logdctl SOCKET < SCRIPT         a command a line, see the table at the end; NAME is a connection
- *   logdctl SOCKET bench COUNT BATCH SIZE IN_FLIGHT
+ *   logdctl SOCKET < SCRIPT         a command a line, see the table at the end; NAME is a
+ * connection logdctl SOCKET bench COUNT BATCH SIZE IN_FLIGHT
  *
- * Prints what comes, a line a message.  Exits 1 with a sentence when a message does not come in time.
+ * Prints what comes, a line a message.  Exits 1 with a sentence when a message does not come in
+ * time.
  */
 #include <err.h>
 #include <errno.h>
@@ -18,9 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../lib/raft/session.h"
-#include "../../lib/seal/seal.h"
-#include "../../lib/wire/message.h"
+#include "raft/session.h"
+#include "seal/seal.h"
+#include "wire/message.h"
 
 enum { NAMES = 26, PATIENCE_MS = 20000, LINE_SIZE = 1 << 16 };
 #define LLU(number) ((unsigned long long)(number))
@@ -58,7 +59,8 @@ option(const char *key, const char *otherwise)
 		if (strncmp(at, key, size) != 0 || at[size] != '=')
 			continue;
 		char *value = values[turn++ % 8];
-		snprintf(value, LINE_SIZE, "%.*s", (int)strcspn(at + size + 1, " \n"), at + size + 1);
+		snprintf(
+		    value, LINE_SIZE, "%.*s", (int)strcspn(at + size + 1, " \n"), at + size + 1);
 		return value;
 	}
 	return otherwise;
@@ -88,7 +90,8 @@ static size_t
 hex(uint8_t *out, size_t room, const char *text)
 {
 	size_t size = 0;
-	for (unsigned byte; size < room && sscanf(text, "%2x", &byte) == 1 && strlen(text) >= 2; text += 2)
+	for (unsigned byte; size < room && sscanf(text, "%2x", &byte) == 1 && strlen(text) >= 2;
+	     text += 2)
 		out[size++] = (uint8_t)byte;
 	return size;
 }
@@ -163,7 +166,8 @@ print_entries(uint64_t index, struct wire_bytes run)
 		struct raft_entry e;
 		if (!raft_entry_decode(&e, NULL, run.bytes + at, run.size - at))
 			errx(1, "a malformed entry");
-		printf("entry index=%llu term=%llu kind=%s data=", LLU(index), LLU(e.term), raft_kind_name(e.kind));
+		printf("entry index=%llu term=%llu kind=%s data=", LLU(index), LLU(e.term),
+		    raft_kind_name(e.kind));
 		print_data(raft_entry_data(&e), raft_entry_data_size(&e));
 		at += e.size;
 	}
@@ -174,8 +178,8 @@ print_sessions(struct wire_bytes run)
 {
 	struct raft_session s;
 	while (run.size > 0 && wire_session_get(&s, &run))
-		printf("session name=%s epoch=%llu serial=%llu last_index=%llu\n", s.name[0] ? s.name : "-", LLU(s.epoch),
-		    LLU(s.serial), LLU(s.last_index));
+		printf("session name=%s epoch=%llu serial=%llu last_index=%llu\n",
+		    s.name[0] ? s.name : "-", LLU(s.epoch), LLU(s.serial), LLU(s.last_index));
 }
 
 static void
@@ -188,19 +192,23 @@ print_part(const struct msg_log_part *m)
 		print_sessions(m->records);
 	else if (m->what == WIRE_TERMS)
 		for (; at < end; at += 16)
-			printf("run index=%llu term=%llu\n", LLU(wire_get_u64(at)), LLU(wire_get_u64(at + 8)));
+			printf("run index=%llu term=%llu\n", LLU(wire_get_u64(at)),
+			    LLU(wire_get_u64(at + 8)));
 	else
 		for (; at < end; at += 12 + wire_get_u32(at + 8))
-			printf("config index=%llu size=%u\n", LLU(wire_get_u64(at)), wire_get_u32(at + 8));
+			printf("config index=%llu size=%u\n", LLU(wire_get_u64(at)),
+			    wire_get_u32(at + 8));
 }
 
 static void
 print_state(const struct msg_log_state *m)
 {
-	printf("state term=%llu vote=%s last=%llu last_term=%llu commit=%llu recovering=%d mark_valid=%d full=%d "
+	printf("state term=%llu vote=%s last=%llu last_term=%llu commit=%llu recovering=%d "
+	       "mark_valid=%d full=%d "
 	       "mark_term=%llu\n",
-	    LLU(m->term), m->vote.s[0] ? m->vote.s : "-", LLU(m->last.index), LLU(m->last.term), LLU(m->commit.index),
-	    !!(m->flags & WIRE_RECOVERING), !!(m->flags & WIRE_MARK_VALID), !!(m->flags & WIRE_FULL), LLU(m->mark_term));
+	    LLU(m->term), m->vote.s[0] ? m->vote.s : "-", LLU(m->last.index), LLU(m->last.term),
+	    LLU(m->commit.index), !!(m->flags & WIRE_RECOVERING), !!(m->flags & WIRE_MARK_VALID),
+	    !!(m->flags & WIRE_FULL), LLU(m->mark_term));
 }
 
 #define DECODE(type)                                                                               \
@@ -217,8 +225,8 @@ print_frame(struct link *l, uint16_t what, const uint8_t *body, size_t size)
 		printf("hello version=%u node=%s seen=%llu\n", m.version, m.node.s, LLU(m.seen));
 	} else if (what == MSG_REFUSAL) {
 		DECODE(refusal);
-		printf("refusal request=%llu status=%u why=%.*s\n", LLU(m.request), m.exit_status, (int)m.sentence.size,
-		    (const char *)m.sentence.bytes);
+		printf("refusal request=%llu status=%u why=%.*s\n", LLU(m.request), m.exit_status,
+		    (int)m.sentence.size, (const char *)m.sentence.bytes);
 	} else if (what == MSG_TEXT_REPLY) {
 		DECODE(text_reply);
 		printf("%.*s", (int)m.lines.size, (const char *)m.lines.bytes);
@@ -231,14 +239,16 @@ print_frame(struct link *l, uint16_t what, const uint8_t *body, size_t size)
 	} else if (what == MSG_LOG_STORED) {
 		DECODE(log_stored);
 		l->stored = m.number;
-		printf("stored number=%llu last=%llu last_term=%llu\n", LLU(m.number), LLU(m.last.index), LLU(m.last.term));
+		printf("stored number=%llu last=%llu last_term=%llu\n", LLU(m.number),
+		    LLU(m.last.index), LLU(m.last.term));
 	} else if (what == MSG_LOG_FULL) {
 		DECODE(log_full);
 		printf("full=%d\n", m.full);
 	} else if (what == MSG_LOG_ENTRIES) {
 		DECODE(log_entries);
-		printf("entries request=%llu first=%llu available=%llu commit=%llu count=%u\n", LLU(m.request),
-		    LLU(m.first_index), LLU(m.first_available), LLU(m.commit), m.count);
+		printf("entries request=%llu first=%llu available=%llu commit=%llu count=%u\n",
+		    LLU(m.request), LLU(m.first_index), LLU(m.first_available), LLU(m.commit),
+		    m.count);
 		print_entries(m.first_index, m.entries);
 	} else if (what == MSG_CURSOR) {
 		DECODE(cursor);
@@ -247,8 +257,8 @@ print_frame(struct link *l, uint16_t what, const uint8_t *body, size_t size)
 		DECODE(session);
 		char digest[65];
 		seal_hex(digest, m.digest.b, sizeof m.digest.b);
-		printf("session found=%d epoch=%llu serial=%llu last_index=%llu digest=%s\n", m.found, LLU(m.epoch),
-		    LLU(m.serial), LLU(m.last_index), digest);
+		printf("session found=%d epoch=%llu serial=%llu last_index=%llu digest=%s\n",
+		    m.found, LLU(m.epoch), LLU(m.serial), LLU(m.last_index), digest);
 	} else {
 		printf("%s\n", msg_name(what));
 	}
@@ -347,7 +357,8 @@ put_entry(struct wire_buf *run, uint64_t index, uint64_t term, size_t size)
 	if (size < data_size)
 		size = data_size;
 	raft_entry_header(wire_buf_add(run, RAFT_ENTRY_HEADER_SIZE), term, kind, &sid,
-	    number("serial", 0) + (number("serial", 0) ? index - number("first", index) : 0), (uint32_t)size);
+	    number("serial", 0) + (number("serial", 0) ? index - number("first", index) : 0),
+	    (uint32_t)size);
 	uint8_t *at = wire_buf_add(run, size);
 	memset(at, 'x', size);
 	memcpy(at, bytes, data_size);
@@ -364,7 +375,8 @@ put_write(struct link *l, uint64_t write_number, uint64_t first, uint32_t count)
 	    .first_index = first,
 	    .count = count};
 	raft_id_parse(&m.vote, option("vote", ""));
-	m.flags = (uint8_t)((option("after", NULL) ? WIRE_TRUNCATE : 0) | (flag("recovered") ? WIRE_RECOVERED : 0));
+	m.flags = (uint8_t)((option("after", NULL) ? WIRE_TRUNCATE : 0) |
+			    (flag("recovered") ? WIRE_RECOVERED : 0));
 	for (uint32_t i = 0; i < count; i++)
 		put_entry(&run, first + i, number("eterm", m.term), (size_t)number("size", 0));
 	m.entries = (struct wire_bytes){run.bytes ? run.bytes : (const uint8_t *)"", run.size};
@@ -523,7 +535,9 @@ static const struct command {
     {"ask", do_ask, "NAME KIND [low= high=]: sends a hello"},
     {"heard", do_heard, "NAME: waits for its reply, and an elector's state"},
     {"hello", do_hello, "NAME KIND: all three"},
-    {"write", do_write, "NAME number= term= vote= first= count= eterm= size= text= data=HEX kind= name= serial= after= recovered hold"},
+    {"write", do_write,
+	"NAME number= term= vote= first= count= eterm= size= text= data=HEX kind= name= serial= "
+	"after= recovered hold"},
     {"flood", do_flood, "NAME writes= and as write"},
     {"stored", do_stored, "NAME NUMBER: waits for the acknowledgement"},
     {"commit", do_commit, "NAME index= term="},
@@ -600,9 +614,10 @@ bench(uint64_t count, uint32_t batch, uint64_t size, uint64_t in_flight)
 	flush(l);
 	double seconds = now_s() - start;
 	qsort(took, writes, sizeof *took, compare_doubles);
-	fprintf(stderr, "entries=%llu seconds=%.2f entries_per_s=%.0f p50_us=%.0f p99_us=%.0f max_us=%.0f\n",
-	    LLU(writes * batch), seconds, (double)(writes * batch) / seconds, took[writes / 2] * 1e6,
-	    took[writes * 99 / 100] * 1e6, took[writes - 1] * 1e6);
+	fprintf(stderr,
+	    "entries=%llu seconds=%.2f entries_per_s=%.0f p50_us=%.0f p99_us=%.0f max_us=%.0f\n",
+	    LLU(writes * batch), seconds, (double)(writes * batch) / seconds,
+	    took[writes / 2] * 1e6, took[writes * 99 / 100] * 1e6, took[writes - 1] * 1e6);
 	free(began);
 	free(took);
 	return 0;
@@ -620,7 +635,8 @@ main(int argc, char **argv)
 		    strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10));
 	}
 	if (argc != 2) {
-		fprintf(stderr, "usage: logdctl SOCKET [bench COUNT BATCH SIZE IN_FLIGHT] < SCRIPT\n");
+		fprintf(
+		    stderr, "usage: logdctl SOCKET [bench COUNT BATCH SIZE IN_FLIGHT] < SCRIPT\n");
 		for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 			fprintf(stderr, "  %-9s %s\n", commands[i].name, commands[i].help);
 		return 64;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/seal/noise.h"
+#include "seal/noise.h"
 
 enum { BYTES_MAX = 65536, MESSAGES_MAX = 64, TEXT_MAX = 2 * BYTES_MAX };
 
@@ -177,7 +177,8 @@ read_vector(struct vector *v)
 		char key[128];
 		snprintf(key, sizeof key, "%s", string());
 		if (strcmp(key, "protocol_name") == 0 || strcmp(key, "name") == 0)
-			snprintf(v->name, sizeof v->name, "%.*s", (int)sizeof v->name - 1, string());
+			snprintf(
+			    v->name, sizeof v->name, "%.*s", (int)sizeof v->name - 1, string());
 		else if (strcmp(key, "handshake_hash") == 0)
 			v->hash = hex();
 		else if (strcmp(key, "messages") == 0)
@@ -233,7 +234,8 @@ start(struct noise *noise, const struct vector *v, bool initiator)
 	};
 	for (size_t i = 0; i < NOISE_PSKS_MAX; i++)
 		keys.psks[i] = side->psks[i] ? side->psks[i]->b : NULL;
-	return noise_start(noise, v->name, initiator, &keys, side->prologue ? side->prologue->b : nothing,
+	return noise_start(noise, v->name, initiator, &keys,
+	    side->prologue ? side->prologue->b : nothing,
 	    side->prologue ? side->prologue->size : 0);
 }
 
@@ -246,21 +248,24 @@ equal(const struct bytes *want_bytes, const uint8_t *have, size_t size)
 static uint8_t wire[BYTES_MAX], plain[BYTES_MAX];
 
 static bool
-run_handshake_message(struct noise *from, struct noise *to, const struct bytes *payload, const struct bytes *message)
+run_handshake_message(
+    struct noise *from, struct noise *to, const struct bytes *payload, const struct bytes *message)
 {
 	size_t size, plain_size;
-	return noise_write(from, payload->b, payload->size, wire, &size) && equal(message, wire, size) &&
-	    noise_read(to, wire, size, plain, &plain_size) && equal(payload, plain, plain_size);
+	return noise_write(from, payload->b, payload->size, wire, &size) &&
+	       equal(message, wire, size) && noise_read(to, wire, size, plain, &plain_size) &&
+	       equal(payload, plain, plain_size);
 }
 
 static bool
-run_transport_message(struct noise_cipher *cipher, const struct bytes *payload, const struct bytes *message)
+run_transport_message(
+    struct noise_cipher *cipher, const struct bytes *payload, const struct bytes *message)
 {
 	size_t size = payload->size + NOISE_TAG_SIZE;
 	uint64_t n = cipher->n++;
 	noise_encrypt(cipher, n, NULL, 0, payload->b, payload->size, wire);
 	return equal(message, wire, size) && noise_decrypt(cipher, n, NULL, 0, wire, size, plain) &&
-	    equal(payload, plain, payload->size);
+	       equal(payload, plain, payload->size);
 }
 
 static bool
@@ -275,7 +280,8 @@ run(const struct vector *v)
 	for (size_t i = 0; i < v->count; i++) {
 		size_t sender = one_way ? 0 : i % 2;
 		if (i < noise[0].pattern.count) {
-			if (!run_handshake_message(&noise[sender], &noise[1 - sender], v->payloads[i], v->messages[i]))
+			if (!run_handshake_message(
+				&noise[sender], &noise[1 - sender], v->payloads[i], v->messages[i]))
 				return false;
 			continue;
 		}
@@ -299,8 +305,9 @@ known(const struct vector *v)
 	static const char suite[] = "_25519_ChaChaPoly_SHA256";
 	struct noise_pattern pattern;
 	size_t size = strlen(v->name);
-	return !v->unknown && size >= 6 + sizeof suite && strcmp(v->name + size - (sizeof suite - 1), suite) == 0 &&
-	    noise_pattern_find(&pattern, v->name + 6, size - 6 - (sizeof suite - 1));
+	return !v->unknown && size >= 6 + sizeof suite &&
+	       strcmp(v->name + size - (sizeof suite - 1), suite) == 0 &&
+	       noise_pattern_find(&pattern, v->name + 6, size - 6 - (sizeof suite - 1));
 }
 
 static char *

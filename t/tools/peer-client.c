@@ -4,15 +4,15 @@
  *
  *   peer-client talk RUN NAME MEMBERS      commands on stdin, events on stdout (below)
  *   peer-client status RUN                 the status lines
- *   peer-client raw RUN HEX                those bytes after a hello as client; what comes back is named
- *   peer-client flood PORT COUNT           connections that speak SP and then say nothing, until killed
- *   peer-client bench RUN1 ID1 RUN2 ID2 NAME MEMBERS ROUNDS SIZE WINDOW
+ *   peer-client raw RUN HEX                those bytes after a hello as client; what comes back is
+ * named peer-client flood PORT COUNT           connections that speak SP and then say nothing,
+ * until killed peer-client bench RUN1 ID1 RUN2 ID2 NAME MEMBERS ROUNDS SIZE WINDOW
  *
  * NAME and MEMBERS make the cluster id and the configuration.  Commands of talk:
- *   append TO N SIZE | burst TO FIRST COUNT SIZE | beat TO N | vote TO N | propose TO N | bulk TO N SIZE
- *   config NAME MEMBERS | raw HEX | pause | go | report | quit
- * Events: "recv FROM KIND N", "lost PEER", "closed WHY"; of appends only what is odd, "out-of-order FROM
- * N after M", and with report "appends FROM count=C first=F last=L".
+ *   append TO N SIZE | burst TO FIRST COUNT SIZE | beat TO N | vote TO N | propose TO N | bulk TO N
+ * SIZE config NAME MEMBERS | raw HEX | pause | go | report | quit Events: "recv FROM KIND N", "lost
+ * PEER", "closed WHY"; of appends only what is odd, "out-of-order FROM N after M", and with report
+ * "appends FROM count=C first=F last=L".
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -24,11 +24,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../lib/conf/conf.h"
-#include "../../lib/seal/seal.h"
-#include "../../lib/unix/conn.h"
-#include "../../lib/unix/sock.h"
-#include "../../lib/wire/message.h"
+#include "conf/conf.h"
+#include "seal/seal.h"
+#include "unix/conn.h"
+#include "unix/sock.h"
+#include "wire/message.h"
 
 enum { SIZE_MAX_FRAME = 32 << 20, OUT_HIGH = 64 << 20, WORDS_MAX = 8 };
 
@@ -39,7 +39,8 @@ static struct loop *loop;
 static void
 put_hello(struct conn *conn)
 {
-	struct msg_hello hello = {WIRE_VERSION_LOW, WIRE_VERSION_HIGH, WIRE_ELECTOR, wire_text("peer-client")};
+	struct msg_hello hello = {
+	    WIRE_VERSION_LOW, WIRE_VERSION_HIGH, WIRE_ELECTOR, wire_text("peer-client")};
 	msg_hello_put(conn_out(conn), &hello);
 }
 
@@ -61,7 +62,8 @@ put_config(struct conn *conn, const char *name, const char *path)
 static void
 put_send(struct conn *conn, const char *to, enum wire_class class, const struct wire_buf *frame)
 {
-	struct msg_peer_send send = {.class = (uint8_t)class, .frame = {frame->bytes, frame->size}};
+	struct msg_peer_send send = {
+	    .class = (uint8_t) class, .frame = {frame->bytes, frame->size}};
 	if (!raft_id_parse(&send.to, to))
 		errx(64, "%s: not an id", to);
 	msg_peer_send_put(conn_out(conn), &send);
@@ -104,7 +106,8 @@ put_propose(struct conn *conn, const char *to, uint64_t n)
 static uint64_t
 number_of(struct wire_bytes frame)
 {
-	return frame.size >= FRAME_HEADER_SIZE + 8 ? wire_get_u64(frame.bytes + FRAME_HEADER_SIZE) : 0;
+	return frame.size >= FRAME_HEADER_SIZE + 8 ? wire_get_u64(frame.bytes + FRAME_HEADER_SIZE)
+						   : 0;
 }
 
 static struct conn *
@@ -170,12 +173,13 @@ on_recv(const uint8_t *body, size_t size)
 		errx(65, "a malformed peer_recv");
 	uint16_t number = wire_get_u16(m.frame.bytes + 4);
 	if (number == MSG_RAFT_APPEND &&
-	    msg_raft_append_get(&append, m.frame.bytes + FRAME_HEADER_SIZE, m.frame.size - FRAME_HEADER_SIZE) &&
+	    msg_raft_append_get(
+		&append, m.frame.bytes + FRAME_HEADER_SIZE, m.frame.size - FRAME_HEADER_SIZE) &&
 	    append.count > 0)
 		on_append(&m);
 	else
-		printf("recv %s %s %" PRIu64 "\n", m.from.s, number == MSG_RAFT_APPEND ? "beat" : msg_name(number),
-		    number_of(m.frame));
+		printf("recv %s %s %" PRIu64 "\n", m.from.s,
+		    number == MSG_RAFT_APPEND ? "beat" : msg_name(number), number_of(m.frame));
 }
 
 static void
@@ -190,7 +194,8 @@ on_talk_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t si
 	else if (number == MSG_PEER_LOST && msg_peer_lost_get(&lost, body, size))
 		printf("lost %s\n", lost.peer.s);
 	else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
-		printf("refused %u %.*s\n", refusal.exit_status, (int)refusal.sentence.size, refusal.sentence.bytes);
+		printf("refused %u %.*s\n", refusal.exit_status, (int)refusal.sentence.size,
+		    refusal.sentence.bytes);
 	else
 		printf("%s\n", msg_name(number));
 	fflush(stdout);
@@ -225,8 +230,9 @@ static void
 report(void)
 {
 	for (size_t i = 0; i < talk.series_count; i++)
-		printf("appends %s count=%" PRIu64 " first=%" PRIu64 " last=%" PRIu64 "\n", talk.series[i].from.s,
-		    talk.series[i].count, talk.series[i].first, talk.series[i].last);
+		printf("appends %s count=%" PRIu64 " first=%" PRIu64 " last=%" PRIu64 "\n",
+		    talk.series[i].from.s, talk.series[i].count, talk.series[i].first,
+		    talk.series[i].last);
 	printf("reported\n");
 	fflush(stdout);
 }
@@ -236,7 +242,8 @@ run_command(char *line)
 {
 	char *words[WORDS_MAX] = {0}, *save = NULL;
 	size_t count = 0;
-	for (char *w = strtok_r(line, " \n", &save); w && count < WORDS_MAX; w = strtok_r(NULL, " \n", &save))
+	for (char *w = strtok_r(line, " \n", &save); w && count < WORDS_MAX;
+	     w = strtok_r(NULL, " \n", &save))
 		words[count++] = w;
 	const char *verb = count ? words[0] : "";
 	if (strcmp(verb, "append") == 0)
@@ -245,7 +252,8 @@ run_command(char *line)
 		put_append(talk.conn, words[1], WIRE_BULK, num(words[2]), num(words[3]));
 	else if (strcmp(verb, "burst") == 0)
 		for (uint64_t i = 0; i < num(words[3]); i++)
-			put_append(talk.conn, words[1], WIRE_CONSENSUS, num(words[2]) + i, num(words[4]));
+			put_append(
+			    talk.conn, words[1], WIRE_CONSENSUS, num(words[2]) + i, num(words[4]));
 	else if (strcmp(verb, "beat") == 0)
 		put_append(talk.conn, words[1], WIRE_CONSENSUS, num(words[2]), 0);
 	else if (strcmp(verb, "vote") == 0)
@@ -335,7 +343,8 @@ cpu_of(struct conn *conn)
 	fclose(f);
 	char *after = strrchr(stat, ')');
 	if (after == NULL ||
-	    sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+	    sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+		&system) != 2)
 		errx(71, "%s: malformed", path);
 	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
@@ -360,13 +369,15 @@ static void
 bench_end(void)
 {
 	double seconds = (double)(uv_hrtime() - bench.started_ns) / 1e9;
-	double cpu = cpu_of(bench.conns[0]) - bench.cpu_before[0] + cpu_of(bench.conns[1]) - bench.cpu_before[1];
+	double cpu = cpu_of(bench.conns[0]) - bench.cpu_before[0] + cpu_of(bench.conns[1]) -
+		     bench.cpu_before[1];
 	qsort(bench.took_ns, bench.rounds, sizeof *bench.took_ns, compare);
-	printf("rounds=%" PRIu64 " size=%zu window=%" PRIu64 " seconds=%.3f per_s=%.0f p50_us=%.0f p99_us=%.0f "
+	printf("rounds=%" PRIu64 " size=%zu window=%" PRIu64
+	       " seconds=%.3f per_s=%.0f p50_us=%.0f p99_us=%.0f "
 	       "peerd_cpu_us_per_round=%.2f\n",
 	    bench.rounds, bench.size, bench.window, seconds, (double)bench.rounds / seconds,
-	    (double)bench.took_ns[bench.rounds / 2] / 1e3, (double)bench.took_ns[bench.rounds * 99 / 100] / 1e3,
-	    cpu * 1e6 / (double)bench.rounds);
+	    (double)bench.took_ns[bench.rounds / 2] / 1e3,
+	    (double)bench.took_ns[bench.rounds * 99 / 100] / 1e3, cpu * 1e6 / (double)bench.rounds);
 	exit(0);
 }
 
@@ -483,7 +494,8 @@ dial_as_client(const char *run, const struct conn_calls *calls)
 	if (fd < 0)
 		errx(69, "%s", why);
 	struct conn *conn = conn_new(loop, fd, SIZE_MAX_FRAME, OUT_HIGH, calls, NULL);
-	struct msg_hello hello = {WIRE_VERSION_LOW, WIRE_VERSION_HIGH, WIRE_CLIENT, wire_text("peer-client")};
+	struct msg_hello hello = {
+	    WIRE_VERSION_LOW, WIRE_VERSION_HIGH, WIRE_CLIENT, wire_text("peer-client")};
 	msg_hello_put(conn_out(conn), &hello);
 	return conn;
 }
@@ -559,5 +571,6 @@ main(int argc, char **argv)
 		return run_raw(argv + 2);
 	if (argc == 4 && strcmp(argv[1], "flood") == 0)
 		return run_flood(argv + 2);
-	errx(64, "usage: peer-client talk RUN NAME MEMBERS | status RUN | raw RUN HEX | flood PORT COUNT | bench RUN1 ID1 RUN2 ID2 NAME MEMBERS ROUNDS SIZE WINDOW");
+	errx(64, "usage: peer-client talk RUN NAME MEMBERS | status RUN | raw RUN HEX | flood PORT "
+		 "COUNT | bench RUN1 ID1 RUN2 ID2 NAME MEMBERS ROUNDS SIZE WINDOW");
 }

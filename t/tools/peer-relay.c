@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * peer-relay LISTEN_PORT TARGET_PORT [SEED DROP TWICE SWAP]: stands between two raft-peerd on loopback and sees
- * whole NNG messages (SP over TCP: 8 bytes of header each way, then u64 size and the message).
+ * peer-relay LISTEN_PORT TARGET_PORT [SEED DROP TWICE SWAP]: stands between two raft-peerd on
+ * loopback and sees whole NNG messages (SP over TCP: 8 bytes of header each way, then u64 size and
+ * the message).
  *
- * With a seed, DROP, TWICE and SWAP of a thousand messages are dropped, sent twice, or sent after the next one.
- * Commands on stdin, for the next message from the one who connects:
- *   flip BYTE LEAST   alter one bit of that byte (from the end when negative), of one that has LEAST bytes
- *   twice | drop | swap
- *   again       send the last message of a session once more, now
- *   hello       send the last first message of a handshake once more, now
- *   record FILE from now on write the messages of sessions to the file
- *   target PORT for the connections to come
- *   cut         close all connections, now
- *   leave       those who connected are left alone: what stands towards the target stays open
+ * With a seed, DROP, TWICE and SWAP of a thousand messages are dropped, sent twice, or sent after
+ * the next one. Commands on stdin, for the next message from the one who connects: flip BYTE LEAST
+ * alter one bit of that byte (from the end when negative), of one that has LEAST bytes twice | drop
+ * | swap again       send the last message of a session once more, now hello       send the last
+ * first message of a handshake once more, now record FILE from now on write the messages of
+ * sessions to the file target PORT for the connections to come cut         close all connections,
+ * now leave       those who connected are left alone: what stands towards the target stays open
  *   stall | go  stop reading, go on
  *   count       print "messages N"
  */
@@ -29,7 +27,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../lib/wire/buf.h"
+#include "wire/buf.h"
 
 enum { PAIRS_MAX = 64, READ_SIZE = 1 << 16, SP_HEADER_SIZE = 8 };
 
@@ -105,7 +103,8 @@ take(bool *flag)
 	return was;
 }
 
-/* By the envelope's kind, in the second byte of the body: 3 a message of a session, 1 a handshake's first. */
+/* By the envelope's kind, in the second byte of the body: 3 a message of a session, 1 a handshake's
+ * first. */
 static void
 on_message(struct pair *p, uint8_t *bytes, size_t size)
 {
@@ -122,7 +121,8 @@ on_message(struct pair *p, uint8_t *bytes, size_t size)
 	if (sealed && state.record && fwrite(bytes, 1, size, state.record) != size)
 		err(74, "record");
 	if (sealed && size >= state.flip_least && take(&state.flip)) {
-		size_t at = state.flip_at < 0 ? size - (size_t)-state.flip_at : 8 + (size_t)state.flip_at;
+		size_t at =
+		    state.flip_at < 0 ? size - (size_t)-state.flip_at : 8 + (size_t)state.flip_at;
 		bytes[at < size ? at : size - 1] ^= 1;
 	}
 	if (sealed && (take(&state.drop) || chance(state.drop_in_1000)))
@@ -236,10 +236,12 @@ run_command(char *line)
 		state.swap = true;
 	} else if (strcmp(line, "again") == 0) {
 		if (state.last_pair)
-			send_all(state.last_pair, state.last_pair->server, state.last.bytes, state.last.size);
+			send_all(state.last_pair, state.last_pair->server, state.last.bytes,
+			    state.last.size);
 	} else if (strcmp(line, "hello") == 0) {
 		if (state.last_pair)
-			send_all(state.last_pair, state.last_pair->server, state.hello.bytes, state.hello.size);
+			send_all(state.last_pair, state.last_pair->server, state.hello.bytes,
+			    state.hello.size);
 	} else if (strncmp(line, "record ", 7) == 0) {
 		record(line + 7);
 	} else if (strncmp(line, "target ", 7) == 0) {
@@ -306,9 +308,11 @@ main(int argc, char **argv)
 	printf("listening\n");
 	fflush(stdout);
 	for (;;) {
-		struct pollfd fds[2 + 2 * PAIRS_MAX] = {{.fd = 0, .events = POLLIN}, {.fd = listener, .events = POLLIN}};
+		struct pollfd fds[2 + 2 * PAIRS_MAX] = {
+		    {.fd = 0, .events = POLLIN}, {.fd = listener, .events = POLLIN}};
 		for (size_t i = 0; i < PAIRS_MAX; i++) {
-			fds[2 + 2 * i] = (struct pollfd){.fd = state.stalled ? -1 : pairs[i].client, .events = POLLIN};
+			fds[2 + 2 * i] = (struct pollfd){
+			    .fd = state.stalled ? -1 : pairs[i].client, .events = POLLIN};
 			fds[3 + 2 * i] = (struct pollfd){.fd = pairs[i].server, .events = POLLIN};
 		}
 		if (poll(fds, 2 + 2 * PAIRS_MAX, -1) < 0 && errno != EINTR)
@@ -320,7 +324,8 @@ main(int argc, char **argv)
 		for (size_t i = 0; i < PAIRS_MAX; i++) {
 			if (fds[2 + 2 * i].revents && pairs[i].client == fds[2 + 2 * i].fd)
 				on_client(&pairs[i]);
-			if (fds[3 + 2 * i].revents && pairs[i].server == fds[3 + 2 * i].fd && pairs[i].server >= 0)
+			if (fds[3 + 2 * i].revents && pairs[i].server == fds[3 + 2 * i].fd &&
+			    pairs[i].server >= 0)
 				on_server(&pairs[i]);
 		}
 	}

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * relay SEED [KEY=VALUE ...] LISTEN:TARGET ...: stands before raft-peerds on loopback, a pair of ports each, and
- * treats whole NNG messages badly (SP over TCP: 8 bytes of header each way, then u64 size and the message).
+ * relay SEED [KEY=VALUE ...] LISTEN:TARGET ...: stands before raft-peerds on loopback, a pair of
+ * ports each, and treats whole NNG messages badly (SP over TCP: 8 bytes of header each way, then
+ * u64 size and the message).
  *
  *   drop=N twice=N swap=N   of a thousand messages: lost, sent twice, sent after the next one
  *   delay=MIN-MAX           milliseconds that a message is under way; the order is kept
  *   reset=N                 a connection is reset after so many messages
  *
- * It does so between SIGUSR1 and SIGUSR2, and is an honest wire before and after.  SIGUSR2 prints what was done.
- * What happens to a message depends on the seed and the number of the message on its connection only.
+ * It does so between SIGUSR1 and SIGUSR2, and is an honest wire before and after.  SIGUSR2 prints
+ * what was done. What happens to a message depends on the seed and the number of the message on its
+ * connection only.
  */
 #include <err.h>
 #include <inttypes.h>
@@ -21,15 +23,15 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "../../lib/wire/buf.h"
+#include "wire/buf.h"
 
 enum {
 	SP_HEADER_SIZE = 8,
 	SIZE_SIZE = 8,
 	MESSAGE_MAX = 64 << 20,
 	HELD_MAX = 64 << 20, /* bytes under way on one connection; beyond them it is not read */
-	LIFE_S = 900, /* whatever becomes of the test */
-	SWAP_ALONE_MS = 20 /* a message to be overtaken waits no longer for one that does it */
+	LIFE_S = 900,        /* whatever becomes of the test */
+	SWAP_ALONE_MS = 20   /* a message to be overtaken waits no longer for one that does it */
 };
 
 struct route {
@@ -45,7 +47,9 @@ struct held {
 	size_t size;
 };
 
-/* What the one who dialled says is cut into messages; what comes back is a header and nothing more. */
+/*
+ * What the one who dialled says is cut into messages; what comes back is a header and nothing more.
+ */
 struct side {
 	uv_tcp_t tcp;
 	uint8_t room[1 << 16];
@@ -182,7 +186,8 @@ static void
 on_room(uv_handle_t *handle, size_t size, uv_buf_t *buf)
 {
 	struct wire *wire = handle->data;
-	struct side *side = handle == (uv_handle_t *)&wire->client.tcp ? &wire->client : &wire->server;
+	struct side *side =
+	    handle == (uv_handle_t *)&wire->client.tcp ? &wire->client : &wire->server;
 	(void)size;
 	*buf = uv_buf_init((char *)side->room, sizeof side->room);
 }
@@ -250,7 +255,8 @@ delay_of(const struct wire *wire)
 	if (!relay.on || relay.delay_max_ms == 0)
 		return 0;
 	relay.delayed++;
-	return relay.delay_min_ms + throw_for(wire, 3) % (relay.delay_max_ms - relay.delay_min_ms + 1);
+	return relay.delay_min_ms +
+	       throw_for(wire, 3) % (relay.delay_max_ms - relay.delay_min_ms + 1);
 }
 
 static struct held *
@@ -324,7 +330,8 @@ on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 		wire_close(wire, got == UV_ECONNRESET);
 	} else if (stream == (uv_stream_t *)&wire->server.tcp) {
 		if (got > 0)
-			write_take(&wire->client, copy((uint8_t *)buf->base, (size_t)got), (size_t)got);
+			write_take(
+			    &wire->client, copy((uint8_t *)buf->base, (size_t)got), (size_t)got);
 	} else {
 		wire_buf_put(&wire->in, buf->base, (size_t)got);
 		cut_into_messages(wire);
@@ -358,12 +365,15 @@ on_connection(uv_stream_t *listener, int status)
 	uv_tcp_init(relay.loop, &wire->server.tcp);
 	uv_timer_init(relay.loop, &wire->timer);
 	wire->open = 3;
-	wire->client.tcp.data = wire->server.tcp.data = wire->timer.data = wire->connect.data = wire;
+	wire->client.tcp.data = wire->server.tcp.data = wire->timer.data = wire->connect.data =
+	    wire;
 	wire->held_end = &wire->held;
-	wire->random = mix(mix(relay.seed) + (uint64_t)route->target * 65536 + route->connections++);
+	wire->random =
+	    mix(mix(relay.seed) + (uint64_t)route->target * 65536 + route->connections++);
 	uv_ip4_addr("127.0.0.1", route->target, &to);
 	if (uv_accept(listener, (uv_stream_t *)&wire->client.tcp) != 0 ||
-	    uv_tcp_connect(&wire->connect, &wire->server.tcp, (struct sockaddr *)&to, on_connected) != 0) {
+	    uv_tcp_connect(
+		&wire->connect, &wire->server.tcp, (struct sockaddr *)&to, on_connected) != 0) {
 		wire_close(wire, false);
 		return;
 	}
@@ -371,7 +381,9 @@ on_connection(uv_stream_t *listener, int status)
 	uv_tcp_nodelay(&wire->server.tcp, 1);
 }
 
-/* ------- orders --------------------------------------------------------------------------------- */
+/*
+ * ------- orders ---------------------------------------------------------------------------------
+ */
 
 static void
 let_go(uv_handle_t *handle, void *arg)
@@ -393,10 +405,10 @@ on_signal(uv_signal_t *signal, int number)
 	relay.on = number == SIGUSR1;
 	if (!relay.on)
 		uv_walk(relay.loop, let_go, NULL);
-	printf("%s messages=%" PRIu64 " dropped=%" PRIu64 " doubled=%" PRIu64 " overtaken=%" PRIu64 " delayed=%" PRIu64
-	       " resets=%" PRIu64 "\n",
-	    relay.on ? "on" : "off", relay.messages, relay.dropped, relay.doubled, relay.overtaken, relay.delayed,
-	    relay.resets);
+	printf("%s messages=%" PRIu64 " dropped=%" PRIu64 " doubled=%" PRIu64 " overtaken=%" PRIu64
+	       " delayed=%" PRIu64 " resets=%" PRIu64 "\n",
+	    relay.on ? "on" : "off", relay.messages, relay.dropped, relay.doubled, relay.overtaken,
+	    relay.delayed, relay.resets);
 	fflush(stdout);
 }
 
@@ -414,7 +426,8 @@ add_route(const char *text)
 	struct route *route = calloc(1, sizeof *route);
 	struct sockaddr_in at;
 	int port, end = 0;
-	if (route == NULL || sscanf(text, "%d:%d%n", &port, &route->target, &end) != 2 || text[end] != '\0')
+	if (route == NULL || sscanf(text, "%d:%d%n", &port, &route->target, &end) != 2 ||
+	    text[end] != '\0')
 		errx(64, "%s: not LISTEN:TARGET", text);
 	uv_tcp_init(relay.loop, &route->listener);
 	route->listener.data = route;
@@ -429,10 +442,13 @@ add_route(const char *text)
 static void
 set_key(const char *text)
 {
-	if (sscanf(text, "drop=%u", &relay.drop) == 1 || sscanf(text, "twice=%u", &relay.twice) == 1 ||
-	    sscanf(text, "swap=%u", &relay.swap) == 1 || sscanf(text, "reset=%" SCNu64, &relay.reset) == 1)
+	if (sscanf(text, "drop=%u", &relay.drop) == 1 ||
+	    sscanf(text, "twice=%u", &relay.twice) == 1 ||
+	    sscanf(text, "swap=%u", &relay.swap) == 1 ||
+	    sscanf(text, "reset=%" SCNu64, &relay.reset) == 1)
 		return;
-	if (sscanf(text, "delay=%" SCNu64 "-%" SCNu64, &relay.delay_min_ms, &relay.delay_max_ms) != 2 ||
+	if (sscanf(text, "delay=%" SCNu64 "-%" SCNu64, &relay.delay_min_ms, &relay.delay_max_ms) !=
+		2 ||
 	    relay.delay_max_ms < relay.delay_min_ms)
 		errx(64, "%s: what is that?", text);
 }

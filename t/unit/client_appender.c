@@ -91,7 +91,8 @@ silence(void)
 	begin(5);
 	fake_listen();
 	fake.plan = plan_silence;
-	settings.in_flight_max = 7; /* more than two requests, however many turns the connection takes */
+	settings.in_flight_max =
+	    7; /* more than two requests, however many turns the connection takes */
 	settings.give_up_ms = 300;
 	run(50);
 	CHECK(seen.status == EXIT_UNKNOWN);
@@ -279,9 +280,10 @@ replaced(void)
 static enum deed
 plan_random(struct fake *f, const struct msg_propose *propose, enum raft_reason *reason)
 {
-	static const enum raft_reason reasons[] = {RAFT_REASON_NO_LEADER, RAFT_REASON_NOT_LEADER, RAFT_REASON_BUSY,
-	    RAFT_REASON_STEPPED_DOWN, RAFT_REASON_AHEAD, RAFT_REASON_DISK_LOST};
-	static const enum deed deeds[] = {REFUSE, FORGET, DOUBT, DIE_BEFORE, DIE_AFTER, DELAY, DELAY, HALF};
+	static const enum raft_reason reasons[] = {RAFT_REASON_NO_LEADER, RAFT_REASON_NOT_LEADER,
+	    RAFT_REASON_BUSY, RAFT_REASON_STEPPED_DOWN, RAFT_REASON_AHEAD, RAFT_REASON_DISK_LOST};
+	static const enum deed deeds[] = {
+	    REFUSE, FORGET, DOUBT, DIE_BEFORE, DIE_AFTER, DELAY, DELAY, HALF};
 	(void)propose;
 	*reason = reasons[rng(6)];
 	if (f->requests > 150)
@@ -363,15 +365,19 @@ main(int argc, char **argv)
 	check_run("appender: no leader and nothing pending: 69", no_quorum);
 	check_run("appender: the leader's disk is full: 75", full_disk);
 	check_run("appender: no answer: 76", silence);
-	check_run("appender: refused speaks of one attempt: a doubt before it stays (76)", doubt_is_not_forgotten);
-	check_run("appender: a connection that ends leaves what was sent in doubt (76)", lost_connection_is_a_doubt);
+	check_run("appender: refused speaks of one attempt: a doubt before it stays (76)",
+	    doubt_is_not_forgotten);
+	check_run("appender: a connection that ends leaves what was sent in doubt (76)",
+	    lost_connection_is_a_doubt);
 	check_run("appender: an opening that is too old, nothing unknown: a new session", too_old);
-	check_run("appender: an opening that is too old after an unknown answer: 76", too_old_in_doubt);
+	check_run(
+	    "appender: an opening that is too old after an unknown answer: 76", too_old_in_doubt);
 	check_run("appender: a session that expired between entries: a new one", expired);
 	check_run("appender: fenced: 77 once all before it is answered", fenced);
 	check_run("appender: a named session is opened, and opened again by the next run", named);
 	check_run("appender: another producer takes the session over: 77", replaced);
-	check_run("appender: faults of all kinds: nothing is lost, nothing doubled", all_random_faults);
+	check_run(
+	    "appender: faults of all kinds: nothing is lost, nothing doubled", all_random_faults);
 	check_run("appender: an end among faults is called by its name", all_random_ends);
 	return check_done();
 }

@@ -11,27 +11,27 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/client/appender.h"
-#include "../../lib/raft/reason.h"
-#include "../../lib/raft/session.h"
-#include "../../lib/seal/seal.h"
-#include "../../lib/unix/conn.h"
-#include "../../lib/unix/log.h"
-#include "../../lib/unix/sock.h"
+#include "client/appender.h"
+#include "raft/reason.h"
+#include "raft/session.h"
+#include "seal/seal.h"
+#include "unix/conn.h"
+#include "unix/log.h"
+#include "unix/sock.h"
 #include "check.h"
 
 /* What the fake does with a request. */
 enum deed {
 	ADMIT,
-	REFUSE,      /* with the reason in the plan */
-	FORGET,      /* not in the log, answered unknown */
-	DOUBT,       /* in the log, answered unknown */
-	DIE_BEFORE,  /* not in the log, the connection ends */
-	DIE_AFTER,   /* in the log, the connection ends */
-	SILENCE,     /* not in the log, never answered */
-	SILENCE_IN,  /* in the log, never answered */
-	DELAY,       /* in the log, answered a few turns later */
-	HALF         /* the first half is admitted and answered, the rest refused */
+	REFUSE,     /* with the reason in the plan */
+	FORGET,     /* not in the log, answered unknown */
+	DOUBT,      /* in the log, answered unknown */
+	DIE_BEFORE, /* not in the log, the connection ends */
+	DIE_AFTER,  /* in the log, the connection ends */
+	SILENCE,    /* not in the log, never answered */
+	SILENCE_IN, /* in the log, never answered */
+	DELAY,      /* in the log, answered a few turns later */
+	HALF        /* the first half is admitted and answered, the rest refused */
 };
 
 enum { LOG_MAX = 1 << 16 };
@@ -49,7 +49,8 @@ static struct fake {
 	struct logged log[LOG_MAX];
 	uint64_t count;
 	uint64_t base; /* entries of others before ours: the index of log[0] is base + 1 */
-	uint64_t extra; /* entries of others that came while nobody looked: for the age of openings */
+	uint64_t
+	    extra; /* entries of others that came while nobody looked: for the age of openings */
 	uint64_t epoch;
 	uint8_t run[RAFT_RUN_SIZE];
 	uint64_t named_last;
@@ -58,7 +59,8 @@ static struct fake {
 	uint64_t requests;
 	uint64_t hellos;
 	bool expire; /* sessions are forgotten once */
-	enum deed (*plan)(struct fake *fake, const struct msg_propose *propose, enum raft_reason *reason);
+	enum deed (*plan)(
+	    struct fake *fake, const struct msg_propose *propose, enum raft_reason *reason);
 } fake;
 
 static struct seen {
@@ -112,13 +114,14 @@ static struct msg_answer
 admit(const struct msg_propose *propose, const struct raft_entry *entry)
 {
 	struct msg_answer a = {.request = propose->request, .serial = entry->serial, .count = 1};
-	uint64_t last = raft_sid_named(&entry->session) ? fake.named_last : last_serial(&entry->session);
+	uint64_t last =
+	    raft_sid_named(&entry->session) ? fake.named_last : last_serial(&entry->session);
 	a.verdict = RAFT_REFUSED;
 	if (raft_sid_named(&entry->session) && propose->epoch != fake.epoch) {
 		a.reason = RAFT_REASON_OLD_EPOCH;
 		a.epoch = fake.epoch;
 	} else if (last == 0 && entry->serial == 1 && !raft_sid_named(&entry->session) &&
-	    fake.base + fake.extra + fake.count > propose->seen + RAFT_SESSION_WINDOW) {
+		   fake.base + fake.extra + fake.count > propose->seen + RAFT_SESSION_WINDOW) {
 		a.reason = RAFT_REASON_TOO_OLD;
 		a.epoch = fake.base + fake.extra + fake.count;
 	} else if (last == 0 && entry->serial > 1 && !raft_sid_named(&entry->session)) {
@@ -153,18 +156,22 @@ on_client_entries(const struct msg_propose *propose, const struct raft_entry *en
 {
 	enum raft_reason reason = RAFT_REASON_NO_LEADER;
 	enum deed deed = fake.plan ? fake.plan(&fake, propose, &reason) : ADMIT;
-	bool in = deed == ADMIT || deed == DOUBT || deed == DIE_AFTER || deed == SILENCE_IN || deed == DELAY;
+	bool in = deed == ADMIT || deed == DOUBT || deed == DIE_AFTER || deed == SILENCE_IN ||
+		  deed == DELAY;
 	struct wire_buf *out = deed == DELAY ? &fake.later : conn_out(fake.conn);
 	for (uint32_t i = 0; i < propose->count; i++) {
-		struct msg_answer a = {.request = propose->request, .serial = entries[i].serial, .count = 1};
+		struct msg_answer a = {
+		    .request = propose->request, .serial = entries[i].serial, .count = 1};
 		bool admitted = in || (deed == HALF && i < propose->count / 2);
 		if (admitted)
 			a = admit(propose, &entries[i]);
 		else
-			a.verdict = deed == FORGET ? RAFT_UNKNOWN : RAFT_REFUSED, a.reason = (uint8_t)reason;
+			a.verdict = deed == FORGET ? RAFT_UNKNOWN : RAFT_REFUSED,
+			a.reason = (uint8_t)reason;
 		if (deed == DOUBT && a.verdict == RAFT_COMMITTED)
 			a.verdict = RAFT_UNKNOWN, a.reason = RAFT_REASON_LEADER_CHANGED;
-		if (deed != SILENCE && deed != SILENCE_IN && deed != DIE_AFTER && deed != DIE_BEFORE)
+		if (deed != SILENCE && deed != SILENCE_IN && deed != DIE_AFTER &&
+		    deed != DIE_BEFORE)
 			answer(out, &a);
 	}
 	if (deed == DELAY)
@@ -204,7 +211,8 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 	if (number == MSG_HELLO) {
 		fake.hellos++;
 		msg_hello_reply_put(conn_out(conn),
-		    &(struct msg_hello_reply){.version = 1, .low = 1, .high = 1, .start = 7, .seen = fake.base});
+		    &(struct msg_hello_reply){
+			.version = 1, .low = 1, .high = 1, .start = 7, .seen = fake.base});
 		return;
 	}
 	must(number == MSG_PROPOSE);
@@ -317,7 +325,8 @@ begin(uint64_t seed)
 	seen = (struct seen){.ordered = true};
 	must(mkdtemp(dir));
 	snprintf(fake.path, sizeof fake.path, "%s/elect", dir);
-	settings = (struct appender_settings){.path = fake.path, .program = "test", .in_flight_max = 64, .give_up_ms = 3000};
+	settings = (struct appender_settings){
+	    .path = fake.path, .program = "test", .in_flight_max = 64, .give_up_ms = 3000};
 	taken = 0;
 	burst = 7;
 }
@@ -334,7 +343,8 @@ run(uint64_t count)
 	if (!appender)
 		appender = appender_new(fake.loop, &settings, &calls, NULL);
 	loop_on_turn(fake.loop, turn, NULL);
-	while (!seen.failed && (taken < wanted || !appender_idle(appender)) && mono_now().ms - start.ms < 20000)
+	while (!seen.failed && (taken < wanted || !appender_idle(appender)) &&
+	       mono_now().ms - start.ms < 20000)
 		loop_once(fake.loop, true);
 	CHECK(mono_now().ms - start.ms < 20000);
 	loop_on_turn(fake.loop, NULL, NULL);

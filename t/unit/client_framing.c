@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/client/framing.h"
-#include "../../lib/client/json.h"
+#include "client/framing.h"
+#include "client/json.h"
 #include "check.h"
 
 struct stream {
@@ -43,7 +43,9 @@ static const struct stream streams[] = {
     {FRAMING_WHOLE, S("0123456789abc"), FRAMING_TOO_LARGE, ""},
 };
 
-/* Reads the stream in pieces of so many bytes, once from each place where the reader asks for more. */
+/*
+ * Reads the stream in pieces of so many bytes, once from each place where the reader asks for more.
+ */
 static void
 read_in_pieces(const struct stream *stream, size_t piece)
 {
@@ -129,7 +131,8 @@ check_put(enum framing framing, const char *data, size_t size, const char *want,
 	wire_buf_free(&out);
 }
 
-#define HEAD "{\"index\":12,\"term\":3,\"session\":\"80010000000000000000000000000000\",\"serial\":9,"
+#define HEAD                                                                                       \
+	"{\"index\":12,\"term\":3,\"session\":\"80010000000000000000000000000000\",\"serial\":9,"
 static void
 entries_are_put(void)
 {
@@ -139,7 +142,8 @@ entries_are_put(void)
 	check_put(FRAMING_NETSTRING, S("a\0,"), S("3:a\0,,"));
 	check_put(FRAMING_NETSTRING, S(""), S("0:,"));
 	check_put(FRAMING_WHOLE, S("a\n"), S("a\n"));
-	check_put(FRAMING_JSON, S("a\"\\\n\x01\xc3\xa9"), S(HEAD "\"data\":\"a\\\"\\\\\\n\\u0001\xc3\xa9\"}\n"));
+	check_put(FRAMING_JSON, S("a\"\\\n\x01\xc3\xa9"),
+	    S(HEAD "\"data\":\"a\\\"\\\\\\n\\u0001\xc3\xa9\"}\n"));
 	check_put(FRAMING_JSON, S("a\0b"), S(HEAD "\"data\":\"a\\u0000b\"}\n"));
 	check_put(FRAMING_JSON, S(""), S(HEAD "\"data\":\"\"}\n"));
 	check_put(FRAMING_JSON, S("\xff"), S(HEAD "\"base64\":\"/w==\"}\n"));
@@ -150,9 +154,11 @@ entries_are_put(void)
 static void
 utf8_is_told_from_bytes(void)
 {
-	static const char *const good[] = {"", "a", "\xc2\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf", "\xf0\x90\x80\x80"};
-	static const char *const bad[] = {"\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-	    "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xc3", "a\xc3(", "\xf8\x88\x80\x80\x80"};
+	static const char *const good[] = {"", "a", "\xc2\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+	    "\xf4\x8f\xbf\xbf", "\xf0\x90\x80\x80"};
+	static const char *const bad[] = {"\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf",
+	    "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82",
+	    "\xc3", "a\xc3(", "\xf8\x88\x80\x80\x80"};
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
 		CHECK(json_utf8((const uint8_t *)good[i], strlen(good[i])));
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -162,8 +168,10 @@ utf8_is_told_from_bytes(void)
 int
 main(void)
 {
-	check_run("framing: whatever the pieces a stream comes in, its entries are the same", streams_are_split);
-	check_run("framing: inputs follow each other, and none shares an entry", inputs_follow_each_other);
+	check_run("framing: whatever the pieces a stream comes in, its entries are the same",
+	    streams_are_split);
+	check_run("framing: inputs follow each other, and none shares an entry",
+	    inputs_follow_each_other);
 	check_run("framing: entries are put in each framing", entries_are_put);
 	check_run("json: UTF-8 is told from bytes (RFC 3629)", utf8_is_told_from_bytes);
 	return check_done();

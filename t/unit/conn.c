@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../lib/unix/conn.h"
+#include "unix/conn.h"
 #include "check.h"
 
 enum { OUT_HIGH = 1000 };
@@ -65,7 +65,8 @@ test_drained(struct loop *loop)
 	check_is(drained_count == 1, "one that was not says nothing");
 	wire_buf_add(conn_out(conn), 8 << 20);
 	conn_flush(conn);
-	check_is(conn_choked(conn) && drained_count == 1, "while the socket is full it stays choked");
+	check_is(
+	    conn_choked(conn) && drained_count == 1, "while the socket is full it stays choked");
 	char bytes[65536];
 	while (conn_choked(conn)) {
 		while (read(other, bytes, sizeof bytes) > 0)
@@ -110,7 +111,8 @@ test_last_words(struct loop *loop)
 	while (closed_count == closed_before)
 		loop_once(loop, true);
 	check_is(frame_count == 1, "a frame in front of a broken connection is handed over");
-	check_is(strcmp(closed_why, "Connection reset by peer") == 0, "and the end is called by its name");
+	check_is(strcmp(closed_why, "Connection reset by peer") == 0,
+	    "and the end is called by its name");
 	wire_buf_free(&words);
 }
 

@@ -32,7 +32,8 @@ test_tickets(void)
 	size_t count = 0;
 	for (struct ticket *t = NULL; (t = tickets_next(&tickets, t)); count++)
 		tickets_drop(&tickets, t);
-	check_is(count == 1000 && tickets.used == 0, "each is visited once, and may be dropped meanwhile");
+	check_is(count == 1000 && tickets.used == 0,
+	    "each is visited once, and may be dropped meanwhile");
 	free(tickets.slots);
 }
 
@@ -80,16 +81,18 @@ round_trip(const struct raft_message *m, const char *sentence)
 {
 	struct wire_buf out = encode(m);
 	struct codec_message in;
-	bool ok = codec_get(&in, (struct wire_bytes){out.bytes, out.size}) && in.message.type == m->type &&
-	    in.message.term == m->term;
+	bool ok = codec_get(&in, (struct wire_bytes){out.bytes, out.size}) &&
+		  in.message.type == m->type && in.message.term == m->term;
 	if (ok && m->type == RAFT_MSG_APPEND) {
-		ok = in.message.append.entries_count == m->append.entries_count &&
+		ok =
+		    in.message.append.entries_count == m->append.entries_count &&
 		    memcmp(in.chunk->bytes, m->append.entries[0].chunk->bytes, in.chunk->size) == 0;
 		in.message.append.entries = m->append.entries;
 	} else if (ok && m->type == RAFT_MSG_PROPOSE)
 		in.message.propose.entries = m->propose.entries;
 	struct wire_buf again = ok ? encode(&in.message) : (struct wire_buf){0};
-	check_is(ok && again.size == out.size && memcmp(again.bytes, out.bytes, out.size) == 0, sentence);
+	check_is(ok && again.size == out.size && memcmp(again.bytes, out.bytes, out.size) == 0,
+	    sentence);
 	codec_drop(&in);
 	size_t wrong = 0;
 	for (size_t size = 0; size < out.size; size++)
@@ -106,23 +109,29 @@ test_codec(void)
 	struct raft_chunk *chunk;
 	struct raft_pos pos = {0x1122334455667788, 0x99};
 	make_entries(entries, 3, &chunk);
-	round_trip(&(struct raft_message){.type = RAFT_MSG_VOTE, .term = 3, .vote = {true, true, pos}},
+	round_trip(
+	    &(struct raft_message){.type = RAFT_MSG_VOTE, .term = 3, .vote = {true, true, pos}},
 	    "a vote comes back as it went");
-	round_trip(&(struct raft_message){.type = RAFT_MSG_VOTE_REPLY, .vote_reply = {true, false, true}},
+	round_trip(
+	    &(struct raft_message){.type = RAFT_MSG_VOTE_REPLY, .vote_reply = {true, false, true}},
 	    "a vote_reply comes back as it went");
-	round_trip(&(struct raft_message){.type = RAFT_MSG_APPEND, .term = 9,
-		       .append = {pos, 2, 3, 4, 5, 6, entries, 3}},
+	round_trip(
+	    &(struct raft_message){
+		.type = RAFT_MSG_APPEND, .term = 9, .append = {pos, 2, 3, 4, 5, 6, entries, 3}},
 	    "an append comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_APPEND_REPLY,
 		       .append_reply = {true, false, true, 2, 3, 4, pos}},
 	    "an append_reply comes back as it went");
-	round_trip(&(struct raft_message){.type = RAFT_MSG_PROPOSE, .propose = {1, 2, 3, 4, 5, entries, 3}},
+	round_trip(&(struct raft_message){.type = RAFT_MSG_PROPOSE,
+		       .propose = {1, 2, 3, 4, 5, entries, 3}},
 	    "a propose comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_ANSWER,
 		       .answer = {1, 2, RAFT_UNKNOWN, RAFT_REASON_BUSY, 3, 4, pos, 5, 6}},
 	    "an answer comes back as it went");
-	round_trip(&(struct raft_message){.type = RAFT_MSG_READ, .read = {1, 2}}, "a read comes back as it went");
-	round_trip(&(struct raft_message){.type = RAFT_MSG_READ_REPLY, .read_reply = {1, 2, true, 3}},
+	round_trip(&(struct raft_message){.type = RAFT_MSG_READ, .read = {1, 2}},
+	    "a read comes back as it went");
+	round_trip(
+	    &(struct raft_message){.type = RAFT_MSG_READ_REPLY, .read_reply = {1, 2, true, 3}},
 	    "a read_reply comes back as it went");
 	raft_chunk_unref(chunk);
 }
@@ -152,7 +161,8 @@ put_u64s(struct wire_buf *out, const uint64_t *values, size_t count)
 static const char *
 part(struct load *load, uint8_t what, uint64_t first_index, const struct wire_buf *records)
 {
-	return load_part(load, &(struct msg_log_part){what, first_index, {records->bytes, records->size}});
+	return load_part(
+	    load, &(struct msg_log_part){what, first_index, {records->bytes, records->size}});
 }
 
 /* A log of entries 1 to 6 of terms 1, 1, 1, 4, 4, 4, of which the first three are committed. */
@@ -190,8 +200,9 @@ test_load(void)
 	struct raft_start start;
 	struct load *load = told(&entries);
 	check_is(part(load, WIRE_ENTRIES, 4, &entries) == NULL && load_end(load, &start) == NULL &&
-	        start.last.index == 6 && start.entries_count == 3 && start.entries[2].serial == 3 &&
-	        start.terms_count == 2 && start.configs_count == 1 && start.mark_valid && !start.recovering,
+		     start.last.index == 6 && start.entries_count == 3 &&
+		     start.entries[2].serial == 3 && start.terms_count == 2 &&
+		     start.configs_count == 1 && start.mark_valid && !start.recovering,
 	    "a log that is told whole is what the core starts from");
 	raft_sessions_free(start.sessions);
 	load_free(load);
@@ -201,7 +212,8 @@ test_load(void)
 	check_is(load_end(load, &start) != NULL, "one without its entries is not");
 	check_is(part(load, WIRE_ENTRIES, 5, &entries) != NULL, "nor is one with a gap");
 	entries.size--;
-	check_is(part(load, WIRE_ENTRIES, 4, &entries) != NULL, "nor is one with a part of an entry");
+	check_is(
+	    part(load, WIRE_ENTRIES, 4, &entries) != NULL, "nor is one with a part of an entry");
 	load_free(load);
 
 	load = load_new();
@@ -234,7 +246,8 @@ test_load(void)
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		load = load_new();
-		check_is(load_state(load, &bad[i]) != NULL, "nor is one whose places and terms are out of order");
+		check_is(load_state(load, &bad[i]) != NULL,
+		    "nor is one whose places and terms are out of order");
 		load_free(load);
 	}
 	wire_buf_free(&entries);

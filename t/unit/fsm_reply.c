@@ -28,7 +28,8 @@ hear(char *out, size_t size, bool netstring, const char *text, size_t step)
 			bool numbered = reply.kind == REPLY_READY || reply.kind == REPLY_DURABLE;
 			used += (size_t)snprintf(out + used, size - used, "%s:", names[reply.kind]);
 			if (numbered)
-				used += (size_t)snprintf(out + used, size - used, "%d ", (int)reply.index);
+				used += (size_t)snprintf(
+				    out + used, size - used, "%d ", (int)reply.index);
 			else /* what was wrong is as much of it as had come */
 				used += (size_t)snprintf(out + used, size - used, "%.*s ",
 				    reply.kind == REPLY_WRONG ? 0 : (int)reply.data.size,
@@ -50,7 +51,8 @@ heard(bool netstring, const char *text, const char *wanted)
 	for (size_t step = 1; step <= 16; step++) {
 		hear(out, sizeof out, netstring, text, step);
 		if (strcmp(out, wanted) != 0) {
-			printf("# %s: got \"%s\", want \"%s\" (step %zu)\n", text, out, wanted, step);
+			printf(
+			    "# %s: got \"%s\", want \"%s\" (step %zu)\n", text, out, wanted, step);
 			all = false;
 		}
 	}
@@ -60,8 +62,10 @@ heard(bool netstring, const char *text, const char *wanted)
 static void
 sayings(void)
 {
-	CHECK(heard(false, "ready 0\nok\nok a b\nrefused no\ndurable 7\nok \n", "ready:0 ok: ok:a b refused:no durable:7 ok: "));
-	CHECK(heard(true, "7:ready 3,2:ok,6:ok a\nb,9:refused x,", "ready:3 ok: ok:a\nb refused:x "));
+	CHECK(heard(false, "ready 0\nok\nok a b\nrefused no\ndurable 7\nok \n",
+	    "ready:0 ok: ok:a b refused:no durable:7 ok: "));
+	CHECK(
+	    heard(true, "7:ready 3,2:ok,6:ok a\nb,9:refused x,", "ready:3 ok: ok:a\nb refused:x "));
 	CHECK(heard(false, "hello\nok\n", "wrong: "));
 	CHECK(heard(false, "okay\n", "wrong: "));
 	CHECK(heard(false, "ready\n", "wrong: "));
@@ -93,7 +97,8 @@ lost_answers(void)
 	memcpy(reply_room(&reader, 10), "ok a\0\nok b", 10);
 	reply_added(&reader, 10, 10);
 	struct reply reply = reply_next(&reader);
-	CHECK(reply.kind == REPLY_OK && reply.lost && strstr(reply.lost, "NUL") && reply.data.size == 0);
+	CHECK(reply.kind == REPLY_OK && reply.lost && strstr(reply.lost, "NUL") &&
+	      reply.data.size == 0);
 	CHECK(reply_next(&reader).kind == REPLY_MORE && reply_begun(&reader));
 	reply_free(&reader);
 }
@@ -105,7 +110,8 @@ long_answer(void)
 	struct reply_reader reader;
 	for (int netstring = 0; netstring < 2; netstring++) {
 		reply_init(&reader, netstring, 20);
-		memcpy(reply_room(&reader, 15), netstring ? "999999999:ok xy" : "ok 012345678901", 15);
+		memcpy(
+		    reply_room(&reader, 15), netstring ? "999999999:ok xy" : "ok 012345678901", 15);
 		reply_added(&reader, 15, 15);
 		for (int i = 0; i < 1000; i++) {
 			memset(reply_room(&reader, 4096), 'x', 4096);
@@ -169,9 +175,13 @@ keeping(void)
 int
 main(void)
 {
-	check_run("reply: sayings come out of the stream whatever the pieces, and nothing else does", sayings);
-	check_run("reply: an answer that cannot be passed on is one, and what follows is read", lost_answers);
+	check_run(
+	    "reply: sayings come out of the stream whatever the pieces, and nothing else does",
+	    sayings);
+	check_run("reply: an answer that cannot be passed on is one, and what follows is read",
+	    lost_answers);
 	check_run("reply: of an answer without end no more than a read is held", long_answer);
-	check_run("replies: the newest are kept, by index or by serial, within their bounds", keeping);
+	check_run(
+	    "replies: the newest are kept, by index or by serial, within their bounds", keeping);
 	return check_done();
 }

@@ -127,7 +127,8 @@ main(void)
 {
 	queue_init(&queue);
 	check_run("queue: frames come out in the order they went in", test_fifo);
-	check_run("queue: a heartbeat takes the place of the one before it, and of no other", test_heartbeats);
+	check_run("queue: a heartbeat takes the place of the one before it, and of no other",
+	    test_heartbeats);
 	check_run("queue: above the limit appends are dropped, newest first", test_limit);
 	check_run("queue: a batch is as many whole frames as fit, and at least one", test_batch);
 	queue_free(&queue);

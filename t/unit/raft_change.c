@@ -316,7 +316,8 @@ test_gates(void)
 	uint8_t data[RAFT_CHANGE_SIZE_MAX];
 	size_t size = raft_change_encode(&change, data);
 	struct raft_entry entry;
-	struct raft_proposal proposal = {.ticket = 1, .fence = 9, .entries = &entry, .entries_count = 1};
+	struct raft_proposal proposal = {
+	    .ticket = 1, .fence = 9, .entries = &entry, .entries_count = 1};
 
 	leader_new(&rig, 3);
 	entry = rig_entry(0, RAFT_CONFIG, NULL, 0, data, size);
@@ -359,7 +360,8 @@ test_forwarded(void)
 	net_run(&net, 500);
 	CHECK(net.rigs[follower].answers_count == 1);
 	CHECK(answered(&net.rigs[follower]) == RAFT_REASON_NONE);
-	CHECK(net.rigs[follower].answers[0].answer.pos.index == rig_status(&net.rigs[leader]).last.index);
+	CHECK(net.rigs[follower].answers[0].answer.pos.index ==
+	      rig_status(&net.rigs[leader]).last.index);
 	ask(&net.rigs[follower], RAFT_CHANGE_ADD, 4, 4);
 	net_run(&net, 500);
 	CHECK(answered(&net.rigs[follower]) == RAFT_REASON_MEMBER_EXISTS);
@@ -657,28 +659,36 @@ test_hopeless_joiner(void)
 int
 main(void)
 {
-	check_run("D15: what each change makes of a configuration, and what is refused", test_verdicts);
+	check_run(
+	    "D15: what each change makes of a configuration, and what is refused", test_verdicts);
 	check_run("D16: two members never have one address or one key", test_collisions);
 	check_run("a key is replaced by way of two that are valid", test_keys);
 	check_run("a configuration has room for so many members", test_full);
 	check_run("D8, D9: an id is never used again, also not after a restart", test_retired);
-	check_run("D1: no change before an entry of the own term is committed", test_own_term_first);
+	check_run(
+	    "D1: no change before an entry of the own term is committed", test_own_term_first);
 	check_run("D1: a committed entry of an older term is not enough", test_own_term_not_older);
 	check_run("D1: two leaders that change one configuration in two ways", test_two_leaders);
 	check_run("D2: one change at a time (§4.1)", test_one_at_a_time);
 	check_run("a change passes the fence, the disk and its own shape first", test_gates);
 	check_run("a change asked of a follower is made by the leader", test_forwarded);
-	check_run("D3: in force when appended, rolled back when cut, over restarts, too", test_rolled_back);
-	check_run("D3: of several uncommitted ones only the cut one is rolled back", test_rolled_back_by_one);
-	check_run("D11, D13: a majority is that of the last configuration in the log", test_counts_when_appended);
+	check_run("D3: in force when appended, rolled back when cut, over restarts, too",
+	    test_rolled_back);
+	check_run("D3: of several uncommitted ones only the cut one is rolled back",
+	    test_rolled_back_by_one);
+	check_run("D11, D13: a majority is that of the last configuration in the log",
+	    test_counts_when_appended);
 	check_run("D11: who is no member by its own log votes and appends", test_outsider_votes);
 	check_run("A11: a learner votes when asked, and does not stand", test_learner_votes);
 	check_run("D9: who replays old configurations does not stand", test_joiner_is_silent);
-	check_run("others are told of the last committed configuration's index", test_committed_index);
+	check_run(
+	    "others are told of the last committed configuration's index", test_committed_index);
 	check_run("a voter goes only when a majority of the others is whole", test_majority_stays);
-	check_run("a voter goes only when a majority of the others is heard", test_majority_is_heard);
+	check_run(
+	    "a voter goes only when a majority of the others is heard", test_majority_is_heard);
 	check_run("D10: a learner is promoted once it has caught up (§4.2.1)", test_catch_up);
-	check_run("D10: what the log held an election timeout ago must be there", test_catch_up_under_load);
+	check_run("D10: what the log held an election timeout ago must be there",
+	    test_catch_up_under_load);
 	check_run("D10: a joiner that never comes costs no availability", test_hopeless_joiner);
 	return check_done();
 }

@@ -74,8 +74,9 @@ config_text(const struct raft_config *config)
 
 	text[0] = '\0';
 	for (size_t i = 0; i < config->count; i++)
-		size += (size_t)snprintf(text + size, sizeof text - size, "%s%c%c", size > 0 ? " " : "",
-		    config->members[i].id.s[1], config->members[i].role == RAFT_VOTER ? 'v' : 'l');
+		size += (size_t)snprintf(text + size, sizeof text - size, "%s%c%c",
+		    size > 0 ? " " : "", config->members[i].id.s[1],
+		    config->members[i].role == RAFT_VOTER ? 'v' : 'l');
 	for (size_t i = 0; i < config->retired_count; i++)
 		size += (size_t)snprintf(
 		    text + size, sizeof text - size, " -%c", config->retired[i].s[1]);
@@ -88,7 +89,8 @@ config_is(const struct rig *rig, const char *text)
 	bool same = strcmp(config_text(raft_config_now(rig->raft)), text) == 0;
 
 	if (!same)
-		printf("# %.31s has %s, not %s\n", rig->id.s, config_text(raft_config_now(rig->raft)), text);
+		printf("# %.31s has %s, not %s\n", rig->id.s,
+		    config_text(raft_config_now(rig->raft)), text);
 	return same;
 }
 

@@ -54,7 +54,8 @@ net_fetch(struct rig *rig, const struct raft_fetch *fetch)
 {
 	struct raft_event event = {.type = RAFT_EVENT_FETCHED};
 	bool there = fetch->first_index > rig->disk.before.index;
-	size_t first = there ? (size_t)(fetch->first_index - rig->disk.before.index - 1) : rig->disk.count;
+	size_t first =
+	    there ? (size_t)(fetch->first_index - rig->disk.before.index - 1) : rig->disk.count;
 	uint64_t size = 0;
 	size_t count = 0;
 
@@ -186,7 +187,8 @@ net_equal(const struct net *net)
 		const struct rig_disk *b = &net->rigs[i].disk;
 
 		uint64_t last = a->before.index + a->count;
-		uint64_t first = a->before.index > b->before.index ? a->before.index : b->before.index;
+		uint64_t first =
+		    a->before.index > b->before.index ? a->before.index : b->before.index;
 
 		if (last != b->before.index + b->count)
 			return false;

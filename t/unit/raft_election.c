@@ -59,7 +59,8 @@ test_vote_in_known_term(void)
 	follower(&rig, 1);
 	rig.hold_writes = true;
 	rig_vote_request(&rig, 2, 1, false, (struct raft_pos){1, 1});
-	CHECK(rig.writes_count == 1 && raft_id_equal(&rig.writes[0].w.vote, &(struct raft_id){"n2"}));
+	CHECK(
+	    rig.writes_count == 1 && raft_id_equal(&rig.writes[0].w.vote, &(struct raft_id){"n2"}));
 	CHECK(rig_find(&rig, RAFT_MSG_VOTE_REPLY, 2) == NULL);
 	rig_store_all(&rig);
 	CHECK(rig_find(&rig, RAFT_MSG_VOTE_REPLY, 2)->vote_reply.granted);
@@ -627,7 +628,9 @@ test_quorum_sizes(void)
 	}
 }
 
-/* Nobody is asked before the own vote is durable; one who grants it unasked is no reason to lead. */
+/*
+ * Nobody is asked before the own vote is durable; one who grants it unasked is no reason to lead.
+ */
 static void
 test_unasked_votes(void)
 {
@@ -650,8 +653,6 @@ test_unasked_votes(void)
 	CHECK(rig_status(&rig).role == RAFT_LEADER);
 	rig_free(&rig);
 }
-
-
 
 static void
 test_single(void)
@@ -890,7 +891,8 @@ main(void)
 	    test_wrong_addressees);
 	check_run("a full node gives up leadership, does not stand, takes no entries, and votes",
 	    test_full);
-	check_run("a candidate leads only once its own vote is durable, whoever grants theirs unasked",
+	check_run(
+	    "a candidate leads only once its own vote is durable, whoever grants theirs unasked",
 	    test_unasked_votes);
 	check_run("a single voter leads, once its vote and its entry are durable", test_single);
 	check_run("each change of role says why in one clause", test_why);

@@ -112,7 +112,8 @@ later(struct rig *rig, uint64_t ms)
 	rig_append(rig, 2, 1, (struct raft_pos){1, 1}, 0, 0, 1);
 }
 
-/* Three of them, and the leader's answers come slowly: each is waited for while those before it are committed. */
+/* Three of them, and the leader's answers come slowly: each is waited for while those before it are
+ * committed. */
 static void
 test_slow_way(void)
 {
@@ -133,7 +134,8 @@ test_slow_way(void)
 	answer_message(&rig, first.start_number, first.request + 2, RAFT_COMMITTED, 5, 2, 14);
 	/* The second was overtaken: its time has long been over. */
 	CHECK(rig.answers_count == 3 && answer_at(&rig, 2)->verdict == RAFT_UNKNOWN);
-	CHECK(answer_at(&rig, 2)->serial == 3 && answer_at(&rig, 2)->reason == RAFT_REASON_NO_ANSWER);
+	CHECK(
+	    answer_at(&rig, 2)->serial == 3 && answer_at(&rig, 2)->reason == RAFT_REASON_NO_ANSWER);
 	/* Nothing more is committed: that ends, too. */
 	rig_propose_serials(&rig, 8, &sid, 7, 2, plain);
 	later(&rig, RIG_E - 1);
@@ -311,7 +313,9 @@ main(void)
 	check_run("a forwarded proposal's serials are each answered once", test_forwarded);
 	check_run("a forwarded proposal is in doubt when leader, term or link changes, or in time",
 	    test_forward_ends);
-	check_run("on a slow way a forwarded proposal is waited for while those before it are committed", test_slow_way);
+	check_run(
+	    "on a slow way a forwarded proposal is waited for while those before it are committed",
+	    test_slow_way);
 	check_run("what is forwarded is bounded", test_forward_bounded);
 	check_run(
 	    "a leader takes forwarded proposals that name it and its term", test_forward_received);

@@ -279,8 +279,8 @@ fuzz_compacted(struct fuzz *fuzz)
 	if (fuzz->rig.writes_count > 0 || rnd(fuzz, 20) != 0 ||
 	    status.commit.index <= disk->before.index + 1)
 		return;
-	rig_compact(&fuzz->rig, disk->before.index + 1 +
-				    rnd(fuzz, status.commit.index - disk->before.index));
+	rig_compact(&fuzz->rig,
+	    disk->before.index + 1 + rnd(fuzz, status.commit.index - disk->before.index));
 }
 
 static void

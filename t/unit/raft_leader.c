@@ -141,7 +141,8 @@ test_reply_beyond_log(void)
 static void
 test_backs_up_by_terms(void)
 {
-	/* Ours 1 1 1 4 4 5 5 6 6 6 (figure 7 of the paper), the follower's 1 1 1 2 2 2 3 3 3 3 3.
+	/*
+	 * Ours 1 1 1 4 4 5 5 6 6 6 (figure 7 of the paper), the follower's 1 1 1 2 2 2 3 3 3 3 3.
 	 */
 	static const uint64_t ours[10] = {1, 1, 1, 4, 4, 5, 5, 6, 6, 6};
 	static const uint64_t theirs[11] = {1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3};

@@ -16,8 +16,7 @@ answers_of(const struct rig *rig, enum raft_verdict verdict, enum raft_reason re
 
 	for (size_t i = 0; i < rig->answers_count; i++)
 		count += rig->answers[i].answer.verdict == verdict &&
-			 (reason == RAFT_REASONS_COUNT ||
-			     rig->answers[i].answer.reason == reason);
+			 (reason == RAFT_REASONS_COUNT || rig->answers[i].answer.reason == reason);
 	return count;
 }
 
@@ -117,7 +116,8 @@ test_duplicate_far_back(void)
 	CHECK(rig.answers_count == 3 && rig.answers[0].answer.pos.index == 3 + QUEUE_MAX &&
 	      rig.answers[1].answer.pos.index == 1 + QUEUE_MAX);
 	CHECK(rig.answers[2].answer.serial == 1 && rig.answers[2].answer.count == 1 &&
-	      rig.answers[2].answer.verdict == RAFT_COMMITTED && rig.answers[2].answer.pos.index == 0);
+	      rig.answers[2].answer.verdict == RAFT_COMMITTED &&
+	      rig.answers[2].answer.pos.index == 0);
 	rig_free(&rig);
 }
 
@@ -337,8 +337,9 @@ test_bad_proposals(void)
 		for (int wrong = 0; wrong < 3; wrong++) {
 			/* A serial; the other's session; one byte of data. */
 			struct raft_entry entry = rig_entry(0, kinds[i],
-			    (kinds[i] == RAFT_NOOP || kinds[i] == RAFT_CONFIG) == (wrong == 1) ? &sid
-											   : &none,
+			    (kinds[i] == RAFT_NOOP || kinds[i] == RAFT_CONFIG) == (wrong == 1)
+				? &sid
+				: &none,
 			    wrong == 0, "", wrong == 2 && kinds[i] != RAFT_SESSION_DROP);
 			struct raft_proposal proposal = {
 			    .ticket = 1, .entries = &entry, .entries_count = 1};
@@ -510,18 +511,21 @@ main(void)
 	check_run("a full queue of answers refuses, and takes again once they are given",
 	    test_answers_full);
 	check_run("so does a full queue of reads", test_reads_full);
-	check_run("so do a follower's queues, and none of what is in them is lost", test_forwards_full);
+	check_run(
+	    "so do a follower's queues, and none of what is in them is lost", test_forwards_full);
 	check_run("a duplicate that lies too far back is committed, its index not at hand",
 	    test_duplicate_far_back);
 	check_run("so is the opening of a session that is asked for again", test_opened_far_back);
 	check_run("A14: in the last term nobody stands", test_last_term);
-	check_run("C34: messages without a type or a sender are dropped and counted", test_bad_envelopes);
+	check_run(
+	    "C34: messages without a type or a sender are dropped and counted", test_bad_envelopes);
 	check_run("C15: so are appends with entries that can't be", test_bad_entries);
 	check_run("so are answers that can't be; the right one still counts", test_bad_answers);
 	check_run("proposals of the wrong shape are refused as malformed", test_bad_proposals);
 	check_run("bytes that are in a log are never stamped again", test_same_bytes_again);
 	check_run("F13: a change is fenced as any proposal", test_change_fenced);
-	check_run("a configuration that is cut or altered is none, or another one", test_config_bytes);
+	check_run(
+	    "a configuration that is cut or altered is none, or another one", test_config_bytes);
 	check_run("a configuration that contradicts itself is none", test_config_wrong);
 	check_run("a change that is cut is none", test_change_bytes);
 	return check_done();

@@ -225,7 +225,8 @@ test_failover(void)
 	uint64_t took[60];
 	uint64_t over = 0;
 
-	/* From the loss of the leader to the next commit: 1.5 timeouts in the median, 3 at worst.
+	/*
+	 * From the loss of the leader to the next commit: 1.5 timeouts in the median, 3 at worst.
 	 */
 	for (uint64_t seed = 0; seed < 60; seed++) {
 		struct net net;

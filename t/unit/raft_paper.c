@@ -113,7 +113,8 @@ test_higher_term(void)
 			node_in_role(&rig, roles[i]);
 			commit = rig_status(&rig).commit.index;
 			message = rig_make(types[j], 2, 1, rig_status(&rig).term + 3);
-			if (types[j] == RAFT_MSG_VOTE) /* else a leader that is near is not given up */
+			if (types[j] ==
+			    RAFT_MSG_VOTE) /* else a leader that is near is not given up */
 				message.vote.transfer = true;
 			if (types[j] == RAFT_MSG_APPEND_REPLY)
 				message.append_reply.start_number = 2;
@@ -355,7 +356,9 @@ test_timeouts_differ(void)
 		}
 		together += ties > 0;
 	}
-	/* Of five in ten slots the first is alone in two of three rounds; as in a heartbeat's time. */
+	/*
+	 * Of five in ten slots the first is alone in two of three rounds; as in a heartbeat's time.
+	 */
 	CHECK(together < 150);
 }
 
@@ -581,8 +584,8 @@ test_figure_7(void)
 			rig_init(&net.rigs[j], j + 1, 3);
 			for (size_t k = 0; k < TERMS_MAX && j < 2; k++)
 				if ((j == 0 ? leader : followers[i])[k] != 0)
-					rig_disk_put(&net.rigs[j], (j == 0 ? leader : followers[i])[k],
-					    RAFT_NOOP);
+					rig_disk_put(&net.rigs[j],
+					    (j == 0 ? leader : followers[i])[k], RAFT_NOOP);
 			net.rigs[j].disk.term = 7;
 			rig_start(&net.rigs[j]);
 		}
@@ -591,7 +594,8 @@ test_figure_7(void)
 		net_isolate(&net, 1, false);
 		net_run(&net, 5 * RIG_HEARTBEAT);
 		CHECK(net_leader(&net) == 0 && net_equal(&net));
-		CHECK(rig_status(&net.rigs[1]).last.index == 11); /* the leader's ten, and its no-op */
+		CHECK(rig_status(&net.rigs[1]).last.index ==
+		      11); /* the leader's ten, and its no-op */
 		net_free(&net);
 	}
 }
@@ -679,11 +683,15 @@ test_own_term_only(void)
 int
 main(void)
 {
-	check_run("§5.1: a higher term in any message makes a follower of any node", test_higher_term);
-	check_run("§5.1: a request of an old term is refused and told the present one", test_stale_term);
-	check_run("§5.2: a node starts as follower, whatever is on its disk", test_starts_as_follower);
+	check_run(
+	    "§5.1: a higher term in any message makes a follower of any node", test_higher_term);
+	check_run(
+	    "§5.1: a request of an old term is refused and told the present one", test_stale_term);
+	check_run(
+	    "§5.2: a node starts as follower, whatever is on its disk", test_starts_as_follower);
 	check_run("§5.2: a leader sends empty appends to all in each interval", test_heartbeats);
-	check_run("§5.2: who hears no leader stands for the next term, votes for itself, asks all; again and again",
+	check_run("§5.2: who hears no leader stands for the next term, votes for itself, asks all; "
+		  "again and again",
 	    test_stands);
 	check_run("§5.2: one round of votes is won, lost, or open", test_one_round);
 	check_run("§5.2: one vote a term, first come first served", test_one_vote);
@@ -693,14 +701,16 @@ main(void)
 	check_run("§5.2: mostly one of five is first", test_timeouts_differ);
 	check_run("§5.3: a leader writes and sends a proposal at once, after the entry before it",
 	    test_replicates);
-	check_run("§5.3: what a majority has is committed, answered and told", test_commits_and_tells);
+	check_run(
+	    "§5.3: what a majority has is committed, answered and told", test_commits_and_tells);
 	check_run("§5.3: the leader and half of the others are a majority", test_acknowledged);
 	check_run("§5.3: with an entry all before it is committed", test_commits_what_precedes);
 	check_run("§5.3: a follower commits what it is told of, as far as it has it",
 	    test_follower_commits);
 	check_run("§5.3: a follower takes entries only after the entry before them",
 	    test_follower_checks);
-	check_run("§5.3: a conflict is cut with all after it, what is missing is appended and written",
+	check_run(
+	    "§5.3: a conflict is cut with all after it, what is missing is appended and written",
 	    test_follower_appends);
 	check_run("§5.3: figure 7: each of the six followers becomes equal", test_figure_7);
 	check_run("§5.4.1: a candidate tells all others its last entry", test_vote_request);

@@ -144,7 +144,8 @@ test_commit_learners(void)
 
 /* --------------------------------------------------------------- votes */
 
-/* The role of a node that stands, once these have come: 'y', 'n', '_' for each voter, its own first. */
+/* The role of a node that stands, once these have come: 'y', 'n', '_' for each voter, its own
+ * first. */
 static enum raft_role
 stood(const char *votes, bool prevote, bool backwards)
 {
@@ -380,7 +381,8 @@ main(void)
 	    test_commit_table);
 	check_run("B13: so it is for each pattern of two to five voters", test_commit_all);
 	check_run("A11: learners commit nothing, and hold nothing up", test_commit_learners);
-	check_run("B13: a majority of yes elects, whatever else is said or missing", test_vote_table);
+	check_run(
+	    "B13: a majority of yes elects, whatever else is said or missing", test_vote_table);
 	check_run("B13: so it is for each pattern of two to five voters, also in the pre-vote",
 	    test_vote_all);
 	check_run("D15: a change that would change nothing is refused and leaves all as it is",

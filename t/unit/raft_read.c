@@ -91,7 +91,8 @@ test_paused_leader(void)
 	leader(&rig, true);
 	rig_read(&rig, 7);
 	round = round_now(&rig);
-	/* Deposed; the read is over. Elected again, the same ticket, and old acknowledgements come.
+	/*
+	 * Deposed; the read is over. Elected again, the same ticket, and old acknowledgements come.
 	 */
 	rig_append(&rig, 3, 3, (struct raft_pos){9, 2}, 3, 1, 10);
 	CHECK(rig.reads_count == 1 && !rig.reads[0].ok &&

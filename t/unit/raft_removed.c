@@ -341,7 +341,8 @@ test_all_replaced(void)
 	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 1) == RAFT_REASON_NONE);
 	net_run(&net, 5 * RIG_E);
 	CHECK(net_leader(&net) > 0);
-	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, 2 + (net_leader(&net) == 1)) == RAFT_REASON_NONE);
+	CHECK(
+	    net_change(&net, RAFT_CHANGE_REMOVE, 2 + (net_leader(&net) == 1)) == RAFT_REASON_NONE);
 	net_run(&net, 3 * RIG_E);
 	/* Three are left, and one of them may go. */
 	leader = net_leader(&net);
@@ -355,17 +356,27 @@ test_all_replaced(void)
 int
 main(void)
 {
-	check_run("D5, D6: a leader that removes itself leads until that is committed", test_leader_removed);
-	check_run("D12: a leader that demotes itself leads until that is committed", test_leader_demoted);
-	check_run("D5: the leader of two removes itself: the other leads at once", test_leader_of_two);
-	check_run("D5: the leader of two removes the other, even if it is dead", test_follower_of_two);
+	check_run("D5, D6: a leader that removes itself leads until that is committed",
+	    test_leader_removed);
+	check_run(
+	    "D12: a leader that demotes itself leads until that is committed", test_leader_demoted);
+	check_run(
+	    "D5: the leader of two removes itself: the other leads at once", test_leader_of_two);
+	check_run(
+	    "D5: the leader of two removes the other, even if it is dead", test_follower_of_two);
 	check_run("D7: late messages of a removed peer change nothing", test_late_messages);
-	check_run("D7: a member that is being told of its removal counts for nothing", test_leaving_counts_nothing);
-	check_run("D20: a removed member is told before it is forgotten", test_told_before_forgotten);
-	check_run("D20: a removed member that never answers is forgotten in the end", test_forgotten_in_the_end);
-	check_run("D8: a member that comes back by a roll-back starts at nothing", test_new_peer_starts_at_nothing);
-	check_run("D20: removed while cut off, then healed: it learns, no term rises", test_removed_while_away);
-	check_run("D20: healed long after: it stays alone, no term rises", test_removed_while_away_long);
+	check_run("D7: a member that is being told of its removal counts for nothing",
+	    test_leaving_counts_nothing);
+	check_run(
+	    "D20: a removed member is told before it is forgotten", test_told_before_forgotten);
+	check_run("D20: a removed member that never answers is forgotten in the end",
+	    test_forgotten_in_the_end);
+	check_run("D8: a member that comes back by a roll-back starts at nothing",
+	    test_new_peer_starts_at_nothing);
+	check_run("D20: removed while cut off, then healed: it learns, no term rises",
+	    test_removed_while_away);
+	check_run(
+	    "D20: healed long after: it stays alone, no term rises", test_removed_while_away_long);
 	check_run("D12: a demoted voter that is unaware does not disturb", test_demoted_while_away);
 	check_run("D17: a change through an isolated leader is never made", test_isolated_leader);
 	check_run("§4: every original member is replaced", test_all_replaced);

@@ -9,8 +9,8 @@
 #ifndef RAFT_RIG_H
 #define RAFT_RIG_H
 
-#include "../../lib/raft/bytes.h"
-#include "../../lib/raft/raft.h"
+#include "raft/bytes.h"
+#include "raft/raft.h"
 #include "check.h"
 
 #include <stdlib.h>
@@ -246,7 +246,8 @@ rig_start_commit(struct rig *rig, uint64_t commit)
 		}
 	}
 	start.terms = terms;
-	start.entries = start.last.index > commit ? rig->disk.entries + (commit - start.before.index) : NULL;
+	start.entries =
+	    start.last.index > commit ? rig->disk.entries + (commit - start.before.index) : NULL;
 	start.entries_count = start.last.index - commit;
 	start.recovering = rig->disk.recovering;
 	start.mark_valid = rig->mark_valid;
@@ -363,7 +364,8 @@ static inline void
 rig_disk_compact(struct rig *rig, uint64_t index)
 {
 	struct rig_disk *disk = &rig->disk;
-	struct raft_sessions *sessions = disk->before.index > 0 ? disk->sessions : raft_sessions_new();
+	struct raft_sessions *sessions =
+	    disk->before.index > 0 ? disk->sessions : raft_sessions_new();
 
 	must(index > disk->before.index && index <= rig_disk_last(rig));
 	if (disk->before.index == 0)
@@ -373,7 +375,8 @@ rig_disk_compact(struct rig *rig, uint64_t index)
 
 		raft_sessions_apply(sessions, i, entry);
 		if (entry->kind == RAFT_CONFIG)
-			raft_config_decode(&disk->config, raft_entry_data(entry), raft_entry_data_size(entry));
+			raft_config_decode(
+			    &disk->config, raft_entry_data(entry), raft_entry_data_size(entry));
 	}
 	size_t gone = (size_t)(index - disk->before.index);
 	uint64_t term = disk->entries[gone - 1].term;
@@ -820,7 +823,8 @@ rig_accept(struct rig *rig, int from, uint64_t index)
 	    rig, from, status.term, true, index, hint, append == NULL ? 0 : append->append.round);
 }
 
-/* Makes the core the leader of the next term, by the votes of a majority; its no-op is on its disk.
+/*
+ * Makes the core the leader of the next term, by the votes of a majority; its no-op is on its disk.
  */
 static inline void
 rig_elect(struct rig *rig)

@@ -376,7 +376,8 @@ main(void)
 	check_run("the session table takes what fits, and nothing else", test_table);
 	check_run("F4: the table is a function of the log alone", test_pure_function);
 	check_run("F4: the anonymous session with the oldest entry is evicted", test_eviction);
-	check_run("no named session beyond the bound, from the log or from a disk", test_named_bound);
+	check_run(
+	    "no named session beyond the bound, from the log or from a disk", test_named_bound);
 	check_run("a stored row that can't be is refused", test_restore_refuses);
 	check_run("every number has its text", test_reasons);
 	return check_done();

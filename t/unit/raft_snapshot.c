@@ -266,7 +266,8 @@ test_write_before(void)
 		rig_append_free(&cut);
 	}
 	ready(&rig, pos(50, 1));
-	CHECK(rig.writes_count == 1 && rig.writes[0].w.install && rig.writes[0].w.entries_count == 0);
+	CHECK(
+	    rig.writes_count == 1 && rig.writes[0].w.install && rig.writes[0].w.entries_count == 0);
 	rig_store_all(&rig);
 	CHECK(log_is(&rig, pos(50, 1), pos(50, 1), 50));
 	rig_free(&rig);
@@ -329,7 +330,9 @@ test_term_stays(void)
 	rig_free(&rig);
 }
 
-/* A snapshot of a leader that was deposed meanwhile: it holds what is committed, whoever sent it. */
+/*
+ * A snapshot of a leader that was deposed meanwhile: it holds what is committed, whoever sent it.
+ */
 static void
 test_of_former_leader(void)
 {
@@ -458,7 +461,9 @@ test_config_at_index(void)
 	net_free(&net);
 }
 
-/* What was rolled back must not come back by way of the log's beginning, and the other way round. */
+/*
+ * What was rolled back must not come back by way of the log's beginning, and the other way round.
+ */
 static void
 test_config_rolled_back_to_it(void)
 {
@@ -520,7 +525,9 @@ test_sessions(void)
 	net_run(&net, 3000);
 	leader = net_leader(&net);
 	CHECK(net.rigs[away].disk.before.index > 0);
-	/* Retried where the snapshot was installed, after a restart, with that node as the leader. */
+	/*
+	 * Retried where the snapshot was installed, after a restart, with that node as the leader.
+	 */
 	rig_start(&net.rigs[away]);
 	net.rigs[away].wake_at = 0;
 	net_run(&net, 1000);
@@ -721,7 +728,8 @@ test_cut_while_fetching(void)
 	}
 	net_run(&net, 3000);
 	CHECK(rig_disk_last(&net.rigs[away]) == rig_disk_last(&net.rigs[leader]));
-	CHECK(rig_status(&net.rigs[away]).commit.index == rig_status(&net.rigs[leader]).commit.index);
+	CHECK(
+	    rig_status(&net.rigs[away]).commit.index == rig_status(&net.rigs[leader]).commit.index);
 	net_free(&net);
 }
 
@@ -752,27 +760,42 @@ main(void)
 {
 	check_run("E1: an older or equal snapshot is ignored", test_older_ignored);
 	check_run("E2: a matching suffix is kept, else all goes (§5.1)", test_suffix);
-	check_run("E6: while one is being stored: no candidacy, no second one", test_while_installing);
-	check_run("E6: a cut of the own log does not cross an installation", test_compacted_meanwhile);
+	check_run(
+	    "E6: while one is being stored: no candidacy, no second one", test_while_installing);
+	check_run(
+	    "E6: a cut of the own log does not cross an installation", test_compacted_meanwhile);
 	check_run("E11: only a durable snapshot is acknowledged", test_acknowledged_when_durable);
-	check_run("E11: writes from before an installation confirm nothing of it", test_write_before);
+	check_run(
+	    "E11: writes from before an installation confirm nothing of it", test_write_before);
 	check_run("E6, E11: the same when all comes in one turn", test_one_turn);
 	check_run("A13: a snapshot never lowers the term", test_term_stays);
 	check_run("E16: a snapshot of a former leader mixes with nothing", test_of_former_leader);
-	check_run("E10: the place before the first entry is known, what is before it is not", test_boundary);
-	check_run("C13: the very first append again, after the log was cut", test_first_append_again);
-	check_run("terms are known from the beginning of the log on, wherever it is cut", test_compacted_runs);
+	check_run("E10: the place before the first entry is known, what is before it is not",
+	    test_boundary);
+	check_run(
+	    "C13: the very first append again, after the log was cut", test_first_append_again);
+	check_run("terms are known from the beginning of the log on, wherever it is cut",
+	    test_compacted_runs);
 	check_run("D4: a snapshot carries the configuration of its place", test_config_at_index);
-	check_run("D4: a roll-back ends at the configuration of the log's beginning", test_config_rolled_back_to_it);
+	check_run("D4: a roll-back ends at the configuration of the log's beginning",
+	    test_config_rolled_back_to_it);
 	check_run("E9: with a snapshot come its configuration and its sessions", test_holds_all);
-	check_run("E9, F3: a serial is known after snapshot, restart and change of leader", test_sessions);
-	check_run("C14: next at the beginning: snapshot, snapshot, entries", test_next_at_the_beginning);
-	check_run("C12: what is needed is cut: a snapshot, never a made-up term", test_no_probe_without_term);
+	check_run("E9, F3: a serial is known after snapshot, restart and change of leader",
+	    test_sessions);
+	check_run(
+	    "C14: next at the beginning: snapshot, snapshot, entries", test_next_at_the_beginning);
+	check_run("C12: what is needed is cut: a snapshot, never a made-up term",
+	    test_no_probe_without_term);
 	check_run("E7: after a snapshot replication goes on by itself", test_goes_on);
-	check_run("a sending that failed is tried again, later, to one that answers", test_sending_fails);
-	check_run("E13: a snapshot that the log has left behind is followed by a newer one", test_sent_too_old);
-	check_run("E16: the end of a sending of an earlier term counts for nothing", test_sender_deposed);
-	check_run("E13: the log is cut again and again while a peer catches up", test_cut_while_fetching);
-	check_run("D10: a joiner that begins with a snapshot becomes a voter", test_joiner_by_snapshot);
+	check_run(
+	    "a sending that failed is tried again, later, to one that answers", test_sending_fails);
+	check_run("E13: a snapshot that the log has left behind is followed by a newer one",
+	    test_sent_too_old);
+	check_run(
+	    "E16: the end of a sending of an earlier term counts for nothing", test_sender_deposed);
+	check_run(
+	    "E13: the log is cut again and again while a peer catches up", test_cut_while_fetching);
+	check_run(
+	    "D10: a joiner that begins with a snapshot becomes a voter", test_joiner_by_snapshot);
 	return check_done();
 }

@@ -248,7 +248,8 @@ test_reads_meanwhile(void)
 	CHECK(rig.reads_count == 0);
 	stand(&rig, 2, true);
 	CHECK(rig.reads_count == 1 && !rig.reads[0].ok);
-	rig_append_reply(&rig, 3, rig_status(&rig).term - 1, true, last, (struct raft_pos){last, 1}, 9);
+	rig_append_reply(
+	    &rig, 3, rig_status(&rig).term - 1, true, last, (struct raft_pos){last, 1}, 9);
 	CHECK(rig.reads_count == 1);
 	rig_free(&rig);
 }
@@ -266,7 +267,8 @@ follower_new(struct rig *rig)
 static void
 timeout_now(struct rig *rig, int from, uint64_t term)
 {
-	struct raft_message message = rig_make(RAFT_MSG_TIMEOUT_NOW, from, rig->id.s[1] - '0', term);
+	struct raft_message message =
+	    rig_make(RAFT_MSG_TIMEOUT_NOW, from, rig->id.s[1] - '0', term);
 
 	rig_message(rig, &message);
 }
@@ -430,7 +432,8 @@ net_transfer(int members, bool through_follower)
 	CHECK(rig_status(&net.rigs[target]).commit.index >= 11);
 	rig_propose_serials(&net.rigs[leader], 6, &sid, 10, 1, base);
 	net_run(&net, 200);
-	CHECK(net.rigs[leader].answers[net.rigs[leader].answers_count - 1].answer.verdict == RAFT_COMMITTED);
+	CHECK(net.rigs[leader].answers[net.rigs[leader].answers_count - 1].answer.verdict ==
+	      RAFT_COMMITTED);
 	net_run(&net, 3000);
 	CHECK(rig_status(&net.rigs[target]).term == term + 1);
 	net_free(&net);
@@ -463,7 +466,8 @@ test_nudge(void)
 	/* Nobody has the whole log: nobody is told. */
 	leader_new(&rig, 3);
 	last = behind(&rig, 1);
-	rig_propose_serials(&rig, 5, &(struct raft_sid){{1, [15] = 1}}, 4, 1, (struct raft_proposal){0});
+	rig_propose_serials(
+	    &rig, 5, &(struct raft_sid){{1, [15] = 1}}, 4, 1, (struct raft_proposal){0});
 	CHECK(rig_status(&rig).last.index == last + 1);
 	rig_disk_full(&rig, true);
 	CHECK(rig_count(&rig, RAFT_MSG_TIMEOUT_NOW) == 0);
@@ -574,20 +578,27 @@ test_stall_sole(void)
 int
 main(void)
 {
-	check_run("G1: no proposals during a transfer; it ends after an election timeout", test_no_proposals);
+	check_run("G1: no proposals during a transfer; it ends after an election timeout",
+	    test_no_proposals);
 	check_run("G2: a slow target is caught up first", test_caught_up_first);
-	check_run("G2: self, strangers, learners, removed and recovering ones are refused", test_targets);
+	check_run(
+	    "G2: self, strangers, learners, removed and recovering ones are refused", test_targets);
 	check_run("G2: a second transfer replaces the first", test_second_replaces);
 	check_run("G2: the best is the nearest, then the one that has most", test_best);
-	check_run("G2: it is done when the target deposes the leader, and only then", test_done_when_deposed);
-	check_run("G6: no read is answered without a round after the hand-over", test_reads_meanwhile);
-	check_run("B11: the target stands without a pre-vote, and is heard near a leader", test_stands_at_once);
+	check_run("G2: it is done when the target deposes the leader, and only then",
+	    test_done_when_deposed);
+	check_run(
+	    "G6: no read is answered without a round after the hand-over", test_reads_meanwhile);
+	check_run("B11: the target stands without a pre-vote, and is heard near a leader",
+	    test_stands_at_once);
 	check_run("G3: it does not stand while its log is being stored", test_not_while_storing);
 	check_run("G4: late, doubled and foreign nominations are ignored", test_late_nomination);
-	check_run("G5: a transfer asked of another is forwarded, refused, never lost", test_asked_elsewhere);
+	check_run("G5: a transfer asked of another is forwarded, refused, never lost",
+	    test_asked_elsewhere);
 	check_run("§3.10: leadership goes over in a fraction of an election timeout", test_net);
 	check_run("§3.10: a leader that goes names one that has its whole log", test_nudge);
-	check_run("a leader whose disk hangs again and again stays out longer each time", test_stall_penalty);
+	check_run("a leader whose disk hangs again and again stays out longer each time",
+	    test_stall_penalty);
 	check_run("it does not take leadership over meanwhile either", test_stall_target);
 	check_run("the sole voter never stays out", test_stall_sole);
 	return check_done();

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/seal/envelope.h"
+#include "seal/envelope.h"
 #include "check.h"
 
 struct ends {
@@ -92,7 +92,8 @@ test_alteration(void)
 		m[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	for (size_t size = 0; size < SEALED_SIZE; size++)
-		CHECK(channel_open(&e.rx, n, "head", 4, (uint8_t[SEALED_SIZE]){0}, size) == CHANNEL_FORGED);
+		CHECK(channel_open(&e.rx, n, "head", 4, (uint8_t[SEALED_SIZE]){0}, size) ==
+		      CHANNEL_FORGED);
 	uint8_t copy[SEALED_SIZE];
 	memcpy(copy, m, sizeof copy);
 	CHECK(channel_open(&e.rx, n, "heat", 4, copy, SEALED_SIZE) == CHANNEL_FORGED);
@@ -138,7 +139,8 @@ test_forged_handshake(void)
 		uint8_t hello[CHANNEL_HELLO_SIZE];
 		memcpy(hello, e.hello, sizeof hello);
 		hello[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		/* The topmost bit of a public key is not used by X25519, but it is part of the hash. */
+		/* The topmost bit of a public key is not used by X25519, but it is part of the
+		 * hash. */
 		CHECK(!channel_answer(&e.names, &e.b, e.a.public, hello, &wanted, e.reply, &e.rx));
 	}
 	CHECK(channel_answer(&e.names, &e.b, e.a.public, e.hello, &wanted, e.reply, &e.rx));
@@ -204,15 +206,16 @@ envelope_of(enum envelope_kind kind)
 static void
 test_envelopes(void)
 {
-	static const size_t sizes[] = {0, ENVELOPE_HELLO_SIZE, ENVELOPE_REPLY_SIZE, ENVELOPE_HEAD_SIZE + CHANNEL_TAG_SIZE + 9,
-	    ENVELOPE_HINT_SIZE};
+	static const size_t sizes[] = {0, ENVELOPE_HELLO_SIZE, ENVELOPE_REPLY_SIZE,
+	    ENVELOPE_HEAD_SIZE + CHANNEL_TAG_SIZE + 9, ENVELOPE_HINT_SIZE};
 	for (enum envelope_kind kind = ENVELOPE_HELLO; kind <= ENVELOPE_HINT; kind++) {
 		uint8_t bytes[ENVELOPE_REPLY_SIZE + 64] = {0};
 		struct envelope e = envelope_of(kind), back;
 		size_t head, put = envelope_put(bytes, &e);
 		CHECK(envelope_get(&back, bytes, sizes[kind], &head) == ENVELOPE_OK);
 		CHECK(head == put);
-		CHECK(back.kind == kind && back.class == 1 && raft_id_equal(&back.sender, &e.sender));
+		CHECK(
+		    back.kind == kind && back.class == 1 && raft_id_equal(&back.sender, &e.sender));
 		for (size_t size = 0; size < ENVELOPE_HEAD_SIZE && size < sizes[kind]; size++)
 			CHECK(envelope_get(&back, bytes, size, &head) == ENVELOPE_SHORT);
 		if (kind != ENVELOPE_TRANSPORT)
@@ -243,7 +246,8 @@ test_noise(void)
 		bytes[1] = (uint8_t)(random() % 5);
 		bytes[2] = (uint8_t)(random() % 2);
 		if (i % 2)
-			memcpy(bytes + 3, "n1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 32);
+			memcpy(bytes + 3,
+			    "n1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 32);
 		enum envelope_error error = envelope_get(&e, bytes, size, &head);
 		CHECK(error != ENVELOPE_OK || head <= size);
 		CHECK(envelope_error_text(error) != NULL);
@@ -254,14 +258,18 @@ int
 main(void)
 {
 	seal_init();
-	check_run("channel: counters strictly rise: a copy or one overtaken is refused", test_order);
+	check_run(
+	    "channel: counters strictly rise: a copy or one overtaken is refused", test_order);
 	check_run("channel: a message altered in any bit is refused", test_alteration);
 	check_run("channel: cluster, ids, class and keys must be equal at both ends", test_names);
-	check_run("channel: a forged handshake message is refused, and the true one still counts", test_forged_handshake);
+	check_run("channel: a forged handshake message is refused, and the true one still counts",
+	    test_forged_handshake);
 	check_run("channel: keys of low order are refused", test_low_order);
-	check_run("channel: a replayed hello makes a session of which nobody has the key", test_replayed_hello);
+	check_run("channel: a replayed hello makes a session of which nobody has the key",
+	    test_replayed_hello);
 	check_run("noise: a rekey goes one way and is equal at both ends", test_rekey);
-	check_run("envelope: each kind reads back, and no other size, version, class or id does", test_envelopes);
+	check_run("envelope: each kind reads back, and no other size, version, class or id does",
+	    test_envelopes);
 	check_run("envelope: any bytes are decoded or refused", test_noise);
 	return check_done();
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* Hashes, keys and the file of a secret.  The wanted hashes were made by another implementation of BLAKE2b. */
+/* Hashes, keys and the file of a secret.  The wanted hashes were made by another implementation of
+ * BLAKE2b. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lib/seal/seal.h"
+#include "seal/seal.h"
 #include "check.h"
 
 static bool
@@ -66,7 +67,8 @@ member(const char *id, uint8_t key, enum raft_member_role role, const char *addr
 static void
 test_cluster_id(void)
 {
-	static const char wanted[] = "804b54edec0721340c613453bda3ccf9329dcd278cc2a547a05979f3974fdcee";
+	static const char wanted[] =
+	    "804b54edec0721340c613453bda3ccf9329dcd278cc2a547a05979f3974fdcee";
 	struct raft_config config = {.count = 2};
 	uint8_t out[32];
 	config.members[0] = member("a", 1, RAFT_VOTER, "");
@@ -160,8 +162,11 @@ main(void)
 	check_run("seal: the chain is BLAKE2b over previous chain, index and record", test_chain);
 	check_run("seal: the digest is BLAKE2b over previous digest, size and data", test_digest);
 	check_run("seal: a session's name gives its id, marked as named", test_session_id);
-	check_run("seal: the cluster id is of name, ids, keys and roles, in any order, without addresses", test_cluster_id);
+	check_run(
+	    "seal: the cluster id is of name, ids, keys and roles, in any order, without addresses",
+	    test_cluster_id);
 	check_run("seal: a key's text reads back, and nothing else does", test_key_text);
-	check_run("seal: a secret's file is private, is never replaced, and reads back", test_secret_file);
+	check_run("seal: a secret's file is private, is never replaced, and reads back",
+	    test_secret_file);
 	return check_done();
 }

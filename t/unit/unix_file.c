@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lib/unix/file.h"
+#include "unix/file.h"
 #include "check.h"
 
 static char folder[] = "/tmp/file-XXXXXX";
@@ -97,7 +97,8 @@ test_two_writers(void)
 {
 	struct file_part first, second;
 	for (enum file_place place = FILE_NEW; place <= FILE_REPLACE; place++) {
-		CHECK(file_part_begin(&first, path_of("a"), 0600) && file_part_begin(&second, path_of("a"), 0600));
+		CHECK(file_part_begin(&first, path_of("a"), 0600) &&
+		      file_part_begin(&second, path_of("a"), 0600));
 		CHECK(strcmp(first.part, second.part) != 0);
 		CHECK(file_write(first.fd, "fir", 3) && file_write(second.fd, "sec", 3));
 		CHECK(access(path_of("a"), F_OK) < 0);
@@ -156,10 +157,17 @@ int
 main(void)
 {
 	CHECK(mkdtemp(folder) != NULL);
-	check_run("file: a new file has all its content and its mode less the umask, and replaces nothing", test_new);
-	check_run("file: one that replaces another is complete, and a link is replaced, not followed", test_replace);
-	check_run("file: of two writers at once each writes its own, and the name never has half of one", test_two_writers);
-	check_run("file: what is dropped, or fails, leaves nothing and the old file as it was", test_drop);
+	check_run("file: a new file has all its content and its mode less the umask, and replaces "
+		  "nothing",
+	    test_new);
+	check_run(
+	    "file: one that replaces another is complete, and a link is replaced, not followed",
+	    test_replace);
+	check_run(
+	    "file: of two writers at once each writes its own, and the name never has half of one",
+	    test_two_writers);
+	check_run("file: what is dropped, or fails, leaves nothing and the old file as it was",
+	    test_drop);
 	check_run("file: names of any length, and of the working directory", test_names);
 	CHECK(rmdir(folder) == 0);
 	return check_done();

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/raft/session.h"
-#include "../../lib/seal/seal.h"
-#include "../../lib/wire/snapshot.h"
+#include "raft/session.h"
+#include "seal/seal.h"
+#include "seal/snapshot.h"
 #include "check.h"
 
 enum { END_SIZE = 4 + 32 }; /* of version 2: no further fields, and the hash */
@@ -16,12 +16,17 @@ static uint8_t config_bytes[RAFT_CONFIG_SIZE_MAX];
 static struct wire_buf
 make_head(void)
 {
-	struct raft_config config = {.count = 1, .members[0] = {.id = {"n1"}, .role = RAFT_VOTER, .address = "tcp://h:1"}};
-	struct raft_session session = {.sid = {{RAFT_SID_NAMED}}, .serial = 3, .last_index = 7, .epoch = 5, .name = "pay"};
+	struct raft_config config = {
+	    .count = 1, .members[0] = {.id = {"n1"}, .role = RAFT_VOTER, .address = "tcp://h:1"}};
+	struct raft_session session = {
+	    .sid = {{RAFT_SID_NAMED}}, .serial = 3, .last_index = 7, .epoch = 5, .name = "pay"};
 	struct wire_buf out = {0}, sessions = {0};
 	config.members[0].key[0] = 1;
 	wire_session_put(&sessions, &session);
-	struct snapshot_head head = {.pos = {7, 2}, .name = wire_text("demo"), .format = wire_text("text"), .file_size = 9,
+	struct snapshot_head head = {.pos = {7, 2},
+	    .name = wire_text("demo"),
+	    .format = wire_text("text"),
+	    .file_size = 9,
 	    .config = {config_bytes, raft_config_encode(&config, config_bytes)},
 	    .sessions = {sessions.bytes, sessions.size}};
 	memset(head.chain.b, 0xc1, sizeof head.chain.b);
@@ -42,17 +47,19 @@ static bool
 is_made_head(const uint8_t *bytes, size_t size)
 {
 	struct snapshot_head head;
-	return snapshot_head_size(bytes) == size && snapshot_head_get(&head, bytes, size) && head.pos.index == 7 &&
-	    head.pos.term == 2 && head.chain.b[31] == 0xc1 && head.cluster.b[31] == 0xc2 && is_text(head.name, "demo") &&
-	    is_text(head.format, "text") && head.file_size == 9 && head.file_hash.b[31] == 0xf1 &&
-	    head.config.size > 0 && head.sessions.size > 0;
+	return snapshot_head_size(bytes) == size && snapshot_head_get(&head, bytes, size) &&
+	       head.pos.index == 7 && head.pos.term == 2 && head.chain.b[31] == 0xc1 &&
+	       head.cluster.b[31] == 0xc2 && is_text(head.name, "demo") &&
+	       is_text(head.format, "text") && head.file_size == 9 &&
+	       head.file_hash.b[31] == 0xf1 && head.config.size > 0 && head.sessions.size > 0;
 }
 
 /* The hash over what a test has changed. */
 static void
 hash_again(struct wire_buf *head)
 {
-	seal_hash(head->bytes + head->size - 32, &(struct seal_part){head->bytes, head->size - 32}, 1);
+	seal_hash(
+	    head->bytes + head->size - 32, &(struct seal_part){head->bytes, head->size - 32}, 1);
 }
 
 static void
@@ -147,8 +154,11 @@ main(void)
 {
 	seal_init();
 	check_run("snapshot: a head with any byte changed to any other is refused", test_each_byte);
-	check_run("snapshot: a head that is shorter or longer is refused, whatever size it states", test_each_size);
-	check_run("snapshot: a head with fields that this version does not know is refused", test_further_fields);
-	check_run("snapshot: a head of version 1 is read, and written as the present version", test_version_1);
+	check_run("snapshot: a head that is shorter or longer is refused, whatever size it states",
+	    test_each_size);
+	check_run("snapshot: a head with fields that this version does not know is refused",
+	    test_further_fields);
+	check_run("snapshot: a head of version 1 is read, and written as the present version",
+	    test_version_1);
 	return check_done();
 }

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: ISC */
+/* The conversation with raft-peerd. */
+#include "peerd.h"
+
+#include "unix/log.h"
+#include "codec.h"
+#include "node.h"
+
+enum {
+	OUT_MAX = 64 << 20, /* bytes waiting for raft-peerd */
+	SAY_EVERY_MS = 10000,
+	/* A removed member is talked to for so long. */
+	LINGER_TIMEOUTS = 10,
+	LINGER_MIN_MS = 5000
+};
+
+static void
+peerd_on_up(const struct msg_hello_reply *reply, void *arg)
+{
+	struct peerd_link *peerd = arg;
+	(void)reply;
+	daemon_link_settled(&peerd->link);
+	peerd_tell_config(peerd);
+}
+
+/* A peer that sends rubbish is mentioned, now and then. */
+static void
+count_malformed(struct peerd_link *peerd, const struct raft_id *from)
+{
+	struct mono_ms now = mono_now();
+	peerd->malformed++;
+	if (peerd->malformed_said > 0 && now.ms - peerd->said_at.ms < SAY_EVERY_MS)
+		return;
+	log_warn("malformed", "from=%s count=%llu why=%s", from->s,
+	    (unsigned long long)(peerd->malformed - peerd->malformed_said),
+	    log_q("its messages can't be understood and are dropped"));
+	peerd->malformed_said = peerd->malformed;
+	peerd->said_at = now;
+}
+
+/* Snapshots do not concern the core.  False: it is another frame, or malformed. */
+static bool
+on_bulk(struct peerd_link *peerd, const struct msg_peer_recv *m)
+{
+	struct msg_raft_snap_chunk chunk;
+	struct msg_raft_snap_ack ack;
+	uint16_t number;
+	const uint8_t *body;
+	size_t size, frame_size;
+	if (frame_get(m->frame.bytes, m->frame.size, FRAME_SIZE_MAX, &number, &body, &size,
+		&frame_size) != 1 ||
+	    frame_size != m->frame.size)
+		return false;
+	if (number == MSG_RAFT_SNAP_CHUNK && msg_raft_snap_chunk_get(&chunk, body, size)) {
+		snap_receive_chunk(&peerd->node->snap_receive, &m->from, &chunk);
+		return true;
+	}
+	if (number == MSG_RAFT_SNAP_ACK && msg_raft_snap_ack_get(&ack, body, size)) {
+		snap_send_ack(&peerd->node->snap_send, &m->from, &ack);
+		return true;
+	}
+	return false;
+}
+
+static const char *
+on_recv(struct peerd_link *peerd, const uint8_t *body, size_t size)
+{
+	struct msg_peer_recv m;
+	struct codec_message in;
+	if (!msg_peer_recv_get(&m, body, size) || raft_id_none(&m.from))
+		return "a malformed peer_recv";
+	if (on_bulk(peerd, &m))
+		return NULL;
+	if (raft_id_equal(&m.from, &peerd->node->conf->node.id) || !codec_get(&in, m.frame)) {
+		count_malformed(peerd, &m.from);
+		return NULL;
+	}
+	in.message.from = m.from;
+	in.message.to = peerd->node->conf->node.id;
+	node_step(peerd->node,
+	    &(struct raft_event){.type = RAFT_EVENT_MESSAGE, .message = &in.message}, size);
+	codec_drop(&in);
+	return NULL;
+}
+
+static const char *
+peerd_on_lost(struct peerd_link *peerd, const uint8_t *body, size_t size)
+{
+	struct msg_peer_lost m;
+	if (!msg_peer_lost_get(&m, body, size) || raft_id_none(&m.peer))
+		return "a malformed peer_lost";
+	node_step(peerd->node,
+	    &(struct raft_event){.type = RAFT_EVENT_UNREACHABLE, .unreachable = m.peer}, 0);
+	return NULL;
+}
+
+static const char *
+peerd_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
+{
+	switch (number) {
+	case MSG_PEER_RECV:
+		return on_recv(arg, body, size);
+	case MSG_PEER_LOST:
+		return peerd_on_lost(arg, body, size);
+	default:
+		return "it sent a frame of an unknown kind";
+	}
+}
+
+static void
+peerd_on_down(const char *why, void *arg)
+{
+	struct peerd_link *peerd = arg;
+	(void)why;
+	peerd->lossy = false;
+	node_peers_lost(peerd->node);
+}
+
+bool
+peerd_open(struct peerd_link *peerd, struct node *node, char *why)
+{
+	static const struct daemon_link_calls calls = {peerd_on_up, peerd_on_frame, peerd_on_down};
+	peerd->node = node;
+	return daemon_link_open(&peerd->link, node->loop, node->conf->node.run, "peer",
+	    "raft-peerd", &calls, peerd, why);
+}
+
+void
+peerd_tell_config(struct peerd_link *peerd)
+{
+	uint8_t bytes[RAFT_CONFIG_SIZE_MAX];
+	struct raft_config all;
+	if (!daemon_link_is_up(&peerd->link) || peerd->node->raft == NULL)
+		return;
+	peerd->told_index = raft_config_index(peerd->node->raft);
+	removed_all(&peerd->removed, &all);
+	size_t size = raft_config_encode(&all, bytes);
+	msg_peer_config_put(conn_out(peerd->link.conn), &(struct msg_peer_config){
+							    .cluster = peerd->node->cluster,
+							    .index = peerd->told_index,
+							    .config = {bytes, size},
+							});
+}
+
+void
+peerd_new_config(struct peerd_link *peerd)
+{
+	uint64_t linger_ms = LINGER_TIMEOUTS * peerd->node->conf->elect.election_timeout_ms;
+	removed_take(&peerd->removed, raft_config_now(peerd->node->raft),
+	    (struct mono_ms){
+		mono_now().ms + (linger_ms > LINGER_MIN_MS ? linger_ms : LINGER_MIN_MS)});
+	peerd_tell_config(peerd);
+}
+
+void
+peerd_committed(struct peerd_link *peerd)
+{
+	if (raft_config_index(peerd->node->raft) != peerd->told_index)
+		peerd_tell_config(peerd);
+}
+
+uint64_t
+peerd_turn(struct peerd_link *peerd, struct mono_ms now)
+{
+	if (removed_expire(&peerd->removed, now))
+		peerd_tell_config(peerd);
+	return removed_next_ms(&peerd->removed);
+}
+
+/* Said once, until it has drained; the core probes again when it hears nothing. */
+static bool
+too_much_waits(struct peerd_link *peerd)
+{
+	size_t size = conn_out_size(peerd->link.conn);
+	if (!peerd->lossy && size > OUT_MAX) {
+		peerd->lossy = true;
+		log_warn("peer", "state=full why=%s",
+		    log_q("raft-peerd does not take its messages; they are dropped"));
+		node_peers_lost(peerd->node);
+	} else if (peerd->lossy && size < OUT_MAX / 2) {
+		peerd->lossy = false;
+		log_info("peer", "state=drained");
+	}
+	return peerd->lossy;
+}
+
+void
+peerd_send(struct peerd_link *peerd, const struct raft_message *message)
+{
+	const struct raft_entry *entries;
+	size_t count;
+	if (!daemon_link_is_up(&peerd->link) || too_much_waits(peerd))
+		return;
+	peerd->scratch.size = 0;
+	codec_put(&peerd->scratch, message, &entries, &count);
+	struct wire_buf *out = conn_out(peerd->link.conn);
+	msg_peer_send_put(
+	    out, &(struct msg_peer_send){
+		     .to = message->to,
+		     .class = WIRE_CONSENSUS,
+		     .frame = {NULL, peerd->scratch.size + wire_entries_size(entries, count)},
+		 });
+	wire_buf_put(out, peerd->scratch.bytes, peerd->scratch.size);
+	wire_entries_put(out, entries, count);
+}
+
+/* The frame in scratch. */
+static void
+send_bulk(struct peerd_link *peerd, const struct raft_id *to)
+{
+	msg_peer_send_put(
+	    conn_out(peerd->link.conn), &(struct msg_peer_send){
+					    .to = *to,
+					    .class = WIRE_BULK,
+					    .frame = {peerd->scratch.bytes, peerd->scratch.size},
+					});
+}
+
+void
+peerd_send_chunk(
+    struct peerd_link *peerd, const struct raft_id *to, const struct msg_raft_snap_chunk *chunk)
+{
+	if (!daemon_link_is_up(&peerd->link) || too_much_waits(peerd))
+		return;
+	peerd->scratch.size = 0;
+	msg_raft_snap_chunk_put(&peerd->scratch, chunk);
+	send_bulk(peerd, to);
+}
+
+void
+peerd_send_ack(
+    struct peerd_link *peerd, const struct raft_id *to, const struct msg_raft_snap_ack *ack)
+{
+	if (!daemon_link_is_up(&peerd->link) || too_much_waits(peerd))
+		return;
+	peerd->scratch.size = 0;
+	msg_raft_snap_ack_put(&peerd->scratch, ack);
+	send_bulk(peerd, to);
+}
+
+void
+peerd_flush(struct peerd_link *peerd)
+{
+	if (daemon_link_is_up(&peerd->link))
+		conn_flush(peerd->link.conn);
+}

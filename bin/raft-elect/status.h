@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+/* What raft-elect tells of itself, as logfmt lines.  raft-elect(8) names the keys. */
+#ifndef ELECT_STATUS_H
+#define ELECT_STATUS_H
+
+#include "wire/buf.h"
+
+struct node;
+
+/* One line: role, term, leader. */
+void status_state(struct wire_buf *text, const struct node *node);
+/* One line of its own, and one for each member. */
+void status_text(struct wire_buf *text, const struct node *node);
+/* The configuration in force, a line a member; nothing while there is no core. */
+void status_members(struct wire_buf *text, const struct node *node);
+
+#endif

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: ISC */
+/* The link to raft-logd. */
+#include "source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/link.h"
+#include "prog/daemon.h"
+#include "unix/sock.h"
+
+enum {
+	READ_SIZE = 1 << 20, /* of one answer; a larger entry comes alone */
+	CURSOR_NAME_SIZE = 32
+};
+
+struct source {
+	const struct conf *conf;
+	const struct source_calls *calls;
+	void *arg;
+
+	struct link *link;
+	bool breaking; /* the link is broken off by us */
+	bool said;     /* that there is no link */
+	char why[512]; /* there is none; "": there is one */
+
+	uint64_t request; /* the last number given away; what is on its way, 0: nothing */
+	uint64_t read_request;
+	uint64_t probe_request;
+	uint64_t cursor_request;
+
+	uint64_t next;      /* the index to ask for; 0: none */
+	struct batch ready; /* count 0: none */
+	uint64_t commit;
+	struct wire_hash cluster;
+
+	char cursor_name[CURSOR_NAME_SIZE];
+	bool cursor_get;     /* asked for and not answered */
+	uint64_t cursor_set; /* to be stored and not answered; 0: none */
+	uint64_t cursor_sent;
+
+	void (*told)(void *arg);
+	void *told_arg;
+
+	/* One question about snapshots: which (0: none), its request when it is on its way. */
+	enum msg_number snap;
+	uint64_t snap_request;
+	uint64_t snap_index;
+	char *snap_add_path, *snap_format;
+};
+
+void
+batch_free(struct batch *batch)
+{
+	free(batch->entries);
+	raft_chunk_unref(batch->chunk);
+	*batch = (struct batch){0};
+}
+
+static void
+probe_end(struct source *source)
+{
+	void (*told)(void *arg) = source->told;
+	source->told = NULL;
+	source->probe_request = 0;
+	if (told)
+		told(source->told_arg);
+}
+
+/* Asks for the next entries, unless a read is on its way or a batch waits to be taken. */
+static void
+ask_read(struct source *source)
+{
+	if (!link_up(source->link) || source->next == 0 || source->read_request ||
+	    source->ready.count)
+		return;
+	source->read_request = ++source->request;
+	struct msg_log_read read = {.request = source->read_request,
+	    .from = source->next,
+	    .size_max = READ_SIZE,
+	    .count_max = UINT32_MAX,
+	    .wait = true};
+	msg_log_read_put(link_out(source->link), &read);
+	/* Now, not at the end of the turn: raft-logd works while the last batch is delivered. */
+	link_flush(source->link);
+}
+
+static void
+ask_cursor(struct source *source)
+{
+	if (!link_up(source->link) || source->cursor_request)
+		return;
+	if (source->cursor_get) {
+		source->cursor_request = ++source->request;
+		struct msg_cursor_get get = {
+		    source->cursor_request, wire_text(source->cursor_name)};
+		msg_cursor_get_put(link_out(source->link), &get);
+	} else if (source->cursor_set) {
+		source->cursor_request = ++source->request;
+		source->cursor_sent = source->cursor_set;
+		struct msg_cursor_set set = {
+		    source->cursor_request, wire_text(source->cursor_name), source->cursor_set};
+		msg_cursor_set_put(link_out(source->link), &set);
+	}
+}
+
+static void
+ask_snap(struct source *source)
+{
+	/* A question that is on its way is not asked twice. */
+	if (!link_up(source->link) || source->snap == 0 || source->snap_request)
+		return;
+	struct wire_buf *out = link_out(source->link);
+	source->snap_request = ++source->request;
+	if (source->snap == MSG_SNAP_FIND)
+		msg_snap_find_put(out, &(struct msg_snap_find){source->snap_request});
+	else if (source->snap == MSG_SNAP_PATH)
+		msg_snap_path_put(out, &(struct msg_snap_path){source->snap_request});
+	else
+		msg_snap_add_put(
+		    out, &(struct msg_snap_add){source->snap_request, source->snap_index,
+			     wire_text(source->snap_add_path), wire_text(source->snap_format)});
+}
+
+static enum msg_number
+snap_settled(struct source *source)
+{
+	enum msg_number snap = source->snap;
+	source->snap = 0;
+	source->snap_request = 0;
+	return snap;
+}
+
+/* A new string. */
+static char *
+text_of(struct wire_bytes bytes)
+{
+	char *text = strndup((const char *)bytes.bytes, bytes.size);
+	must(text != NULL);
+	return text;
+}
+
+/* It was not answered as it should be. */
+static void
+snap_fail(struct source *source, const char *why)
+{
+	enum msg_number snap = snap_settled(source);
+	if (snap == MSG_SNAP_FIND)
+		source->calls->snap_found(
+		    &(struct source_snapshot){.format = "", .path = ""}, source->arg);
+	else if (snap == MSG_SNAP_PATH)
+		source->calls->snap_path("", why, source->arg);
+	else if (snap == MSG_SNAP_ADD)
+		source->calls->snap_added(false, 0, why, source->arg);
+}
+
+static void
+take_snap_found(struct source *source, const struct msg_snap_found *m)
+{
+	char *format = text_of(m->format), *path = text_of(m->path);
+	const struct source_snapshot found = {.found = m->found,
+	    .index = m->pos.index,
+	    .size = m->size,
+	    .format = format,
+	    .path = path};
+	snap_settled(source);
+	source->calls->snap_found(&found, source->arg);
+	free(format);
+	free(path);
+}
+
+static void
+take_snap(struct source *source, uint16_t number, const uint8_t *body, size_t size)
+{
+	struct msg_snap_found found;
+	struct msg_snap_path_reply path;
+	struct msg_snap_added added;
+	if (number == MSG_SNAP_FOUND && msg_snap_found_get(&found, body, size)) {
+		if (found.request == source->snap_request && source->snap == MSG_SNAP_FIND)
+			take_snap_found(source, &found);
+	} else if (number == MSG_SNAP_PATH_REPLY && msg_snap_path_reply_get(&path, body, size)) {
+		if (path.request != source->snap_request || source->snap != MSG_SNAP_PATH)
+			return;
+		char *text = text_of(path.path);
+		snap_settled(source);
+		source->calls->snap_path(text, "raft-logd names no place for it", source->arg);
+		free(text);
+	} else if (number == MSG_SNAP_ADDED && msg_snap_added_get(&added, body, size)) {
+		if (added.request != source->snap_request || source->snap != MSG_SNAP_ADD)
+			return;
+		char *why = text_of(added.why);
+		snap_settled(source);
+		source->calls->snap_added(added.ok, added.index, why, source->arg);
+		free(why);
+	} else {
+		link_break(source->link, "raft-logd sent a malformed answer about a snapshot");
+	}
+}
+
+static bool
+all_zero(const struct wire_hash *hash)
+{
+	static const struct wire_hash zero;
+	return memcmp(hash, &zero, sizeof zero) == 0;
+}
+
+static void
+source_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+{
+	struct source *source = arg;
+	char why[256];
+	if (!raft_id_equal(&hello->node, &source->conf->node.id)) {
+		snprintf(why, sizeof why, "the raft-logd there is of node %s", hello->node.s);
+		link_break(link, why);
+		return;
+	}
+	if (!all_zero(&source->cluster) &&
+	    memcmp(&source->cluster, &hello->cluster, sizeof hello->cluster) != 0) {
+		link_break(link, "the raft-logd there is of another cluster than before");
+		return;
+	}
+	source->cluster = hello->cluster;
+	source->why[0] = '\0';
+	if (source->said)
+		log_info("link", "to=raft-logd state=up");
+	source->said = false;
+	ask_cursor(source);
+	ask_snap(source);
+	ask_read(source);
+}
+
+/* What was on its way is asked for again when the link is back.  Said once, however often it is
+ * tried. */
+static void
+source_on_down(struct link *link, bool was_up, const char *why, void *arg)
+{
+	struct source *source = arg;
+	(void)link, (void)was_up;
+	source->read_request = 0;
+	source->cursor_request = 0;
+	if (source->snap_request && source->snap == MSG_SNAP_ADD)
+		snap_fail(source, "the connection to raft-logd ended before it was stored");
+	source->snap_request = 0;
+	probe_end(source);
+	if (source->breaking)
+		return;
+	snprintf(source->why, sizeof source->why, "%s", why);
+	if (!source->said)
+		log_warn("link", "to=raft-logd state=down why=%s", log_q(why));
+	source->said = true;
+}
+
+static void
+source_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+{
+	struct source *source = arg;
+	(void)link;
+	(void)status;
+	log_error("link", "to=raft-logd why=%s", log_q(why));
+	snprintf(source->why, sizeof source->why, "%s", why);
+	source->calls->hopeless(source->arg);
+}
+
+static void
+take_batch(struct source *source, const struct msg_log_entries *m)
+{
+	struct batch *ready = &source->ready;
+	if (m->first_index != source->next ||
+	    !wire_entries_get(m->entries, m->count, &ready->entries, &ready->chunk)) {
+		link_break(source->link, "raft-logd sent malformed entries");
+		return;
+	}
+	ready->first_index = m->first_index;
+	ready->count = m->count;
+	ready->at = 0;
+	source->next = m->first_index + m->count;
+	source->calls->ready(source->arg);
+}
+
+static void
+take_entries(struct source *source, const uint8_t *body, size_t size)
+{
+	struct msg_log_entries m;
+	if (!msg_log_entries_get(&m, body, size)) {
+		link_break(source->link, "raft-logd sent a malformed answer");
+		return;
+	}
+	if (m.commit > source->commit)
+		source->commit = m.commit;
+	if (m.request == source->probe_request) {
+		probe_end(source);
+	} else if (m.request == source->read_request) {
+		source->read_request = 0;
+		if (m.first_available > source->next) {
+			uint64_t wanted = source->next;
+			source->next = 0;
+			source->calls->gap(wanted, m.first_available, source->arg);
+		} else if (m.count > 0) {
+			take_batch(source, &m);
+		} else {
+			ask_read(source);
+		}
+	}
+}
+
+static void
+take_cursor(struct source *source, const uint8_t *body, size_t size)
+{
+	struct msg_cursor m;
+	if (!msg_cursor_get(&m, body, size)) {
+		link_break(source->link, "raft-logd sent a malformed cursor");
+		return;
+	}
+	if (m.request != source->cursor_request)
+		return;
+	source->cursor_request = 0;
+	if (source->cursor_get) {
+		source->cursor_get = false;
+		ask_cursor(source);
+		source->calls->cursor(m.index, source->arg);
+		return;
+	}
+	if (source->cursor_set == source->cursor_sent)
+		source->cursor_set = 0;
+	ask_cursor(source);
+	source->calls->stored(source->cursor_sent, source->arg);
+}
+
+static void
+take_refusal(struct source *source, const uint8_t *body, size_t size)
+{
+	struct msg_refusal m;
+	char why[512];
+	if (!msg_refusal_get(&m, body, size))
+		snprintf(why, sizeof why, "raft-logd sent a malformed refusal");
+	else
+		snprintf(why, sizeof why, "raft-logd refuses: %.*s", (int)m.sentence.size,
+		    (const char *)m.sentence.bytes);
+	if (source->snap_request)
+		snap_fail(source, why);
+	link_break(source->link, why);
+}
+
+static void
+source_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+{
+	struct source *source = arg;
+	if (number == MSG_REFUSAL)
+		take_refusal(source, body, size);
+	else if (number == MSG_LOG_ENTRIES)
+		take_entries(source, body, size);
+	else if (number == MSG_CURSOR)
+		take_cursor(source, body, size);
+	else if (number == MSG_SNAP_FOUND || number == MSG_SNAP_PATH_REPLY ||
+		 number == MSG_SNAP_ADDED)
+		take_snap(source, number, body, size);
+	else if (number != MSG_SNAP_DATA) /* to a release */
+		link_break(link, "raft-logd sent a message that was not asked for");
+}
+
+static const struct link_calls link_calls = {.up = source_on_up,
+    .frame = source_on_frame,
+    .down = source_on_down,
+    .hopeless = source_on_hopeless};
+
+struct source *
+source_new(struct loop *loop, const struct conf *conf)
+{
+	struct source *source = calloc(1, sizeof *source);
+	char path[SOCK_PATH_MAX], why[SOCK_WHY_SIZE];
+	must(source != NULL);
+	if (!sock_path(path, conf->node.run, "log", why))
+		daemon_die(EXIT_CONFIG, "%s", why);
+	source->conf = conf;
+	snprintf(source->why, sizeof source->why, "raft-logd has not answered yet");
+	source->link = link_new(loop, path, WIRE_FSM, "raft-fsm", &link_calls, source);
+	return source;
+}
+
+void
+source_free(struct source *source)
+{
+	if (source == NULL)
+		return;
+	link_free(source->link);
+	batch_free(&source->ready);
+	free(source->snap_add_path);
+	free(source->snap_format);
+	free(source);
+}
+
+void
+source_calls(struct source *source, const struct source_calls *calls, void *arg)
+{
+	source->calls = calls;
+	source->arg = arg;
+}
+
+void
+source_seek(struct source *source, uint64_t from)
+{
+	batch_free(&source->ready);
+	source->next = from;
+	if (source->read_request) {
+		/*
+		 * A read that waits at raft-logd can't be taken back; a new conn leaves it behind.
+		 */
+		source->breaking = true;
+		link_break(source->link, "");
+		source->breaking = false;
+	}
+	ask_read(source);
+}
+
+bool
+source_take(struct source *source, struct batch *batch)
+{
+	if (source->ready.count == 0)
+		return false;
+	*batch = source->ready;
+	source->ready = (struct batch){0};
+	ask_read(source);
+	return true;
+}
+
+void
+source_cursor_get(struct source *source, const char *name)
+{
+	must(strlen(name) < sizeof source->cursor_name);
+	strcpy(source->cursor_name, name);
+	source->cursor_get = true;
+	ask_cursor(source);
+}
+
+void
+source_cursor_set(struct source *source, const char *name, uint64_t index)
+{
+	must(strlen(name) < sizeof source->cursor_name);
+	strcpy(source->cursor_name, name);
+	source->cursor_set = index;
+	ask_cursor(source);
+}
+
+static void
+snap_ask(struct source *source, enum msg_number snap)
+{
+	must(source->snap == 0 || (source->snap == snap && snap == MSG_SNAP_FIND));
+	source->snap = snap;
+	ask_snap(source);
+}
+
+void
+source_snap_find(struct source *source)
+{
+	snap_ask(source, MSG_SNAP_FIND);
+}
+
+void
+source_snap_path(struct source *source)
+{
+	snap_ask(source, MSG_SNAP_PATH);
+}
+
+void
+source_snap_add(struct source *source, uint64_t index, const char *path, const char *format)
+{
+	free(source->snap_add_path);
+	free(source->snap_format);
+	source->snap_index = index;
+	must((source->snap_add_path = strdup(path)) != NULL);
+	must((source->snap_format = strdup(format)) != NULL);
+	snap_ask(source, MSG_SNAP_ADD);
+}
+
+void
+source_snap_release(struct source *source)
+{
+	if (link_up(source->link))
+		msg_snap_read_put(
+		    link_out(source->link), &(struct msg_snap_read){.request = ++source->request});
+}
+
+bool
+source_probe(struct source *source, void (*told)(void *arg), void *arg)
+{
+	if (!link_up(source->link) || source->probe_request)
+		return false;
+	source->told = told;
+	source->told_arg = arg;
+	source->probe_request = ++source->request;
+	/* Far above any index: the answer has no entries, only the commit index. */
+	struct msg_log_read read = {.request = source->probe_request,
+	    .from = UINT64_MAX >> 1,
+	    .size_max = 1,
+	    .count_max = 1};
+	msg_log_read_put(link_out(source->link), &read);
+	return true;
+}
+
+uint64_t
+source_commit(const struct source *source)
+{
+	return source->commit;
+}
+
+const uint8_t *
+source_cluster(const struct source *source)
+{
+	return source->cluster.b;
+}
+
+const char *
+source_why(const struct source *source)
+{
+	return source->why[0] ? source->why : NULL;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What raft-logd knows of its durable log without asking the database: where it
+ * ends, its chain there, the runs of terms, the configurations, what is committed.
+ * Everything here is durable, but for the commit index, which may be ahead of what is stored.
+ */
+#ifndef LOGD_INDEX_H
+#define LOGD_INDEX_H
+
+#include "raft/types.h"
+
+enum { RLOG_CHAIN_SIZE = 32 };
+
+struct index_config {
+	uint64_t index;
+	size_t size;
+	uint8_t *bytes;
+};
+
+struct log_index {
+	struct raft_pos before;                /* the place before the first entry */
+	uint8_t before_chain[RLOG_CHAIN_SIZE]; /* the cluster id, or that of the entry there */
+	struct raft_pos last;
+	struct raft_pos commit;
+	uint8_t chain[RLOG_CHAIN_SIZE]; /* at last */
+	struct raft_pos *terms;         /* where each run of one term begins */
+	size_t terms_count;
+	size_t terms_room;
+	struct index_config *configs; /* rising; the first one is in force at `before` */
+	size_t configs_count;
+	size_t configs_room;
+};
+
+/* The term of the entry at index; 0 when the log does not hold it (and at index 0). */
+uint64_t index_term_at(const struct log_index *rlog, uint64_t index);
+/* Whether the log holds that very entry. */
+bool index_holds(const struct log_index *rlog, struct raft_pos pos);
+uint64_t index_first_available(const struct log_index *rlog);
+
+/* The entry after the last; true when a run of a new term begins with it. */
+bool index_starts_term(const struct log_index *rlog, uint64_t term);
+void index_add_term(struct log_index *rlog, struct raft_pos start);
+void index_add_config(struct log_index *rlog, uint64_t index, const void *bytes, size_t size);
+/* Forgets the entries; the caller sets last and chain. */
+void index_append(
+    struct log_index *rlog, uint64_t first_index, const struct raft_entry *entries, size_t count);
+void index_cut(struct log_index *rlog, uint64_t index);
+/* The log begins after this place, which it holds. */
+void index_compact(
+    struct log_index *rlog, struct raft_pos before, const uint8_t chain[RLOG_CHAIN_SIZE]);
+/*
+ * The log is empty and begins after this place; of the configurations only number `config` is left.
+ */
+void index_begin(struct log_index *rlog, struct raft_pos before,
+    const uint8_t chain[RLOG_CHAIN_SIZE], size_t config);
+void index_clear(struct log_index *rlog);
+/* Place in configs of the one in force at index. */
+size_t index_config_at(const struct log_index *rlog, uint64_t index);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/* The bucket as a clock: when it will be out of debt. */
+#include "rate.h"
+
+#include <stdlib.h>
+
+/* A full bucket is what flows in so long. */
+enum { BURST_US = 100000, SECOND_US = 1000000 };
+
+struct rate {
+	uv_timer_t timer;
+	uint64_t per_second;
+	uint64_t paid_us; /* by then all that was sent has been paid for */
+};
+
+static void
+rate_on_timer(uv_timer_t *timer)
+{
+	(void)timer; /* the turn that it begins sends */
+}
+
+static uint64_t
+now_us(void)
+{
+	return uv_hrtime() / 1000;
+}
+
+struct rate *
+rate_new(struct loop *loop, uint64_t per_second)
+{
+	struct rate *rate = calloc(1, sizeof *rate);
+	must(rate != NULL);
+	must(uv_timer_init(loop_uv(loop), &rate->timer) == 0);
+	rate->per_second = per_second;
+	return rate;
+}
+
+uint64_t
+rate_get(const struct rate *rate)
+{
+	return rate->per_second;
+}
+
+bool
+rate_may_send(struct rate *rate)
+{
+	uint64_t now = now_us();
+	if (rate->per_second == 0 || rate->paid_us <= now)
+		return true;
+	if (!uv_is_active((uv_handle_t *)&rate->timer))
+		uv_timer_start(&rate->timer, rate_on_timer, (rate->paid_us - now) / 1000 + 1, 0);
+	return false;
+}
+
+void
+rate_sent(struct rate *rate, size_t size)
+{
+	uint64_t now = now_us();
+	if (rate->per_second == 0)
+		return;
+	if (rate->paid_us + BURST_US < now)
+		rate->paid_us = now - BURST_US;
+	rate->paid_us += (uint64_t)size * SECOND_US / rate->per_second;
+}

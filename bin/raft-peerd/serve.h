@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * run/peer: the one raft-elect of this node, and whoever asks for the status.
+ *
+ * A newer raft-elect takes the place of the older one.  While there is none, what peers send is
+ * dropped and counted.  While it does not read, nothing is taken from the network.
+ */
+#ifndef PEERD_SERVE_H
+#define PEERD_SERVE_H
+
+#include "peerd.h"
+
+/* NULL with one sentence in why (1 KiB). */
+struct peerd_server *peerd_serve_new(struct peerd *peerd, char *why);
+void peerd_serve_free(struct peerd_server *server);
+bool peerd_serve_has_elector(const struct peerd_server *server);
+/* A whole raft_* frame from a peer. */
+void peerd_serve_deliver(
+    struct peerd_server *server, const struct raft_id *from, const uint8_t *frame, size_t size);
+void peerd_serve_lost(struct peerd_server *server, const struct raft_id *peer);
+/* Whether the number is that of a message between raft-elects. */
+bool peerd_serve_is_raft(uint16_t number);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the main() of every tool does alike: options, the configuration, complaints.
+ *
+ * One list of options for all tools, so that a letter means one thing everywhere: a tool
+ * names those it takes.  -c, -h, -V and -v are taken by all.
+ * A complaint is one sentence on stderr, `prog: what: why`.
+ */
+#ifndef PROG_TOOL_H
+#define PROG_TOOL_H
+
+#include "conf/conf.h"
+#include "unix/exit.h"
+#include "unix/loop.h"
+#include "unix/sock.h"
+
+/* NAME, letter (0: long form only), long form, argument (none, required, optional). */
+#define TOOL_OPTIONS(O)                                                                            \
+	O(CONFIG, 'c', "config", required)                                                         \
+	O(HELP, 'h', "help", no)                                                                   \
+	O(VERSION, 'V', "version", no)                                                             \
+	O(VERBOSE, 'v', "verbose", no)                                                             \
+	O(FRAMING, 'F', "framing", required)                                                       \
+	O(NUL, '0', "null", no)                                                                    \
+	O(COUNT, 'N', "count", required)                                                           \
+	O(IN_FLIGHT, 'w', "in-flight", required)                                                   \
+	O(TIMEOUT, 't', "timeout", required)                                                       \
+	O(SESSION, 'S', "session", required)                                                       \
+	O(REPLIES, 'r', "replies", no)                                                             \
+	O(FOLLOW, 'f', "follow", no)                                                               \
+	O(JSON, 'j', "json", no)                                                                   \
+	O(YAML, 'y', "yaml", no)                                                                   \
+	O(SIZE, 's', "size", required)                                                             \
+	O(CONTINUE, 0, "continue", no)                                                             \
+	O(FENCE, 0, "fence", optional)                                                             \
+	O(FROM, 0, "from", required)                                                               \
+	O(TO, 0, "to", required)                                                                   \
+	O(LEARNER, 0, "learner", no)                                                               \
+	O(YES, 0, "yes", no)                                                                       \
+	O(STALE, 0, "stale", no)                                                                   \
+	O(OUTPUT, 'o', "output", required)
+enum tool_option {
+#define O(NAME, letter, name, argument) TOOL_##NAME,
+	TOOL_OPTIONS(O)
+#undef O
+	    TOOL_OPTIONS_COUNT
+};
+
+struct tool {
+	const char *prog;
+	const char *usage; /* the SYNOPSIS after the name */
+	uint32_t takes;    /* bits 1 << TOOL_x, besides those of all tools */
+	/* Told each of them in order; may tool_die. */
+	void (*found)(enum tool_option option, const char *value);
+	/* Set by tool_start. */
+	struct conf *conf;
+	struct loop *loop;
+	bool verbose;
+	int argc; /* what is left after the options */
+	char **argv;
+};
+
+/*
+ * Reads options and configuration and makes the loop; exits 64 or 78 with one sentence, 0 for -h
+ * and -V. Before: argv[argc] is NULL.
+ */
+void tool_start(struct tool *tool, int argc, char **argv);
+void tool_free(struct tool *tool);
+
+/* One sentence; the program's name is put before it. */
+void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void tool_die(enum exit_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The value of an option, or exit 64. */
+uint64_t tool_number(enum tool_option option, const char *value, uint64_t low, uint64_t high);
+uint64_t tool_duration_ms(enum tool_option option, const char *value);
+uint64_t tool_size(enum tool_option option, const char *value, uint64_t low, uint64_t high);
+enum framing tool_framing(const char *value, bool output);
+
+/* The path of one of this node's sockets, or exit 78. */
+struct tool_path {
+	char text[SOCK_PATH_MAX];
+};
+struct tool_path tool_socket(const struct tool *tool, const char *name);
+
+/* Writes it all to stdout; exits 74 when that fails, quietly when the reader has gone. */
+void tool_write(const void *bytes, size_t size);
+
+/* The time after which a client gives up when nothing moves. */
+enum { TOOL_GIVE_UP_MS = 30000 };
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Snapshot heads.  Integers big-endian:
+ *
+ *   "raftsnap", version u32, size of the head u32,
+ *   index u64, term u64, chain 32, cluster 32, size u16 and name, size u16 and format,
+ *   file size u64, file hash 32, size u32 and configuration, size u32 and sessions,
+ *   size u32 and further fields, BLAKE2b-256 of all of the head before it
+ *
+ * No further field is defined: a head that has some needs a newer reader and is refused.
+ * Version 1 ends with the sessions.  It is read, and never written.
+ */
+#include "snapshot.h"
+
+#include <string.h>
+
+#include "raft/session.h"
+#include "seal.h"
+
+static const char magic[] = "raftsnap";
+enum { MAGIC_SIZE = 8, VERSION_1 = 1, MORE_IN_2 = 4 + SEAL_HASH_SIZE };
+
+static void
+snapshot_put_u64(struct wire_buf *out, uint64_t value)
+{
+	wire_put_u64(wire_buf_add(out, 8), value);
+}
+
+static void
+put_short(struct wire_buf *out, struct wire_bytes bytes)
+{
+	must(bytes.size <= SNAPSHOT_TEXT_MAX);
+	wire_put_u16(wire_buf_add(out, 2), (uint16_t)bytes.size);
+	wire_buf_put(out, bytes.bytes, bytes.size);
+}
+
+static void
+put_long(struct wire_buf *out, struct wire_bytes bytes)
+{
+	must(bytes.size <= SNAPSHOT_HEAD_MAX);
+	wire_put_u32(wire_buf_add(out, 4), (uint32_t)bytes.size);
+	wire_buf_put(out, bytes.bytes, bytes.size);
+}
+
+void
+snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head)
+{
+	size_t start = out->size;
+	wire_buf_put(out, magic, MAGIC_SIZE);
+	wire_put_u32(wire_buf_add(out, 4), SNAPSHOT_VERSION);
+	wire_put_u32(wire_buf_add(out, 4), 0);
+	snapshot_put_u64(out, head->pos.index);
+	snapshot_put_u64(out, head->pos.term);
+	wire_buf_put(out, head->chain.b, sizeof head->chain.b);
+	wire_buf_put(out, head->cluster.b, sizeof head->cluster.b);
+	put_short(out, head->name);
+	put_short(out, head->format);
+	snapshot_put_u64(out, head->file_size);
+	wire_buf_put(out, head->file_hash.b, sizeof head->file_hash.b);
+	put_long(out, head->config);
+	put_long(out, head->sessions);
+	put_long(out, (struct wire_bytes){NULL, 0});
+	size_t size = out->size - start;
+	must(size + SEAL_HASH_SIZE <= SNAPSHOT_HEAD_MAX);
+	wire_put_u32(out->bytes + start + MAGIC_SIZE + 4, (uint32_t)(size + SEAL_HASH_SIZE));
+	uint8_t *hash = wire_buf_add(out, SEAL_HASH_SIZE);
+	seal_hash(hash, &(struct seal_part){out->bytes + start, size}, 1);
+}
+
+size_t
+snapshot_head_size(const uint8_t prefix[SNAPSHOT_PREFIX_SIZE])
+{
+	size_t size = wire_get_u32(prefix + MAGIC_SIZE + 4);
+	uint32_t version = wire_get_u32(prefix + MAGIC_SIZE);
+	/* One of version 1 can be written again as the present version. */
+	size_t size_max = version == VERSION_1 ? SNAPSHOT_HEAD_MAX - MORE_IN_2 : SNAPSHOT_HEAD_MAX;
+	bool good = memcmp(prefix, magic, MAGIC_SIZE) == 0 && version >= VERSION_1 &&
+		    version <= SNAPSHOT_VERSION && size > SNAPSHOT_PREFIX_SIZE && size <= size_max;
+	return good ? size : 0;
+}
+
+/* ------------------------------------------------------------- reading */
+
+struct cut {
+	const uint8_t *at;
+	size_t left;
+	bool ok;
+};
+
+static const uint8_t *
+snapshot_take(struct cut *cut, size_t size)
+{
+	static const uint8_t zeros[32];
+	const uint8_t *at = cut->at;
+	if (!cut->ok || size > cut->left) {
+		cut->ok = false;
+		return zeros;
+	}
+	cut->at += size;
+	cut->left -= size;
+	return at;
+}
+
+static uint64_t
+take_u64(struct cut *cut)
+{
+	return wire_get_u64(snapshot_take(cut, 8));
+}
+
+static struct wire_bytes
+take_bytes(struct cut *cut, size_t size, size_t max)
+{
+	cut->ok = cut->ok && size <= max;
+	const uint8_t *at = snapshot_take(cut, cut->ok ? size : 0);
+	return (struct wire_bytes){at, cut->ok ? size : 0};
+}
+
+static struct wire_bytes
+take_short(struct cut *cut)
+{
+	return take_bytes(cut, wire_get_u16(snapshot_take(cut, 2)), SNAPSHOT_TEXT_MAX);
+}
+
+static struct wire_bytes
+take_long(struct cut *cut)
+{
+	return take_bytes(cut, wire_get_u32(snapshot_take(cut, 4)), SNAPSHOT_HEAD_MAX);
+}
+
+static bool
+sessions_good(struct wire_bytes run, uint64_t index)
+{
+	struct raft_session session;
+	uint64_t last = 0;
+	while (run.size > 0) {
+		if (!wire_session_get(&session, &run) || session.last_index < last ||
+		    session.last_index > index)
+			return false;
+		last = session.last_index;
+	}
+	return true;
+}
+
+static bool
+config_good(struct wire_bytes bytes)
+{
+	struct raft_config config;
+	return raft_config_decode(&config, bytes.bytes, bytes.size);
+}
+
+static bool
+text_good(struct wire_bytes text)
+{
+	return memchr(text.bytes, '\0', text.size) == NULL;
+}
+
+/*
+ * What version 2 has more: the hash is right, and nothing is there that this reader does not know.
+ */
+static bool
+take_end(struct cut *cut, const uint8_t *bytes)
+{
+	uint8_t hash[SEAL_HASH_SIZE];
+	struct wire_bytes further = take_long(cut);
+	seal_hash(hash, &(struct seal_part){bytes, (size_t)(cut->at - bytes)}, 1);
+	return memcmp(hash, snapshot_take(cut, sizeof hash), sizeof hash) == 0 && further.size == 0;
+}
+
+bool
+snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
+{
+	struct cut cut = {bytes, size, true};
+	if (size < SNAPSHOT_PREFIX_SIZE || snapshot_head_size(bytes) != size)
+		return false;
+	snapshot_take(&cut, SNAPSHOT_PREFIX_SIZE);
+	head->pos.index = take_u64(&cut);
+	head->pos.term = take_u64(&cut);
+	memcpy(head->chain.b, snapshot_take(&cut, sizeof head->chain.b), sizeof head->chain.b);
+	memcpy(
+	    head->cluster.b, snapshot_take(&cut, sizeof head->cluster.b), sizeof head->cluster.b);
+	head->name = take_short(&cut);
+	head->format = take_short(&cut);
+	head->file_size = take_u64(&cut);
+	memcpy(head->file_hash.b, snapshot_take(&cut, sizeof head->file_hash.b),
+	    sizeof head->file_hash.b);
+	head->config = take_long(&cut);
+	head->sessions = take_long(&cut);
+	bool whole = wire_get_u32(bytes + MAGIC_SIZE) == VERSION_1 || take_end(&cut, bytes);
+	return whole && cut.ok && cut.left == 0 && head->pos.index > 0 &&
+	       head->pos.index <= INT64_MAX && head->pos.term > 0 && head->pos.term <= INT64_MAX &&
+	       head->file_size <= INT64_MAX && text_good(head->name) && text_good(head->format) &&
+	       config_good(head->config) && sessions_good(head->sessions, head->pos.index);
+}
+
+struct raft_sessions *
+snapshot_sessions(const struct snapshot_head *head)
+{
+	struct raft_sessions *table = raft_sessions_new();
+	struct wire_bytes run = head->sessions;
+	struct raft_session session;
+	while (table && run.size > 0 && wire_session_get(&session, &run))
+		raft_sessions_restore(table, &session);
+	return table;
+}

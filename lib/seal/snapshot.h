@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The head of a snapshot's stream: all of a snapshot but the program's own file, which
+ * follows it.  raft-logd(8) describes it byte by byte.
+ *
+ * The head holds the hash of the file, so the hash of the head stands for the whole stream; it ends
+ * with its own, so that no damage to it is taken for content.
+ */
+#ifndef SEAL_SNAPSHOT_H
+#define SEAL_SNAPSHOT_H
+
+#include "wire/message.h"
+
+enum {
+	SNAPSHOT_VERSION = 2,
+	SNAPSHOT_PREFIX_SIZE = 16, /* what tells the size of the head */
+	SNAPSHOT_HEAD_MAX = 32 << 20,
+	SNAPSHOT_TEXT_MAX = 255 /* of the cluster's name, and of the format's */
+};
+
+struct snapshot_head {
+	struct raft_pos pos; /* it stands for all entries up to here */
+	struct wire_hash chain;
+	struct wire_hash cluster;
+	struct wire_bytes name;   /* of the cluster */
+	struct wire_bytes format; /* of the file; empty: there is no state, only the log was cut */
+	uint64_t file_size;
+	struct wire_hash file_hash; /* BLAKE2b-256 */
+	struct wire_bytes config;   /* in force there: an encoded configuration */
+	struct wire_bytes sessions; /* the table there: session records, in order of last index */
+};
+
+/* Appends all of it, in the present version. */
+void snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head);
+/* The size of the head whose first SNAPSHOT_PREFIX_SIZE bytes these are; 0: it is none. */
+size_t snapshot_head_size(const uint8_t prefix[SNAPSHOT_PREFIX_SIZE]);
+/*
+ * Reads all of a head, of this version or 1; its pieces point into bytes.  False when it is
+ * malformed or damaged: also when the configuration or a session is.
+ */
+bool snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size);
+/* The sessions of a head as a table, which the caller owns; NULL when there is no memory. */
+struct raft_sessions *snapshot_sessions(const struct snapshot_head *head);
+
+#endif
