@@ -8,7 +8,9 @@ MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/raft-tools
 VERSION = 0.1.0
 
-WARN = -Wall -Wextra -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Werror
+# A warning is an error in `make check`: other compilers know other warnings.
+WERROR ?=
+WARN = -Wall -Wextra -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS ?= -O2 -g
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Ilib -DRAFT_VERSION='"$(VERSION)"' $(WARN) $(SAN)
 override LDFLAGS += $(SAN)
@@ -24,16 +26,31 @@ objects = $(patsubst %.c,$(B)/obj/%.o,$(call sources,$(1)))
 .PHONY: all
 all: $(PROGRAMS:%=$(B)/bin/%)
 
-# The libraries of others: installed first, asked of pkg-config only then.
+# The libraries of others.  `make` says what is missing; these goals install it.
 FOREIGN = libuv sqlite3 yaml-0.1 libsodium
-$(B)/deps-build $(B)/deps-check: $(B)/deps-%:
+INSTALLING := $(filter deps demo check check-% lint fuzz fuzz-% partitions powerloss,$(MAKECMDGOALS))
+$(B)/deps-build $(B)/deps-check: $(B)/deps-%: etc/install-deps
 	@etc/install-deps $* $@
-$(B)/foreign.mk: $(B)/deps-build
+$(B)/foreign.mk: Makefile | $(if $(INSTALLING),$(B)/deps-build)
+	@mkdir -p $(@D)
+	@{ pkg-config --exists $(FOREIGN) && echo '#include <nng/nng.h>' | $(CC) -E -; } >$@.tmp 2>&1 || \
+		{ etc/install-deps -n build; exit 1; }
 	@{ echo "FOREIGN_CFLAGS = $$(pkg-config --cflags $(FOREIGN))"; \
 	   echo "FOREIGN_LIBS = $$(pkg-config --libs $(FOREIGN)) -lnng -lpthread"; } >$@.tmp && mv $@.tmp $@
-ifneq ($(filter-out clean help uninstall,$(or $(MAKECMDGOALS),all)),)
--include $(B)/foreign.mk
+ifneq ($(filter-out clean deps help uninstall,$(or $(MAKECMDGOALS),all)),)
+include $(B)/foreign.mk
 endif
+.PHONY: deps
+deps:
+	@etc/install-deps build $(B)/deps-build
+
+# What everything is compiled with: when it changes, everything is compiled again.
+FLAGS = $(CC) $(CFLAGS) $(LDFLAGS) $(FOREIGN_CFLAGS) $(FOREIGN_LIBS)
+SHELL_FLAGS = '$(subst ','\'',$(FLAGS))'
+.PHONY: FORCE
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(SHELL_FLAGS) | cmp -s - $@ || printf '%s\n' $(SHELL_FLAGS) >$@
 
 define library
 $(B)/lib/lib$(1).a: $(call objects,lib/$(1))
@@ -61,9 +78,9 @@ endef
 $(foreach u,$(UNITS),$(eval $(call test_program,unit,$(u))))
 $(foreach u,$(TOOLS),$(eval $(call test_program,tools,$(u))))
 
-$(B)/obj/%.o: %.c | $(B)/deps-build
+$(B)/obj/%.o: %.c Makefile $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(FOREIGN_CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS) $(WERROR) $(FOREIGN_CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
@@ -83,26 +100,33 @@ lint: $(B)/deps-check
 demo: all
 	@etc/demo $(B)/bin
 
+# Pages and the unit name the places that are asked for.  No path may hold a newline, a comma or a quote.
+PLACES = sed 's,/usr/local/bin,$(subst &,\&,$(BINDIR)),g; s,/usr/local,$(subst &,\&,$(PREFIX)),g'
+D = $(DESTDIR)
 .PHONY: install uninstall
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR)
-	install -m 755 $(PROGRAMS:%=$(B)/bin/%) $(DESTDIR)$(BINDIR)
+	install -d '$(D)$(BINDIR)' '$(D)$(DOCDIR)/examples'
+	install -m 755 $(PROGRAMS:%=$(B)/bin/%) '$(D)$(BINDIR)'
 	for p in $(PAGES); do \
-		d=$(DESTDIR)$(MANDIR)/man$${p##*.}; \
-		install -d $$d && install -m 644 $$p $$d || exit 1; \
+		d='$(D)$(MANDIR)'/man$${p##*.}; \
+		install -d "$$d" && $(PLACES) $$p >"$$d/$${p##*/}" || exit 1; \
 	done
-	cp -R etc/. $(DESTDIR)$(DOCDIR)/examples
-	install -m 644 README $(DESTDIR)$(DOCDIR)
+	cp -R etc/examples/. etc/raft.yaml etc/s6 '$(D)$(DOCDIR)/examples'
+	$(PLACES) etc/raft-node@.service >'$(D)$(DOCDIR)/examples/raft-node@.service'
+	install -m 644 README '$(D)$(DOCDIR)'
+# A staging folder is left as it was found; folders of a system stay.
 uninstall:
-	rm -f $(PROGRAMS:%=$(DESTDIR)$(BINDIR)/%)
-	for p in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/}; done
-	rm -rf $(DESTDIR)$(DOCDIR)
+	cd '$(D)$(BINDIR)' && rm -f $(PROGRAMS)
+	for p in $(PAGES); do rm -f '$(D)$(MANDIR)'/man$${p##*.}/$${p##*/}; done
+	rm -rf '$(D)$(DOCDIR)'
+	[ -z '$(D)' ] || find '$(D)' -depth -type d -empty -delete
 
 .PHONY: clean help
 clean:
 	rm -rf $(B)
 help:
-	@echo 'all        build the programs into $(B)/bin'
+	@echo 'all        build the programs into $(B)/bin; says what is missing and installs nothing'
+	@echo 'deps       install the libraries and tools that the build needs (Debian)'
 	@echo 'demo       three nodes, real text, one killed on the way: shows that nothing is lost'
 	@echo 'check      all tests (installs what they need)'
 	@echo 'check-debian13  the same on Debian 13, in $(B)/debian13 (needs root)'

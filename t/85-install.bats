@@ -6,12 +6,43 @@ load helper
 
 @test "make install DESTDIR= PREFIX= installs programs, pages and examples; make uninstall leaves nothing" {
 	cd "$ROOT"
-	timeout 300 make -s install DESTDIR="$BATS_TEST_TMPDIR/stage" PREFIX=/usr
-	for p in bin/*/; do [ -x "$BATS_TEST_TMPDIR/stage/usr/bin/$(basename "$p")" ]; done
-	for p in man/*; do [ -f "$BATS_TEST_TMPDIR/stage/usr/share/man/man${p##*.}/$(basename "$p")" ]; done
-	"$BATS_TEST_TMPDIR/stage/usr/bin/raft-append" -V
-	timeout 300 make -s uninstall DESTDIR="$BATS_TEST_TMPDIR/stage" PREFIX=/usr
-	[ -z "$(find "$BATS_TEST_TMPDIR/stage" -type f)" ]
+	for prefix in /usr '/opt/raft tools'; do
+		stage="$BATS_TEST_TMPDIR/a stage"
+		mkdir "$stage"
+		timeout 300 make -s install DESTDIR="$stage" PREFIX="$prefix"
+		[ "$(ls -A "$stage")" = "$(cut -d/ -f2 <<<"$prefix")" ]
+		for p in bin/*/; do [ -x "$stage$prefix/bin/$(basename "$p")" ]; done
+		for p in man/*; do [ -f "$stage$prefix/share/man/man${p##*.}/$(basename "$p")" ]; done
+		"$stage$prefix/bin/raft-append" -V
+		# What is installed names the places where it is.
+		grep -qxF "ExecStart=$prefix/bin/raft-node -c /etc/raft/%i.yaml" "$stage$prefix/share/doc/raft-tools/examples/raft-node@.service"
+		[ -x "$stage$prefix/share/doc/raft-tools/examples/kv.py" ]
+		grep -r /usr/local "$stage$prefix/share/man" "$stage$prefix/share/doc/raft-tools/examples/raft-node@.service" >"$BATS_TEST_TMPDIR/found" || :
+		[ ! -s "$BATS_TEST_TMPDIR/found" ]
+		timeout 300 make -s uninstall DESTDIR="$stage" PREFIX="$prefix"
+		[ ! -e "$stage" ] || [ -z "$(ls -A "$stage")" ]
+		rm -rf "$stage"
+	done
+}
+
+@test "make: a missing library is named with the line that installs it, and nothing is installed" {
+	cd "$ROOT"
+	run env PKG_CONFIG_LIBDIR=/nowhere timeout 60 make -s B="$BATS_TEST_TMPDIR/b"
+	[ "$status" -eq 2 ]
+	[[ "$output" == *'make deps'*'apt-get install --no-install-recommends '*libsodium-dev* ]]
+	[ ! -e "$BATS_TEST_TMPDIR/b/deps-build" ]
+}
+
+@test "make: what has other flags or another version is compiled again, and nothing else is" {
+	cd "$ROOT"
+	object=$BATS_TEST_TMPDIR/b/obj/lib/unix/must.o
+	must_o() { timeout 60 make B="$BATS_TEST_TMPDIR/b" "$object" "$@" | grep -c -- "-o $object" || :; }
+	[ "$(must_o)" -eq 1 ]
+	[ "$(must_o)" -eq 0 ]
+	[ "$(must_o CFLAGS=-O1)" -eq 1 ]
+	[ "$(must_o CFLAGS=-O1)" -eq 0 ]
+	[ "$(must_o CFLAGS=-O1 VERSION=9)" -eq 1 ]
+	[ "$(must_o CFLAGS=-O1 VERSION=9 WERROR=-Werror)" -eq 0 ]
 }
 
 @test "each program says its version and its usage, and refuses an unknown option with 64 in one line" {
