@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # shellcheck disable=SC2046,SC2030,SC2031
-# As 37-relay.bats, what takes longer: `make partitions`.
+# As peerd-relay.bats, what takes longer: `make partitions`.
 
 load helper
 load net

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # shellcheck disable=SC2046
-# As 36-partition.bats, what takes longer: `make partitions`.
+# As peerd-partition.bats, what takes longer: `make partitions`.
 
 load helper
 load net
