@@ -189,7 +189,8 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 			local status=0
 			injected "$call" "signal=SIGKILL:when=$n" raft-init --restore "$GOOD" -N 1 r 2>/dev/null || status=$?
 			for file in n1.key raft.yaml members.yaml data/identity data/snapshots/restore.head; do
-				[ ! -e "r/n1/$file" ] || [ "$(stat -c %s "r/n1/$file")" -eq "$(stat -c %s "whole/n1/$file")" ]
+				# One key in 64 is quoted in the members list.
+				[ ! -e "r/n1/$file" ] || [ "$(tr -d '"' <"r/n1/$file" | wc -c)" -eq "$(tr -d '"' <"whole/n1/$file" | wc -c)" ]
 			done
 			for file in r/n1/data/snapshots/*.snapshot; do
 				[ ! -e "$file" ] || cmp "$BATS_FILE_TMPDIR/state" "$file"
