@@ -206,7 +206,8 @@ elects() {
 @test "append: SIGINT ends it with what is known" {
 	wait_leader
 	mkfifo "$BATS_TEST_TMPDIR/fifo"
-	raft-append -c "$CLUSTER/n1/raft.yaml" -v <"$BATS_TEST_TMPDIR/fifo" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	# The shell starts background programs with INT ignored.
+	env --default-signal=INT raft-append -c "$CLUSTER/n1/raft.yaml" -v <"$BATS_TEST_TMPDIR/fifo" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	p=$!
 	exec 7>"$BATS_TEST_TMPDIR/fifo"
 	printf 'a\nb\n' >&7
@@ -217,6 +218,37 @@ elects() {
 	exec 7>&-
 	[ "$status" -eq 75 ]
 	[ "$(cat "$BATS_TEST_TMPDIR/err")" = 'raft-append: interrupted: committed 2, resume with line 3' ]
+}
+
+@test "append: a signal that was ignored at the start stays ignored, and one that was blocked ends it" {
+	wait_leader
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	caught() { [ $((0x$(awk '/^SigCgt/ { print $2 }' "/proc/$pid/status") >> 14 & 1)) -eq 1 ]; } # TERM
+	for setting in --ignore-signal --block-signal; do
+		env "$setting=HUP,INT" raft-append -c "$CLUSTER/n1/raft.yaml" <"$BATS_TEST_TMPDIR/fifo" >/dev/null 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+		pid=$!
+		exec 7>"$BATS_TEST_TMPDIR/fifo"
+		wait_until 20 caught
+		kill -HUP "$pid"
+		kill -INT "$pid"
+		if [ "$setting" = --ignore-signal ]; then
+			printf 'kept\n' >&7
+			exec 7>&-
+			wait "$pid"
+			[ ! -s "$BATS_TEST_TMPDIR/err" ]
+		else
+			wait_until 20 gone "$pid"
+			exec 7>&-
+			grep -q interrupted "$BATS_TEST_TMPDIR/err"
+		fi
+	done
+}
+
+@test "append: -v on an output that fails says what is committed" {
+	wait_leader
+	run bash -c 'seq 500 | timeout 60 raft-append -v -c "$1" 2>&1 >/dev/full' - "$CLUSTER/n1/raft.yaml"
+	[ "$status" -eq 74 ]
+	[[ "$output" =~ ^raft-append:\ standard\ output:\ .*:\ committed\ [0-9]+,\ resume\ with\ line\ [0-9]+ ]]
 }
 
 @test "append: while nothing is committed the input waits, and memory is bounded" {
@@ -235,6 +267,6 @@ elects() {
 	echo "rss $rss KiB"
 	[ "$rss" -gt 0 ]
 	[ "$rss" -lt 200000 ]
-	reap INT "$p"
+	reap TERM "$p"
 	wait_leader
 }

@@ -384,3 +384,20 @@ load logd
 	[ "$status" = 78 ]
 	[[ $output == *'too long for a socket'* ]]
 }
+
+@test "logd: -d on a standard descriptor leaves it taken" {
+	logd_make "$D"
+	for fd in 1 2; do
+		setsid "$BIN/raft-logd" -v -c "$D/raft.yaml" -d "$fd" >"$D/fd1" 2>"$D/fd2" </dev/null 3>&- &
+		LOGD=$!
+		PIDS+=("$LOGD")
+		wait_until 20 answers "$D"
+		grep -qx '' "$D/fd$fd"
+		# Nothing but a file is there, and what is logged from then on is in it.
+		[ "$(readlink "/proc/$LOGD/fd/1")" = "$([ "$fd" = 1 ] && echo /dev/null || echo "$D/fd1")" ]
+		[ "$(readlink "/proc/$LOGD/fd/2")" = "$D/fd2" ]
+		answers "$D"
+		wait_until 10 grep -q 'ev=closed\|ev=frame' "$D/fd2"
+		logd_stop
+	done
+}

@@ -325,6 +325,17 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 	[ "$(stat -c %a demo/n1/run)" = 755 ]
 }
 
+@test "node: a run directory below a set-gid folder is as private as any other" {
+	chmod 2700 demo/n1/run
+	node
+	wait_until 10 all_started
+	reap TERM "$NODE"
+	chmod 2750 demo/n1/run
+	run timeout 10 bin/raft-node -c "$CONF"
+	[ "$status" -eq 78 ]
+	[[ $output == *"is open to others (mode 2750): chmod 0700 it"* ]]
+}
+
 @test "node: with node.group the run directory is of that group" {
 	group=$(id -gn)
 	sed -i "s/  run: run/&\n  group: $group/" "$CONF"

@@ -16,6 +16,7 @@
 #include "prog/tool.h"
 #include "raft/session.h"
 #include "seal/seal.h"
+#include "unix/signals.h"
 #include "client/input.h"
 #include "progress.h"
 #include "awaited.h"
@@ -277,8 +278,12 @@ put_place(struct raft_pos pos, char end)
 static void
 append_flush(void)
 {
-	if (self.out.size > 0)
-		tool_write(self.out.bytes, self.out.size);
+	if (self.out.size > 0 && !tool_output(self.out.bytes, self.out.size)) {
+		char why[256];
+		snprintf(why, sizeof why, "standard output: %s", strerror(errno));
+		say_fate(why);
+		exit(EXIT_IO);
+	}
 	self.out.size = 0;
 }
 
@@ -459,7 +464,8 @@ append_set_up(void)
 	};
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
 		uv_signal_init(loop_uv(self.tool.loop), &self.signals[i]);
-		uv_signal_start(&self.signals[i], append_on_signal, numbers[i]);
+		if (!signals_ignored(numbers[i]))
+			uv_signal_start(&self.signals[i], append_on_signal, numbers[i]);
 		uv_unref((uv_handle_t *)&self.signals[i]);
 	}
 	self.input = input_new(

@@ -12,6 +12,7 @@
 #include "client/link.h"
 #include "seal/seal.h"
 #include "unix/file.h"
+#include "unix/signals.h"
 #include "seal/snapshot.h"
 #include "ctl.h"
 
@@ -212,11 +213,10 @@ static void
 watch_signals(void)
 {
 	static const int numbers[SIGNALS_COUNT] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction old;
 	signal(SIGXFSZ, SIG_IGN);
 	for (size_t i = 0; i < SIGNALS_COUNT; i++) {
 		uv_signal_init(loop_uv(self.ctl->tool.loop), &self.signals[i]);
-		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		if (!signals_ignored(numbers[i]))
 			uv_signal_start(&self.signals[i], snapshot_on_signal, numbers[i]);
 	}
 }

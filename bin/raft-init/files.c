@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "conf/text.h"
 #include "unix/file.h"
+#include "unix/signals.h"
 
 /* Newest first. */
 struct made {
@@ -30,11 +31,10 @@ static sigset_t
 files_signals(void)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction old;
 	sigset_t set;
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		if (!signals_ignored(numbers[i]))
 			sigaddset(&set, numbers[i]);
 	return set;
 }

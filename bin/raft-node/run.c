@@ -38,7 +38,8 @@ run_check_ours(int fd, const char *path, mode_t mode, char *why)
 		errno = EPERM;
 		return false;
 	}
-	if ((st.st_mode & 07777 & ~mode) != 0) {
+	/* Below a set-gid folder a new one is set-gid, too, which opens it to no one. */
+	if ((st.st_mode & 07777 & ~(mode | S_ISGID)) != 0) {
 		snprintf(why, CONF_WHY_SIZE,
 		    "%s is open to others (mode %04o): chmod %04o it, or choose another node.run",
 		    path, (unsigned)st.st_mode & 07777, (unsigned)mode);

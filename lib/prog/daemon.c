@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "unix/conn.h"
+#include "unix/signals.h"
 
 enum { OPTIONS_MAX = 32, OPT_LOG_TIME = 0x7000, PARENT_FD_LOW = 1000 };
 
@@ -92,7 +93,8 @@ take_ready_fd(const struct daemon *daemon, const char *text)
 	if (errno || *end || end == text || fd < 0 || fd > 1 << 20 || fcntl((int)fd, F_GETFD) < 0)
 		die_plain(daemon, EXIT_USAGE, "-d %s: not an open descriptor", text);
 	self.ready_fd = (int)fd;
-	fcntl(self.ready_fd, F_SETFD, FD_CLOEXEC);
+	if (fd > STDERR_FILENO)
+		fcntl(self.ready_fd, F_SETFD, FD_CLOEXEC);
 }
 
 _Noreturn static void
@@ -268,6 +270,7 @@ fill_standard_fds(void)
 void
 daemon_start(struct daemon *daemon, int argc, char **argv)
 {
+	signals_unblock();
 	fill_standard_fds();
 	log_init(daemon->prog);
 	self.daemon = daemon;
@@ -280,8 +283,10 @@ daemon_start(struct daemon *daemon, int argc, char **argv)
 	signal(SIGXFSZ, SIG_IGN);
 	daemon->loop = loop_new();
 	watch_signal(daemon, &self.term, SIGTERM);
-	watch_signal(daemon, &self.interrupt, SIGINT);
-	watch_signal(daemon, &self.hangup, SIGHUP);
+	if (!signals_ignored(SIGINT))
+		watch_signal(daemon, &self.interrupt, SIGINT);
+	if (!signals_ignored(SIGHUP))
+		watch_signal(daemon, &self.hangup, SIGHUP);
 	watch_parent(daemon);
 }
 
@@ -306,6 +311,24 @@ notify_systemd(void)
 	close(fd);
 }
 
+/*
+ * The reader sees the end of file.  A standard descriptor stays taken, or the next connection would
+ * get its number and what is printed there; standard error stays what it is, for the log.
+ */
+static void
+ready_end(void)
+{
+	if (self.ready_fd < STDERR_FILENO) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (null >= 0)
+			dup2(null, self.ready_fd);
+		close(null);
+	} else if (self.ready_fd > STDERR_FILENO) {
+		close(self.ready_fd);
+	}
+	self.ready_fd = -1;
+}
+
 void
 daemon_ready(struct daemon *daemon)
 {
@@ -319,8 +342,7 @@ daemon_ready(struct daemon *daemon)
 		return;
 	if (write(self.ready_fd, "\n", 1) < 0)
 		log_warn("ready", "why=%s", log_q(strerror(errno)));
-	close(self.ready_fd);
-	self.ready_fd = -1;
+	ready_end();
 }
 
 bool

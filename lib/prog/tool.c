@@ -15,6 +15,7 @@
 
 #include "seal/seal.h"
 #include "unix/log.h"
+#include "unix/signals.h"
 
 static const char *prog = "raft";
 
@@ -169,6 +170,7 @@ void
 tool_start(struct tool *tool, int argc, char **argv)
 {
 	char why[CONF_WHY_SIZE];
+	signals_unblock();
 	hold_standard_descriptors();
 	prog = tool->prog;
 	log_init(prog);
@@ -251,8 +253,8 @@ tool_socket(const struct tool *tool, const char *name)
 	return path;
 }
 
-void
-tool_write(const void *bytes, size_t size)
+bool
+tool_output(const void *bytes, size_t size)
 {
 	const char *at = bytes;
 	while (size > 0) {
@@ -267,8 +269,16 @@ tool_write(const void *bytes, size_t size)
 		if (wrote < 0 && errno == EPIPE)
 			exit(128 + SIGPIPE);
 		if (wrote < 0)
-			tool_die(EXIT_IO, "standard output: %s", strerror(errno));
+			return false;
 		at += wrote;
 		size -= (size_t)wrote;
 	}
+	return true;
+}
+
+void
+tool_write(const void *bytes, size_t size)
+{
+	if (!tool_output(bytes, size))
+		tool_die(EXIT_IO, "standard output: %s", strerror(errno));
 }

@@ -86,6 +86,8 @@ struct tool_path tool_socket(const struct tool *tool, const char *name);
 
 /* Writes it all to stdout; exits 74 when that fails, quietly when the reader has gone. */
 void tool_write(const void *bytes, size_t size);
+/* The same for a tool that has more to say about it: false with errno. */
+bool tool_output(const void *bytes, size_t size);
 
 /* The time after which a client gives up when nothing moves. */
 enum { TOOL_GIVE_UP_MS = 30000 };
