@@ -80,3 +80,29 @@ fsm() { # fsm LINES OF fsm:...
 	touch "$N/go"
 	wait_until 20 arrived
 }
+
+@test "tail, fsm and ctl watch: a reader that has only shut down its sending half still reads" {
+	append <"$IN"
+	timeout 120 python3 - "$N/raft.yaml" <<-'PY'
+		import socket, subprocess, sys
+
+		def lines(command, wanted):
+		    ours, theirs = socket.socketpair()
+		    program = subprocess.Popen(command, stdout=theirs, stdin=subprocess.DEVNULL)
+		    theirs.close()
+		    ours.shutdown(socket.SHUT_WR)
+		    ours.settimeout(60)
+		    got = 0
+		    while got < wanted:
+		        data = ours.recv(65536)
+		        assert data, f"{command[0]} ended after {got} lines"
+		        got += data.count(b"\n")
+		    # Once it is gone altogether, so is the program.
+		    ours.close()
+		    program.wait(60)
+
+		for command, wanted in (["raft-tail", "-f"], 100000), (["raft-fsm"], 100000), (["raft-ctl"], 1):
+		    rest = ["watch"] if command[0] == "raft-ctl" else []
+		    lines(command + ["-c", sys.argv[1]] + rest, wanted)
+	PY
+}

@@ -115,7 +115,7 @@ static void
 watch_on_output(uv_poll_t *poll, int status, int events)
 {
 	(void)poll;
-	if (status < 0 || (events & UV_DISCONNECT))
+	if (status < 0 || (events & LOOP_READER_GONE))
 		loop_stop(self.ctl->tool.loop);
 }
 
@@ -134,7 +134,7 @@ ctl_watch(struct ctl *ctl)
 	uv_timer_init(loop_uv(ctl->tool.loop), &self.give_up);
 	uv_timer_start(&self.give_up, watch_on_give_up, ctl->give_up_ms, 0);
 	if (uv_poll_init(loop_uv(ctl->tool.loop), &self.output, 1) == 0)
-		uv_poll_start(&self.output, UV_DISCONNECT, watch_on_output);
+		uv_poll_start(&self.output, LOOP_READER_GONE, watch_on_output);
 	self.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "elect").text, WIRE_CLIENT,
 	    ctl->tool.prog, &link_calls, NULL);
 	loop_run(ctl->tool.loop);

@@ -155,7 +155,7 @@ static void
 feed_watch(struct feed *feed)
 {
 	/* An idle pipe is watched as well: a reader that goes is to be noticed at once. */
-	int events = UV_DISCONNECT | (feed->writing ? UV_WRITABLE : 0);
+	int events = LOOP_READER_GONE | (feed->writing ? UV_WRITABLE : 0);
 	if (!feed->polled || feed->events == events)
 		return;
 	feed->events = events;
@@ -224,7 +224,7 @@ feed_on_poll(uv_poll_t *poll, int status, int events)
 	/* The write says which error it was; an idle pipe has none but that nobody reads it. */
 	if (feed->writing && feed_flush(feed))
 		feed->calls->room(feed->arg);
-	else if (!feed->writing && (status < 0 || (events & UV_DISCONNECT)))
+	else if (!feed->writing && (status < 0 || (events & LOOP_READER_GONE)))
 		feed_end(feed, EPIPE);
 }
 

@@ -246,7 +246,7 @@ static void
 tail_on_output(uv_poll_t *poll, int status, int events)
 {
 	(void)poll;
-	if (status < 0 || (events & UV_DISCONNECT))
+	if (status < 0 || (events & LOOP_READER_GONE))
 		exit(EXIT_OK);
 }
 
@@ -255,7 +255,7 @@ watch_output(void)
 {
 	if (uv_poll_init(loop_uv(self.tool.loop), &self.output, STDOUT_FILENO) < 0)
 		return;
-	uv_poll_start(&self.output, UV_DISCONNECT, tail_on_output);
+	uv_poll_start(&self.output, LOOP_READER_GONE, tail_on_output);
 	uv_unref((uv_handle_t *)&self.output);
 }
 

@@ -26,6 +26,12 @@ void loop_run(struct loop *loop);
 /* One round: wait for events (or not), handle them, end the turn. */
 void loop_once(struct loop *loop, bool wait);
 void loop_stop(struct loop *loop);
+/*
+ * For uv_poll_start on an output: its reader has gone, or writing fails.  UV_DISCONNECT would also
+ * mean a socket whose other end has shut down its sending half and still reads.  (Nothing here has
+ * priority data; hang-ups and errors are reported with whatever is asked for.)
+ */
+enum { LOOP_READER_GONE = UV_PRIORITIZED };
 struct mono_ms mono_now(void); /* of this instant; CLOCK_MONOTONIC */
 
 #endif
