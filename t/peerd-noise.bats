@@ -9,7 +9,7 @@ bats_require_minimum_version 1.5.0
 	run timeout 60 "$TBIN/noise-vectors" "$ROOT/t/data/noise-vectors.json"
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[ "$output" = "12 passed, 0 failed, 0 skipped" ]
+	[ "$output" = "1 passed, 0 failed, 0 skipped" ]
 }
 
 @test "noise: a vector that is wrong in one digit fails, and the status says so" {
@@ -22,5 +22,5 @@ bats_require_minimum_version 1.5.0
 @test "noise: a vector of another suite is skipped" {
 	sed 's/ChaChaPoly/AESGCM/' "$ROOT/t/data/noise-vectors.json" >"$BATS_TEST_TMPDIR/other"
 	run -1 timeout 60 "$TBIN/noise-vectors" "$BATS_TEST_TMPDIR/other"
-	[ "$output" = "0 passed, 0 failed, 12 skipped" ]
+	[ "$output" = "0 passed, 0 failed, 1 skipped" ]
 }

@@ -12,7 +12,6 @@ enum { CLEAR = 1 };
 enum { CLEAR = 0 };
 #endif
 
-static const char protocol[] = "Noise_KK_25519_ChaChaPoly_SHA256";
 static const char domain[] = "raft-tools peer";
 
 enum { PROLOGUE_SIZE = sizeof domain + 1 + SEAL_HASH_SIZE + 2 * RAFT_ID_SIZE + 1 };
@@ -23,7 +22,7 @@ channel_clear(void)
 	return CLEAR;
 }
 
-static bool
+static void
 channel_start(struct noise *noise, const struct channel_names *names, bool initiator,
     const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE])
 {
@@ -39,8 +38,7 @@ channel_start(struct noise *noise, const struct channel_names *names, bool initi
 	at += RAFT_ID_SIZE;
 	*at++ = names->class;
 	must(at == prologue + sizeof prologue);
-	struct noise_keys keys = {.s = self, .rs = peer_key};
-	return noise_start(noise, protocol, initiator, &keys, prologue, sizeof prologue);
+	noise_start(noise, initiator, self, peer_key, prologue, sizeof prologue);
 }
 
 bool
@@ -48,34 +46,11 @@ channel_hello(struct channel_pending *pending, const struct channel_names *names
     const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE],
     uint8_t out[CHANNEL_HELLO_SIZE])
 {
-	uint8_t message[NOISE_OVERHEAD_MAX];
-	size_t size;
-	if (!channel_start(&pending->noise, names, true, self, peer_key) ||
-	    !noise_write(&pending->noise, NULL, 0, message, &size)) {
-		seal_wipe(pending, sizeof *pending);
-		return false;
-	}
-	must(size == CHANNEL_HELLO_SIZE);
-	memcpy(out, message, size);
-	return true;
-}
-
-static bool
-channel_make_answer(
-    struct noise *noise, const uint8_t *hello, const struct channel_reply *reply, uint8_t *out)
-{
-	uint8_t nothing[NOISE_TAG_SIZE], payload[16], message[sizeof payload + NOISE_OVERHEAD_MAX];
-	size_t size;
-	if (!noise_read(noise, hello, CHANNEL_HELLO_SIZE, nothing, &size))
-		return false;
-	must(size == 0);
-	wire_put_u64(payload, reply->session);
-	wire_put_u64(payload + 8, reply->start);
-	if (!noise_write(noise, payload, sizeof payload, message, &size))
-		return false;
-	must(size == CHANNEL_REPLY_SIZE);
-	memcpy(out, message, size);
-	return true;
+	channel_start(&pending->noise, names, true, self, peer_key);
+	if (noise_write(&pending->noise, NULL, 0, out))
+		return true;
+	seal_wipe(pending, sizeof *pending);
+	return false;
 }
 
 bool
@@ -85,11 +60,16 @@ channel_answer(const struct channel_names *names, const struct seal_pair *self,
 {
 	struct noise noise;
 	struct noise_cipher unused;
-	bool ok = channel_start(&noise, names, false, self, peer_key) &&
-		  channel_make_answer(&noise, hello, reply, out);
-	if (ok)
+	uint8_t payload[CHANNEL_PAYLOAD_SIZE];
+	wire_put_u64(payload, reply->session);
+	wire_put_u64(payload + 8, reply->start);
+	channel_start(&noise, names, false, self, peer_key);
+	bool ok = noise_read(&noise, hello, CHANNEL_HELLO_SIZE, NULL) &&
+		  noise_write(&noise, payload, sizeof payload, out);
+	if (ok) {
 		noise_split(&noise, &rx->cipher, &unused);
-	seal_wipe(&unused, sizeof unused);
+		seal_wipe(&unused, sizeof unused);
+	}
 	seal_wipe(&noise, sizeof noise);
 	return ok;
 }
@@ -101,11 +81,9 @@ channel_finish(struct channel_pending *pending, const uint8_t message[CHANNEL_RE
 	/* On a copy: a forged reply must not end the handshake. */
 	struct noise noise = pending->noise;
 	struct noise_cipher unused;
-	uint8_t payload[CHANNEL_REPLY_SIZE];
-	size_t size;
-	bool ok = noise_read(&noise, message, CHANNEL_REPLY_SIZE, payload, &size);
+	uint8_t payload[CHANNEL_PAYLOAD_SIZE];
+	bool ok = noise_read(&noise, message, CHANNEL_REPLY_SIZE, payload);
 	if (ok) {
-		must(size == 16);
 		reply->session = wire_get_u64(payload);
 		reply->start = wire_get_u64(payload + 8);
 		noise_split(&noise, &tx->cipher, &unused);

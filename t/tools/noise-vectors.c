@@ -2,11 +2,13 @@
 /*
  * noise-vectors FILE: runs the test vectors of a file in cacophony's JSON form.
  *
- * Each vector whose suite and pattern are known is run from both sides: what the one
- * writes must be the vector's bytes, what the other reads must be the payload.
+ * Each vector of Noise_KK_25519_ChaChaPoly_SHA256 is run from both sides: what the one
+ * writes must be the vector's bytes, what the other reads must be the payload.  The ephemeral
+ * keys come from a random generator that returns those of the vector.
  * Prints "N passed, M failed, K skipped"; exits 1 when one failed or none passed.
  */
 #include <err.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +18,12 @@
 enum { BYTES_MAX = 65536, MESSAGES_MAX = 64, TEXT_MAX = 2 * BYTES_MAX };
 
 struct bytes {
-	bool there;
 	size_t size;
 	uint8_t b[];
 };
 
 struct side {
 	struct bytes *prologue, *s, *e, *rs;
-	struct bytes *psks[NOISE_PSKS_MAX];
 };
 
 struct vector {
@@ -32,7 +32,7 @@ struct vector {
 	struct bytes *hash;
 	size_t count;
 	struct bytes *payloads[MESSAGES_MAX], *messages[MESSAGES_MAX];
-	bool unknown; /* has a key that is not known here: fallbacks and wanted failures */
+	bool unknown; /* has a key that is not known here: pre-shared keys, wanted failures */
 };
 
 /* ------- JSON: only what such a file has ---------------------------------- */
@@ -107,7 +107,6 @@ hex(void)
 	struct bytes *bytes = malloc(sizeof *bytes + strlen(text) / 2);
 	if (bytes == NULL)
 		err(71, NULL);
-	bytes->there = true;
 	bytes->size = strlen(text) / 2;
 	for (size_t i = 0; i < bytes->size; i++)
 		bytes->b[i] = (uint8_t)(nibble(text[2 * i]) << 4 | nibble(text[2 * i + 1]));
@@ -115,19 +114,6 @@ hex(void)
 }
 
 /* ------- a vector ----------------------------------------------------------- */
-
-static void
-read_psks(struct side *side)
-{
-	size_t count = 0;
-	want('[');
-	while (!take(']')) {
-		struct bytes *psk = hex();
-		if (count == NOISE_PSKS_MAX || psk->size != NOISE_PSK_SIZE)
-			errx(65, "malformed: pre-shared keys");
-		side->psks[count++] = psk;
-	}
-}
 
 static void
 read_messages(struct vector *v)
@@ -154,9 +140,7 @@ read_side(struct vector *v, const char *key)
 		return false;
 	struct side *side = &v->sides[initiator ? 0 : 1];
 	key += 5;
-	if (strcmp(key, "psks") == 0)
-		read_psks(side);
-	else if (strcmp(key, "prologue") == 0)
+	if (strcmp(key, "prologue") == 0)
 		side->prologue = hex();
 	else if (strcmp(key, "static") == 0)
 		side->s = hex();
@@ -199,8 +183,6 @@ free_vector(struct vector *v)
 		free(side->s);
 		free(side->e);
 		free(side->rs);
-		for (size_t p = 0; p < NOISE_PSKS_MAX; p++)
-			free(side->psks[p]);
 	}
 	for (size_t i = 0; i < v->count; i++) {
 		free(v->payloads[i]);
@@ -211,32 +193,40 @@ free_vector(struct vector *v)
 
 /* ------- running one ---------------------------------------------------------- */
 
-static const struct seal_pair *
-pair_of(struct seal_pair *pair, const struct bytes *secret)
+/* What the random generator returns next. */
+static const uint8_t *next_random;
+
+static const char *
+fixed_name(void)
 {
-	if (secret == NULL)
-		return NULL;
-	memcpy(pair->secret, secret->b, sizeof pair->secret);
-	seal_pair_public(pair);
-	return pair;
+	return "vectors";
 }
 
-static bool
-start(struct noise *noise, const struct vector *v, bool initiator)
+static uint32_t
+fixed_number(void)
 {
-	static const uint8_t nothing[1];
-	const struct side *side = &v->sides[initiator ? 0 : 1];
-	struct seal_pair s, e;
-	struct noise_keys keys = {
-	    .s = pair_of(&s, side->s),
-	    .e = pair_of(&e, side->e),
-	    .rs = side->rs ? side->rs->b : NULL,
-	};
-	for (size_t i = 0; i < NOISE_PSKS_MAX; i++)
-		keys.psks[i] = side->psks[i] ? side->psks[i]->b : NULL;
-	return noise_start(noise, v->name, initiator, &keys,
-	    side->prologue ? side->prologue->b : nothing,
-	    side->prologue ? side->prologue->size : 0);
+	abort();
+}
+
+static void
+fixed_bytes(void *out, size_t size)
+{
+	if (next_random == NULL || size != SEAL_KEY_SIZE)
+		abort();
+	memcpy(out, next_random, size);
+	next_random = NULL;
+}
+
+static struct randombytes_implementation fixed = {
+    .implementation_name = fixed_name, .random = fixed_number, .buf = fixed_bytes};
+
+static void
+start(struct noise *noise, const struct side *side, bool initiator)
+{
+	struct seal_pair s;
+	memcpy(s.secret, side->s->b, sizeof s.secret);
+	seal_pair_public(&s);
+	noise_start(noise, initiator, &s, side->rs->b, side->prologue->b, side->prologue->size);
 }
 
 static bool
@@ -248,13 +238,13 @@ equal(const struct bytes *want_bytes, const uint8_t *have, size_t size)
 static uint8_t wire[BYTES_MAX], plain[BYTES_MAX];
 
 static bool
-run_handshake_message(
-    struct noise *from, struct noise *to, const struct bytes *payload, const struct bytes *message)
+run_handshake_message(struct noise *from, struct noise *to, const struct bytes *e,
+    const struct bytes *payload, const struct bytes *message)
 {
-	size_t size, plain_size;
-	return noise_write(from, payload->b, payload->size, wire, &size) &&
-	       equal(message, wire, size) && noise_read(to, wire, size, plain, &plain_size) &&
-	       equal(payload, plain, plain_size);
+	next_random = e->b;
+	size_t size = payload->size + NOISE_OVERHEAD;
+	return noise_write(from, payload->b, payload->size, wire) && equal(message, wire, size) &&
+	       noise_read(to, wire, size, plain) && equal(payload, plain, payload->size);
 }
 
 static bool
@@ -273,41 +263,37 @@ run(const struct vector *v)
 {
 	struct noise noise[2];
 	struct noise_cipher ciphers[2], same[2];
-	if (!start(&noise[0], v, true) || !start(&noise[1], v, false))
-		return false;
-	/* A pattern of one message goes one way for ever (7.4). */
-	bool one_way = noise[0].pattern.count == 1;
-	for (size_t i = 0; i < v->count; i++) {
-		size_t sender = one_way ? 0 : i % 2;
-		if (i < noise[0].pattern.count) {
-			if (!run_handshake_message(
-				&noise[sender], &noise[1 - sender], v->payloads[i], v->messages[i]))
-				return false;
-			continue;
-		}
-		if (i == noise[0].pattern.count) {
-			if (v->hash && !equal(v->hash, noise[0].h, sizeof noise[0].h))
-				return false;
-			noise_split(&noise[0], &ciphers[0], &ciphers[1]);
-			noise_split(&noise[1], &same[0], &same[1]);
-			if (memcmp(ciphers, same, sizeof same) != 0)
-				return false;
-		}
-		if (!run_transport_message(&ciphers[sender], v->payloads[i], v->messages[i]))
+	start(&noise[0], &v->sides[0], true);
+	start(&noise[1], &v->sides[1], false);
+	for (size_t i = 0; i < 2; i++)
+		if (!run_handshake_message(
+			&noise[i], &noise[1 - i], v->sides[i].e, v->payloads[i], v->messages[i]))
 			return false;
-	}
+	if (!equal(v->hash, noise[0].h, sizeof noise[0].h) ||
+	    !equal(v->hash, noise[1].h, sizeof noise[1].h))
+		return false;
+	noise_split(&noise[0], &ciphers[0], &ciphers[1]);
+	noise_split(&noise[1], &same[0], &same[1]);
+	if (memcmp(ciphers, same, sizeof same) != 0)
+		return false;
+	for (size_t i = 2; i < v->count; i++)
+		if (!run_transport_message(&ciphers[i % 2], v->payloads[i], v->messages[i]))
+			return false;
 	return true;
+}
+
+static bool
+complete(const struct side *side)
+{
+	return side->prologue && side->s && side->e && side->rs && side->s->size == SEAL_KEY_SIZE &&
+	       side->e->size == SEAL_KEY_SIZE && side->rs->size == SEAL_KEY_SIZE;
 }
 
 static bool
 known(const struct vector *v)
 {
-	static const char suite[] = "_25519_ChaChaPoly_SHA256";
-	struct noise_pattern pattern;
-	size_t size = strlen(v->name);
-	return !v->unknown && size >= 6 + sizeof suite &&
-	       strcmp(v->name + size - (sizeof suite - 1), suite) == 0 &&
-	       noise_pattern_find(&pattern, v->name + 6, size - 6 - (sizeof suite - 1));
+	return !v->unknown && strcmp(v->name, "Noise_KK_25519_ChaChaPoly_SHA256") == 0 &&
+	       complete(&v->sides[0]) && complete(&v->sides[1]) && v->hash && v->count >= 2;
 }
 
 static char *
@@ -331,6 +317,7 @@ main(int argc, char **argv)
 	if (argc != 2)
 		errx(64, "usage: noise-vectors FILE");
 	seal_init();
+	randombytes_set_implementation(&fixed);
 	char *all = read_all(argv[1]);
 	at = strstr(all, "\"vectors\"");
 	if (at == NULL)
