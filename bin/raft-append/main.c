@@ -39,7 +39,7 @@ static struct {
 	bool open;
 	uint64_t skip, skipped;
 	uint64_t taken; /* by the appender */
-	struct wire_hash digest_want, digest;
+	struct raft_hash digest_want, digest;
 	/* The input has ended, well or not. */
 	bool ended;
 	bool failed; /* the appender has said so */
@@ -226,7 +226,7 @@ refuse_other_data(const char *what)
 }
 
 static void
-append_on_opened(uint64_t last_serial, const struct wire_hash *digest, void *arg)
+append_on_opened(uint64_t last_serial, const struct raft_hash *digest, void *arg)
 {
 	(void)arg;
 	self.open = true;
@@ -242,7 +242,7 @@ append_skip(const struct wire_bytes *item)
 	seal_digest(self.digest.b, self.digest.b, item->bytes, (uint32_t)item->size);
 	if (++self.skipped < self.skip)
 		return;
-	if (memcmp(self.digest.b, self.digest_want.b, sizeof self.digest.b) != 0) {
+	if (!raft_hash_equal(&self.digest, &self.digest_want)) {
 		self.skipped = 0;
 		refuse_other_data("what it has is not what the input begins with");
 	} else if (self.awaited) {

@@ -25,7 +25,7 @@ static struct fetching {
 	uv_signal_t signals[SIGNALS_COUNT];
 	struct file_part part; /* the file while it is written */
 	uint64_t size, got;
-	struct wire_hash hash; /* of the head */
+	struct raft_hash hash; /* of the head */
 	struct wire_buf head;  /* what has come of it */
 	struct snapshot_head parsed;
 	size_t head_size;          /* 0: not known yet */

@@ -29,7 +29,7 @@ client_refuse_and_close(struct elect_client *client, const char *sentence)
 
 void
 client_answer(struct elect_client *client, uint64_t request, const struct raft_answer *answer,
-    const struct wire_hash *digest)
+    const struct raft_hash *digest)
 {
 	msg_answer_put(conn_out(client->conn), &(struct msg_answer){
 						   .request = request,
@@ -110,7 +110,7 @@ static void
 refuse_proposal(struct elect_client *client, const struct msg_propose *m,
     const struct raft_entry *entries, enum raft_reason reason)
 {
-	static const struct wire_hash none;
+	static const struct raft_hash none;
 	struct raft_answer answer = {.verdict = RAFT_REFUSED,
 	    .reason = reason,
 	    .serial = entries[0].serial,
@@ -181,7 +181,7 @@ client_on_read_index(struct elect_client *client, const uint8_t *body, size_t si
 static void
 on_transfer(struct elect_client *client, const uint8_t *body, size_t size)
 {
-	static const struct wire_hash none;
+	static const struct raft_hash none;
 	struct msg_transfer m;
 	struct node *node = client->clients->node;
 	struct raft_event event = {.type = RAFT_EVENT_TRANSFER};

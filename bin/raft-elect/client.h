@@ -30,7 +30,7 @@ struct elect_client {
 /* conn_calls.frame, with a struct elect_client. */
 void client_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg);
 void client_answer(struct elect_client *client, uint64_t request, const struct raft_answer *answer,
-    const struct wire_hash *digest);
+    const struct raft_hash *digest);
 void client_read_answer(
     struct elect_client *client, uint64_t request, const struct raft_read_answer *answer);
 /* Frees the text. */

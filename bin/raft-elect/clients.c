@@ -148,7 +148,7 @@ drop_ticket(struct elect_clients *clients, struct ticket *ticket)
 
 void
 clients_answer(struct elect_clients *clients, struct ticket *ticket,
-    const struct raft_answer *answer, const struct wire_hash *digest)
+    const struct raft_answer *answer, const struct raft_hash *digest)
 {
 	struct elect_client *client = ticket->client;
 	if (client->conn)
@@ -172,7 +172,7 @@ clients_read_answer(
 void
 clients_answer_unknown(struct elect_clients *clients, enum raft_reason reason)
 {
-	static const struct wire_hash none;
+	static const struct raft_hash none;
 	struct tickets *tickets = &clients->node->tickets;
 	for (struct ticket *t = NULL; (t = tickets_next(tickets, t));) {
 		struct raft_answer answer = {.verdict = RAFT_UNKNOWN,

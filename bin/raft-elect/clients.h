@@ -39,7 +39,7 @@ void clients_flush(struct elect_clients *clients);
 
 /* The core's answer; ticket is dropped when it has the last one.  digest: see messages.def. */
 void clients_answer(struct elect_clients *clients, struct ticket *ticket,
-    const struct raft_answer *answer, const struct wire_hash *digest);
+    const struct raft_answer *answer, const struct raft_hash *digest);
 void clients_read_answer(
     struct elect_clients *clients, struct ticket *ticket, const struct raft_read_answer *answer);
 /* All that is outstanding is unknown. */

@@ -27,7 +27,7 @@ struct node {
 	struct loop *loop;
 	struct raft *raft;        /* NULL while raft-logd is not there */
 	uint64_t start_number;    /* of this core; 0: none */
-	struct wire_hash cluster; /* as raft-logd says; zero until it has */
+	struct raft_hash cluster; /* as raft-logd says; zero until it has */
 	struct raft_pos commit;   /* of this core; (0, 0): none */
 	enum raft_role role;      /* of this core, as last said */
 	uint64_t term;

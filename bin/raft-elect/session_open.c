@@ -38,7 +38,7 @@ session_open_add(
 /* Answers and takes it off the list; the last one moves to its place. */
 static void
 session_open_finish(
-    struct session_opens *session_opens, struct session_open *open, const struct wire_hash *digest)
+    struct session_opens *session_opens, struct session_open *open, const struct raft_hash *digest)
 {
 	struct ticket *ticket = tickets_find(&session_opens->node->tickets, open->ticket);
 	if (ticket)
@@ -95,7 +95,7 @@ wanted_at(const struct session_open *open)
 struct mono_ms
 session_open_turn(struct session_opens *session_opens, struct mono_ms now)
 {
-	static const struct wire_hash none;
+	static const struct raft_hash none;
 	struct mono_ms next = {UINT64_MAX};
 	for (size_t i = 0; i < session_opens->count;) {
 		struct session_open *open = &session_opens->list[i];

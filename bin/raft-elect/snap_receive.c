@@ -10,7 +10,7 @@ enum { TAKEN_COMPLETE = 1, TAKEN_LAST = 3, ACK_NOT_NOW = 4 };
 
 static void
 snap_receive_answer(struct snap_receive *snap_receive, const struct raft_id *to,
-    struct raft_pos pos, const struct wire_hash *hash, unsigned state, uint64_t offset)
+    struct raft_pos pos, const struct raft_hash *hash, unsigned state, uint64_t offset)
 {
 	peerd_send_ack(&snap_receive->node->peerd, to,
 	    &(struct msg_raft_snap_ack){

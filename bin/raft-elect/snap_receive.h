@@ -20,7 +20,7 @@ struct snap_receive {
 		uint64_t request;
 		struct raft_id from;
 		struct raft_pos pos;
-		struct wire_hash hash;
+		struct raft_hash hash;
 	} pieces[INBOX_PIECES_MAX];
 	size_t pieces_count;
 	uint64_t requests;

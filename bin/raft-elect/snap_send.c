@@ -158,7 +158,7 @@ snap_send_ack(
 {
 	struct snap_transfer *transfer = snap_send_find(snap_send, from);
 	if (transfer == NULL || !transfer->running || ack->pos.index != snap_send->pos.index ||
-	    memcmp(&ack->hash, &snap_send->hash, sizeof ack->hash) != 0)
+	    !raft_hash_equal(&ack->hash, &snap_send->hash))
 		return;
 	switch (ack->state) {
 	case ACK_MORE:

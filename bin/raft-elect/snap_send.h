@@ -40,7 +40,7 @@ struct snap_send {
 	uint64_t open_request;
 	struct raft_pos pos; /* of the one that is open */
 	uint64_t size;
-	struct wire_hash hash;
+	struct raft_hash hash;
 	uint64_t requests;
 };
 

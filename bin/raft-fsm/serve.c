@@ -238,7 +238,7 @@ take_hello(struct fsm_client *client, const uint8_t *body, size_t size)
 	    .seen = fsm->mode->progress(fsm).delivered};
 	if (!daemon_hello(client->conn, body, size, &kind, &reply.version))
 		return;
-	memcpy(reply.cluster.b, source_cluster(fsm->source), sizeof reply.cluster.b);
+	reply.cluster = source_cluster(fsm->source);
 	client->greeted = true;
 	msg_hello_reply_put(conn_out(client->conn), &reply);
 }

@@ -33,7 +33,7 @@ struct source {
 	uint64_t next;      /* the index to ask for; 0: none */
 	struct batch ready; /* count 0: none */
 	uint64_t commit;
-	struct wire_hash cluster;
+	struct raft_hash cluster;
 
 	char cursor_name[CURSOR_NAME_SIZE];
 	bool cursor_get;     /* asked for and not answered */
@@ -198,13 +198,6 @@ take_snap(struct source *source, uint16_t number, const uint8_t *body, size_t si
 	}
 }
 
-static bool
-all_zero(const struct wire_hash *hash)
-{
-	static const struct wire_hash zero;
-	return memcmp(hash, &zero, sizeof zero) == 0;
-}
-
 static void
 source_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 {
@@ -215,8 +208,8 @@ source_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
 		link_break(link, why);
 		return;
 	}
-	if (!all_zero(&source->cluster) &&
-	    memcmp(&source->cluster, &hello->cluster, sizeof hello->cluster) != 0) {
+	if (!raft_hash_none(&source->cluster) &&
+	    !raft_hash_equal(&source->cluster, &hello->cluster)) {
 		link_break(link, "the raft-logd there is of another cluster than before");
 		return;
 	}
@@ -504,10 +497,10 @@ source_commit(const struct source *source)
 	return source->commit;
 }
 
-const uint8_t *
+struct raft_hash
 source_cluster(const struct source *source)
 {
-	return source->cluster.b;
+	return source->cluster;
 }
 
 const char *

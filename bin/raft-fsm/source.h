@@ -90,7 +90,7 @@ bool source_probe(struct source *source, void (*told)(void *arg), void *arg);
 /* The highest commit index that raft-logd told. */
 uint64_t source_commit(const struct source *source);
 /* Of hello; all zero until raft-logd answered once. */
-const uint8_t *source_cluster(const struct source *source);
+struct raft_hash source_cluster(const struct source *source);
 /* Why there is no link: one sentence; NULL while there is one. */
 const char *source_why(const struct source *source);
 

@@ -21,7 +21,7 @@ struct snap_store {
 	uint64_t request;
 	struct raft_pos pos;
 	uint64_t size;
-	struct wire_hash hash;
+	struct raft_hash hash;
 	uint64_t got;
 	struct wire_buf head;          /* while it comes */
 	struct snapshot *snapshot;     /* once the head has come */
@@ -148,7 +148,7 @@ static const char *
 head_wrong(const struct logd *logd, const struct snap_store *in)
 {
 	const struct snapshot *s = in->snapshot;
-	if (memcmp(&s->hash, &in->hash, sizeof s->hash) != 0)
+	if (!raft_hash_equal(&s->hash, &in->hash))
 		return "its head does not fit the hash";
 	if (memcmp(s->head.cluster.b, logd->origin.cluster, sizeof s->head.cluster.b) != 0)
 		return "it is of another cluster";
@@ -259,7 +259,7 @@ static bool
 snap_store_is_same(const struct snap_store *in, const struct msg_snap_put *m)
 {
 	return in->pos.index == m->pos.index && in->pos.term == m->pos.term &&
-	       in->size == m->size && memcmp(&in->hash, &m->hash, sizeof in->hash) == 0;
+	       in->size == m->size && raft_hash_equal(&in->hash, &m->hash);
 }
 
 bool

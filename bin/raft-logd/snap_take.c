@@ -29,7 +29,7 @@ struct snap_take {
 	uv_work_t work;
 	bool hashed; /* the file is hashed and synced */
 	uint64_t size;
-	struct wire_hash hash;
+	struct raft_hash hash;
 	int error;                   /* errno of the work */
 	struct raft_sessions *table; /* at table_index; NULL until it is begun */
 	uint64_t table_index;

@@ -23,7 +23,7 @@ struct snapshot {
 	unsigned refs;
 	struct wire_buf bytes;         /* the head, whole */
 	struct snapshot_head head;     /* points into it */
-	struct wire_hash hash;         /* of the head: it stands for the stream */
+	struct raft_hash hash;         /* of the head: it stands for the stream */
 	char file[SNAPSHOT_FILE_SIZE]; /* in data/snapshots; "": it has none */
 	char path[SNAPSHOT_PATH_SIZE];
 	int fd;          /* of the file; -1: none, or not open */

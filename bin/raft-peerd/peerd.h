@@ -55,7 +55,7 @@ struct peerd {
 	uint64_t renew_ms; /* and after so long */
 	struct mono_ms since;
 	bool have_cluster; /* raft-elect has said who is who */
-	struct wire_hash cluster;
+	struct raft_hash cluster;
 	struct raft_config members; /* in force by this node's log */
 	uint64_t members_index;     /* of the last committed one, which is that or one before it */
 	struct raft_config

@@ -164,7 +164,7 @@ peers_take(struct peerd *peerd, const struct msg_peer_config *message)
 	if (!raft_config_decode(&config, message->config.bytes, message->config.size))
 		return false;
 	/* A new cluster id makes every session void; it only ever comes once. */
-	if (memcmp(&peerd->cluster, &message->cluster, sizeof peerd->cluster) != 0) {
+	if (!raft_hash_equal(&peerd->cluster, &message->cluster)) {
 		while (peerd->peers_count > 0)
 			peers_drop(peerd, peerd->peers_count - 1);
 		peerd->learned_index = 0;

@@ -27,7 +27,7 @@ struct appender;
 struct appender_calls {
 	/* A named session is open: so many entries are in it, with this digest.  appender_room from
 	 * now on. */
-	void (*opened)(uint64_t last_serial, const struct wire_hash *digest, void *arg);
+	void (*opened)(uint64_t last_serial, const struct raft_hash *digest, void *arg);
 	/*
 	 * The entries [number, number + count), counted from 1 as they were taken, are committed;
 	 * each once, in order.  pos is the first's place, the rest follow on; index 0: places are

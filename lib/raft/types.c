@@ -78,6 +78,20 @@ raft_sid_named(const struct raft_sid *sid)
 	return (sid->b[0] & RAFT_SID_NAMED) != 0;
 }
 
+bool
+raft_hash_equal(const struct raft_hash *a, const struct raft_hash *b)
+{
+	return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
+bool
+raft_hash_none(const struct raft_hash *hash)
+{
+	static const struct raft_hash none;
+
+	return raft_hash_equal(hash, &none);
+}
+
 struct raft_chunk *
 raft_chunk_new(size_t size)
 {

@@ -58,6 +58,17 @@ bool raft_sid_equal(const struct raft_sid *a, const struct raft_sid *b);
 bool raft_sid_none(const struct raft_sid *sid);
 bool raft_sid_named(const struct raft_sid *sid);
 
+/* A hash: of a file, of a log up to a place (its chain), of a first configuration (the cluster id).
+ */
+enum { RAFT_HASH_SIZE = 32 };
+struct raft_hash {
+	uint8_t b[RAFT_HASH_SIZE];
+};
+
+bool raft_hash_equal(const struct raft_hash *a, const struct raft_hash *b);
+/* All zero. */
+bool raft_hash_none(const struct raft_hash *hash);
+
 /* Bytes shared by many entries; freed when the last reference goes. */
 struct raft_chunk {
 	size_t refs;

@@ -20,12 +20,12 @@ enum {
 
 struct snapshot_head {
 	struct raft_pos pos; /* it stands for all entries up to here */
-	struct wire_hash chain;
-	struct wire_hash cluster;
+	struct raft_hash chain;
+	struct raft_hash cluster;
 	struct wire_bytes name;   /* of the cluster */
 	struct wire_bytes format; /* of the file; empty: there is no state, only the log was cut */
 	uint64_t file_size;
-	struct wire_hash file_hash; /* BLAKE2b-256 */
+	struct raft_hash file_hash; /* BLAKE2b-256 */
 	struct wire_bytes config;   /* in force there: an encoded configuration */
 	struct wire_bytes sessions; /* the table there: session records, in order of last index */
 };

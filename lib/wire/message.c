@@ -92,7 +92,7 @@ INTEGER(64)
 	}
 OPAQUE(sid, struct raft_sid)
 OPAQUE(run, struct wire_run)
-OPAQUE(hash, struct wire_hash)
+OPAQUE(hash, struct raft_hash)
 
 static void
 put_id(struct wire_buf *out, struct raft_id v)

@@ -46,9 +46,6 @@ struct wire_bytes {
 	const uint8_t *bytes;
 	size_t size;
 };
-struct wire_hash {
-	uint8_t b[32];
-};
 struct wire_run {
 	uint8_t b[16];
 };
@@ -62,7 +59,7 @@ typedef bool wire_c_flag;
 typedef struct raft_id wire_c_id;
 typedef struct raft_sid wire_c_sid;
 typedef struct wire_run wire_c_run;
-typedef struct wire_hash wire_c_hash;
+typedef struct raft_hash wire_c_hash;
 typedef struct raft_pos wire_c_pos;
 typedef struct wire_bytes wire_c_text;
 typedef struct wire_bytes wire_c_rest;

@@ -81,7 +81,7 @@ print_hex(const void *bytes, size_t size)
 	}
 OPAQUE(sid, struct raft_sid)
 OPAQUE(run, struct wire_run)
-OPAQUE(hash, struct wire_hash)
+OPAQUE(hash, struct raft_hash)
 
 #define BYTES(type)                                                                                \
 	static void parse_##type(struct wire_bytes *v, const char *text)                           \

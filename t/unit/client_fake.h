@@ -259,7 +259,7 @@ fake_listen(void)
 /* ------------------------------------------------- the appender's owner */
 
 static void
-on_opened(uint64_t last, const struct wire_hash *digest, void *arg)
+on_opened(uint64_t last, const struct raft_hash *digest, void *arg)
 {
 	(void)digest;
 	(void)arg;
