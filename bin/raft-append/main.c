@@ -239,7 +239,7 @@ append_on_opened(uint64_t last_serial, const struct raft_hash *digest, void *arg
 static void
 append_skip(const struct wire_bytes *item)
 {
-	seal_digest(self.digest.b, self.digest.b, item->bytes, (uint32_t)item->size);
+	self.digest = seal_digest(&self.digest, item->bytes, (uint32_t)item->size);
 	if (++self.skipped < self.skip)
 		return;
 	if (!raft_hash_equal(&self.digest, &self.digest_want)) {

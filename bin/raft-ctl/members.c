@@ -18,7 +18,7 @@ cluster_id(struct ctl *ctl)
 	query_one(&ctl->tool, &query, ctl->give_up_ms);
 	const char *text = query.text.count > 0 ? text_get(&query.text.lines[0], "cluster") : NULL;
 	const char *index = query.text.count > 0 ? text_get(&query.text.lines[0], "config") : NULL;
-	id.known = text != NULL && text_hex_parse(id.bytes, sizeof id.bytes, text);
+	id.known = text != NULL && text_hex_parse(id.hash.b, RAFT_HASH_SIZE, text);
 	id.index = index != NULL ? strtoull(index, NULL, 10) : 0;
 	text_free(&query.text);
 	return id;

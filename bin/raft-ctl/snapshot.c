@@ -69,7 +69,6 @@ snapshot_take_head(struct wire_bytes *data)
 		size_t wanted = self.head_size ? self.head_size : SNAPSHOT_PREFIX_SIZE;
 		size_t size =
 		    wanted - self.head.size < data->size ? wanted - self.head.size : data->size;
-		uint8_t hash[SEAL_HASH_SIZE];
 		wire_buf_put(&self.head, data->bytes, size);
 		data->bytes += size;
 		data->size -= size;
@@ -81,8 +80,9 @@ snapshot_take_head(struct wire_bytes *data)
 				snapshot_die(EXIT_IO, "what raft-logd sends is no snapshot");
 			continue;
 		}
-		seal_hash(hash, &(struct seal_part){self.head.bytes, self.head.size}, 1);
-		if (memcmp(hash, self.hash.b, sizeof hash) != 0 ||
+		struct raft_hash hash =
+		    seal_hash(&(struct seal_part){self.head.bytes, self.head.size}, 1);
+		if (!raft_hash_equal(&hash, &self.hash) ||
 		    !snapshot_head_get(&self.parsed, self.head.bytes, self.head.size))
 			snapshot_die(EXIT_IO, "what raft-logd sends is damaged");
 		write_head();
@@ -92,9 +92,8 @@ snapshot_take_head(struct wire_bytes *data)
 static void
 snapshot_finish(void)
 {
-	uint8_t hash[SEAL_HASH_SIZE];
-	seal_stream_end(&self.stream, hash);
-	if (self.parsed.pos.index == 0 || memcmp(hash, self.parsed.file_hash.b, sizeof hash) != 0)
+	struct raft_hash hash = seal_stream_end(&self.stream);
+	if (self.parsed.pos.index == 0 || !raft_hash_equal(&hash, &self.parsed.file_hash))
 		snapshot_die(EXIT_IO, "what raft-logd sent is damaged");
 	if (!file_part_end(&self.part, FILE_NEW))
 		die_file();

@@ -67,7 +67,6 @@ static const char *
 each_piece(const struct restore *restore, int fd)
 {
 	struct seal_stream stream;
-	uint8_t hash[SEAL_HASH_SIZE];
 	uint64_t left = restore->head.file_size, at = restore->bytes.size;
 	seal_stream_begin(&stream);
 	while (left > 0) {
@@ -82,8 +81,8 @@ each_piece(const struct restore *restore, int fd)
 		at += size;
 		left -= size;
 	}
-	seal_stream_end(&stream, hash);
-	if (memcmp(hash, restore->head.file_hash.b, sizeof hash) != 0)
+	struct raft_hash hash = seal_stream_end(&stream);
+	if (!raft_hash_equal(&hash, &restore->head.file_hash))
 		return "its content is not what its head says: it is damaged";
 	return read_at(restore, at, piece, 1) ? "there is something behind its end" : NULL;
 }

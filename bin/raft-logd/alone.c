@@ -13,7 +13,7 @@
 /* What is to be. */
 struct alone {
 	struct raft_config config;
-	uint8_t cluster[DB_HASH_SIZE];
+	struct raft_hash cluster;
 	struct raft_pos pos;       /* of the configuration */
 	struct snapshot *snapshot; /* the newest one, of the new cluster; NULL: there is none */
 };
@@ -49,10 +49,10 @@ alone_plan(const struct logd *logd, struct alone *alone)
 	alone->pos = (struct raft_pos){logd->rlog.last.index + 1, logd->state.term + 1};
 	wire_put_u64(numbers, alone->pos.index);
 	wire_put_u64(numbers + 8, alone->pos.term);
-	struct seal_part parts[] = {{logd->origin.cluster, sizeof logd->origin.cluster},
+	struct seal_part parts[] = {{logd->origin.cluster.b, sizeof logd->origin.cluster.b},
 	    {logd->identity.node.s, sizeof logd->identity.node.s},
 	    {logd->identity.directory, sizeof logd->identity.directory}, {numbers, sizeof numbers}};
-	seal_hash(alone->cluster, parts, 4);
+	alone->cluster = seal_hash(parts, 4);
 }
 
 /* The snapshot's head names the cluster: it gets another one, for the same file. */
@@ -64,7 +64,7 @@ plan_snapshot(const struct logd *logd, struct alone *alone)
 	if (newest == NULL)
 		return;
 	struct snapshot_head head = newest->head;
-	memcpy(head.cluster.b, alone->cluster, sizeof head.cluster.b);
+	head.cluster = alone->cluster;
 	snapshot_head_put(&bytes, &head);
 	alone->snapshot = snapshot_new(logd, &bytes, newest->file);
 	must(alone->snapshot != NULL);
@@ -74,12 +74,12 @@ static enum db_result
 put_beginning(struct logd *logd, const struct alone *alone)
 {
 	struct db_before before;
-	enum db_result result = db_cluster_put(logd->db, alone->cluster);
+	enum db_result result = db_cluster_put(logd->db, &alone->cluster);
 	if (result == DB_OK)
 		result = db_joined_put(logd->db);
 	/* The chain still begins with the former cluster's id. */
 	if (result == DB_OK && db_before_get(logd->db, &before) == DB_END) {
-		memcpy(before.chain, logd->origin.cluster, sizeof before.chain);
+		before.chain = logd->origin.cluster;
 		result = db_before_put(logd->db, &before);
 	}
 	return result == DB_OK && alone->snapshot ? snapshot_put(logd, alone->snapshot) : result;
@@ -95,8 +95,8 @@ alone_put_entry(struct logd *logd, const struct alone *alone, struct txn_log *lo
 	raft_entry_header(record, alone->pos.term, RAFT_CONFIG, &none, 0, (uint32_t)size);
 	must(raft_entry_decode(&entry, NULL, record, RAFT_ENTRY_HEADER_SIZE + size));
 	log->last = alone->pos;
-	seal_chain(log->chain, logd->rlog.chain, alone->pos.index, &entry);
-	enum db_result result = db_log_put(logd->db, alone->pos.index, &entry, log->chain);
+	log->chain = seal_chain(&logd->rlog.chain, alone->pos.index, &entry);
+	enum db_result result = db_log_put(logd->db, alone->pos.index, &entry, &log->chain);
 	if (result == DB_OK)
 		result = db_term_put(logd->db, &alone->pos);
 	if (result == DB_OK)
@@ -125,7 +125,7 @@ alone_make(struct logd *logd, const struct alone *alone)
 		daemon_die(
 		    EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
 	txn_commit_synced(logd, &state, &log);
-	memcpy(logd->identity.cluster, alone->cluster, sizeof logd->identity.cluster);
+	logd->identity.cluster = alone->cluster;
 	if (!identity_replace(&logd->identity, logd->daemon.conf->node.data, why))
 		daemon_die(exit_of_errno(errno), "%s; run this once more", why);
 }
@@ -134,11 +134,11 @@ _Noreturn void
 recover_alone(struct logd *logd)
 {
 	struct alone alone = {0};
-	char cluster[2 * DB_HASH_SIZE + 1];
+	char cluster[2 * RAFT_HASH_SIZE + 1];
 	unsigned long long last = logd->rlog.last.index, commit = logd->rlog.commit.index;
 	alone_plan(logd, &alone);
 	plan_snapshot(logd, &alone);
-	seal_hex(cluster, alone.cluster, sizeof alone.cluster);
+	seal_hex(cluster, alone.cluster.b, RAFT_HASH_SIZE);
 	printf("node %s %s a cluster of one, with the new id %s.\n"
 	       "Its log up to index %llu is kept, all of it as committed; %llu entries of it were "
 	       "not known to be.\n"

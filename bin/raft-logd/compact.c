@@ -80,15 +80,15 @@ compact_put(struct logd *logd, struct raft_pos *before)
 	const struct index_config *config = &rlog->configs[index_config_at(rlog, index)];
 	struct db_before row = {.pos = {index, index_term_at(rlog, index)}};
 	struct raft_pos next = {index + 1, index_term_at(rlog, index + 1)};
-	seal_hash(row.config, &(struct seal_part){config->bytes, config->size}, 1);
-	verify_chain_at(logd, index, row.chain);
+	row.config = seal_hash(&(struct seal_part){config->bytes, config->size}, 1);
+	verify_chain_at(logd, index, &row.chain);
 	enum db_result result = db_log_drop(logd->db, index, config->index);
 	if (result == DB_OK && next.term == row.pos.term && index < rlog->last.index)
 		result = db_term_put(logd->db, &next);
 	if (result == DB_OK)
 		result = db_before_put(logd->db, &row);
 	*before = row.pos;
-	memcpy(logd->compact_chain, row.chain, sizeof logd->compact_chain);
+	logd->compact_chain = row.chain;
 	return result;
 }
 
@@ -96,7 +96,7 @@ void
 compact_done(struct logd *logd, struct raft_pos before)
 {
 	logd->snapshots.compacted += before.index - logd->rlog.before.index;
-	index_compact(&logd->rlog, before, logd->compact_chain);
+	index_compact(&logd->rlog, before, &logd->compact_chain);
 	elector_before(logd);
 	if (db_used_size(logd->db) <= logd->daemon.conf->logd.keep_tail)
 		logd->compact_to = 0;

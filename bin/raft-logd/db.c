@@ -394,8 +394,8 @@ enum { STATE_KEYS_COUNT = 0 STATE_KEYS(K) };
 #undef K
 
 /* So that a flipped bit in the vote or the commit index is not taken for the truth. */
-static void
-state_sum(uint8_t out[DB_HASH_SIZE], const struct db_state *state)
+static struct raft_hash
+state_sum(const struct db_state *state)
 {
 	uint8_t numbers[STATE_KEYS_COUNT * 8];
 	uint8_t *at = numbers;
@@ -406,7 +406,7 @@ state_sum(uint8_t out[DB_HASH_SIZE], const struct db_state *state)
 #undef K
 	struct seal_part parts[] = {
 	    {numbers, sizeof numbers}, {state->vote.s, sizeof state->vote.s}};
-	seal_hash(out, parts, 2);
+	return seal_hash(parts, 2);
 }
 
 static enum db_result
@@ -457,8 +457,8 @@ db_text_get(struct db *db, const char *key, char *out, size_t room)
 static enum db_result
 put_hex(struct db *db, const char *key, const uint8_t *bytes, size_t size)
 {
-	char text[2 * DB_HASH_SIZE + 1];
-	must(size <= DB_HASH_SIZE);
+	char text[2 * RAFT_HASH_SIZE + 1];
+	must(size <= RAFT_HASH_SIZE);
 	seal_hex(text, bytes, size);
 	return db_text_put(db, key, text);
 }
@@ -467,7 +467,7 @@ put_hex(struct db *db, const char *key, const uint8_t *bytes, size_t size)
 static bool
 get_hex(struct db *db, const char *key, uint8_t *out, size_t size)
 {
-	char text[2 * DB_HASH_SIZE + 1];
+	char text[2 * RAFT_HASH_SIZE + 1];
 	return db_text_get(db, key, text, sizeof text) && text_hex_parse(out, size, text);
 }
 
@@ -479,7 +479,7 @@ db_origin_get(struct db *db, struct db_origin *origin)
 		    raft_id_parse(&origin->node, node) &&
 		    db_text_get(db, "name", origin->name, sizeof origin->name) &&
 		    get_hex(db, "directory", origin->directory, sizeof origin->directory) &&
-		    get_hex(db, "cluster", origin->cluster, sizeof origin->cluster);
+		    get_hex(db, "cluster", origin->cluster.b, RAFT_HASH_SIZE);
 	uint64_t joined;
 	origin->joined = get_integer(db, "joined", &joined) && joined;
 	return good ? DB_OK : DB_DAMAGED;
@@ -492,16 +492,15 @@ db_joined_put(struct db *db)
 }
 
 enum db_result
-db_cluster_put(struct db *db, const uint8_t cluster[DB_HASH_SIZE])
+db_cluster_put(struct db *db, const struct raft_hash *cluster)
 {
-	return put_hex(db, "cluster", cluster, DB_HASH_SIZE);
+	return put_hex(db, "cluster", cluster->b, RAFT_HASH_SIZE);
 }
 
 enum db_result
 db_state_get(struct db *db, struct db_state *state)
 {
-	char vote[RAFT_ID_SIZE], sum[2 * DB_HASH_SIZE + 1], expected[2 * DB_HASH_SIZE + 1];
-	uint8_t hash[DB_HASH_SIZE];
+	char vote[RAFT_ID_SIZE], sum[2 * RAFT_HASH_SIZE + 1], expected[2 * RAFT_HASH_SIZE + 1];
 	bool good = true;
 	memset(state, 0, sizeof *state);
 	uint64_t value;
@@ -513,8 +512,8 @@ db_state_get(struct db *db, struct db_state *state)
 	good = db_text_get(db, "vote", vote, sizeof vote) && good;
 	if (good && vote[0])
 		good = raft_id_parse(&state->vote, vote);
-	state_sum(hash, state);
-	seal_hex(expected, hash, sizeof hash);
+	struct raft_hash hash = state_sum(state);
+	seal_hex(expected, hash.b, sizeof hash.b);
 	good = db_text_get(db, "sum", sum, sizeof sum) && strcmp(sum, expected) == 0 && good;
 	db->written = *state;
 	db->have_written = good;
@@ -525,7 +524,6 @@ enum db_result
 db_state_put(struct db *db, const struct db_state *state)
 {
 	enum db_result result = DB_OK;
-	uint8_t sum[DB_HASH_SIZE];
 	bool all = !db->have_written;
 #define K(key, member)                                                                             \
 	if (result == DB_OK && (all || db->written.member != state->member))                       \
@@ -534,9 +532,9 @@ db_state_put(struct db *db, const struct db_state *state)
 #undef K
 	if (result == DB_OK && (all || !raft_id_equal(&db->written.vote, &state->vote)))
 		result = db_text_put(db, "vote", state->vote.s);
-	state_sum(sum, state);
+	struct raft_hash sum = state_sum(state);
 	if (result == DB_OK)
-		result = put_hex(db, "sum", sum, sizeof sum);
+		result = put_hex(db, "sum", sum.b, sizeof sum.b);
 	db->written = *state;
 	db->have_written = result == DB_OK;
 	return result;
@@ -561,7 +559,7 @@ db_fill(struct db *db, const struct db_origin *origin, const struct raft_config 
 	db_need(db, db_text_put(db, "node", origin->node.s));
 	db_need(db, db_text_put(db, "name", origin->name));
 	db_need(db, put_hex(db, "directory", origin->directory, sizeof origin->directory));
-	db_need(db, put_hex(db, "cluster", origin->cluster, sizeof origin->cluster));
+	db_need(db, db_cluster_put(db, &origin->cluster));
 	if (origin->joined)
 		db_need(db, put_integer(db, "joined", 1));
 	db_need(db, db_config_put(db, state->commit.index, bytes, size));

@@ -15,7 +15,7 @@
 #include "raft/session.h"
 #include "wire/buf.h"
 
-enum { DB_FORMAT = 2, DB_HASH_SIZE = 32, DB_DIRECTORY_SIZE = 16, DB_CURSOR_NAME_MAX = 255 };
+enum { DB_FORMAT = 2, DB_DIRECTORY_SIZE = 16, DB_CURSOR_NAME_MAX = 255 };
 /* At this size the write-ahead log is to be moved. */
 enum { DB_WAL_MAX = 16 << 20 };
 
@@ -27,7 +27,7 @@ struct db;
 struct db_origin {
 	struct raft_id node;
 	uint8_t directory[DB_DIRECTORY_SIZE];
-	uint8_t cluster[DB_HASH_SIZE];
+	struct raft_hash cluster;
 	char name[256]; /* of the cluster */
 	bool joined; /* it joined a running cluster: the configuration at index 0 is no first one */
 };
@@ -35,8 +35,8 @@ struct db_origin {
 /* Where the log begins: after this place.  pos 0: with its first entry. */
 struct db_before {
 	struct raft_pos pos;
-	uint8_t chain[DB_HASH_SIZE];
-	uint8_t config[DB_HASH_SIZE]; /* hash of the configuration in force there; pos 0: of none */
+	struct raft_hash chain;
+	struct raft_hash config; /* hash of the configuration in force there; pos 0: of none */
 };
 
 /* The newest snapshot. */
@@ -90,8 +90,8 @@ void db_rollback(struct db *db);
 
 /* All of the following write inside a transaction. */
 enum db_result db_state_put(struct db *db, const struct db_state *state);
-enum db_result db_log_put(struct db *db, uint64_t index, const struct raft_entry *entry,
-    const uint8_t chain[DB_HASH_SIZE]);
+enum db_result db_log_put(
+    struct db *db, uint64_t index, const struct raft_entry *entry, const struct raft_hash *chain);
 /* Removes all entries above `index`, with their terms and configurations. */
 enum db_result db_log_cut(struct db *db, uint64_t index);
 /*
@@ -106,7 +106,7 @@ enum db_result db_log_clear(struct db *db);
 /* The configuration at index 0 is no first one any more. */
 enum db_result db_joined_put(struct db *db);
 /* The node belongs to another cluster from now on. */
-enum db_result db_cluster_put(struct db *db, const uint8_t cluster[DB_HASH_SIZE]);
+enum db_result db_cluster_put(struct db *db, const struct raft_hash *cluster);
 enum db_result db_term_put(struct db *db, const struct raft_pos *start);
 enum db_result db_config_put(struct db *db, uint64_t index, const void *bytes, size_t size);
 enum db_result db_session_put(struct db *db, const struct raft_session *session);
@@ -122,7 +122,7 @@ struct db_row {
 	uint64_t term;
 	size_t record;
 	size_t size;
-	uint8_t chain[DB_HASH_SIZE];
+	struct raft_hash chain;
 };
 /* Rows from `from` on, in order: db_run_next appends the record to out; DB_END after the last. */
 void db_run_open(struct db *db, uint64_t from);
@@ -131,7 +131,7 @@ void db_run_close(struct db *db);
 
 /* The last row's place and chain; DB_END: the log is empty.  DB_DAMAGED with an index of 0: it
  * cannot be read at all. */
-enum db_result db_last(struct db *db, struct raft_pos *last, uint8_t chain[DB_HASH_SIZE]);
+enum db_result db_last(struct db *db, struct raft_pos *last, struct raft_hash *chain);
 /* DB_END: the log begins with its first entry, after the cluster's id. */
 enum db_result db_before_get(struct db *db, struct db_before *before);
 /* The head and the file's name, copied into head and file; DB_END: there is none. */

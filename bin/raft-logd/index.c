@@ -90,7 +90,7 @@ index_cut(struct log_index *rlog, uint64_t index)
 }
 
 void
-index_compact(struct log_index *rlog, struct raft_pos before, const uint8_t chain[RLOG_CHAIN_SIZE])
+index_compact(struct log_index *rlog, struct raft_pos before, const struct raft_hash *chain)
 {
 	size_t old = 0, config = index_config_at(rlog, before.index);
 	while (old < rlog->terms_count && rlog->terms[old].index <= before.index)
@@ -106,12 +106,12 @@ index_compact(struct log_index *rlog, struct raft_pos before, const uint8_t chai
 	rlog->configs_count -= config;
 	memmove(rlog->configs, rlog->configs + config, rlog->configs_count * sizeof *rlog->configs);
 	rlog->before = before;
-	memcpy(rlog->before_chain, chain, RLOG_CHAIN_SIZE);
+	rlog->before_chain = *chain;
 }
 
 void
-index_begin(struct log_index *rlog, struct raft_pos before, const uint8_t chain[RLOG_CHAIN_SIZE],
-    size_t config)
+index_begin(
+    struct log_index *rlog, struct raft_pos before, const struct raft_hash *chain, size_t config)
 {
 	struct index_config kept = rlog->configs[config];
 	for (size_t i = 0; i < rlog->configs_count; i++)
@@ -122,7 +122,7 @@ index_begin(struct log_index *rlog, struct raft_pos before, const uint8_t chain[
 	rlog->configs_count = 1;
 	rlog->terms_count = 0;
 	rlog->before = before;
-	memcpy(rlog->before_chain, chain, RLOG_CHAIN_SIZE);
+	rlog->before_chain = *chain;
 }
 
 void

@@ -9,8 +9,6 @@
 
 #include "raft/types.h"
 
-enum { RLOG_CHAIN_SIZE = 32 };
-
 struct index_config {
 	uint64_t index;
 	size_t size;
@@ -18,12 +16,12 @@ struct index_config {
 };
 
 struct log_index {
-	struct raft_pos before;                /* the place before the first entry */
-	uint8_t before_chain[RLOG_CHAIN_SIZE]; /* the cluster id, or that of the entry there */
+	struct raft_pos before;        /* the place before the first entry */
+	struct raft_hash before_chain; /* the cluster id, or that of the entry there */
 	struct raft_pos last;
 	struct raft_pos commit;
-	uint8_t chain[RLOG_CHAIN_SIZE]; /* at last */
-	struct raft_pos *terms;         /* where each run of one term begins */
+	struct raft_hash chain; /* at last */
+	struct raft_pos *terms; /* where each run of one term begins */
 	size_t terms_count;
 	size_t terms_room;
 	struct index_config *configs; /* rising; the first one is in force at `before` */
@@ -46,13 +44,12 @@ void index_append(
     struct log_index *rlog, uint64_t first_index, const struct raft_entry *entries, size_t count);
 void index_cut(struct log_index *rlog, uint64_t index);
 /* The log begins after this place, which it holds. */
-void index_compact(
-    struct log_index *rlog, struct raft_pos before, const uint8_t chain[RLOG_CHAIN_SIZE]);
+void index_compact(struct log_index *rlog, struct raft_pos before, const struct raft_hash *chain);
 /*
  * The log is empty and begins after this place; of the configurations only number `config` is left.
  */
-void index_begin(struct log_index *rlog, struct raft_pos before,
-    const uint8_t chain[RLOG_CHAIN_SIZE], size_t config);
+void index_begin(
+    struct log_index *rlog, struct raft_pos before, const struct raft_hash *chain, size_t config);
 void index_clear(struct log_index *rlog);
 /* Place in configs of the one in force at index. */
 size_t index_config_at(const struct log_index *rlog, uint64_t index);

@@ -20,12 +20,12 @@ static void
 load_log_end(struct logd *logd)
 {
 	struct log_index *rlog = &logd->rlog;
-	enum db_result result = db_last(logd->db, &rlog->last, rlog->chain);
+	enum db_result result = db_last(logd->db, &rlog->last, &rlog->chain);
 	if (result == DB_DAMAGED && rlog->last.index == 0)
 		load_unreadable(logd, "the log cannot be read");
 	if (result == DB_END) {
 		rlog->last = rlog->before;
-		memcpy(rlog->chain, rlog->before_chain, sizeof rlog->chain);
+		rlog->chain = rlog->before_chain;
 	}
 }
 
@@ -35,9 +35,9 @@ load_before(struct logd *logd, struct db_before *before)
 {
 	if (db_before_get(logd->db, before) == DB_DAMAGED)
 		load_unreadable(logd, "where the log begins cannot be read");
-	bool told = memcmp(before->chain, (uint8_t[DB_HASH_SIZE]){0}, DB_HASH_SIZE) != 0;
 	logd->rlog.before = before->pos;
-	memcpy(logd->rlog.before_chain, told ? before->chain : logd->origin.cluster, DB_HASH_SIZE);
+	logd->rlog.before_chain =
+	    raft_hash_none(&before->chain) ? logd->origin.cluster : before->chain;
 }
 
 static void
@@ -86,13 +86,13 @@ static void
 check_base_config(const struct logd *logd, const struct db_before *before)
 {
 	const struct log_index *rlog = &logd->rlog;
-	uint8_t hash[DB_HASH_SIZE] = {0};
+	struct raft_hash hash = {{0}};
 	if (rlog->configs_count > 0 && rlog->configs[0].index <= before->pos.index) {
 		const struct index_config *config =
 		    &rlog->configs[index_config_at(rlog, before->pos.index)];
-		seal_hash(hash, &(struct seal_part){config->bytes, config->size}, 1);
+		hash = seal_hash(&(struct seal_part){config->bytes, config->size}, 1);
 	}
-	if (memcmp(hash, before->config, sizeof hash) != 0)
+	if (!raft_hash_equal(&hash, &before->config))
 		load_unreadable(
 		    logd, "the configuration at the beginning of the log is not what was written");
 }
@@ -103,14 +103,13 @@ check_first_config(const struct logd *logd)
 {
 	const struct log_index *rlog = &logd->rlog;
 	struct raft_config config;
-	uint8_t cluster[DB_HASH_SIZE];
 	if (rlog->configs_count == 0 || rlog->configs[0].index != 0 ||
 	    !raft_config_decode(&config, rlog->configs[0].bytes, rlog->configs[0].size))
 		load_unreadable(logd, "the first configuration cannot be read");
 	if (logd->origin.joined)
 		return;
-	seal_cluster_id(cluster, logd->origin.name, &config);
-	if (memcmp(cluster, logd->origin.cluster, sizeof cluster) != 0)
+	struct raft_hash cluster = seal_cluster_id(logd->origin.name, &config);
+	if (!raft_hash_equal(&cluster, &logd->origin.cluster))
 		load_unreadable(logd, "the first configuration is not that of the cluster");
 }
 

@@ -25,10 +25,10 @@
 enum {
 	SLOTS_COUNT = 2,
 	SLOT_APART = 4096,
-	BODY_SIZE = 8 + MARK_DIRECTORY_SIZE + 3 * 8 + RAFT_ID_SIZE + 4 * 8 + MARK_HASH_SIZE,
-	OLD_SIZE = BODY_SIZE + SEAL_HASH_SIZE,
+	BODY_SIZE = 8 + MARK_DIRECTORY_SIZE + 3 * 8 + RAFT_ID_SIZE + 4 * 8 + RAFT_HASH_SIZE,
+	OLD_SIZE = BODY_SIZE + RAFT_HASH_SIZE,
 	BOOT_AT = OLD_SIZE,
-	SLOT_SIZE = OLD_SIZE + MARK_BOOT_SIZE + SEAL_HASH_SIZE
+	SLOT_SIZE = OLD_SIZE + MARK_BOOT_SIZE + RAFT_HASH_SIZE
 };
 static const char magic[8] = {'r', 'a', 'f', 't', 'm', 'r', 'k', '1'};
 
@@ -62,11 +62,19 @@ get_u64(const uint8_t *at, uint64_t *value)
 	return at + 8;
 }
 
-/* The sum over all that is before it in the slot. */
+/* The sum over the slot's first `size` bytes goes after them. */
 static void
-slot_sum(uint8_t sum[SEAL_HASH_SIZE], const uint8_t *slot, size_t size)
+slot_sum_put(uint8_t *slot, size_t size)
 {
-	seal_hash(sum, &(struct seal_part){slot, size}, 1);
+	struct raft_hash sum = seal_hash(&(struct seal_part){slot, size}, 1);
+	memcpy(slot + size, sum.b, sizeof sum.b);
+}
+
+static bool
+slot_sum_fits(const uint8_t *slot, size_t size)
+{
+	struct raft_hash sum = seal_hash(&(struct seal_part){slot, size}, 1);
+	return memcmp(sum.b, slot + size, sizeof sum.b) == 0;
 }
 
 static void
@@ -82,22 +90,20 @@ slot_encode(uint8_t *out, const struct mark *mark, const struct mark_note *note)
 	at = mark_put_u64(at, note->last.term);
 	at = mark_put_u64(at, note->commit.index);
 	at = mark_put_u64(at, note->commit.term);
-	at = put_bytes(at, note->chain, sizeof note->chain);
+	at = put_bytes(at, note->chain.b, sizeof note->chain.b);
 	must(at == out + BODY_SIZE);
-	slot_sum(at, out, BODY_SIZE);
+	slot_sum_put(out, BODY_SIZE);
 	memset(out + BOOT_AT, 0, MARK_BOOT_SIZE);
 	if (note->final)
 		memcpy(out + BOOT_AT, mark->boot, MARK_BOOT_SIZE);
-	slot_sum(out + BOOT_AT + MARK_BOOT_SIZE, out, BOOT_AT + MARK_BOOT_SIZE);
+	slot_sum_put(out, BOOT_AT + MARK_BOOT_SIZE);
 }
 
 static bool
 slot_final(const struct mark *mark, const uint8_t slot[SLOT_SIZE])
 {
 	static const uint8_t none[MARK_BOOT_SIZE];
-	uint8_t sum[SEAL_HASH_SIZE];
-	slot_sum(sum, slot, BOOT_AT + MARK_BOOT_SIZE);
-	return memcmp(sum, slot + BOOT_AT + MARK_BOOT_SIZE, sizeof sum) == 0 &&
+	return slot_sum_fits(slot, BOOT_AT + MARK_BOOT_SIZE) &&
 	       memcmp(mark->boot, slot + BOOT_AT, MARK_BOOT_SIZE) == 0 &&
 	       memcmp(mark->boot, none, MARK_BOOT_SIZE) != 0;
 }
@@ -105,11 +111,8 @@ slot_final(const struct mark *mark, const uint8_t slot[SLOT_SIZE])
 static bool
 slot_decode(struct mark_note *note, const struct mark *mark, const uint8_t *slot)
 {
-	uint8_t sum[SEAL_HASH_SIZE];
-	slot_sum(sum, slot, BODY_SIZE);
 	const uint8_t *at = slot + sizeof magic;
-	if (memcmp(sum, slot + BODY_SIZE, sizeof sum) != 0 ||
-	    memcmp(slot, magic, sizeof magic) != 0 ||
+	if (!slot_sum_fits(slot, BODY_SIZE) || memcmp(slot, magic, sizeof magic) != 0 ||
 	    memcmp(at, mark->directory, sizeof mark->directory) != 0)
 		return false;
 	at = get_u64(at + sizeof mark->directory, &note->transactions);
@@ -120,7 +123,7 @@ slot_decode(struct mark_note *note, const struct mark *mark, const uint8_t *slot
 	at = get_u64(at, &note->last.term);
 	at = get_u64(at, &note->commit.index);
 	at = get_u64(at, &note->commit.term);
-	memcpy(note->chain, at, sizeof note->chain);
+	memcpy(note->chain.b, at, sizeof note->chain.b);
 	note->final = slot_final(mark, slot);
 	return raft_id_valid(&note->vote);
 }

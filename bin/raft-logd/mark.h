@@ -16,7 +16,7 @@
 
 #include "raft/types.h"
 
-enum { MARK_HASH_SIZE = 32, MARK_DIRECTORY_SIZE = 16, MARK_BOOT_SIZE = 16 };
+enum { MARK_DIRECTORY_SIZE = 16, MARK_BOOT_SIZE = 16 };
 
 struct mark_note {
 	uint64_t transactions;
@@ -25,7 +25,7 @@ struct mark_note {
 	struct raft_id vote;
 	struct raft_pos last;
 	struct raft_pos commit;
-	uint8_t chain[MARK_HASH_SIZE]; /* at last */
+	struct raft_hash chain; /* at last */
 	/*
 	 * No vote of this node is later than term and vote.  Written: the node knows that.  Read:
 	 * it did, and the mark is of this boot.

@@ -56,11 +56,10 @@ restore_put_rest(struct db *db, void *arg)
 {
 	struct restoring *restoring = arg;
 	const struct snapshot_head *head = &restoring->snapshot->head;
-	struct db_before before = {.pos = head->pos};
+	struct db_before before = {.pos = head->pos, .chain = head->chain};
 	struct raft_sessions *table = snapshot_sessions(head);
 	must(table != NULL);
-	memcpy(before.chain, head->chain.b, sizeof before.chain);
-	seal_hash(before.config, &(struct seal_part){head->config.bytes, head->config.size}, 1);
+	before.config = seal_hash(&(struct seal_part){head->config.bytes, head->config.size}, 1);
 	raft_sessions_each(table, restore_put_session, restoring);
 	raft_sessions_free(table);
 	if (restoring->result == DB_OK)
@@ -83,7 +82,7 @@ restore_adopt(struct logd *logd, const struct db_origin *origin, const struct ra
 		    "%s/snapshots/" RESTORE_HEAD
 		    ": it is damaged: make the node again by raft-init --restore",
 		    logd->daemon.conf->node.data);
-	memcpy(head.cluster.b, origin->cluster, sizeof head.cluster.b);
+	head.cluster = origin->cluster;
 	head.name = wire_text(origin->name);
 	head.config = (struct wire_bytes){bytes, raft_config_encode(config, bytes)};
 	snapshot_head_put(&out, &head);

@@ -38,11 +38,17 @@ column_bytes(sqlite3_stmt *statement, int place, void *out, size_t size)
 	return true;
 }
 
+static bool
+column_hash(sqlite3_stmt *statement, int place, struct raft_hash *hash)
+{
+	return column_bytes(statement, place, hash->b, sizeof hash->b);
+}
+
 /* ----------------------------------------------------------- the log */
 
 enum db_result
-db_log_put(struct db *db, uint64_t index, const struct raft_entry *entry,
-    const uint8_t chain[DB_HASH_SIZE])
+db_log_put(
+    struct db *db, uint64_t index, const struct raft_entry *entry, const struct raft_hash *chain)
 {
 	sqlite3_stmt *statement = db_use(db, DB_LOG_PUT);
 	bind_u64(statement, 1, index);
@@ -56,7 +62,7 @@ db_log_put(struct db *db, uint64_t index, const struct raft_entry *entry,
 	bind_u64(statement, 5, entry->serial);
 	sqlite3_bind_blob(
 	    statement, 6, raft_entry_data(entry), (int)raft_entry_data_size(entry), SQLITE_STATIC);
-	sqlite3_bind_blob(statement, 7, chain, DB_HASH_SIZE, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 7, chain->b, sizeof chain->b, SQLITE_STATIC);
 	return rows_run(db, statement);
 }
 
@@ -115,7 +121,7 @@ take_record(sqlite3_stmt *statement, struct wire_buf *out, struct db_row *row)
 	    !column_bytes(statement, 3, session.b, sizeof session.b))
 		return false;
 	if (sqlite3_column_type(statement, 5) != SQLITE_BLOB ||
-	    !column_bytes(statement, 6, row->chain, sizeof row->chain))
+	    !column_hash(statement, 6, &row->chain))
 		return false;
 	uint32_t size = (uint32_t)sqlite3_column_bytes(statement, 5);
 	row->record = out->size;
@@ -145,7 +151,7 @@ db_run_close(struct db *db)
 }
 
 enum db_result
-db_last(struct db *db, struct raft_pos *last, uint8_t chain[DB_HASH_SIZE])
+db_last(struct db *db, struct raft_pos *last, struct raft_hash *chain)
 {
 	sqlite3_stmt *statement = db_use(db, DB_LOG_LAST);
 	enum db_result result = db_do(db, statement);
@@ -154,7 +160,7 @@ db_last(struct db *db, struct raft_pos *last, uint8_t chain[DB_HASH_SIZE])
 		return result;
 	last->index = column_u64(statement, 0);
 	last->term = column_u64(statement, 1);
-	if (!column_bytes(statement, 2, chain, DB_HASH_SIZE))
+	if (!column_hash(statement, 2, chain))
 		result = DB_DAMAGED;
 	sqlite3_reset(statement);
 	return result;
@@ -180,29 +186,29 @@ db_log_clear(struct db *db)
 	return result == DB_OK ? db_sessions_clear(db) : result;
 }
 
-enum { BEFORE_SIZE = 16 + 2 * DB_HASH_SIZE };
+enum { BEFORE_SIZE = 16 + 2 * RAFT_HASH_SIZE };
 
 static void
 before_encode(uint8_t out[BEFORE_SIZE], const struct db_before *before)
 {
 	wire_put_u64(out, before->pos.index);
 	wire_put_u64(out + 8, before->pos.term);
-	memcpy(out + 16, before->chain, DB_HASH_SIZE);
-	memcpy(out + 16 + DB_HASH_SIZE, before->config, DB_HASH_SIZE);
+	memcpy(out + 16, before->chain.b, RAFT_HASH_SIZE);
+	memcpy(out + 16 + RAFT_HASH_SIZE, before->config.b, RAFT_HASH_SIZE);
 }
 
 /* As text: index, term, chain, hash of the configuration, and a sum over these. */
 static void
 before_print(char *text, size_t room, const struct db_before *before)
 {
-	uint8_t bytes[BEFORE_SIZE], sum[SEAL_HASH_SIZE];
-	char chain[2 * DB_HASH_SIZE + 1], config[2 * DB_HASH_SIZE + 1],
-	    sum_hex[2 * SEAL_HASH_SIZE + 1];
+	uint8_t bytes[BEFORE_SIZE];
+	char chain[2 * RAFT_HASH_SIZE + 1], config[2 * RAFT_HASH_SIZE + 1],
+	    sum_hex[2 * RAFT_HASH_SIZE + 1];
 	before_encode(bytes, before);
-	seal_hash(sum, &(struct seal_part){bytes, sizeof bytes}, 1);
-	seal_hex(chain, before->chain, sizeof before->chain);
-	seal_hex(config, before->config, sizeof before->config);
-	seal_hex(sum_hex, sum, sizeof sum);
+	struct raft_hash sum = seal_hash(&(struct seal_part){bytes, sizeof bytes}, 1);
+	seal_hex(chain, before->chain.b, RAFT_HASH_SIZE);
+	seal_hex(config, before->config.b, RAFT_HASH_SIZE);
+	seal_hex(sum_hex, sum.b, RAFT_HASH_SIZE);
 	snprintf(text, room, "%llu %llu %s %s %s", (unsigned long long)before->pos.index,
 	    (unsigned long long)before->pos.term, chain, config, sum_hex);
 }
@@ -224,8 +230,8 @@ db_before_get(struct db *db, struct db_before *before)
 	if (!db_text_get(db, "before", text, sizeof text))
 		return DB_END;
 	if (sscanf(text, "%llu %llu %64s %64s", &index, &term, chain, config) != 4 ||
-	    !text_hex_parse(before->chain, sizeof before->chain, chain) ||
-	    !text_hex_parse(before->config, sizeof before->config, config))
+	    !text_hex_parse(before->chain.b, RAFT_HASH_SIZE, chain) ||
+	    !text_hex_parse(before->config.b, RAFT_HASH_SIZE, config))
 		return DB_DAMAGED;
 	before->pos = (struct raft_pos){index, term};
 	/* Only the written form counts, its sum with it. */
@@ -237,32 +243,31 @@ enum db_result
 db_snapshot_put(struct db *db, const struct db_snapshot *s)
 {
 	sqlite3_stmt *statement = db_use(db, DB_SNAPSHOT_PUT);
-	uint8_t sum[SEAL_HASH_SIZE];
 	struct seal_part parts[] = {{s->head, s->head_size}, {s->file, strlen(s->file)}};
-	seal_hash(sum, parts, 2);
+	struct raft_hash sum = seal_hash(parts, 2);
 	bind_u64(statement, 1, s->pos.index);
 	bind_u64(statement, 2, s->pos.term);
 	sqlite3_bind_text(statement, 3, s->format, -1, SQLITE_STATIC);
 	sqlite3_bind_text(statement, 4, s->file, -1, SQLITE_STATIC);
 	bind_u64(statement, 5, s->size);
 	sqlite3_bind_blob(statement, 6, s->head, (int)s->head_size, SQLITE_STATIC);
-	sqlite3_bind_blob(statement, 7, sum, sizeof sum, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 7, sum.b, sizeof sum.b, SQLITE_STATIC);
 	return rows_run(db, statement);
 }
 
 static enum db_result
 rows_take_snapshot(sqlite3_stmt *statement, struct wire_buf *head, char file[64])
 {
-	uint8_t sum[SEAL_HASH_SIZE], expected[SEAL_HASH_SIZE];
+	struct raft_hash sum;
 	const char *name = (const char *)sqlite3_column_text(statement, 0);
 	if (name == NULL || sqlite3_column_type(statement, 1) != SQLITE_BLOB ||
-	    !column_bytes(statement, 2, sum, sizeof sum) || snprintf(file, 64, "%s", name) >= 64)
+	    !column_hash(statement, 2, &sum) || snprintf(file, 64, "%s", name) >= 64)
 		return DB_DAMAGED;
 	wire_buf_put(
 	    head, sqlite3_column_blob(statement, 1), (size_t)sqlite3_column_bytes(statement, 1));
 	struct seal_part parts[] = {{head->bytes, head->size}, {file, strlen(file)}};
-	seal_hash(expected, parts, 2);
-	return memcmp(sum, expected, sizeof sum) == 0 ? DB_OK : DB_DAMAGED;
+	struct raft_hash expected = seal_hash(parts, 2);
+	return raft_hash_equal(&sum, &expected) ? DB_OK : DB_DAMAGED;
 }
 
 enum db_result
@@ -336,24 +341,23 @@ db_configs_each(struct db *db,
 /* ----------------------------------------------------------- sessions */
 
 /* Against flipped bits: a wrong serial would let an entry in twice, or never. */
-static void
-session_sum(uint8_t out[SEAL_HASH_SIZE], const struct raft_session *s)
+static struct raft_hash
+session_sum(const struct raft_session *s)
 {
 	uint8_t numbers[24];
 	wire_put_u64(numbers, s->serial);
 	wire_put_u64(numbers + 8, s->last_index);
 	wire_put_u64(numbers + 16, s->epoch);
 	struct seal_part parts[] = {{s->sid.b, sizeof s->sid.b}, {numbers, sizeof numbers},
-	    {s->run, sizeof s->run}, {s->digest, sizeof s->digest}, {s->name, strlen(s->name)}};
-	seal_hash(out, parts, sizeof parts / sizeof *parts);
+	    {s->run, sizeof s->run}, {s->digest.b, sizeof s->digest.b}, {s->name, strlen(s->name)}};
+	return seal_hash(parts, sizeof parts / sizeof *parts);
 }
 
 enum db_result
 db_session_put(struct db *db, const struct raft_session *s)
 {
 	sqlite3_stmt *statement = db_use(db, DB_SESSION_PUT);
-	uint8_t sum[SEAL_HASH_SIZE];
-	session_sum(sum, s);
+	struct raft_hash sum = session_sum(s);
 	sqlite3_bind_blob(statement, 1, s->sid.b, sizeof s->sid.b, SQLITE_STATIC);
 	if (s->name[0])
 		sqlite3_bind_text(statement, 2, s->name, -1, SQLITE_STATIC);
@@ -363,8 +367,8 @@ db_session_put(struct db *db, const struct raft_session *s)
 	bind_u64(statement, 4, s->last_index);
 	bind_u64(statement, 5, s->epoch);
 	sqlite3_bind_blob(statement, 6, s->run, sizeof s->run, SQLITE_STATIC);
-	sqlite3_bind_blob(statement, 7, s->digest, sizeof s->digest, SQLITE_STATIC);
-	sqlite3_bind_blob(statement, 8, sum, sizeof sum, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 7, s->digest.b, sizeof s->digest.b, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 8, sum.b, sizeof sum.b, SQLITE_STATIC);
 	return rows_run(db, statement);
 }
 
@@ -385,7 +389,7 @@ db_sessions_clear(struct db *db)
 static bool
 take_session(sqlite3_stmt *statement, struct raft_session *s)
 {
-	uint8_t sum[SEAL_HASH_SIZE], expected[SEAL_HASH_SIZE];
+	struct raft_hash sum;
 	memset(s, 0, sizeof *s);
 	const char *name = (const char *)sqlite3_column_text(statement, 1);
 	if (name && (size_t)snprintf(s->name, sizeof s->name, "%s", name) >= sizeof s->name)
@@ -395,11 +399,10 @@ take_session(sqlite3_stmt *statement, struct raft_session *s)
 	s->epoch = column_u64(statement, 4);
 	if (!column_bytes(statement, 0, s->sid.b, sizeof s->sid.b) ||
 	    !column_bytes(statement, 5, s->run, sizeof s->run) ||
-	    !column_bytes(statement, 6, s->digest, sizeof s->digest) ||
-	    !column_bytes(statement, 7, sum, sizeof sum))
+	    !column_hash(statement, 6, &s->digest) || !column_hash(statement, 7, &sum))
 		return false;
-	session_sum(expected, s);
-	return memcmp(sum, expected, sizeof sum) == 0;
+	struct raft_hash expected = session_sum(s);
+	return raft_hash_equal(&sum, &expected);
 }
 
 enum db_result

@@ -128,7 +128,7 @@ serve_greet(struct logd_client *client, const uint8_t *body, size_t size)
 	    .start = start,
 	    .seen = logd->rlog.commit.index,
 	};
-	memcpy(reply.cluster.b, logd->origin.cluster, sizeof reply.cluster.b);
+	reply.cluster = logd->origin.cluster;
 	msg_hello_reply_put(conn_out(client->conn), &reply);
 	if (kind == WIRE_ELECTOR)
 		elector_tell(logd);

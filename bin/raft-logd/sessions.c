@@ -30,8 +30,8 @@ sessions_apply_to(struct raft_sessions *table, uint64_t index, const struct raft
 {
 	struct raft_sessions_change change = raft_sessions_apply(table, index, entry);
 	if (change.touched && entry->kind == RAFT_CLIENT && raft_sid_named(&entry->session))
-		seal_digest(change.touched->digest, change.touched->digest, raft_entry_data(entry),
-		    raft_entry_data_size(entry));
+		change.touched->digest = seal_digest(
+		    &change.touched->digest, raft_entry_data(entry), raft_entry_data_size(entry));
 	return change;
 }
 

@@ -130,11 +130,10 @@ on_synced(uv_work_t *work, int status)
 static const char *
 snap_store_end(struct logd *logd, struct snap_store *in)
 {
-	uint8_t hash[SEAL_HASH_SIZE];
 	if (in->snapshot == NULL)
 		return "it is shorter than its head";
-	seal_stream_end(&in->stream, hash);
-	if (memcmp(hash, in->snapshot->head.file_hash.b, sizeof hash) != 0)
+	struct raft_hash hash = seal_stream_end(&in->stream);
+	if (!raft_hash_equal(&hash, &in->snapshot->head.file_hash))
 		return "its file does not fit the hash in its head";
 	in->syncing = true;
 	in->work.data = in;
@@ -150,7 +149,7 @@ head_wrong(const struct logd *logd, const struct snap_store *in)
 	const struct snapshot *s = in->snapshot;
 	if (!raft_hash_equal(&s->hash, &in->hash))
 		return "its head does not fit the hash";
-	if (memcmp(s->head.cluster.b, logd->origin.cluster, sizeof s->head.cluster.b) != 0)
+	if (!raft_hash_equal(&s->head.cluster, &logd->origin.cluster))
 		return "it is of another cluster";
 	if (s->head.pos.index != in->pos.index || s->head.pos.term != in->pos.term ||
 	    snapshot_stream_size(s) != in->size)

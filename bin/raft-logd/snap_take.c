@@ -91,7 +91,7 @@ hash_file(uv_work_t *work)
 	}
 	good = good && got == 0 && fsync(fd) == 0;
 	local->error = good ? 0 : errno ? errno : EIO;
-	seal_stream_end(&stream, local->hash.b);
+	local->hash = seal_stream_end(&stream);
 	if (fd >= 0)
 		close(fd);
 	free(piece);
@@ -158,6 +158,7 @@ snap_take_make(struct logd *logd, const struct snap_take *local, const char *fil
 	struct wire_buf sessions = {0}, bytes = {0};
 	struct snapshot_head head = {
 	    .pos = {local->index, index_term_at(&logd->rlog, local->index)},
+	    .cluster = logd->origin.cluster,
 	    .name = wire_text(logd->origin.name),
 	    .format = wire_text(local->cut ? "" : local->format),
 	    .file_size = local->size,
@@ -165,9 +166,8 @@ snap_take_make(struct logd *logd, const struct snap_take *local, const char *fil
 	    .config = {config->bytes, config->size},
 	};
 	if (local->cut)
-		seal_hash(head.file_hash.b, NULL, 0);
-	verify_chain_at(logd, local->index, head.chain.b);
-	memcpy(head.cluster.b, logd->origin.cluster, sizeof head.cluster.b);
+		head.file_hash = seal_hash(NULL, 0);
+	verify_chain_at(logd, local->index, &head.chain);
 	raft_sessions_each(local->table, snap_take_put_session, &sessions);
 	head.sessions = (struct wire_bytes){
 	    sessions.bytes ? sessions.bytes : (const uint8_t *)"", sessions.size};
@@ -189,8 +189,7 @@ static enum db_result
 store_row(struct logd *logd, const struct snapshot *snapshot)
 {
 	struct db_state state = logd->state;
-	struct txn_log log = {.last = logd->rlog.last};
-	memcpy(log.chain, logd->rlog.chain, sizeof log.chain);
+	struct txn_log log = {logd->rlog.last, logd->rlog.chain};
 	txn_begin(logd);
 	enum db_result result = snapshot_put(logd, snapshot);
 	if (result == DB_OK)

@@ -33,7 +33,7 @@ snapshot_new(const struct logd *logd, struct wire_buf *bytes, const char *file)
 	snprintf(s->file, sizeof s->file, "%s", file);
 	bool named = (size_t)snprintf(s->path, sizeof s->path, "%s/%s", logd->snapshots.folder,
 			 file) < sizeof s->path;
-	seal_hash(s->hash.b, &(struct seal_part){s->bytes.bytes, s->bytes.size}, 1);
+	s->hash = seal_hash(&(struct seal_part){s->bytes.bytes, s->bytes.size}, 1);
 	if (named && snapshot_head_get(&s->head, s->bytes.bytes, s->bytes.size))
 		return s;
 	snapshot_unref(s);
@@ -137,7 +137,6 @@ file_wrong(struct snapshot *s)
 {
 	static uint8_t piece[PIECE_MAX];
 	struct seal_stream stream;
-	uint8_t hash[SEAL_HASH_SIZE];
 	uint64_t size = 0;
 	ssize_t got;
 	/* A shortage says nothing of the file. */
@@ -154,8 +153,8 @@ file_wrong(struct snapshot *s)
 	}
 	if (got < 0)
 		return strerror(errno);
-	seal_stream_end(&stream, hash);
-	return size == s->head.file_size && memcmp(hash, s->head.file_hash.b, sizeof hash) == 0
+	struct raft_hash hash = seal_stream_end(&stream);
+	return size == s->head.file_size && raft_hash_equal(&hash, &s->head.file_hash)
 		   ? NULL
 		   : "its content is not what was written";
 }
@@ -247,7 +246,7 @@ lose_beginning(struct logd *logd, const char *why)
 {
 	struct log_index *rlog = &logd->rlog;
 	size_t at = index_config_at(rlog, rlog->last.index);
-	struct db_before before = {0};
+	struct db_before before = {.chain = logd->origin.cluster};
 	struct raft_config config;
 	must(raft_config_decode(&config, rlog->configs[at].bytes, rlog->configs[at].size));
 	if (raft_config_voters(&config) == 1 && raft_config_find(&config, &logd->identity.node))
@@ -255,12 +254,11 @@ lose_beginning(struct logd *logd, const char *why)
 		    "%s: the snapshot that the log begins with is lost: %s; no other voter has it: "
 		    "restore the data directory from a backup",
 		    logd->snapshots.folder, why);
-	memcpy(before.chain, logd->origin.cluster, sizeof before.chain);
 	txn_reset_log(logd, &before, &rlog->configs[at]);
 	log_warn("recovering", "why=%s",
 	    log_q(
 		"the snapshot that the log begins with is lost: all comes again from the leader"));
-	index_begin(rlog, (struct raft_pos){0}, logd->origin.cluster, at);
+	index_begin(rlog, (struct raft_pos){0}, &logd->origin.cluster, at);
 	rlog->last = rlog->commit = (struct raft_pos){0};
 }
 

@@ -56,7 +56,7 @@ clear_fresh(struct logd *logd)
 	identity.fresh = false;
 	identity.join = false;
 	identity.have_cluster = true;
-	memcpy(identity.cluster, logd->origin.cluster, sizeof identity.cluster);
+	identity.cluster = logd->origin.cluster;
 	if (!identity_replace(&identity, logd->daemon.conf->node.data, why))
 		daemon_die(exit_of_errno(errno), "%s", why);
 	logd->identity = identity;
@@ -126,8 +126,7 @@ joiner_config(const struct conf *conf, struct raft_config *config)
 static void
 check_listed_cluster(const struct conf *conf, const struct db_origin *origin)
 {
-	if (conf->cluster.id.known &&
-	    memcmp(conf->cluster.id.bytes, origin->cluster, sizeof origin->cluster) != 0)
+	if (conf->cluster.id.known && !raft_hash_equal(&conf->cluster.id.hash, &origin->cluster))
 		daemon_die(EXIT_CONFIG,
 		    "%s: cluster: members: the list is of a running cluster, and this node is not "
 		    "to join one: "
@@ -148,14 +147,14 @@ first_start(struct logd *logd)
 	origin.joined = logd->identity.join;
 	if (logd->identity.join) {
 		joiner_config(conf, &config);
-		memcpy(origin.cluster, conf->cluster.id.bytes, sizeof origin.cluster);
+		origin.cluster = conf->cluster.id.hash;
 	} else {
 		first_config(conf, &config);
-		seal_cluster_id(origin.cluster, conf->cluster.name, &config);
+		origin.cluster = seal_cluster_id(conf->cluster.name, &config);
 		check_listed_cluster(conf, &origin);
 	}
 	if (logd->identity.have_cluster &&
-	    memcmp(origin.cluster, logd->identity.cluster, sizeof origin.cluster) != 0)
+	    !raft_hash_equal(&origin.cluster, &logd->identity.cluster))
 		daemon_die(EXIT_CONFIG,
 		    "%s: cluster: members: they are of another cluster than %s/identity",
 		    conf->path, conf->node.data);
@@ -218,7 +217,7 @@ check_origin(struct logd *logd)
 		    origin->name, logd->daemon.conf->path, logd->daemon.conf->cluster.name);
 	/* One that was interrupted between the two is done once more. */
 	if (identity->have_cluster && !logd->recover_alone &&
-	    memcmp(origin->cluster, identity->cluster, sizeof origin->cluster) != 0)
+	    !raft_hash_equal(&origin->cluster, &identity->cluster))
 		daemon_die(EXIT_CONFIG,
 		    "%s/log.db: this is a log of another cluster than %s/identity names", data,
 		    data);
@@ -234,14 +233,14 @@ check_origin(struct logd *logd)
 static bool
 mark_fits(struct logd *logd, const struct mark_note *note)
 {
-	uint8_t chain[DB_HASH_SIZE];
+	struct raft_hash chain;
 	/* What was cut since then was committed, and cannot be compared any more. */
 	if (note->last.index < logd->rlog.before.index)
 		return true;
 	if (note->last.index > logd->rlog.last.index)
 		return false;
-	verify_chain_at(logd, note->last.index, chain);
-	return memcmp(chain, note->chain, sizeof chain) == 0;
+	verify_chain_at(logd, note->last.index, &chain);
+	return raft_hash_equal(&chain, &note->chain);
 }
 
 /* NULL: the log is at least what was acknowledged. */

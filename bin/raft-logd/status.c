@@ -83,10 +83,10 @@ put_status(struct logd *logd, struct wire_buf *out)
 static bool
 status_put_session(const struct raft_session *session, void *arg)
 {
-	char digest[2 * RAFT_DIGEST_SIZE + 1];
+	char digest[2 * RAFT_HASH_SIZE + 1];
 	if (!raft_sid_named(&session->sid))
 		return true;
-	seal_hex(digest, session->digest, sizeof session->digest);
+	seal_hex(digest, session->digest.b, RAFT_HASH_SIZE);
 	status_add(arg, "session=%s epoch=%llu serial=%llu last_index=%llu digest=%s\n",
 	    log_q(session->name), LLU(session->epoch), LLU(session->serial),
 	    LLU(session->last_index), digest);
@@ -143,7 +143,7 @@ status_take_session(struct logd *logd, struct logd_client *client, const uint8_t
 		reply.serial = session->serial;
 		reply.last_index = session->last_index;
 		memcpy(reply.run.b, session->run, sizeof reply.run.b);
-		memcpy(reply.digest.b, session->digest, sizeof reply.digest.b);
+		reply.digest = session->digest;
 	}
 	msg_session_put(conn_out(client->conn), &reply);
 	return true;

@@ -30,7 +30,7 @@ note_of(const struct logd *logd)
 	    .commit = logd->state.commit,
 	    .final = !logd->state.recovering || logd->state.mark_valid,
 	};
-	memcpy(note.chain, logd->rlog.chain, sizeof note.chain);
+	note.chain = logd->rlog.chain;
 	return note;
 }
 
@@ -46,7 +46,7 @@ txn_end(struct logd *logd, struct db_state *state, const struct txn_log *log)
 		return result;
 	logd->state = *state;
 	logd->rlog.last = log->last;
-	memcpy(logd->rlog.chain, log->chain, sizeof log->chain);
+	logd->rlog.chain = log->chain;
 	return DB_OK;
 }
 
@@ -77,18 +77,17 @@ txn_commit_synced(struct logd *logd, struct db_state *state, const struct txn_lo
 void
 txn_state(struct logd *logd, struct db_state *state)
 {
-	struct txn_log log = {.last = logd->rlog.last};
-	memcpy(log.chain, logd->rlog.chain, sizeof log.chain);
+	struct txn_log log = {logd->rlog.last, logd->rlog.chain};
 	txn_begin(logd);
 	txn_commit_synced(logd, state, &log);
 }
 
 void
-txn_shorten_log(struct logd *logd, struct raft_pos last, const uint8_t *chain)
+txn_shorten_log(struct logd *logd, struct raft_pos last, const struct raft_hash *chain)
 {
 	struct txn_log log = {.last = last};
 	struct db_state state = logd->state;
-	memcpy(log.chain, chain, sizeof log.chain);
+	log.chain = *chain;
 	state.truncations++;
 	/* The term and the vote are known: the mark was good, or what a former start said of it
 	 * stays. */
@@ -112,7 +111,7 @@ txn_reset_log(struct logd *logd, const struct db_before *before, const struct in
 {
 	struct txn_log log = {.last = before->pos};
 	struct db_state state = logd->state;
-	memcpy(log.chain, before->chain, sizeof log.chain);
+	log.chain = before->chain;
 	state.truncations++;
 	state.mark_valid = state.recovering ? state.mark_valid : true;
 	state.mark_term = state.mark_term > state.term ? state.mark_term : state.term;

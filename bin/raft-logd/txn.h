@@ -18,7 +18,7 @@ struct logd;
 /* What the log is once the transaction is durable. */
 struct txn_log {
 	struct raft_pos last;
-	uint8_t chain[DB_HASH_SIZE];
+	struct raft_hash chain;
 };
 
 void txn_begin(struct logd *logd);
@@ -43,6 +43,6 @@ void txn_reset_log(
     struct logd *logd, const struct db_before *before, const struct index_config *config);
 /* Cuts a log whose rows behind `last` are lost, with `recovering`, durably.  Ends the process when
  * it can't. */
-void txn_shorten_log(struct logd *logd, struct raft_pos last, const uint8_t *chain);
+void txn_shorten_log(struct logd *logd, struct raft_pos last, const struct raft_hash *chain);
 
 #endif

@@ -13,22 +13,21 @@ enum { SLICE_COUNT = 4096, SLICE_SIZE = 1 << 20 };
 
 /* Whether the row's own chain is that of its record after `before`. */
 static bool
-verify_fits(const struct wire_buf *out, const struct db_row *row, const uint8_t *before)
+verify_fits(const struct wire_buf *out, const struct db_row *row, const struct raft_hash *before)
 {
 	struct raft_entry entry;
-	uint8_t chain[SEAL_HASH_SIZE];
 	if (!raft_entry_decode(&entry, NULL, out->bytes + row->record, row->size))
 		return false;
-	seal_chain(chain, before, row->index, &entry);
-	return memcmp(chain, row->chain, sizeof chain) == 0;
+	struct raft_hash chain = seal_chain(before, row->index, &entry);
+	return raft_hash_equal(&chain, &row->chain);
 }
 
 /* Opens a run at from; chain is set to that of the row before it, as the row has it. */
 static bool
-open_run(struct logd *logd, uint64_t from, uint8_t *chain)
+open_run(struct logd *logd, uint64_t from, struct raft_hash *chain)
 {
 	if (from == logd->rlog.before.index + 1) {
-		memcpy(chain, logd->rlog.before_chain, DB_HASH_SIZE);
+		*chain = logd->rlog.before_chain;
 		db_run_open(logd->db, from);
 		return true;
 	}
@@ -37,25 +36,25 @@ open_run(struct logd *logd, uint64_t from, uint8_t *chain)
 	db_run_open(logd->db, from - 1);
 	bool good = db_run_next(logd->db, &skipped, &row) == DB_OK && row.index == from - 1;
 	if (good)
-		memcpy(chain, row.chain, DB_HASH_SIZE);
+		*chain = row.chain;
 	wire_buf_free(&skipped);
 	return good;
 }
 
 /* The next row of an open run, if it is the one expected and whole; moves the chain on. */
 static bool
-next_row(
-    struct logd *logd, uint64_t expected, uint8_t *chain, struct wire_buf *out, struct db_row *row)
+next_row(struct logd *logd, uint64_t expected, struct raft_hash *chain, struct wire_buf *out,
+    struct db_row *row)
 {
 	if (db_run_next(logd->db, out, row) != DB_OK || row->index != expected ||
 	    !verify_fits(out, row, chain))
 		return false;
-	memcpy(chain, row->chain, DB_HASH_SIZE);
+	*chain = row->chain;
 	return true;
 }
 
 static bool
-row_good(struct logd *logd, uint64_t index, uint8_t *chain)
+row_good(struct logd *logd, uint64_t index, struct raft_hash *chain)
 {
 	struct wire_buf out = {0};
 	struct db_row row;
@@ -69,22 +68,22 @@ row_good(struct logd *logd, uint64_t index, uint8_t *chain)
 _Noreturn static void
 verify_damage(struct logd *logd, uint64_t bad)
 {
-	uint8_t chain[DB_HASH_SIZE];
+	struct raft_hash chain;
 	uint64_t good = bad - 1;
 	db_run_close(logd->db);
 	db_rollback(logd->db);
 	if (good > logd->rlog.last.index)
 		good = logd->rlog.last.index;
-	while (good > logd->rlog.before.index && !row_good(logd, good, chain))
+	while (good > logd->rlog.before.index && !row_good(logd, good, &chain))
 		good--;
 	if (good == logd->rlog.before.index)
-		memcpy(chain, logd->rlog.before_chain, sizeof chain);
+		chain = logd->rlog.before_chain;
 	struct raft_pos last = {good, index_term_at(&logd->rlog, good)};
 	log_error("damage", "bad=%llu last=%llu was=%llu why=%s", (unsigned long long)bad,
 	    (unsigned long long)good, (unsigned long long)logd->rlog.last.index,
 	    log_q("an entry on disk fails its chain: what is before it is kept, this node recovers "
 		  "from the leader"));
-	txn_shorten_log(logd, last, chain);
+	txn_shorten_log(logd, last, &chain);
 	log_error("exit", "status=%d why=%s", (int)EXIT_IO,
 	    log_q("a damaged entry was found in the log"));
 	_exit(EXIT_IO);
@@ -93,15 +92,15 @@ verify_damage(struct logd *logd, uint64_t bad)
 size_t
 verify_read(struct logd *logd, uint64_t from, struct verify_limits limits, struct wire_buf *out)
 {
-	uint8_t chain[DB_HASH_SIZE];
+	struct raft_hash chain;
 	size_t count = 0, start = out->size;
 	must(from > logd->rlog.before.index && from <= limits.upto);
-	if (!open_run(logd, from, chain))
+	if (!open_run(logd, from, &chain))
 		verify_damage(logd, from);
 	while (count < limits.count_max && from + count <= limits.upto) {
 		struct db_row row;
 		size_t end = out->size;
-		if (!next_row(logd, from + count, chain, out, &row))
+		if (!next_row(logd, from + count, &chain, out, &row))
 			verify_damage(logd, from + count);
 		if (count > 0 && out->size - start > limits.size_max) {
 			out->size = end;
@@ -114,10 +113,10 @@ verify_read(struct logd *logd, uint64_t from, struct verify_limits limits, struc
 }
 
 void
-verify_chain_at(struct logd *logd, uint64_t index, uint8_t *chain)
+verify_chain_at(struct logd *logd, uint64_t index, struct raft_hash *chain)
 {
 	if (index == logd->rlog.before.index)
-		memcpy(chain, logd->rlog.before_chain, DB_HASH_SIZE);
+		*chain = logd->rlog.before_chain;
 	else if (!row_good(logd, index, chain))
 		verify_damage(logd, index);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct logd;
+struct raft_hash;
 struct wire_buf;
 
 struct verify_limits {
@@ -29,7 +30,7 @@ size_t verify_read(
     struct logd *logd, uint64_t from, struct verify_limits limits, struct wire_buf *out);
 /* The chain at index, which the log holds, as the present transaction sees it.  Does not return on
  * damage. */
-void verify_chain_at(struct logd *logd, uint64_t index, uint8_t *chain);
+void verify_chain_at(struct logd *logd, uint64_t index, struct raft_hash *chain);
 /* Reads the rows from `from` to the last, for their chain alone. */
 void verify_rows(struct logd *logd, uint64_t from);
 

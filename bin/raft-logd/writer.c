@@ -149,8 +149,8 @@ writer_put_entry(struct logd *logd, struct write_batch *b, const struct raft_ent
 {
 	struct raft_pos pos = {b->log.last.index + 1, entry->term};
 	enum db_result result = DB_OK;
-	seal_chain(b->log.chain, b->log.chain, pos.index, entry);
-	result = db_log_put(logd->db, pos.index, entry, b->log.chain);
+	b->log.chain = seal_chain(&b->log.chain, pos.index, entry);
+	result = db_log_put(logd->db, pos.index, entry, &b->log.chain);
 	if (result == DB_OK &&
 	    (b->log.last.term != entry->term || pos.index == b->before.index + 1))
 		result = db_term_put(logd->db, &pos);
@@ -169,7 +169,7 @@ writer_cut(struct logd *logd, struct write_batch *b, uint64_t index)
 	enum db_result result = db_log_cut(logd->db, index);
 	if (result != DB_OK)
 		return result;
-	verify_chain_at(logd, index, b->log.chain);
+	verify_chain_at(logd, index, &b->log.chain);
 	b->log.last = (struct raft_pos){index, check_term_at(logd, b->items, index)};
 	b->state.truncations++;
 	return DB_OK;
@@ -204,9 +204,8 @@ static enum db_result
 writer_install(struct logd *logd, struct write_batch *b, const struct snapshot *snapshot)
 {
 	const struct snapshot_head *head = &snapshot->head;
-	struct db_before before = {.pos = head->pos};
-	memcpy(before.chain, head->chain.b, sizeof before.chain);
-	seal_hash(before.config, &(struct seal_part){head->config.bytes, head->config.size}, 1);
+	struct db_before before = {.pos = head->pos, .chain = head->chain};
+	before.config = seal_hash(&(struct seal_part){head->config.bytes, head->config.size}, 1);
 	enum db_result result = db_log_clear(logd->db);
 	if (result == DB_OK)
 		result =
@@ -223,7 +222,7 @@ writer_install(struct logd *logd, struct write_batch *b, const struct snapshot *
 	b->before = b->log.last = head->pos;
 	b->dropped = (struct raft_pos){0};
 	b->sessions = false; /* it would be the former table */
-	memcpy(b->log.chain, head->chain.b, sizeof b->log.chain);
+	b->log.chain = head->chain;
 	return result;
 }
 
@@ -274,7 +273,7 @@ absorb_install(struct logd *logd, struct snapshot *snapshot)
 {
 	const struct snapshot_head *head = &snapshot->head;
 	index_add_config(&logd->rlog, head->pos.index, head->config.bytes, head->config.size);
-	index_begin(&logd->rlog, head->pos, head->chain.b, logd->rlog.configs_count - 1);
+	index_begin(&logd->rlog, head->pos, &head->chain, logd->rlog.configs_count - 1);
 	tail_cut(&logd->tail, 0);
 	logd->rlog.commit = head->pos;
 	struct raft_sessions *table = snapshot_sessions(head);
@@ -331,9 +330,9 @@ static enum db_result
 write_batch(struct logd *logd)
 {
 	struct writer *w = &logd->writer;
-	struct write_batch b = {
-	    .state = logd->state, .log = {.last = logd->rlog.last}, .before = logd->rlog.before};
-	memcpy(b.log.chain, logd->rlog.chain, sizeof b.log.chain);
+	struct write_batch b = {.state = logd->state,
+	    .log = {logd->rlog.last, logd->rlog.chain},
+	    .before = logd->rlog.before};
 	b.state.commit = logd->rlog.commit;
 	/* What is stored must not need entries that go. */
 	b.sessions = w->flush || sessions_due(&logd->sessions) ||

@@ -163,7 +163,7 @@ inbound_answer(
 	    .responder = a->peerd->self,
 	    .class = a->envelope.class,
 	};
-	memcpy(names.cluster, a->peerd->cluster.b, sizeof names.cluster);
+	names.cluster = a->peerd->cluster;
 	for (unsigned i = 0; i < peer_keys_count(a->peer); i++) {
 		const uint8_t *key = peer_key(a->peer, i);
 		if (channel_answer(

@@ -31,10 +31,8 @@ static struct peerd self;
 void
 peerd_fingerprint(char out[FINGERPRINT_SIZE], const uint8_t key[SEAL_KEY_SIZE])
 {
-	uint8_t hash[SEAL_HASH_SIZE];
-	struct seal_part part = {key, SEAL_KEY_SIZE};
-	seal_hash(hash, &part, 1);
-	seal_hex(out, hash, (FINGERPRINT_SIZE - 1) / 2);
+	struct raft_hash hash = seal_hash(&(struct seal_part){key, SEAL_KEY_SIZE}, 1);
+	seal_hex(out, hash.b, (FINGERPRINT_SIZE - 1) / 2);
 }
 
 /* ------- time --------------------------------------------------------------------- */

@@ -151,7 +151,7 @@ learn_from_file(struct peerd *peerd)
 {
 	const struct conf_cluster_id *id = &peerd->conf->cluster.id;
 	if (!peerd->conf->cluster.have_members || !id->known || id->index <= peerd->learned_index ||
-	    memcmp(id->bytes, peerd->cluster.b, sizeof id->bytes) != 0)
+	    !raft_hash_equal(&id->hash, &peerd->cluster))
 		return;
 	peerd->learned = peerd->conf->cluster.members;
 	peerd->learned_index = id->index;

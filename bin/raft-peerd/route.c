@@ -100,7 +100,7 @@ names_of(const struct route *route)
 	    .responder = route->peer->member.id,
 	    .class = (uint8_t)route->class,
 	};
-	memcpy(names.cluster, route->peerd->cluster.b, sizeof names.cluster);
+	names.cluster = route->peerd->cluster;
 	return names;
 }
 

@@ -41,10 +41,9 @@ enum { CONF_LIMITS_ENTRIES_MAX = 1000000000 };
 /*
  * A cluster's id, as `raft-ctl members -y` prints it for a node that joins or that has been away.
  */
-enum { CONF_CLUSTER_ID_SIZE = 32 };
 struct conf_cluster_id {
 	bool known;
-	uint8_t bytes[CONF_CLUSTER_ID_SIZE];
+	struct raft_hash hash;
 	uint64_t index; /* of the log's entry that the list is from; 0: not said */
 };
 

@@ -32,7 +32,7 @@ identity_parse_line(struct identity *identity, const char *key, const char *valu
 		return text_hex_parse(identity->directory, sizeof identity->directory, value);
 	if (strcmp(key, "cluster") == 0)
 		return identity->have_cluster =
-			   text_hex_parse(identity->cluster, sizeof identity->cluster, value);
+			   text_hex_parse(identity->cluster.b, RAFT_HASH_SIZE, value);
 	if (strcmp(key, "fresh") == 0)
 		return identity->fresh = strcmp(value, "yes") == 0;
 	if (strcmp(key, "join") == 0)
@@ -99,9 +99,9 @@ identity_read(struct identity *identity, const char *data, char *why)
 static void
 identity_print(char *out, const struct identity *identity)
 {
-	char directory[2 * IDENTITY_DIRECTORY_SIZE + 1], cluster[2 * IDENTITY_CLUSTER_SIZE + 1];
+	char directory[2 * IDENTITY_DIRECTORY_SIZE + 1], cluster[2 * RAFT_HASH_SIZE + 1];
 	seal_hex(directory, identity->directory, sizeof identity->directory);
-	seal_hex(cluster, identity->cluster, sizeof identity->cluster);
+	seal_hex(cluster, identity->cluster.b, RAFT_HASH_SIZE);
 	snprintf(out, TEXT_SIZE, "node %s\ndirectory %s\n%s%s%s%s%s", identity->node.s, directory,
 	    identity->fresh ? "fresh yes\n" : "", identity->join ? "join yes\n" : "",
 	    identity->have_cluster ? "cluster " : "", identity->have_cluster ? cluster : "",

@@ -17,7 +17,7 @@
 
 #include "conf.h"
 
-enum { IDENTITY_DIRECTORY_SIZE = 16, IDENTITY_CLUSTER_SIZE = 32 };
+enum { IDENTITY_DIRECTORY_SIZE = 16 };
 
 struct identity {
 	struct raft_id node;
@@ -25,7 +25,7 @@ struct identity {
 	bool fresh;
 	bool join;
 	bool have_cluster;
-	uint8_t cluster[IDENTITY_CLUSTER_SIZE];
+	struct raft_hash cluster;
 };
 
 enum identity_found { IDENTITY_FOUND, IDENTITY_NONE, IDENTITY_BAD };

@@ -138,11 +138,11 @@ read_cluster(
 {
 	if (id->known)
 		return wrong(r, node->key_at, "the cluster stands twice: once is enough");
-	if (node->kind != TREE_TEXT || !text_hex_parse(id->bytes, sizeof(id->bytes), node->text))
+	if (node->kind != TREE_TEXT || !text_hex_parse(id->hash.b, RAFT_HASH_SIZE, node->text))
 		return wrong(r, node->key_at,
 		    "cluster needs a line of its own and an id of %d hexadecimal digits, as "
 		    "raft-ctl members -y prints it",
-		    2 * CONF_CLUSTER_ID_SIZE);
+		    2 * RAFT_HASH_SIZE);
 	id->known = true;
 	return node->next == NULL || read_index(r, id, node->next);
 }
@@ -227,9 +227,9 @@ void
 members_print(FILE *out, const struct raft_config *members, const struct conf_cluster_id *id,
     const char *indent)
 {
-	char hex[2 * CONF_CLUSTER_ID_SIZE + 1];
+	char hex[2 * RAFT_HASH_SIZE + 1];
 	if (id != NULL && id->known) {
-		seal_hex(hex, id->bytes, sizeof(id->bytes));
+		seal_hex(hex, id->hash.b, RAFT_HASH_SIZE);
 		fprintf(out, "%s- { cluster: \"%s\"", indent, hex);
 		if (id->index > 0)
 			fprintf(out, ", index: %" PRIu64, id->index);

@@ -21,8 +21,7 @@ enum {
 	RAFT_SESSIONS_NAMED_MAX = 4096,
 	RAFT_SESSIONS_ANONYMOUS_MAX = 65536,
 	RAFT_SESSION_NAME_MAX = 64, /* bytes, without a NUL */
-	RAFT_RUN_SIZE = 16,
-	RAFT_DIGEST_SIZE = 32
+	RAFT_RUN_SIZE = 16
 };
 
 /* An opening older than so many entries is refused: see raft_sessions_admit. */
@@ -35,7 +34,7 @@ struct raft_session {
 	uint64_t epoch;      /* named: index of the entry that opened the present run */
 	uint8_t run[RAFT_RUN_SIZE];
 	char name[RAFT_SESSION_NAME_MAX + 1]; /* named only */
-	uint8_t digest[RAFT_DIGEST_SIZE]; /* named only; for raft-logd, the core leaves it zero */
+	struct raft_hash digest; /* named only; for raft-logd, the core leaves it zero */
 };
 
 struct raft_sessions;

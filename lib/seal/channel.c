@@ -14,7 +14,7 @@ enum { CLEAR = 0 };
 
 static const char domain[] = "raft-tools peer";
 
-enum { PROLOGUE_SIZE = sizeof domain + 1 + SEAL_HASH_SIZE + 2 * RAFT_ID_SIZE + 1 };
+enum { PROLOGUE_SIZE = sizeof domain + 1 + RAFT_HASH_SIZE + 2 * RAFT_ID_SIZE + 1 };
 
 bool
 channel_clear(void)
@@ -30,8 +30,8 @@ channel_start(struct noise *noise, const struct channel_names *names, bool initi
 	memcpy(at, domain, sizeof domain);
 	at += sizeof domain;
 	*at++ = CHANNEL_VERSION;
-	memcpy(at, names->cluster, SEAL_HASH_SIZE);
-	at += SEAL_HASH_SIZE;
+	memcpy(at, names->cluster.b, RAFT_HASH_SIZE);
+	at += RAFT_HASH_SIZE;
 	memcpy(at, names->initiator.s, RAFT_ID_SIZE);
 	at += RAFT_ID_SIZE;
 	memcpy(at, names->responder.s, RAFT_ID_SIZE);

@@ -27,7 +27,7 @@ bool channel_clear(void);
 
 /* Who talks to whom in which cluster, and of what class. */
 struct channel_names {
-	uint8_t cluster[SEAL_HASH_SIZE];
+	struct raft_hash cluster;
 	struct raft_id initiator;
 	struct raft_id responder;
 	uint8_t class;

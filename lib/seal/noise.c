@@ -16,7 +16,7 @@ enum { NONCE_SIZE = crypto_aead_chacha20poly1305_IETF_NPUBBYTES };
 _Static_assert(NOISE_TAG_SIZE == crypto_aead_chacha20poly1305_IETF_ABYTES, "a tag has its size");
 _Static_assert(
     SEAL_KEY_SIZE == crypto_aead_chacha20poly1305_IETF_KEYBYTES, "a cipher key has its size");
-_Static_assert(NOISE_HASH_SIZE == crypto_hash_sha256_BYTES, "a hash has its size");
+_Static_assert(RAFT_HASH_SIZE == crypto_hash_sha256_BYTES, "a hash has its size");
 
 /* 32 zero bits, then the number, little-endian. */
 static void
@@ -60,11 +60,11 @@ noise_rekey(struct noise_cipher *cipher)
 /* ------- symmetric state (5.2, 4.3) ----------------------------------------- */
 
 static void
-noise_hmac(uint8_t out[NOISE_HASH_SIZE], const uint8_t *key, const uint8_t *a, size_t a_size,
+noise_hmac(uint8_t out[RAFT_HASH_SIZE], const uint8_t *key, const uint8_t *a, size_t a_size,
     const uint8_t *b, size_t b_size)
 {
 	crypto_auth_hmacsha256_state state;
-	crypto_auth_hmacsha256_init(&state, key, NOISE_HASH_SIZE);
+	crypto_auth_hmacsha256_init(&state, key, RAFT_HASH_SIZE);
 	crypto_auth_hmacsha256_update(&state, a, a_size);
 	crypto_auth_hmacsha256_update(&state, b, b_size);
 	crypto_auth_hmacsha256_final(&state, out);
@@ -73,13 +73,13 @@ noise_hmac(uint8_t out[NOISE_HASH_SIZE], const uint8_t *key, const uint8_t *a, s
 
 /* The two outputs of 4.3. */
 static void
-noise_hkdf(const uint8_t *ck, const uint8_t *input, size_t size, uint8_t first[NOISE_HASH_SIZE],
-    uint8_t second[NOISE_HASH_SIZE])
+noise_hkdf(const uint8_t *ck, const uint8_t *input, size_t size, uint8_t first[RAFT_HASH_SIZE],
+    uint8_t second[RAFT_HASH_SIZE])
 {
-	uint8_t key[NOISE_HASH_SIZE];
+	uint8_t key[RAFT_HASH_SIZE];
 	noise_hmac(key, ck, input, size, NULL, 0);
 	noise_hmac(first, key, NULL, 0, &(uint8_t){1}, 1);
-	noise_hmac(second, key, first, NOISE_HASH_SIZE, &(uint8_t){2}, 1);
+	noise_hmac(second, key, first, RAFT_HASH_SIZE, &(uint8_t){2}, 1);
 	sodium_memzero(key, sizeof key);
 }
 
@@ -115,7 +115,7 @@ noise_start(struct noise *noise, bool initiator, const struct seal_pair *self,
 	*noise = (struct noise){.initiator = initiator, .s = *self};
 	memcpy(noise->rs, peer_key, sizeof noise->rs);
 	/* A name of exactly one hash is not hashed. */
-	_Static_assert(sizeof protocol - 1 == NOISE_HASH_SIZE, "the name is as long as a hash");
+	_Static_assert(sizeof protocol - 1 == RAFT_HASH_SIZE, "the name is as long as a hash");
 	memcpy(noise->h, protocol, sizeof noise->h);
 	memcpy(noise->ck, noise->h, sizeof noise->ck);
 	mix_hash(noise, prologue, prologue_size);

@@ -14,7 +14,6 @@
 #include "seal.h"
 
 enum {
-	NOISE_HASH_SIZE = 32,
 	NOISE_TAG_SIZE = 16,
 	/* A handshake message is an ephemeral key, the encrypted payload and its tag. */
 	NOISE_OVERHEAD = SEAL_KEY_SIZE + NOISE_TAG_SIZE
@@ -38,8 +37,8 @@ void noise_rekey(struct noise_cipher *cipher);
 struct noise {
 	bool initiator;
 	unsigned messages; /* written or read */
-	uint8_t h[NOISE_HASH_SIZE];
-	uint8_t ck[NOISE_HASH_SIZE];
+	uint8_t h[RAFT_HASH_SIZE];
+	uint8_t ck[RAFT_HASH_SIZE];
 	struct noise_cipher cipher;
 	struct seal_pair s, e;                        /* own static and ephemeral pair */
 	uint8_t rs[SEAL_KEY_SIZE], re[SEAL_KEY_SIZE]; /* public keys of the other side */

@@ -10,7 +10,7 @@
 
 #include "wire/buf.h"
 
-_Static_assert(SEAL_HASH_SIZE <= crypto_generichash_BYTES_MAX, "a BLAKE2b hash of our size exists");
+_Static_assert(RAFT_HASH_SIZE <= crypto_generichash_BYTES_MAX, "a BLAKE2b hash of our size exists");
 _Static_assert(SEAL_KEY_SIZE == crypto_scalarmult_BYTES, "our keys are X25519's");
 _Static_assert((int)SEAL_KEY_SIZE == (int)RAFT_KEY_SIZE, "a member's key is a key");
 
@@ -53,10 +53,12 @@ hash_parts(uint8_t *out, size_t out_size, const struct seal_part *parts, size_t 
 	crypto_generichash_final(&state, out, out_size);
 }
 
-void
-seal_hash(uint8_t out[SEAL_HASH_SIZE], const struct seal_part *parts, size_t count)
+struct raft_hash
+seal_hash(const struct seal_part *parts, size_t count)
 {
-	hash_parts(out, SEAL_HASH_SIZE, parts, count);
+	struct raft_hash hash;
+	hash_parts(hash.b, sizeof hash.b, parts, count);
+	return hash;
 }
 
 _Static_assert(sizeof(crypto_generichash_state) <= sizeof(struct seal_stream), "the state fits");
@@ -65,7 +67,7 @@ void
 seal_stream_begin(struct seal_stream *stream)
 {
 	crypto_generichash_init(
-	    (crypto_generichash_state *)(void *)stream->state, NULL, 0, SEAL_HASH_SIZE);
+	    (crypto_generichash_state *)(void *)stream->state, NULL, 0, RAFT_HASH_SIZE);
 }
 
 void
@@ -74,33 +76,33 @@ seal_stream_add(struct seal_stream *stream, const void *bytes, size_t size)
 	crypto_generichash_update((crypto_generichash_state *)(void *)stream->state, bytes, size);
 }
 
-void
-seal_stream_end(struct seal_stream *stream, uint8_t out[SEAL_HASH_SIZE])
+struct raft_hash
+seal_stream_end(struct seal_stream *stream)
 {
+	struct raft_hash hash;
 	crypto_generichash_final(
-	    (crypto_generichash_state *)(void *)stream->state, out, SEAL_HASH_SIZE);
+	    (crypto_generichash_state *)(void *)stream->state, hash.b, sizeof hash.b);
+	return hash;
 }
 
-void
-seal_chain(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], uint64_t index,
-    const struct raft_entry *entry)
+struct raft_hash
+seal_chain(const struct raft_hash *prev, uint64_t index, const struct raft_entry *entry)
 {
-	uint8_t head[SEAL_HASH_SIZE + 8];
-	memcpy(head, prev, SEAL_HASH_SIZE);
-	wire_put_u64(head + SEAL_HASH_SIZE, index);
-	struct seal_part parts[] = {{head, sizeof head}, {entry->bytes, entry->size}};
-	hash_parts(out, SEAL_HASH_SIZE, parts, 2);
+	uint8_t number[8];
+	wire_put_u64(number, index);
+	struct seal_part parts[] = {
+	    {prev->b, sizeof prev->b}, {number, sizeof number}, {entry->bytes, entry->size}};
+	return seal_hash(parts, 3);
 }
 
-void
-seal_digest(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], const void *data,
-    uint32_t size)
+struct raft_hash
+seal_digest(const struct raft_hash *prev, const void *data, uint32_t size)
 {
-	uint8_t head[SEAL_HASH_SIZE + 4];
-	memcpy(head, prev, SEAL_HASH_SIZE);
-	wire_put_u32(head + SEAL_HASH_SIZE, size);
-	struct seal_part parts[] = {{head, sizeof head}, {data, size}};
-	hash_parts(out, SEAL_HASH_SIZE, parts, 2);
+	uint8_t number[4];
+	wire_put_u32(number, size);
+	struct seal_part parts[] = {
+	    {prev->b, sizeof prev->b}, {number, sizeof number}, {data, size}};
+	return seal_hash(parts, 3);
 }
 
 void
@@ -127,13 +129,13 @@ member_after(const struct raft_config *members, const struct raft_id *id)
 	return next;
 }
 
-void
-seal_cluster_id(uint8_t out[SEAL_HASH_SIZE], const char *name, const struct raft_config *members)
+struct raft_hash
+seal_cluster_id(const char *name, const struct raft_config *members)
 {
 	static const char domain[] = "raft-tools cluster";
 	crypto_generichash_state state;
 	uint8_t size[4];
-	crypto_generichash_init(&state, NULL, 0, SEAL_HASH_SIZE);
+	crypto_generichash_init(&state, NULL, 0, RAFT_HASH_SIZE);
 	crypto_generichash_update(&state, (const uint8_t *)domain, sizeof domain);
 	wire_put_u32(size, (uint32_t)strlen(name));
 	crypto_generichash_update(&state, size, sizeof size);
@@ -145,7 +147,9 @@ seal_cluster_id(uint8_t out[SEAL_HASH_SIZE], const char *name, const struct raft
 		crypto_generichash_update(&state, m->key, sizeof m->key);
 		crypto_generichash_update(&state, &role, 1);
 	}
-	crypto_generichash_final(&state, out, SEAL_HASH_SIZE);
+	struct raft_hash id;
+	crypto_generichash_final(&state, id.b, sizeof id.b);
+	return id;
 }
 
 _Static_assert(

@@ -8,7 +8,7 @@
 
 #include "raft/types.h"
 
-enum { SEAL_HASH_SIZE = 32, SEAL_KEY_SIZE = 32, SEAL_WHY_SIZE = 1024 };
+enum { SEAL_KEY_SIZE = 32, SEAL_WHY_SIZE = 1024 };
 
 /* First of all; ends the process when libsodium can't start. */
 void seal_init(void);
@@ -21,7 +21,7 @@ struct seal_part {
 	const void *bytes;
 	size_t size;
 };
-void seal_hash(uint8_t out[SEAL_HASH_SIZE], const struct seal_part *parts, size_t count);
+struct raft_hash seal_hash(const struct seal_part *parts, size_t count);
 
 /* The same of what comes piece by piece: begin, add, add, end. */
 struct seal_stream {
@@ -29,23 +29,21 @@ struct seal_stream {
 };
 void seal_stream_begin(struct seal_stream *stream);
 void seal_stream_add(struct seal_stream *stream, const void *bytes, size_t size);
-void seal_stream_end(struct seal_stream *stream, uint8_t out[SEAL_HASH_SIZE]);
+struct raft_hash seal_stream_end(struct seal_stream *stream);
 
 /*
- * The chain of the log: out = BLAKE2b-256(prev, index as u64, record).  The record is the
+ * The chain of the log: BLAKE2b-256(prev, index as u64, record).  The record is the
  * encoded entry with its term.  The chain before the first entry is the cluster id.
  */
-void seal_chain(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], uint64_t index,
-    const struct raft_entry *entry);
+struct raft_hash seal_chain(
+    const struct raft_hash *prev, uint64_t index, const struct raft_entry *entry);
 /* The digest of a named session's data: BLAKE2b-256(prev, size as u32, data); before the first
  * entry all zero. */
-void seal_digest(uint8_t out[SEAL_HASH_SIZE], const uint8_t prev[SEAL_HASH_SIZE], const void *data,
-    uint32_t size);
+struct raft_hash seal_digest(const struct raft_hash *prev, const void *data, uint32_t size);
 /* The id of the named session. */
 void seal_session_id(struct raft_sid *sid, const char *name);
 /* Over the name and the members' (id, key, role) in order of id; no addresses. */
-void seal_cluster_id(
-    uint8_t out[SEAL_HASH_SIZE], const char *name, const struct raft_config *members);
+struct raft_hash seal_cluster_id(const char *name, const struct raft_config *members);
 
 /* An X25519 pair. */
 struct seal_pair {

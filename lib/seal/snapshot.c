@@ -18,7 +18,7 @@
 #include "seal.h"
 
 static const char magic[] = "raftsnap";
-enum { MAGIC_SIZE = 8, VERSION_1 = 1, MORE_IN_2 = 4 + SEAL_HASH_SIZE };
+enum { MAGIC_SIZE = 8, VERSION_1 = 1, MORE_IN_2 = 4 + RAFT_HASH_SIZE };
 
 static void
 snapshot_put_u64(struct wire_buf *out, uint64_t value)
@@ -61,10 +61,10 @@ snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head)
 	put_long(out, head->sessions);
 	put_long(out, (struct wire_bytes){NULL, 0});
 	size_t size = out->size - start;
-	must(size + SEAL_HASH_SIZE <= SNAPSHOT_HEAD_MAX);
-	wire_put_u32(out->bytes + start + MAGIC_SIZE + 4, (uint32_t)(size + SEAL_HASH_SIZE));
-	uint8_t *hash = wire_buf_add(out, SEAL_HASH_SIZE);
-	seal_hash(hash, &(struct seal_part){out->bytes + start, size}, 1);
+	must(size + RAFT_HASH_SIZE <= SNAPSHOT_HEAD_MAX);
+	wire_put_u32(out->bytes + start + MAGIC_SIZE + 4, (uint32_t)(size + RAFT_HASH_SIZE));
+	struct raft_hash hash = seal_hash(&(struct seal_part){out->bytes + start, size}, 1);
+	wire_buf_put(out, hash.b, sizeof hash.b);
 }
 
 size_t
@@ -105,6 +105,14 @@ static uint64_t
 take_u64(struct cut *cut)
 {
 	return wire_get_u64(snapshot_take(cut, 8));
+}
+
+static struct raft_hash
+take_hash(struct cut *cut)
+{
+	struct raft_hash hash;
+	memcpy(hash.b, snapshot_take(cut, sizeof hash.b), sizeof hash.b);
+	return hash;
 }
 
 static struct wire_bytes
@@ -160,10 +168,10 @@ text_good(struct wire_bytes text)
 static bool
 take_end(struct cut *cut, const uint8_t *bytes)
 {
-	uint8_t hash[SEAL_HASH_SIZE];
 	struct wire_bytes further = take_long(cut);
-	seal_hash(hash, &(struct seal_part){bytes, (size_t)(cut->at - bytes)}, 1);
-	return memcmp(hash, snapshot_take(cut, sizeof hash), sizeof hash) == 0 && further.size == 0;
+	struct raft_hash hash = seal_hash(&(struct seal_part){bytes, (size_t)(cut->at - bytes)}, 1);
+	struct raft_hash written = take_hash(cut);
+	return raft_hash_equal(&hash, &written) && further.size == 0;
 }
 
 bool
@@ -175,14 +183,12 @@ snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
 	snapshot_take(&cut, SNAPSHOT_PREFIX_SIZE);
 	head->pos.index = take_u64(&cut);
 	head->pos.term = take_u64(&cut);
-	memcpy(head->chain.b, snapshot_take(&cut, sizeof head->chain.b), sizeof head->chain.b);
-	memcpy(
-	    head->cluster.b, snapshot_take(&cut, sizeof head->cluster.b), sizeof head->cluster.b);
+	head->chain = take_hash(&cut);
+	head->cluster = take_hash(&cut);
 	head->name = take_short(&cut);
 	head->format = take_short(&cut);
 	head->file_size = take_u64(&cut);
-	memcpy(head->file_hash.b, snapshot_take(&cut, sizeof head->file_hash.b),
-	    sizeof head->file_hash.b);
+	head->file_hash = take_hash(&cut);
 	head->config = take_long(&cut);
 	head->sessions = take_long(&cut);
 	bool whole = wire_get_u32(bytes + MAGIC_SIZE) == VERSION_1 || take_end(&cut, bytes);

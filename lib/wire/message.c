@@ -316,7 +316,7 @@ wire_session_put(struct wire_buf *out, const struct raft_session *s)
 	put_u64(out, s->last_index);
 	put_u64(out, s->epoch);
 	wire_buf_put(out, s->run, sizeof s->run);
-	wire_buf_put(out, s->digest, sizeof s->digest);
+	wire_buf_put(out, s->digest.b, sizeof s->digest.b);
 	uint8_t name_size = (uint8_t)strlen(s->name);
 	put_u8(out, name_size);
 	wire_buf_put(out, s->name, name_size);
@@ -334,9 +334,9 @@ wire_session_get(struct raft_session *s, struct wire_bytes *run)
 	const uint8_t *bytes = reader_take(&r, sizeof s->run);
 	if (bytes)
 		memcpy(s->run, bytes, sizeof s->run);
-	bytes = reader_take(&r, sizeof s->digest);
+	bytes = reader_take(&r, sizeof s->digest.b);
 	if (bytes)
-		memcpy(s->digest, bytes, sizeof s->digest);
+		memcpy(s->digest.b, bytes, sizeof s->digest.b);
 	uint8_t name_size;
 	get_u8(&r, &name_size);
 	bytes = name_size <= RAFT_SESSION_NAME_MAX ? reader_take(&r, name_size) : NULL;

@@ -34,7 +34,8 @@ path_of(char path[4096])
 static void
 sum_put(uint8_t *slot, size_t end)
 {
-	seal_hash(slot + end - 32, &(struct seal_part){slot, end - 32}, 1);
+	struct raft_hash sum = seal_hash(&(struct seal_part){slot, end - 32}, 1);
+	memcpy(slot + end - 32, sum.b, 32);
 }
 
 static size_t

@@ -53,7 +53,7 @@ put_config(struct conn *conn, const char *name, const char *path)
 	struct msg_peer_config config;
 	if (!conf_read_members(path, &members, NULL, why))
 		errx(78, "%s", why);
-	seal_cluster_id(config.cluster.b, name, &members);
+	config.cluster = seal_cluster_id(name, &members);
 	config.index = 0;
 	config.config = (struct wire_bytes){bytes, raft_config_encode(&members, bytes)};
 	msg_peer_config_put(conn_out(conn), &config);

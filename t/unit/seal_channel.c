@@ -23,7 +23,7 @@ prepare(struct ends *e)
 	seal_pair_new(&e->a);
 	seal_pair_new(&e->b);
 	memset(&e->names, 0, sizeof e->names);
-	memset(e->names.cluster, 5, sizeof e->names.cluster);
+	memset(&e->names.cluster, 5, sizeof e->names.cluster);
 	raft_id_parse(&e->names.initiator, "a");
 	raft_id_parse(&e->names.responder, "b");
 	CHECK(channel_hello(&e->pending, &e->names, &e->a, e->b.public, e->hello));
@@ -111,7 +111,7 @@ test_names(void)
 	prepare(&e);
 	seal_pair_new(&stranger);
 	other = e.names;
-	other.cluster[31] ^= 1;
+	other.cluster.b[31] ^= 1;
 	CHECK(!channel_answer(&other, &e.b, e.a.public, e.hello, &wanted, reply, &e.rx));
 	other = e.names;
 	raft_id_parse(&other.initiator, "c");

@@ -20,29 +20,31 @@ is_hex(const void *bytes, size_t size, const char *hex)
 static void
 test_chain(void)
 {
-	uint8_t prev[32], out[32], record[RAFT_ENTRY_HEADER_SIZE + 5];
+	struct raft_hash prev, out, other;
+	uint8_t record[RAFT_ENTRY_HEADER_SIZE + 5];
 	for (uint8_t i = 0; i < 32; i++)
-		prev[i] = i;
+		prev.b[i] = i;
 	for (uint8_t i = 0; i < RAFT_ENTRY_HEADER_SIZE; i++)
 		record[i] = i;
 	memcpy(record + RAFT_ENTRY_HEADER_SIZE, "hello", 5);
 	struct raft_entry entry = {.bytes = record, .size = sizeof record};
-	seal_chain(out, prev, 7, &entry);
-	CHECK(is_hex(out, 32, "d263213a0c47470dd6b9e1dc0c74098c44367d6950c13baee3462b74b513b655"));
-	uint8_t other[32];
-	seal_chain(other, prev, 8, &entry);
-	CHECK(memcmp(out, other, 32) != 0);
+	out = seal_chain(&prev, 7, &entry);
+	CHECK(
+	    is_hex(out.b, 32, "d263213a0c47470dd6b9e1dc0c74098c44367d6950c13baee3462b74b513b655"));
+	other = seal_chain(&prev, 8, &entry);
+	CHECK(!raft_hash_equal(&out, &other));
 	/* In place, as a log that grows does it. */
-	seal_chain(prev, prev, 7, &entry);
-	CHECK(memcmp(out, prev, 32) == 0);
+	prev = seal_chain(&prev, 7, &entry);
+	CHECK(raft_hash_equal(&out, &prev));
 }
 
 static void
 test_digest(void)
 {
-	uint8_t out[32] = {0};
-	seal_digest(out, out, "hello", 5);
-	CHECK(is_hex(out, 32, "154f38e9fd33fede0332dd0784372f2d4f6d04a601a9b454225175de8fcfdac5"));
+	struct raft_hash out = {{0}};
+	out = seal_digest(&out, "hello", 5);
+	CHECK(
+	    is_hex(out.b, 32, "154f38e9fd33fede0332dd0784372f2d4f6d04a601a9b454225175de8fcfdac5"));
 }
 
 static void
@@ -70,21 +72,21 @@ test_cluster_id(void)
 	static const char wanted[] =
 	    "804b54edec0721340c613453bda3ccf9329dcd278cc2a547a05979f3974fdcee";
 	struct raft_config config = {.count = 2};
-	uint8_t out[32];
+	struct raft_hash out;
 	config.members[0] = member("a", 1, RAFT_VOTER, "");
 	config.members[1] = member("b", 2, RAFT_LEARNER, "");
-	seal_cluster_id(out, "demo", &config);
-	CHECK(is_hex(out, 32, wanted));
+	out = seal_cluster_id("demo", &config);
+	CHECK(is_hex(out.b, 32, wanted));
 	/* Neither order nor addresses matter; names, roles and keys do. */
 	config.members[0] = member("b", 2, RAFT_LEARNER, "tcp://127.0.0.1:1");
 	config.members[1] = member("a", 1, RAFT_VOTER, "tcp://127.0.0.1:2");
-	seal_cluster_id(out, "demo", &config);
-	CHECK(is_hex(out, 32, wanted));
-	seal_cluster_id(out, "demon", &config);
-	CHECK(!is_hex(out, 32, wanted));
+	out = seal_cluster_id("demo", &config);
+	CHECK(is_hex(out.b, 32, wanted));
+	out = seal_cluster_id("demon", &config);
+	CHECK(!is_hex(out.b, 32, wanted));
 	config.members[0].role = RAFT_VOTER;
-	seal_cluster_id(out, "demo", &config);
-	CHECK(!is_hex(out, 32, wanted));
+	out = seal_cluster_id("demo", &config);
+	CHECK(!is_hex(out.b, 32, wanted));
 }
 
 static void

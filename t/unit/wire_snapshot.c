@@ -58,8 +58,8 @@ is_made_head(const uint8_t *bytes, size_t size)
 static void
 hash_again(struct wire_buf *head)
 {
-	seal_hash(
-	    head->bytes + head->size - 32, &(struct seal_part){head->bytes, head->size - 32}, 1);
+	struct raft_hash hash = seal_hash(&(struct seal_part){head->bytes, head->size - 32}, 1);
+	memcpy(head->bytes + head->size - 32, hash.b, 32);
 }
 
 static void
