@@ -22,7 +22,7 @@ _Noreturn void
 accept_loss(struct logd *logd)
 {
 	struct db_state state = logd->state;
-	unsigned long long last = logd->rlog.last.index;
+	unsigned long long last = logd->rlog.last.pos.index;
 	if (!state.recovering) {
 		printf("node %s is not recovering: there is nothing to accept\n",
 		    logd->identity.node.s);

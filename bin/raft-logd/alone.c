@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "seal/seal.h"
 #include "txn.h"
@@ -46,7 +45,7 @@ alone_plan(const struct logd *logd, struct alone *alone)
 {
 	uint8_t numbers[16];
 	plan_config(logd, alone);
-	alone->pos = (struct raft_pos){logd->rlog.last.index + 1, logd->state.term + 1};
+	alone->pos = (struct raft_pos){logd->rlog.last.pos.index + 1, logd->state.term + 1};
 	wire_put_u64(numbers, alone->pos.index);
 	wire_put_u64(numbers + 8, alone->pos.term);
 	struct seal_part parts[] = {{logd->origin.cluster.b, sizeof logd->origin.cluster.b},
@@ -79,14 +78,14 @@ put_beginning(struct logd *logd, const struct alone *alone)
 		result = db_joined_put(logd->db);
 	/* The chain still begins with the former cluster's id. */
 	if (result == DB_OK && db_before_get(logd->db, &before) == DB_END) {
-		before.chain = logd->origin.cluster;
+		before.place.chain = logd->origin.cluster;
 		result = db_before_put(logd->db, &before);
 	}
 	return result == DB_OK && alone->snapshot ? snapshot_put(logd, alone->snapshot) : result;
 }
 
 static enum db_result
-alone_put_entry(struct logd *logd, const struct alone *alone, struct txn_log *log)
+alone_put_entry(struct logd *logd, const struct alone *alone, struct raft_place *last)
 {
 	static const struct raft_sid none;
 	static uint8_t record[RAFT_ENTRY_HEADER_SIZE + RAFT_CONFIG_SIZE_MAX];
@@ -94,9 +93,9 @@ alone_put_entry(struct logd *logd, const struct alone *alone, struct txn_log *lo
 	size_t size = raft_config_encode(&alone->config, record + RAFT_ENTRY_HEADER_SIZE);
 	raft_entry_header(record, alone->pos.term, RAFT_CONFIG, &none, 0, (uint32_t)size);
 	must(raft_entry_decode(&entry, NULL, record, RAFT_ENTRY_HEADER_SIZE + size));
-	log->last = alone->pos;
-	log->chain = seal_chain(&logd->rlog.chain, alone->pos.index, &entry);
-	enum db_result result = db_log_put(logd->db, alone->pos.index, &entry, &log->chain);
+	last->pos = alone->pos;
+	last->chain = seal_chain(&logd->rlog.last.chain, alone->pos.index, &entry);
+	enum db_result result = db_log_put(logd->db, alone->pos.index, &entry, &last->chain);
 	if (result == DB_OK)
 		result = db_term_put(logd->db, &alone->pos);
 	if (result == DB_OK)
@@ -109,7 +108,7 @@ static void
 alone_make(struct logd *logd, const struct alone *alone)
 {
 	struct db_state state = logd->state;
-	struct txn_log log;
+	struct raft_place last;
 	char why[CONF_WHY_SIZE];
 	state.term = alone->pos.term;
 	state.vote = (struct raft_id){0};
@@ -120,11 +119,11 @@ alone_make(struct logd *logd, const struct alone *alone)
 	txn_begin(logd);
 	enum db_result result = put_beginning(logd, alone);
 	if (result == DB_OK)
-		result = alone_put_entry(logd, alone, &log);
+		result = alone_put_entry(logd, alone, &last);
 	if (result != DB_OK)
 		daemon_die(
 		    EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
-	txn_commit_synced(logd, &state, &log);
+	txn_commit_synced(logd, &state, &last);
 	logd->identity.cluster = alone->cluster;
 	if (!identity_replace(&logd->identity, logd->daemon.conf->node.data, why))
 		daemon_die(exit_of_errno(errno), "%s; run this once more", why);
@@ -135,7 +134,7 @@ recover_alone(struct logd *logd)
 {
 	struct alone alone = {0};
 	char cluster[2 * RAFT_HASH_SIZE + 1];
-	unsigned long long last = logd->rlog.last.index, commit = logd->rlog.commit.index;
+	unsigned long long last = logd->rlog.last.pos.index, commit = logd->rlog.commit.index;
 	alone_plan(logd, &alone);
 	plan_snapshot(logd, &alone);
 	seal_hex(cluster, alone.cluster.b, RAFT_HASH_SIZE);

@@ -2,8 +2,6 @@
 /* How far the log's beginning may go, and going there. */
 #include "compact.h"
 
-#include <string.h>
-
 #include "seal/seal.h"
 #include "snap_take.h"
 #include "logd.h"
@@ -37,8 +35,8 @@ static void
 compact_cut(struct logd *logd)
 {
 	struct log_index *rlog = &logd->rlog;
-	uint64_t tenth = (rlog->last.index - rlog->before.index) / 10;
-	uint64_t index = rlog->before.index + (tenth > CUT_MIN ? tenth : CUT_MIN);
+	uint64_t tenth = (rlog->last.pos.index - rlog->before.pos.index) / 10;
+	uint64_t index = rlog->before.pos.index + (tenth > CUT_MIN ? tenth : CUT_MIN);
 	if (index >= rlog->commit.index)
 		return;
 	if (!logd->snapshots.warned)
@@ -58,9 +56,9 @@ compact_plan(struct logd *logd)
 	bool forced = used > conf->logd.keep;
 	uint64_t upto = compact_allowed(logd, forced);
 	logd->compact_to = 0;
-	if (upto > logd->rlog.before.index && used > conf->logd.keep_tail)
+	if (upto > logd->rlog.before.pos.index && used > conf->logd.keep_tail)
 		logd->compact_to = upto;
-	else if (forced && upto <= logd->rlog.before.index)
+	else if (forced && upto <= logd->rlog.before.pos.index)
 		compact_cut(logd);
 	if (logd->compact_to > 0)
 		tick_again(logd);
@@ -69,34 +67,33 @@ compact_plan(struct logd *logd)
 bool
 compact_wanted(const struct logd *logd)
 {
-	return logd->compact_to > logd->rlog.before.index && logd->space.state != SPACE_FULL;
+	return logd->compact_to > logd->rlog.before.pos.index && logd->space.state != SPACE_FULL;
 }
 
 enum db_result
-compact_put(struct logd *logd, struct raft_pos *before)
+compact_put(struct logd *logd, struct raft_place *before)
 {
 	const struct log_index *rlog = &logd->rlog;
-	uint64_t index = compact_lesser(logd->compact_to, rlog->before.index + SLICE_COUNT);
+	uint64_t index = compact_lesser(logd->compact_to, rlog->before.pos.index + SLICE_COUNT);
 	const struct index_config *config = &rlog->configs[index_config_at(rlog, index)];
-	struct db_before row = {.pos = {index, index_term_at(rlog, index)}};
+	struct db_before row = {.place.pos = {index, index_term_at(rlog, index)}};
 	struct raft_pos next = {index + 1, index_term_at(rlog, index + 1)};
 	row.config = seal_hash(&(struct seal_part){config->bytes, config->size}, 1);
-	verify_chain_at(logd, index, &row.chain);
+	verify_chain_at(logd, index, &row.place.chain);
 	enum db_result result = db_log_drop(logd->db, index, config->index);
-	if (result == DB_OK && next.term == row.pos.term && index < rlog->last.index)
+	if (result == DB_OK && next.term == row.place.pos.term && index < rlog->last.pos.index)
 		result = db_term_put(logd->db, &next);
 	if (result == DB_OK)
 		result = db_before_put(logd->db, &row);
-	*before = row.pos;
-	logd->compact_chain = row.chain;
+	*before = row.place;
 	return result;
 }
 
 void
-compact_done(struct logd *logd, struct raft_pos before)
+compact_done(struct logd *logd, const struct raft_place *before)
 {
-	logd->snapshots.compacted += before.index - logd->rlog.before.index;
-	index_compact(&logd->rlog, before, &logd->compact_chain);
+	logd->snapshots.compacted += before->pos.index - logd->rlog.before.pos.index;
+	index_compact(&logd->rlog, before);
 	elector_before(logd);
 	if (db_used_size(logd->db) <= logd->daemon.conf->logd.keep_tail)
 		logd->compact_to = 0;

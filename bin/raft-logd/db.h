@@ -34,8 +34,7 @@ struct db_origin {
 
 /* Where the log begins: after this place.  pos 0: with its first entry. */
 struct db_before {
-	struct raft_pos pos;
-	struct raft_hash chain;
+	struct raft_place place;
 	struct raft_hash config; /* hash of the configuration in force there; pos 0: of none */
 };
 
@@ -131,7 +130,7 @@ void db_run_close(struct db *db);
 
 /* The last row's place and chain; DB_END: the log is empty.  DB_DAMAGED with an index of 0: it
  * cannot be read at all. */
-enum db_result db_last(struct db *db, struct raft_pos *last, struct raft_hash *chain);
+enum db_result db_last(struct db *db, struct raft_place *last);
 /* DB_END: the log begins with its first entry, after the cluster's id. */
 enum db_result db_before_get(struct db *db, struct db_before *before);
 /* The head and the file's name, copied into head and file; DB_END: there is none. */

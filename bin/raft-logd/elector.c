@@ -23,8 +23,8 @@ elector_new(struct logd *logd, struct logd_client *client)
 	elector->start = seal_random_u64();
 	elector->told_full = false;
 	log_info("elector", "to=connected last=%llu commit=%llu term=%llu",
-	    (unsigned long long)logd->rlog.last.index, (unsigned long long)logd->rlog.commit.index,
-	    (unsigned long long)logd->state.term);
+	    (unsigned long long)logd->rlog.last.pos.index,
+	    (unsigned long long)logd->rlog.commit.index, (unsigned long long)logd->state.term);
 	return elector->start;
 }
 
@@ -67,8 +67,8 @@ elector_tell_state(struct logd *logd)
 	struct msg_log_state m = {
 	    .term = state->term,
 	    .vote = state->vote,
-	    .before = logd->rlog.before,
-	    .last = logd->rlog.last,
+	    .before = logd->rlog.before.pos,
+	    .last = logd->rlog.last.pos,
 	    .commit = logd->rlog.commit,
 	    .flags = (uint8_t)flags,
 	    .mark_term = state->mark_term,
@@ -125,8 +125,8 @@ static void
 tell_entries(struct logd *logd, struct wire_buf *records)
 {
 	uint64_t from = logd->rlog.commit.index + 1;
-	while (from <= logd->rlog.last.index) {
-		struct verify_limits limits = {logd->rlog.last.index, PART_COUNT, PART_SIZE};
+	while (from <= logd->rlog.last.pos.index) {
+		struct verify_limits limits = {logd->rlog.last.pos.index, PART_COUNT, PART_SIZE};
 		size_t count = verify_read(logd, from, limits, records);
 		put_part(logd, WIRE_ENTRIES, from, records);
 		from += count;
@@ -183,7 +183,7 @@ elector_take_commit(struct logd *logd, struct logd_client *client, const uint8_t
 void
 elector_stored(struct logd *logd, uint64_t number)
 {
-	struct msg_log_stored m = {.number = number, .last = logd->rlog.last};
+	struct msg_log_stored m = {.number = number, .last = logd->rlog.last.pos};
 	if (logd->elector.client)
 		msg_log_stored_put(out_of(logd), &m);
 }
@@ -192,7 +192,7 @@ void
 elector_before(struct logd *logd)
 {
 	if (logd->elector.client)
-		msg_log_before_put(out_of(logd), &(struct msg_log_before){logd->rlog.before});
+		msg_log_before_put(out_of(logd), &(struct msg_log_before){logd->rlog.before.pos});
 }
 
 void

@@ -8,9 +8,9 @@
 uint64_t
 index_term_at(const struct log_index *rlog, uint64_t index)
 {
-	if (index == rlog->before.index)
-		return rlog->before.term;
-	if (index < rlog->before.index || index > rlog->last.index)
+	if (index == rlog->before.pos.index)
+		return rlog->before.pos.term;
+	if (index < rlog->before.pos.index || index > rlog->last.pos.index)
 		return 0;
 	/* Nearly always it is in one of the last runs. */
 	for (size_t i = rlog->terms_count; i > 0; i--)
@@ -22,14 +22,14 @@ index_term_at(const struct log_index *rlog, uint64_t index)
 bool
 index_holds(const struct log_index *rlog, struct raft_pos pos)
 {
-	return pos.index >= rlog->before.index && pos.index <= rlog->last.index &&
+	return pos.index >= rlog->before.pos.index && pos.index <= rlog->last.pos.index &&
 	       index_term_at(rlog, pos.index) == pos.term;
 }
 
 uint64_t
 index_first_available(const struct log_index *rlog)
 {
-	return rlog->before.index + 1;
+	return rlog->before.pos.index + 1;
 }
 
 bool
@@ -90,39 +90,36 @@ index_cut(struct log_index *rlog, uint64_t index)
 }
 
 void
-index_compact(struct log_index *rlog, struct raft_pos before, const struct raft_hash *chain)
+index_compact(struct log_index *rlog, const struct raft_place *before)
 {
-	size_t old = 0, config = index_config_at(rlog, before.index);
-	while (old < rlog->terms_count && rlog->terms[old].index <= before.index)
+	size_t old = 0, config = index_config_at(rlog, before->pos.index);
+	while (old < rlog->terms_count && rlog->terms[old].index <= before->pos.index)
 		old++;
 	/* The run that goes on begins where the log does. */
-	if (old > 0 && before.index < rlog->last.index &&
-	    (old == rlog->terms_count || rlog->terms[old].index > before.index + 1))
-		rlog->terms[--old].index = before.index + 1;
+	if (old > 0 && before->pos.index < rlog->last.pos.index &&
+	    (old == rlog->terms_count || rlog->terms[old].index > before->pos.index + 1))
+		rlog->terms[--old].index = before->pos.index + 1;
 	rlog->terms_count -= old;
 	memmove(rlog->terms, rlog->terms + old, rlog->terms_count * sizeof *rlog->terms);
 	for (size_t i = 0; i < config; i++)
 		free(rlog->configs[i].bytes);
 	rlog->configs_count -= config;
 	memmove(rlog->configs, rlog->configs + config, rlog->configs_count * sizeof *rlog->configs);
-	rlog->before = before;
-	rlog->before_chain = *chain;
+	rlog->before = *before;
 }
 
 void
-index_begin(
-    struct log_index *rlog, struct raft_pos before, const struct raft_hash *chain, size_t config)
+index_begin(struct log_index *rlog, const struct raft_place *before, size_t config)
 {
 	struct index_config kept = rlog->configs[config];
 	for (size_t i = 0; i < rlog->configs_count; i++)
 		if (i != config)
 			free(rlog->configs[i].bytes);
 	rlog->configs[0] = kept;
-	rlog->configs[0].index = before.index;
+	rlog->configs[0].index = before->pos.index;
 	rlog->configs_count = 1;
 	rlog->terms_count = 0;
-	rlog->before = before;
-	rlog->before_chain = *chain;
+	rlog->before = *before;
 }
 
 void

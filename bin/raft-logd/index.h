@@ -16,11 +16,9 @@ struct index_config {
 };
 
 struct log_index {
-	struct raft_pos before;        /* the place before the first entry */
-	struct raft_hash before_chain; /* the cluster id, or that of the entry there */
-	struct raft_pos last;
+	struct raft_place before; /* the log begins after it; the first chain is a cluster id */
+	struct raft_place last;
 	struct raft_pos commit;
-	struct raft_hash chain; /* at last */
 	struct raft_pos *terms; /* where each run of one term begins */
 	size_t terms_count;
 	size_t terms_room;
@@ -39,17 +37,16 @@ uint64_t index_first_available(const struct log_index *rlog);
 bool index_starts_term(const struct log_index *rlog, uint64_t term);
 void index_add_term(struct log_index *rlog, struct raft_pos start);
 void index_add_config(struct log_index *rlog, uint64_t index, const void *bytes, size_t size);
-/* Forgets the entries; the caller sets last and chain. */
+/* Forgets the entries; the caller sets last. */
 void index_append(
     struct log_index *rlog, uint64_t first_index, const struct raft_entry *entries, size_t count);
 void index_cut(struct log_index *rlog, uint64_t index);
 /* The log begins after this place, which it holds. */
-void index_compact(struct log_index *rlog, struct raft_pos before, const struct raft_hash *chain);
+void index_compact(struct log_index *rlog, const struct raft_place *before);
 /*
  * The log is empty and begins after this place; of the configurations only number `config` is left.
  */
-void index_begin(
-    struct log_index *rlog, struct raft_pos before, const struct raft_hash *chain, size_t config);
+void index_begin(struct log_index *rlog, const struct raft_place *before, size_t config);
 void index_clear(struct log_index *rlog);
 /* Place in configs of the one in force at index. */
 size_t index_config_at(const struct log_index *rlog, uint64_t index);

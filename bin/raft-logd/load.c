@@ -2,8 +2,6 @@
 /* Loading, with a look at whether it can be right. */
 #include "load.h"
 
-#include <string.h>
-
 #include "seal/seal.h"
 #include "logd.h"
 
@@ -20,13 +18,11 @@ static void
 load_log_end(struct logd *logd)
 {
 	struct log_index *rlog = &logd->rlog;
-	enum db_result result = db_last(logd->db, &rlog->last, &rlog->chain);
-	if (result == DB_DAMAGED && rlog->last.index == 0)
+	enum db_result result = db_last(logd->db, &rlog->last);
+	if (result == DB_DAMAGED && rlog->last.pos.index == 0)
 		load_unreadable(logd, "the log cannot be read");
-	if (result == DB_END) {
+	if (result == DB_END)
 		rlog->last = rlog->before;
-		rlog->chain = rlog->before_chain;
-	}
 }
 
 /* Where the log begins, and the chain there. */
@@ -35,9 +31,9 @@ load_before(struct logd *logd, struct db_before *before)
 {
 	if (db_before_get(logd->db, before) == DB_DAMAGED)
 		load_unreadable(logd, "where the log begins cannot be read");
-	logd->rlog.before = before->pos;
-	logd->rlog.before_chain =
-	    raft_hash_none(&before->chain) ? logd->origin.cluster : before->chain;
+	logd->rlog.before = before->place;
+	if (raft_hash_none(&before->place.chain))
+		logd->rlog.before.chain = logd->origin.cluster;
 }
 
 static void
@@ -55,7 +51,7 @@ take_config(uint64_t index, const void *bytes, size_t size, void *arg)
 static bool
 terms_fit(const struct log_index *rlog)
 {
-	struct raft_pos before = rlog->before;
+	struct raft_pos before = rlog->before.pos;
 	for (size_t i = 0; i < rlog->terms_count; i++) {
 		/* The first run may go on with the term before the beginning. */
 		bool rises = rlog->terms[i].term > before.term ||
@@ -64,10 +60,10 @@ terms_fit(const struct log_index *rlog)
 			return false;
 		before = rlog->terms[i];
 	}
-	if (rlog->last.index == rlog->before.index)
+	if (rlog->last.pos.index == rlog->before.pos.index)
 		return rlog->terms_count == 0;
-	return rlog->terms_count > 0 && rlog->terms[0].index == rlog->before.index + 1 &&
-	       before.term == rlog->last.term;
+	return rlog->terms_count > 0 && rlog->terms[0].index == rlog->before.pos.index + 1 &&
+	       before.term == rlog->last.pos.term;
 }
 
 static bool
@@ -87,9 +83,9 @@ check_base_config(const struct logd *logd, const struct db_before *before)
 {
 	const struct log_index *rlog = &logd->rlog;
 	struct raft_hash hash = {{0}};
-	if (rlog->configs_count > 0 && rlog->configs[0].index <= before->pos.index) {
+	if (rlog->configs_count > 0 && rlog->configs[0].index <= before->place.pos.index) {
 		const struct index_config *config =
-		    &rlog->configs[index_config_at(rlog, before->pos.index)];
+		    &rlog->configs[index_config_at(rlog, before->place.pos.index)];
 		hash = seal_hash(&(struct seal_part){config->bytes, config->size}, 1);
 	}
 	if (!raft_hash_equal(&hash, &before->config))
@@ -120,7 +116,7 @@ load_derived(struct logd *logd)
 	bool read = db_terms_each(logd->db, take_term, &logd->rlog) == DB_OK &&
 		    db_configs_each(logd->db, take_config, &logd->rlog) == DB_OK;
 	return read && terms_fit(&logd->rlog) && configs_fit(&logd->rlog) &&
-	       db_derived_fits(logd->db, logd->rlog.before.index);
+	       db_derived_fits(logd->db, logd->rlog.before.pos.index);
 }
 
 /* No transaction that is counted: nothing is in these tables that is not in the log. */
@@ -130,7 +126,8 @@ load_derive(struct logd *logd)
 	log_warn("derive", "why=%s",
 	    log_q("the tables terms and configs do not fit the log: they are made anew from it"));
 	db_begin(logd->db);
-	if (db_derive(logd->db, logd->rlog.before.index) != DB_OK || db_commit(logd->db) != DB_OK)
+	if (db_derive(logd->db, logd->rlog.before.pos.index) != DB_OK ||
+	    db_commit(logd->db) != DB_OK)
 		daemon_die(
 		    EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
 }
@@ -145,10 +142,10 @@ load_commit(struct logd *logd)
 	if (index_holds(rlog, rlog->commit))
 		return;
 	uint64_t index =
-	    rlog->commit.index < rlog->last.index ? rlog->commit.index : rlog->last.index;
+	    rlog->commit.index < rlog->last.pos.index ? rlog->commit.index : rlog->last.pos.index;
 	/* What was cut off at the beginning was committed. */
-	if (index < rlog->before.index)
-		index = rlog->before.index;
+	if (index < rlog->before.pos.index)
+		index = rlog->before.pos.index;
 	log_warn("commit", "stored=%llu taken=%llu why=%s", (unsigned long long)rlog->commit.index,
 	    (unsigned long long)index,
 	    log_q("the log does not hold the entry that was committed last"));
@@ -166,7 +163,7 @@ load_log(struct logd *logd)
 		load_derive(logd);
 		load_derived(logd);
 	}
-	if (before.pos.index > 0)
+	if (before.place.pos.index > 0)
 		check_base_config(logd, &before);
 	else
 		check_first_config(logd);

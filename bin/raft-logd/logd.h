@@ -37,8 +37,7 @@ struct logd {
 	struct sessions sessions;
 	struct cursors cursors;
 	struct snapshots snapshots;
-	uint64_t compact_to;            /* the log is to begin after this index; 0: stay */
-	struct raft_hash compact_chain; /* there, once the present slice is gone */
+	uint64_t compact_to; /* the log is to begin after this index; 0: stay */
 
 	uint64_t start_number;
 	struct writer writer;

@@ -76,7 +76,7 @@ logd_finish(struct logd *l)
 	writer_finish(l);
 	serve_close(l);
 	db_close(l->db);
-	log_info("stopped", "last=%llu commit=%llu", (unsigned long long)l->rlog.last.index,
+	log_info("stopped", "last=%llu commit=%llu", (unsigned long long)l->rlog.last.pos.index,
 	    (unsigned long long)l->rlog.commit.index);
 }
 
@@ -112,9 +112,9 @@ main(int argc, char **argv)
 	serve_open(&logd);
 	loop_on_turn(logd.daemon.loop, logd_turn, &logd);
 	log_info("start", "last=%llu commit=%llu term=%llu transactions=%llu recovering=%s",
-	    (unsigned long long)logd.rlog.last.index, (unsigned long long)logd.rlog.commit.index,
-	    (unsigned long long)logd.state.term, (unsigned long long)logd.state.transactions,
-	    logd.state.recovering ? "yes" : "no");
+	    (unsigned long long)logd.rlog.last.pos.index,
+	    (unsigned long long)logd.rlog.commit.index, (unsigned long long)logd.state.term,
+	    (unsigned long long)logd.state.transactions, logd.state.recovering ? "yes" : "no");
 	daemon_ready(&logd.daemon);
 	loop_run(logd.daemon.loop);
 	logd_finish(&logd);

@@ -86,11 +86,11 @@ slot_encode(uint8_t *out, const struct mark *mark, const struct mark_note *note)
 	at = mark_put_u64(at, note->truncations);
 	at = mark_put_u64(at, note->term);
 	at = put_bytes(at, note->vote.s, sizeof note->vote.s);
-	at = mark_put_u64(at, note->last.index);
-	at = mark_put_u64(at, note->last.term);
+	at = mark_put_u64(at, note->last.pos.index);
+	at = mark_put_u64(at, note->last.pos.term);
 	at = mark_put_u64(at, note->commit.index);
 	at = mark_put_u64(at, note->commit.term);
-	at = put_bytes(at, note->chain.b, sizeof note->chain.b);
+	at = put_bytes(at, note->last.chain.b, sizeof note->last.chain.b);
 	must(at == out + BODY_SIZE);
 	slot_sum_put(out, BODY_SIZE);
 	memset(out + BOOT_AT, 0, MARK_BOOT_SIZE);
@@ -119,11 +119,11 @@ slot_decode(struct mark_note *note, const struct mark *mark, const uint8_t *slot
 	at = get_u64(at, &note->truncations);
 	at = get_u64(at, &note->term);
 	memcpy(note->vote.s, at, sizeof note->vote.s);
-	at = get_u64(at + sizeof note->vote.s, &note->last.index);
-	at = get_u64(at, &note->last.term);
+	at = get_u64(at + sizeof note->vote.s, &note->last.pos.index);
+	at = get_u64(at, &note->last.pos.term);
 	at = get_u64(at, &note->commit.index);
 	at = get_u64(at, &note->commit.term);
-	memcpy(note->chain.b, at, sizeof note->chain.b);
+	memcpy(note->last.chain.b, at, sizeof note->last.chain.b);
 	note->final = slot_final(mark, slot);
 	return raft_id_valid(&note->vote);
 }

@@ -23,9 +23,8 @@ struct mark_note {
 	uint64_t truncations;
 	uint64_t term;
 	struct raft_id vote;
-	struct raft_pos last;
+	struct raft_place last;
 	struct raft_pos commit;
-	struct raft_hash chain; /* at last */
 	/*
 	 * No vote of this node is later than term and vote.  Written: the node knows that.  Read:
 	 * it did, and the mark is of this boot.

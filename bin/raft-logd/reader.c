@@ -110,11 +110,12 @@ reader_serve(struct logd *logd, struct logd_client *client, const struct read_re
     bool disk_allowed)
 {
 	const struct log_index *rlog = &logd->rlog;
-	uint64_t upto = client->kind == WIRE_ELECTOR ? rlog->last.index : rlog->commit.index;
-	uint64_t from = read->from > rlog->before.index ? read->from : index_first_available(rlog);
+	uint64_t upto = client->kind == WIRE_ELECTOR ? rlog->last.pos.index : rlog->commit.index;
+	uint64_t from =
+	    read->from > rlog->before.pos.index ? read->from : index_first_available(rlog);
 	size_t held;
 	/* What is compacted away is said at once, also when nothing is behind it yet. */
-	if (from > upto && read->wait && read->from > rlog->before.index)
+	if (from > upto && read->wait && read->from > rlog->before.pos.index)
 		return WAITING;
 	if (from > upto) {
 		reader_put_head(

@@ -56,7 +56,7 @@ restore_put_rest(struct db *db, void *arg)
 {
 	struct restoring *restoring = arg;
 	const struct snapshot_head *head = &restoring->snapshot->head;
-	struct db_before before = {.pos = head->pos, .chain = head->chain};
+	struct db_before before = {.place = {head->pos, head->chain}};
 	struct raft_sessions *table = snapshot_sessions(head);
 	must(table != NULL);
 	before.config = seal_hash(&(struct seal_part){head->config.bytes, head->config.size}, 1);

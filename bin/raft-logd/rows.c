@@ -151,16 +151,16 @@ db_run_close(struct db *db)
 }
 
 enum db_result
-db_last(struct db *db, struct raft_pos *last, struct raft_hash *chain)
+db_last(struct db *db, struct raft_place *last)
 {
 	sqlite3_stmt *statement = db_use(db, DB_LOG_LAST);
 	enum db_result result = db_do(db, statement);
-	*last = (struct raft_pos){0};
+	*last = (struct raft_place){0};
 	if (result != DB_OK)
 		return result;
-	last->index = column_u64(statement, 0);
-	last->term = column_u64(statement, 1);
-	if (!column_hash(statement, 2, chain))
+	last->pos.index = column_u64(statement, 0);
+	last->pos.term = column_u64(statement, 1);
+	if (!column_hash(statement, 2, &last->chain))
 		result = DB_DAMAGED;
 	sqlite3_reset(statement);
 	return result;
@@ -191,9 +191,9 @@ enum { BEFORE_SIZE = 16 + 2 * RAFT_HASH_SIZE };
 static void
 before_encode(uint8_t out[BEFORE_SIZE], const struct db_before *before)
 {
-	wire_put_u64(out, before->pos.index);
-	wire_put_u64(out + 8, before->pos.term);
-	memcpy(out + 16, before->chain.b, RAFT_HASH_SIZE);
+	wire_put_u64(out, before->place.pos.index);
+	wire_put_u64(out + 8, before->place.pos.term);
+	memcpy(out + 16, before->place.chain.b, RAFT_HASH_SIZE);
 	memcpy(out + 16 + RAFT_HASH_SIZE, before->config.b, RAFT_HASH_SIZE);
 }
 
@@ -206,11 +206,11 @@ before_print(char *text, size_t room, const struct db_before *before)
 	    sum_hex[2 * RAFT_HASH_SIZE + 1];
 	before_encode(bytes, before);
 	struct raft_hash sum = seal_hash(&(struct seal_part){bytes, sizeof bytes}, 1);
-	seal_hex(chain, before->chain.b, RAFT_HASH_SIZE);
+	seal_hex(chain, before->place.chain.b, RAFT_HASH_SIZE);
 	seal_hex(config, before->config.b, RAFT_HASH_SIZE);
 	seal_hex(sum_hex, sum.b, RAFT_HASH_SIZE);
-	snprintf(text, room, "%llu %llu %s %s %s", (unsigned long long)before->pos.index,
-	    (unsigned long long)before->pos.term, chain, config, sum_hex);
+	snprintf(text, room, "%llu %llu %s %s %s", (unsigned long long)before->place.pos.index,
+	    (unsigned long long)before->place.pos.term, chain, config, sum_hex);
 }
 
 enum db_result
@@ -230,10 +230,10 @@ db_before_get(struct db *db, struct db_before *before)
 	if (!db_text_get(db, "before", text, sizeof text))
 		return DB_END;
 	if (sscanf(text, "%llu %llu %64s %64s", &index, &term, chain, config) != 4 ||
-	    !text_hex_parse(before->chain.b, RAFT_HASH_SIZE, chain) ||
+	    !text_hex_parse(before->place.chain.b, RAFT_HASH_SIZE, chain) ||
 	    !text_hex_parse(before->config.b, RAFT_HASH_SIZE, config))
 		return DB_DAMAGED;
-	before->pos = (struct raft_pos){index, term};
+	before->place.pos = (struct raft_pos){index, term};
 	/* Only the written form counts, its sum with it. */
 	before_print(again, sizeof again, before);
 	return strcmp(text, again) == 0 ? DB_OK : DB_DAMAGED;

@@ -130,7 +130,8 @@ sessions_load(struct logd *logd)
 	struct sessions *s = &logd->sessions;
 	start_anew(s);
 	s->index = logd->state.sessions_index;
-	bool good = s->index <= logd->rlog.commit.index && s->index >= logd->rlog.before.index &&
+	bool good = s->index <= logd->rlog.commit.index &&
+		    s->index >= logd->rlog.before.pos.index &&
 		    db_sessions_each(logd->db, sessions_restore, logd) == DB_OK;
 	if (!good) {
 		log_warn("sessions", "why=%s",

@@ -123,7 +123,7 @@ table_begin(struct logd *logd, struct snap_take *local)
 	local->table = newest ? snapshot_sessions(&newest->head) : raft_sessions_new();
 	must(local->table != NULL);
 	local->table_index = newest ? newest->head.pos.index : 0;
-	return local->table_index >= logd->rlog.before.index;
+	return local->table_index >= logd->rlog.before.pos.index;
 }
 
 static void
@@ -189,11 +189,10 @@ static enum db_result
 store_row(struct logd *logd, const struct snapshot *snapshot)
 {
 	struct db_state state = logd->state;
-	struct txn_log log = {logd->rlog.last, logd->rlog.chain};
 	txn_begin(logd);
 	enum db_result result = snapshot_put(logd, snapshot);
 	if (result == DB_OK)
-		result = txn_commit(logd, &state, &log);
+		result = txn_commit(logd, &state, &logd->rlog.last);
 	if (result != DB_OK)
 		txn_rollback(logd);
 	return result;

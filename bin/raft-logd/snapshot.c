@@ -245,8 +245,8 @@ static void
 lose_beginning(struct logd *logd, const char *why)
 {
 	struct log_index *rlog = &logd->rlog;
-	size_t at = index_config_at(rlog, rlog->last.index);
-	struct db_before before = {.chain = logd->origin.cluster};
+	size_t at = index_config_at(rlog, rlog->last.pos.index);
+	struct db_before before = {.place.chain = logd->origin.cluster};
 	struct raft_config config;
 	must(raft_config_decode(&config, rlog->configs[at].bytes, rlog->configs[at].size));
 	if (raft_config_voters(&config) == 1 && raft_config_find(&config, &logd->identity.node))
@@ -258,8 +258,8 @@ lose_beginning(struct logd *logd, const char *why)
 	log_warn("recovering", "why=%s",
 	    log_q(
 		"the snapshot that the log begins with is lost: all comes again from the leader"));
-	index_begin(rlog, (struct raft_pos){0}, &logd->origin.cluster, at);
-	rlog->last = rlog->commit = (struct raft_pos){0};
+	index_begin(rlog, &before.place, at);
+	rlog->commit = before.place.pos;
 }
 
 void
@@ -268,7 +268,7 @@ snapshots_load(struct logd *logd)
 	const char *why = NULL;
 	make_folder(logd);
 	logd->snapshots.newest = load_newest(logd, &why);
-	if (why && logd->rlog.before.index > 0)
+	if (why && logd->rlog.before.pos.index > 0)
 		lose_beginning(logd, why);
 	remove_unnamed(logd);
 }

@@ -235,12 +235,12 @@ mark_fits(struct logd *logd, const struct mark_note *note)
 {
 	struct raft_hash chain;
 	/* What was cut since then was committed, and cannot be compared any more. */
-	if (note->last.index < logd->rlog.before.index)
+	if (note->last.pos.index < logd->rlog.before.pos.index)
 		return true;
-	if (note->last.index > logd->rlog.last.index)
+	if (note->last.pos.index > logd->rlog.last.pos.index)
 		return false;
-	verify_chain_at(logd, note->last.index, &chain);
-	return raft_hash_equal(&chain, &note->chain);
+	verify_chain_at(logd, note->last.pos.index, &chain);
+	return raft_hash_equal(&chain, &note->last.chain);
 }
 
 /* NULL: the log is at least what was acknowledged. */
@@ -287,7 +287,7 @@ static void
 start_recovering(struct logd *logd, const struct mark_note *note, const char *why)
 {
 	struct db_state state = logd->state;
-	take_newer_vote(&state, note, logd->rlog.last.term);
+	take_newer_vote(&state, note, logd->rlog.last.pos.term);
 	/* A mark of another boot may be older than a vote that the database has lost. */
 	state.mark_valid = note->final && (!state.recovering || state.mark_valid);
 	state.recovering = true;
@@ -300,7 +300,7 @@ start_recovering(struct logd *logd, const struct mark_note *note, const char *wh
 	state.truncations++;
 	txn_state(logd, &state);
 	log_warn("recovering", "last=%llu mark_last=%llu transactions=%llu term=%llu why=%s",
-	    (unsigned long long)logd->rlog.last.index, (unsigned long long)note->last.index,
+	    (unsigned long long)logd->rlog.last.pos.index, (unsigned long long)note->last.pos.index,
 	    (unsigned long long)state.transactions, (unsigned long long)state.term, log_q(why));
 }
 
@@ -327,8 +327,9 @@ settle_log(struct logd *logd, const struct mark_note *note, bool state_good)
 {
 	const char *why = "term, vote or commit index in the database are damaged";
 	/* Nothing but what it begins with. */
-	bool fresh = logd->identity.fresh && logd->rlog.last.index == logd->rlog.before.index &&
-		     logd->state.term == logd->rlog.before.term && state_good;
+	bool fresh = logd->identity.fresh &&
+		     logd->rlog.last.pos.index == logd->rlog.before.pos.index &&
+		     logd->state.term == logd->rlog.before.pos.term && state_good;
 	if (fresh &&
 	    (logd->mark_found != MARK_VALID || note->transactions <= logd->state.transactions)) {
 		/* A first start, perhaps one that was cut short. */
@@ -342,7 +343,7 @@ settle_log(struct logd *logd, const struct mark_note *note, bool state_good)
 		start_recovering(logd, note, why);
 	else if (logd->state.recovering)
 		log_warn("recovering", "last=%llu why=%s",
-		    (unsigned long long)logd->rlog.last.index,
+		    (unsigned long long)logd->rlog.last.pos.index,
 		    log_q("the log went backwards before, and is not yet equal to a leader's"));
 }
 
@@ -352,7 +353,7 @@ settle_log(struct logd *logd, const struct mark_note *note, bool state_good)
 static void
 verify_end(struct logd *logd)
 {
-	uint64_t last = logd->rlog.last.index, first = logd->rlog.before.index + 1;
+	uint64_t last = logd->rlog.last.pos.index, first = logd->rlog.before.pos.index + 1;
 	verify_rows(logd, last > first + VERIFY_LAST ? last - VERIFY_LAST : first);
 }
 

@@ -52,7 +52,7 @@ put_snapshot(struct logd *logd, struct wire_buf *out)
 	    "compacting=%s\n",
 	    LLU(db_used_size(logd->db)), LLU(head->pos.index), LLU(head->file_size), log_q(format),
 	    status_yes_no(logd->snapshots.local != NULL),
-	    status_yes_no(logd->compact_to > logd->rlog.before.index));
+	    status_yes_no(logd->compact_to > logd->rlog.before.pos.index));
 }
 
 static void
@@ -64,8 +64,8 @@ put_status(struct logd *logd, struct wire_buf *out)
 	space_look(logd);
 	status_add(out,
 	    "part=log node=%s first=%llu last=%llu last_term=%llu commit=%llu term=%llu vote=%s",
-	    logd->identity.node.s, LLU(index_first_available(rlog)), LLU(rlog->last.index),
-	    LLU(rlog->last.term), LLU(rlog->commit.index), LLU(state->term),
+	    logd->identity.node.s, LLU(index_first_available(rlog)), LLU(rlog->last.pos.index),
+	    LLU(rlog->last.pos.term), LLU(rlog->commit.index), LLU(state->term),
 	    raft_id_none(&state->vote) ? "-" : state->vote.s);
 	status_add(out,
 	    " transactions=%llu truncations=%llu recovering=%s mark=%s mark_term=%llu full=%s",

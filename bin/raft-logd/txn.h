@@ -15,21 +15,15 @@
 
 struct logd;
 
-/* What the log is once the transaction is durable. */
-struct txn_log {
-	struct raft_pos last;
-	struct raft_hash chain;
-};
-
 void txn_begin(struct logd *logd);
 /*
  * state: what is to be stored; its transactions are counted here.  On DB_OK it is the
- * program's state, and log is what rlog says of the end.  On DB_FULL nothing has changed.
+ * program's state, and last the end of its log.  On DB_FULL nothing has changed.
  */
-enum db_result txn_commit(struct logd *logd, struct db_state *state, const struct txn_log *log);
+enum db_result txn_commit(struct logd *logd, struct db_state *state, const struct raft_place *last);
 /* The same at a start or an end: both slots of the mark, synced; ends the process when the disk is
  * full. */
-void txn_commit_synced(struct logd *logd, struct db_state *state, const struct txn_log *log);
+void txn_commit_synced(struct logd *logd, struct db_state *state, const struct raft_place *last);
 /* Takes back what was put since commit_begin. */
 void txn_rollback(struct logd *logd);
 /* As txn_begin and txn_commit around nothing but the state; ends the process when the disk is full.
@@ -43,6 +37,6 @@ void txn_reset_log(
     struct logd *logd, const struct db_before *before, const struct index_config *config);
 /* Cuts a log whose rows behind `last` are lost, with `recovering`, durably.  Ends the process when
  * it can't. */
-void txn_shorten_log(struct logd *logd, struct raft_pos last, const struct raft_hash *chain);
+void txn_shorten_log(struct logd *logd, const struct raft_place *last);
 
 #endif

@@ -2,7 +2,6 @@
 /* Rows and their chain; what is done when it is broken. */
 #include "verify.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include "seal/seal.h"
@@ -26,8 +25,8 @@ verify_fits(const struct wire_buf *out, const struct db_row *row, const struct r
 static bool
 open_run(struct logd *logd, uint64_t from, struct raft_hash *chain)
 {
-	if (from == logd->rlog.before.index + 1) {
-		*chain = logd->rlog.before_chain;
+	if (from == logd->rlog.before.pos.index + 1) {
+		*chain = logd->rlog.before.chain;
 		db_run_open(logd->db, from);
 		return true;
 	}
@@ -68,22 +67,22 @@ row_good(struct logd *logd, uint64_t index, struct raft_hash *chain)
 _Noreturn static void
 verify_damage(struct logd *logd, uint64_t bad)
 {
-	struct raft_hash chain;
+	struct raft_place last;
 	uint64_t good = bad - 1;
 	db_run_close(logd->db);
 	db_rollback(logd->db);
-	if (good > logd->rlog.last.index)
-		good = logd->rlog.last.index;
-	while (good > logd->rlog.before.index && !row_good(logd, good, &chain))
+	if (good > logd->rlog.last.pos.index)
+		good = logd->rlog.last.pos.index;
+	while (good > logd->rlog.before.pos.index && !row_good(logd, good, &last.chain))
 		good--;
-	if (good == logd->rlog.before.index)
-		chain = logd->rlog.before_chain;
-	struct raft_pos last = {good, index_term_at(&logd->rlog, good)};
+	if (good == logd->rlog.before.pos.index)
+		last.chain = logd->rlog.before.chain;
+	last.pos = (struct raft_pos){good, index_term_at(&logd->rlog, good)};
 	log_error("damage", "bad=%llu last=%llu was=%llu why=%s", (unsigned long long)bad,
-	    (unsigned long long)good, (unsigned long long)logd->rlog.last.index,
+	    (unsigned long long)good, (unsigned long long)logd->rlog.last.pos.index,
 	    log_q("an entry on disk fails its chain: what is before it is kept, this node recovers "
 		  "from the leader"));
-	txn_shorten_log(logd, last, &chain);
+	txn_shorten_log(logd, &last);
 	log_error("exit", "status=%d why=%s", (int)EXIT_IO,
 	    log_q("a damaged entry was found in the log"));
 	_exit(EXIT_IO);
@@ -94,7 +93,7 @@ verify_read(struct logd *logd, uint64_t from, struct verify_limits limits, struc
 {
 	struct raft_hash chain;
 	size_t count = 0, start = out->size;
-	must(from > logd->rlog.before.index && from <= limits.upto);
+	must(from > logd->rlog.before.pos.index && from <= limits.upto);
 	if (!open_run(logd, from, &chain))
 		verify_damage(logd, from);
 	while (count < limits.count_max && from + count <= limits.upto) {
@@ -115,8 +114,8 @@ verify_read(struct logd *logd, uint64_t from, struct verify_limits limits, struc
 void
 verify_chain_at(struct logd *logd, uint64_t index, struct raft_hash *chain)
 {
-	if (index == logd->rlog.before.index)
-		*chain = logd->rlog.before_chain;
+	if (index == logd->rlog.before.pos.index)
+		*chain = logd->rlog.before.chain;
 	else if (!row_good(logd, index, chain))
 		verify_damage(logd, index);
 }
@@ -125,8 +124,8 @@ void
 verify_rows(struct logd *logd, uint64_t from)
 {
 	struct wire_buf out = {0};
-	while (from <= logd->rlog.last.index) {
-		struct verify_limits limits = {logd->rlog.last.index, SLICE_COUNT, SLICE_SIZE};
+	while (from <= logd->rlog.last.pos.index) {
+		struct verify_limits limits = {logd->rlog.last.pos.index, SLICE_COUNT, SLICE_SIZE};
 		out.size = 0;
 		from += verify_read(logd, from, limits, &out);
 	}

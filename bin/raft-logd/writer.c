@@ -24,13 +24,13 @@ enum {
 /* The transaction being made: what the log is so far, and how many items are in it. */
 struct write_batch {
 	struct db_state state;
-	struct txn_log log;
+	struct raft_place last;
 	size_t items;
 	uint64_t number;
 	bool sessions;
 	struct raft_pos before; /* where the log begins */
-	struct raft_pos
-	    dropped; /* it begins there once the transaction is durable; index 0: no change */
+	/* Where it begins once the transaction is durable; index 0: no change. */
+	struct raft_place dropped;
 };
 
 /* -------------------------------------------------------------- queue */
@@ -125,7 +125,7 @@ writer_take_commit(struct logd *logd, struct raft_pos commit)
 	else
 		log_debug("commit", "index=%llu term=%llu last=%llu why=%s",
 		    (unsigned long long)commit.index, (unsigned long long)commit.term,
-		    (unsigned long long)logd->rlog.last.index,
+		    (unsigned long long)logd->rlog.last.pos.index,
 		    log_q("not an entry of this log: ignored"));
 }
 
@@ -136,7 +136,7 @@ writer_drop(struct logd *logd)
 	if (w->count > 0)
 		log_info("drop", "writes=%zu why=%s", w->count, log_q("their elector is gone"));
 	queue_remove(w, w->count);
-	w->last = logd->rlog.last;
+	w->last = logd->rlog.last.pos;
 	w->term = logd->state.term;
 	w->vote = logd->state.vote;
 	w->number = 0;
@@ -147,30 +147,30 @@ writer_drop(struct logd *logd)
 static enum db_result
 writer_put_entry(struct logd *logd, struct write_batch *b, const struct raft_entry *entry)
 {
-	struct raft_pos pos = {b->log.last.index + 1, entry->term};
+	struct raft_pos pos = {b->last.pos.index + 1, entry->term};
 	enum db_result result = DB_OK;
-	b->log.chain = seal_chain(&b->log.chain, pos.index, entry);
-	result = db_log_put(logd->db, pos.index, entry, &b->log.chain);
+	b->last.chain = seal_chain(&b->last.chain, pos.index, entry);
+	result = db_log_put(logd->db, pos.index, entry, &b->last.chain);
 	if (result == DB_OK &&
-	    (b->log.last.term != entry->term || pos.index == b->before.index + 1))
+	    (b->last.pos.term != entry->term || pos.index == b->before.index + 1))
 		result = db_term_put(logd->db, &pos);
 	if (result == DB_OK && entry->kind == RAFT_CONFIG)
 		result = db_config_put(
 		    logd->db, pos.index, raft_entry_data(entry), raft_entry_data_size(entry));
-	b->log.last = pos;
+	b->last.pos = pos;
 	return result;
 }
 
 static enum db_result
 writer_cut(struct logd *logd, struct write_batch *b, uint64_t index)
 {
-	if (index >= b->log.last.index)
+	if (index >= b->last.pos.index)
 		return DB_OK;
 	enum db_result result = db_log_cut(logd->db, index);
 	if (result != DB_OK)
 		return result;
-	verify_chain_at(logd, index, &b->log.chain);
-	b->log.last = (struct raft_pos){index, check_term_at(logd, b->items, index)};
+	verify_chain_at(logd, index, &b->last.chain);
+	b->last.pos = (struct raft_pos){index, check_term_at(logd, b->items, index)};
 	b->state.truncations++;
 	return DB_OK;
 }
@@ -204,7 +204,7 @@ static enum db_result
 writer_install(struct logd *logd, struct write_batch *b, const struct snapshot *snapshot)
 {
 	const struct snapshot_head *head = &snapshot->head;
-	struct db_before before = {.pos = head->pos, .chain = head->chain};
+	struct db_before before = {.place = {head->pos, head->chain}};
 	before.config = seal_hash(&(struct seal_part){head->config.bytes, head->config.size}, 1);
 	enum db_result result = db_log_clear(logd->db);
 	if (result == DB_OK)
@@ -219,10 +219,10 @@ writer_install(struct logd *logd, struct write_batch *b, const struct snapshot *
 	b->state.truncations++;
 	b->state.commit = head->pos;
 	b->state.sessions_index = head->pos.index;
-	b->before = b->log.last = head->pos;
-	b->dropped = (struct raft_pos){0};
+	b->before = head->pos;
+	b->last = before.place;
+	b->dropped = (struct raft_place){0};
 	b->sessions = false; /* it would be the former table */
-	b->log.chain = head->chain;
 	return result;
 }
 
@@ -273,7 +273,8 @@ absorb_install(struct logd *logd, struct snapshot *snapshot)
 {
 	const struct snapshot_head *head = &snapshot->head;
 	index_add_config(&logd->rlog, head->pos.index, head->config.bytes, head->config.size);
-	index_begin(&logd->rlog, head->pos, &head->chain, logd->rlog.configs_count - 1);
+	index_begin(&logd->rlog, &(struct raft_place){head->pos, head->chain},
+	    logd->rlog.configs_count - 1);
 	tail_cut(&logd->tail, 0);
 	logd->rlog.commit = head->pos;
 	struct raft_sessions *table = snapshot_sessions(head);
@@ -321,7 +322,7 @@ put_batch(struct logd *logd, struct write_batch *b)
 	if (result == DB_OK && b->sessions)
 		result = sessions_store(logd, &b->state);
 	if (result == DB_OK)
-		result = txn_commit(logd, &b->state, &b->log);
+		result = txn_commit(logd, &b->state, &b->last);
 	return result;
 }
 
@@ -330,9 +331,8 @@ static enum db_result
 write_batch(struct logd *logd)
 {
 	struct writer *w = &logd->writer;
-	struct write_batch b = {.state = logd->state,
-	    .log = {logd->rlog.last, logd->rlog.chain},
-	    .before = logd->rlog.before};
+	struct write_batch b = {
+	    .state = logd->state, .last = logd->rlog.last, .before = logd->rlog.before.pos};
 	b.state.commit = logd->rlog.commit;
 	/* What is stored must not need entries that go. */
 	b.sessions = w->flush || sessions_due(&logd->sessions) ||
@@ -346,8 +346,8 @@ write_batch(struct logd *logd)
 	w->commit_due = false;
 	if (b.sessions)
 		sessions_stored(&logd->sessions);
-	if (b.dropped.index > 0)
-		compact_done(logd, b.dropped);
+	if (b.dropped.pos.index > 0)
+		compact_done(logd, &b.dropped);
 	writer_absorb(logd, &b);
 	queue_remove(w, b.items);
 	cursors_stored(logd);

@@ -69,6 +69,12 @@ bool raft_hash_equal(const struct raft_hash *a, const struct raft_hash *b);
 /* All zero. */
 bool raft_hash_none(const struct raft_hash *hash);
 
+/* A position and the chain of the log there: logs that agree on both agree on all before. */
+struct raft_place {
+	struct raft_pos pos;
+	struct raft_hash chain;
+};
+
 /* Bytes shared by many entries; freed when the last reference goes. */
 struct raft_chunk {
 	size_t refs;

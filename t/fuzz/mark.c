@@ -109,7 +109,7 @@ seeds(void)
 	unlink(path);
 	must(mark_open(&mark, fuzz_folder(), directory, &note) == MARK_MISSING);
 	note = (struct mark_note){
-	    .transactions = 5, .term = 2, .vote = {"n1"}, .last = {4, 2}, .final = true};
+	    .transactions = 5, .term = 2, .vote = {"n1"}, .last.pos = {4, 2}, .final = true};
 	mark_settle(&mark, fuzz_folder(), &note);
 	must(pread(mark.fd, file, sizeof file, 0) == (ssize_t)sizeof file);
 	memcpy(seed + 1, file, SLOT_SIZE);
