@@ -19,7 +19,7 @@ static const struct command {
     {"status", ctl_status, 0, JSON},
     {"wait", ctl_wait, 0, 0},
     {"members", ctl_members, 0, YAML | JSON},
-    {"member", ctl_member, 3, LEARNER | YES},
+    {"member", ctl_member, 3, LEARNER | YES | JSON},
     {"key", ctl_key, 3, 0},
     {"transfer", ctl_transfer, 1, 0},
     {"snapshot", ctl_snapshot, 0, OUTPUT},

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/json.h"
 #include "conf/address.h"
 #include "seal/seal.h"
 #include "change.h"
+#include "text.h"
 
 /* How many voters may fail. */
 static size_t
@@ -24,7 +26,18 @@ say_tolerance(struct ctl *ctl)
 	size_t voters = raft_config_voters(&members);
 	int size = snprintf(line, sizeof line, "voters=%zu learners=%zu tolerates=%zu\n", voters,
 	    members.count - voters, member_tolerance(voters));
-	tool_write(line, (size_t)size);
+	if (!ctl->json) {
+		tool_write(line, (size_t)size);
+		return;
+	}
+	struct text text;
+	struct wire_buf out = {0};
+	text_parse(&text, line, (size_t)size);
+	text_json(&out, &text.lines[0], "tolerance");
+	json_put_raw(&out, "\n");
+	tool_write(out.bytes, out.size);
+	wire_buf_free(&out);
+	text_free(&text);
 }
 
 /* It takes a voter away: with fewer failures tolerated only when that is wanted. */

@@ -45,7 +45,7 @@ members_show_json(struct wire_buf *out, const struct text *text)
 	json_put_raw(out, "{\"members\":[");
 	for (size_t i = 0; i < text->count; i++) {
 		json_put_raw(out, i ? "," : "");
-		text_json(out, &text->lines[i], no_part);
+		text_json(out, &text->lines[i], "member");
 	}
 	json_put_raw(out, "]}\n");
 }

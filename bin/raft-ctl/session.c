@@ -27,7 +27,7 @@ session_list(struct ctl *ctl)
 		json_put_raw(&out, "{\"sessions\":[");
 		for (size_t i = 0; i < count; i++) {
 			json_put_raw(&out, i ? "," : "");
-			text_json(&out, lines[i], NULL);
+			text_json(&out, lines[i], "session");
 		}
 		json_put_raw(&out, "]}\n");
 	} else if (count > 0) {
@@ -90,7 +90,10 @@ ctl_session(struct ctl *ctl)
 {
 	if (ctl->argc == 1 && strcmp(ctl->argv[0], "list") == 0)
 		return session_list(ctl);
-	if (ctl->argc == 2 && strcmp(ctl->argv[0], "drop") == 0 && !ctl->json)
+	if (ctl->argc == 2 && strcmp(ctl->argv[0], "drop") == 0) {
+		if (ctl->json)
+			tool_die(EXIT_USAGE, "session drop: -j does not apply");
 		return session_drop(ctl, ctl->argv[1]);
+	}
 	tool_die(EXIT_USAGE, "session: list, or drop NAME, is expected");
 }

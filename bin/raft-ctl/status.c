@@ -58,11 +58,10 @@ status_gather(
 
 enum { LINES_MAX = 256, KINDS_MAX = 16 };
 
-/* The kinds of further lines there are: "member", and what daemons to come may tell. */
+/* Adds the kinds of further lines that the answers have to `count` that are there already. */
 static size_t
-find_kinds(const struct query *queries, const char **kinds)
+find_kinds(const struct query *queries, const char **kinds, size_t count)
 {
-	size_t count = 0;
 	for (size_t i = 0; i < PARTS_COUNT; i++) {
 		for (size_t k = 1; queries[i].answered && k < queries[i].text.count; k++) {
 			const char *part = text_get(&queries[i].text.lines[k], "part");
@@ -79,8 +78,9 @@ find_kinds(const struct query *queries, const char **kinds)
 static void
 json_further(struct wire_buf *out, const struct query *queries)
 {
-	const char *kinds[KINDS_MAX];
-	size_t kinds_count = find_kinds(queries, kinds);
+	/* These arrays are always there. */
+	const char *kinds[KINDS_MAX] = {"member", "peer", "transfer"};
+	size_t kinds_count = find_kinds(queries, kinds, 3);
 	for (size_t i = 0; i < kinds_count; i++) {
 		const struct text_line *lines[LINES_MAX];
 		size_t count = status_gather(queries, kinds[i], lines, LINES_MAX);
@@ -89,7 +89,7 @@ json_further(struct wire_buf *out, const struct query *queries)
 		json_put_raw(out, "s\":[");
 		for (size_t k = 0; k < count; k++) {
 			json_put_raw(out, k ? "," : "");
-			text_json(out, lines[k], no_part);
+			text_json(out, lines[k], kinds[i]);
 		}
 		json_put_raw(out, "]");
 	}
@@ -107,7 +107,7 @@ status_show_json(struct wire_buf *out, const struct ctl *ctl, const struct query
 		json_put_raw(out, queries[i].socket);
 		json_put_raw(out, "\":");
 		if (own_line(&queries[i])) {
-			text_json(out, own_line(&queries[i]), no_part);
+			text_json(out, own_line(&queries[i]), own_value(&queries[i], "part"));
 		} else {
 			json_put_raw(out, "{\"down\":");
 			text_json_string(out, queries[i].why);
@@ -161,7 +161,7 @@ show_text(struct wire_buf *out, const struct ctl *ctl, const struct query *queri
 	show_summary(out, ctl, &queries[PART_ELECT]);
 	for (size_t i = 0; i < PARTS_COUNT; i++)
 		show_part(out, ctl, &queries[i], i == PART_FSM);
-	size_t kinds_count = find_kinds(queries, kinds);
+	size_t kinds_count = find_kinds(queries, kinds, 0);
 	for (size_t i = 0; i < kinds_count; i++) {
 		const struct text_line *lines[LINES_MAX];
 		json_put_raw(out, "\n");

@@ -7,6 +7,7 @@
 
 #include "client/json.h"
 #include "raft/types.h"
+#include "keys.def"
 
 enum { COLUMNS = 80, COLUMNS_MAX = 32 };
 
@@ -222,34 +223,63 @@ text_show_table(struct wire_buf *out, const struct text_line *const *lines, size
 	}
 }
 
-/* More digits than a JSON reader keeps, or a leading zero: then it is a name that looks like a
- * number. */
+/* ----------------------------------------------------------------- JSON */
+
+enum text_type {
+	TEXT_STRING,
+	TEXT_ENUM, /* a string out of those that the page lists */
+	TEXT_BOOLEAN,
+	TEXT_INTEGER,
+	TEXT_INTEGER_OR_NULL /* null: the daemon prints a word, or nothing */
+};
+
+static enum text_type
+text_type(const char *kind, const char *key)
+{
+	static const struct {
+		const char *kind, *key;
+		enum text_type type;
+	} keys[] = {
+#define K(kind, key, type) {#kind, #key, TEXT_##type},
+	    TEXT_KEYS(K)
+#undef K
+	};
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		if (strcmp(keys[i].kind, kind) == 0 && strcmp(keys[i].key, key) == 0)
+			return keys[i].type;
+	return TEXT_STRING;
+}
+
+/* As JSON has them: no leading zero. */
 static bool
-is_number(const char *value)
+is_integer(const char *value)
 {
 	size_t size = strspn(value, "0123456789");
-	return size > 0 && size <= 15 && value[size] == '\0' && (value[0] != '0' || size == 1);
+	return size > 0 && value[size] == '\0' && (value[0] != '0' || size == 1);
 }
 
-/* A node may be called 1, or yes: names are strings whatever they look like. */
-static bool
-is_name(const char *key)
-{
-	static const char *const names[] = {"id", "node", "leader", "vote", "name", NULL};
-	return text_named(names, key);
-}
-
+/*
+ * The type depends on the key alone: a session may be called 7, or yes.  A value that does not fit,
+ * as from a daemon of another version, is null.
+ */
 static void
-put_value(struct wire_buf *out, const struct text_pair *pair)
+put_value(struct wire_buf *out, enum text_type type, const char *value)
 {
-	if (is_name(pair->key))
-		text_json_string(out, pair->value);
-	else if (is_number(pair->value))
-		json_put_raw(out, pair->value);
-	else if (strcmp(pair->value, "yes") == 0 || strcmp(pair->value, "no") == 0)
-		json_put_raw(out, pair->value[0] == 'y' ? "true" : "false");
-	else
-		text_json_string(out, pair->value);
+	switch (type) {
+	case TEXT_STRING:
+	case TEXT_ENUM:
+		text_json_string(out, value);
+		break;
+	case TEXT_BOOLEAN:
+		json_put_raw(out, strcmp(value, "yes") == 0  ? "true"
+				  : strcmp(value, "no") == 0 ? "false"
+							     : "null");
+		break;
+	case TEXT_INTEGER:
+	case TEXT_INTEGER_OR_NULL:
+		json_put_raw(out, is_integer(value) ? value : "null");
+		break;
+	}
 }
 
 /* JSON has no way to say bytes that are not UTF-8: a question mark stands for each. */
@@ -270,18 +300,18 @@ text_json_string(struct wire_buf *out, const char *value)
 }
 
 void
-text_json(struct wire_buf *out, const struct text_line *line, const char *const *without)
+text_json(struct wire_buf *out, const struct text_line *line, const char *kind)
 {
 	const char *before = "";
 	json_put_raw(out, "{");
 	for (size_t i = 0; i < line->count; i++) {
 		const struct text_pair *pair = &line->pairs[i];
-		if (text_named(without, pair->key))
+		if (strcmp(pair->key, "part") == 0)
 			continue;
 		json_put_raw(out, before);
 		text_json_string(out, pair->key);
 		json_put_raw(out, ":");
-		put_value(out, pair);
+		put_value(out, text_type(kind, pair->key), pair->value);
 		before = ",";
 	}
 	json_put_raw(out, "}");

@@ -33,7 +33,10 @@ void text_show(struct wire_buf *out, const char *title, const struct text_line *
 void text_show_table(struct wire_buf *out, const struct text_line *const *lines, size_t count,
     const char *const *without);
 void text_json_string(struct wire_buf *out, const char *value);
-/* An object; what looks like a number is one. */
-void text_json(struct wire_buf *out, const struct text_line *line, const char *const *without);
+/*
+ * An object, without the key `part`.  The kind of the line, "elect" or "session", gives each key
+ * its type: keys.def.
+ */
+void text_json(struct wire_buf *out, const struct text_line *line, const char *kind);
 
 #endif

@@ -25,7 +25,6 @@ static struct {
 static void
 watch_show(const char *line, size_t size)
 {
-	static const char *const no_part[] = {"part", NULL};
 	struct text text;
 	struct wire_buf out = {0};
 	text_parse(&text, line, size);
@@ -38,9 +37,9 @@ watch_show(const char *line, size_t size)
 		json_put_raw(&out, role);
 	else if (self.role_only) {
 		struct text_line only = {&(struct text_pair){"role", (char *)role}, 1};
-		text_json(&out, &only, no_part);
+		text_json(&out, &only, "state");
 	} else if (self.ctl->json)
-		text_json(&out, &text.lines[0], no_part);
+		text_json(&out, &text.lines[0], "state");
 	else
 		wire_buf_put(&out, line, size - (size > 0 && line[size - 1] == '\n'));
 	json_put_raw(&out, "\n");

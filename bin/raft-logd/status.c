@@ -65,8 +65,7 @@ put_status(struct logd *logd, struct wire_buf *out)
 	status_add(out,
 	    "part=log node=%s first=%llu last=%llu last_term=%llu commit=%llu term=%llu vote=%s",
 	    logd->identity.node.s, LLU(index_first_available(rlog)), LLU(rlog->last.pos.index),
-	    LLU(rlog->last.pos.term), LLU(rlog->commit.index), LLU(state->term),
-	    raft_id_none(&state->vote) ? "-" : state->vote.s);
+	    LLU(rlog->last.pos.term), LLU(rlog->commit.index), LLU(state->term), state->vote.s);
 	status_add(out,
 	    " transactions=%llu truncations=%llu recovering=%s mark=%s mark_term=%llu full=%s",
 	    LLU(state->transactions), LLU(state->truncations), status_yes_no(state->recovering),
