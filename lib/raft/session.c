@@ -429,3 +429,17 @@ raft_sessions_count(const struct raft_sessions *sessions, bool named)
 {
 	return sessions->lists[named].count;
 }
+
+uint64_t
+raft_sessions_last_index(const struct raft_sessions *sessions)
+{
+	uint64_t last = 0;
+
+	for (int named = 0; named < 2; named++) {
+		uint32_t newest = sessions->lists[named].newest;
+
+		if (newest != 0 && sessions->rows[newest].session.last_index > last)
+			last = sessions->rows[newest].session.last_index;
+	}
+	return last;
+}

@@ -68,6 +68,8 @@ bool raft_sessions_restore(struct raft_sessions *sessions, const struct raft_ses
 void raft_sessions_each(struct raft_sessions *sessions,
     bool (*each)(const struct raft_session *session, void *arg), void *arg);
 size_t raft_sessions_count(const struct raft_sessions *sessions, bool named);
+/* The highest last index of all sessions; 0: there is none. */
+uint64_t raft_sessions_last_index(const struct raft_sessions *sessions);
 
 /*
  * The data of a SESSION_OPEN entry: run id, epoch that it replaces (0: none;

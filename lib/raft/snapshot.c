@@ -67,6 +67,9 @@ snapshot_wanted(const struct raft *raft, const struct raft_snapshot *snapshot)
 	/* Older than what is known, or while another one is being stored. */
 	if (snapshot->pos.index <= raft->commit || raft_snapshot_installing(raft))
 		return false;
+	/* From outside: a table of a longer log would not take the next entry. */
+	if (raft_sessions_last_index(snapshot->sessions) > snapshot->pos.index)
+		return false;
 	return snapshot->pos.term > 0 && snapshot->pos.term <= raft->term &&
 	       snapshot->pos.index <= RAFT_INDEX_MAX;
 }

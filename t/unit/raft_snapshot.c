@@ -506,6 +506,27 @@ test_holds_all(void)
 }
 
 static void
+test_sessions_ahead(void)
+{
+	struct rig rig;
+	struct raft_config two = rig_config(2, 0, false);
+	struct raft_sid sid = rig_sid(1, false);
+	struct raft_entry entry = rig_entry(1, RAFT_CLIENT, &sid, 1, "x", 1);
+
+	follower_new(&rig, 3, 1);
+	/* The same table, before its place and at it. */
+	for (uint64_t at = 6; at <= 7; at++) {
+		struct raft_sessions *sessions = raft_sessions_new();
+
+		raft_sessions_apply(sessions, 7, &entry);
+		rig_snapshot_ready(&rig, pos(at, 1), &two, sessions);
+		CHECK(config_is(&rig, at == 7 ? "1v 2v" : "1v 2v 3v"));
+	}
+	raft_chunk_unref(entry.chunk);
+	rig_free(&rig);
+}
+
+static void
 test_sessions(void)
 {
 	struct net net;
@@ -780,6 +801,8 @@ main(void)
 	check_run("D4: a roll-back ends at the configuration of the log's beginning",
 	    test_config_rolled_back_to_it);
 	check_run("E9: with a snapshot come its configuration and its sessions", test_holds_all);
+	check_run(
+	    "E9: a snapshot with a session ahead of its place is ignored", test_sessions_ahead);
 	check_run("E9, F3: a serial is known after snapshot, restart and change of leader",
 	    test_sessions);
 	check_run(
