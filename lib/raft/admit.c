@@ -25,6 +25,7 @@ entry_stamp(struct raft *raft, struct raft_entry *entry)
 	uint64_t old = bytes_get_u64(entry->bytes);
 	struct raft_chunk *chunk;
 
+	must(entry->size >= RAFT_ENTRY_HEADER_SIZE);
 	entry->term = raft->term;
 	if (old == raft->term && entry->chunk != NULL) {
 		raft_chunk_ref(entry->chunk);
@@ -70,6 +71,7 @@ append_new(struct raft *raft, const struct raft_origin *origin,
 	struct raft_answer answer = {0};
 	enum raft_reason reason = append_gate(raft, proposal, from);
 
+	must(from < proposal->entries_count);
 	answer.serial = proposal->entries[from].serial;
 	answer.count = proposal->entries_count - from;
 	if (reason != RAFT_REASON_NONE) {
@@ -87,8 +89,10 @@ append_new(struct raft *raft, const struct raft_origin *origin,
 
 		entry_stamp(raft, &entry);
 		raft_leader_append(raft, &entry);
+		must(entry.chunk->refs > 1);
 		raft_chunk_unref(entry.chunk);
 	}
+	must(raft->log.last == answer.pos.index + answer.count - 1);
 	raft_answer_later(raft, origin, &answer, raft->log.last);
 }
 
@@ -109,6 +113,7 @@ duplicate_run(struct raft *raft, const struct raft_origin *origin, uint64_t seri
 	answer.serial = serial;
 	answer.count = count;
 	answer.pos = pos;
+	must(pos.index == 0 || wait <= raft->log.last);
 	raft_answer_later(raft, origin, &answer, wait);
 }
 
@@ -127,6 +132,7 @@ duplicates_answer(struct raft *raft, const struct raft_origin *origin,
 	uint64_t wanted = last;
 	uint64_t index = session->last_index;
 
+	must(first <= last && last <= session->serial);
 	for (size_t steps = 0; wanted >= first && steps < CORE_DUPLICATE_SCAN_MAX;
 	     steps++, index--) {
 		const struct raft_entry *entry = raft_rlog_entry(&raft->log, index);
@@ -144,6 +150,7 @@ duplicates_answer(struct raft *raft, const struct raft_origin *origin,
 		run = (struct raft_pos){index, entry->term};
 		run_serial = wanted--;
 		run_count++;
+		must(run_serial + run_count <= last + 1);
 	}
 	duplicate_run(raft, origin, run_serial, run_count, run, run.index + run_count - 1);
 	run = (struct raft_pos){0, 0};
@@ -276,6 +283,8 @@ void
 raft_admit(
     struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
+	must(raft->role == RAFT_LEADER);
+	must(proposal->entries_count > 0);
 	if (!raft_answer_room(raft)) {
 		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_BUSY);
 		return;

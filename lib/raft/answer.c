@@ -21,6 +21,7 @@ raft_answer_give(
 {
 	struct raft_message *message;
 
+	must((answer->verdict == RAFT_COMMITTED) == (answer->reason == RAFT_REASON_NONE));
 	if (origin->local) {
 		raft_out_answer(raft, origin->ticket, answer);
 		return;
@@ -37,6 +38,7 @@ raft_answer_refuse(struct raft *raft, const struct raft_origin *origin, uint64_t
 {
 	struct raft_answer answer = {0};
 
+	must(reason != RAFT_REASON_NONE);
 	answer.verdict = RAFT_REFUSED;
 	answer.reason = reason;
 	answer.serial = serial;
@@ -50,7 +52,8 @@ raft_answer_later(struct raft *raft, const struct raft_origin *origin,
 {
 	struct raft_pendings *pendings = &raft->pendings;
 
-	must(answer->verdict == RAFT_COMMITTED);
+	must(raft->role == RAFT_LEADER);
+	must(answer->verdict == RAFT_COMMITTED && answer->count > 0);
 	if (wait <= raft->commit) {
 		raft_answer_give(raft, origin, answer);
 		return;
@@ -65,11 +68,14 @@ raft_answer_later(struct raft *raft, const struct raft_origin *origin,
 	    pendings->head + pendings->count + 1, sizeof *pendings->at);
 	pendings->at[pendings->head + pendings->count++] =
 	    (struct raft_pending){*origin, *answer, wait};
+	must(pendings->head + pendings->count <= pendings->size);
 }
 
 static void
 pending_pop(struct raft_pendings *pendings)
 {
+	must(pendings->count > 0);
+	must(pendings->head + pendings->count <= pendings->size);
 	pendings->head++;
 	if (--pendings->count == 0)
 		pendings->head = 0;
@@ -83,9 +89,11 @@ raft_answer_committed(struct raft *raft)
 	while (pendings->count > 0 && pendings->at[pendings->head].wait <= raft->commit) {
 		const struct raft_pending *pending = &pendings->at[pendings->head];
 
+		must(pending->answer.verdict == RAFT_COMMITTED && pending->answer.count > 0);
 		raft_answer_give(raft, &pending->origin, &pending->answer);
 		pending_pop(pendings);
 	}
+	must(pendings->count > 0 || pendings->head == 0);
 }
 
 /* What is committed is committed; of the rest a next leader may commit any part. */
@@ -123,4 +131,5 @@ raft_answer_stepped_down(struct raft *raft)
 		pending_stepped_down(raft, &pendings->at[pendings->head]);
 		pending_pop(pendings);
 	}
+	must(pendings->head == 0);
 }

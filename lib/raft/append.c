@@ -20,6 +20,7 @@ raft_append_reset(struct raft *raft)
 	raft->match_replied = 0;
 	raft->reply_due = false;
 	raft_recover_reset(raft);
+	must(raft->verified <= raft->commit);
 }
 
 static uint64_t
@@ -54,6 +55,8 @@ raft_append_acknowledge(struct raft *raft)
 	reply->ok = true;
 	reply->match = append_match(raft);
 	reply->hint = raft_rlog_pos(&raft->log, raft->verified);
+	must(reply->match <= raft->store.durable && reply->match <= reply->hint.index);
+	must(reply->match >= raft->match_replied);
 	raft->reply_due = false;
 	raft->round_replied = raft->round_seen;
 	raft->match_replied = reply->match;
@@ -65,6 +68,7 @@ append_refuse_term(struct raft *raft, const struct raft_message *message)
 {
 	struct raft_append_reply *reply = reply_start(raft, &message->from);
 
+	must(message->term < raft->term);
 	reply->round = 0;
 	reply->match = message->append.prev.index;
 	reply->hint = raft_rlog_pos(&raft->log, raft->log.before.index);
@@ -79,10 +83,13 @@ append_refuse(struct raft *raft, const struct raft_message *message)
 	struct raft_append_reply *reply = reply_start(raft, &message->from);
 	struct raft_pos below = {prev.index - 1, prev.term};
 
+	must(prev.index > raft->commit);
 	reply->match = prev.index;
 	reply->hint = raft_rlog_agree(&raft->log, below);
 	if (reply->hint.index < raft->commit)
 		reply->hint = raft_rlog_pos(&raft->log, raft->commit);
+	must(reply->hint.index < prev.index);
+	must(raft->round_replied <= raft->round_seen);
 	raft->round_replied = raft->round_seen;
 }
 
@@ -132,6 +139,7 @@ run_above_before(const struct raft *raft, struct append_run *run)
 
 	if (run->prev.index >= before.index)
 		return true;
+	must(before.index <= raft->commit);
 	skip = before.index - run->prev.index;
 	if (skip > run->count) {
 		run->prev = before;
@@ -161,6 +169,7 @@ run_skip_equal(const struct raft *raft, struct append_run *run)
 		run->entries++;
 		run->count--;
 	}
+	must(run->prev.index <= raft->log.last);
 }
 
 /*
@@ -183,11 +192,16 @@ run_append(struct raft *raft, const struct append_run *run)
 {
 	bool config = false;
 
+	must(run->count > 0 && !raft->full);
+	must(raft_rlog_pos(&raft->log, run->prev.index).term == run->prev.term);
 	if (run->prev.index < raft->log.last) {
 		size_t configs = raft->log.configs_count;
+		uint64_t bytes;
 
-		must(run->prev.index >= raft->commit);
-		raft->uncommitted_size -= raft_rlog_truncate(&raft->log, run->prev.index);
+		must(run->prev.index >= raft->commit && run->prev.index >= raft->verified);
+		bytes = raft_rlog_truncate(&raft->log, run->prev.index);
+		must(bytes > 0 && bytes <= raft->uncommitted_size);
+		raft->uncommitted_size -= bytes;
 		raft_store_truncated(&raft->store, run->prev.index);
 		config = raft->log.configs_count != configs;
 	}
@@ -198,6 +212,8 @@ run_append(struct raft *raft, const struct append_run *run)
 	}
 	if (config)
 		raft_peers_update(raft);
+	must(raft->log.last == run->prev.index + run->count);
+	must(raft_rlog_last(&raft->log).term <= raft->term);
 }
 
 /* False when it made no sense and was dropped. */
@@ -218,6 +234,7 @@ append_entries(struct raft *raft, const struct raft_message *message)
 	end = run.prev.index + (raft->full ? 0 : run.count);
 	if (run.count > 0 && !raft->full)
 		run_append(raft, &run);
+	must(end <= raft->log.last);
 	if (end > raft->verified)
 		raft->verified = end;
 	return true;
@@ -233,6 +250,8 @@ append_from_leader(struct raft *raft, const struct raft_message *message)
 	uint64_t term = 0;
 	uint64_t commit;
 
+	must(raft->role == RAFT_FOLLOWER && message->term == raft->term);
+	must(raft_id_equal(&raft->leader, &message->from));
 	raft->heard_at = raft->now;
 	raft_election_timer_reset(raft);
 	if (message->append.round > raft->round_seen)

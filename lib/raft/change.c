@@ -78,6 +78,8 @@ config_remove(struct raft_config *config, struct raft_member *member)
 	if (config->retired_count == RAFT_RETIRED_MAX)
 		memmove(config->retired, config->retired + 1,
 		    --config->retired_count * sizeof *config->retired);
+	must(place < config->count);
+	must(config->retired_count < RAFT_RETIRED_MAX);
 	config->retired[config->retired_count++] = member->id;
 	config->count--;
 	memmove(member, member + 1, (config->count - place) * sizeof *member);
@@ -122,11 +124,12 @@ config_key_drop(struct raft_member *member, const uint8_t *key)
 	if (first)
 		memcpy(member->key, member->key_next, RAFT_KEY_SIZE);
 	memset(member->key_next, 0, RAFT_KEY_SIZE);
+	must(!raft_member_two_keys(member));
 	return RAFT_REASON_NONE;
 }
 
-enum raft_reason
-raft_change_apply(struct raft_config *config, const struct raft_change *change)
+static enum raft_reason
+change_apply(struct raft_config *config, const struct raft_change *change)
 {
 	struct raft_member *member = member_of(config, &change->member.id);
 
@@ -151,6 +154,23 @@ raft_change_apply(struct raft_config *config, const struct raft_change *change)
 		break;
 	}
 	return RAFT_REASON_MALFORMED;
+}
+
+/* One server at a time (§4.1): so the majorities before and after have a member in common. */
+enum raft_reason
+raft_change_apply(struct raft_config *config, const struct raft_change *change)
+{
+	size_t voters = raft_config_voters(config);
+	size_t count = config->count;
+	enum raft_reason reason = change_apply(config, change);
+
+	if (reason != RAFT_REASON_NONE)
+		return reason;
+	must(raft_config_voters(config) > 0);
+	must(raft_config_voters(config) + 1 >= voters && raft_config_voters(config) <= voters + 1);
+	must(config->count + 1 >= count && config->count <= count + 1);
+	must(config->count <= RAFT_MEMBERS_MAX && config->retired_count <= RAFT_RETIRED_MAX);
+	return reason;
 }
 
 /* ------------------------------------------------------------ the leader */
@@ -214,6 +234,7 @@ raft_change_admit(
 	    raft_change_decode(&change, raft_entry_data(entry), raft_entry_data_size(entry));
 
 	must(decoded);
+	must(raft->role == RAFT_LEADER);
 	if (reason == RAFT_REASON_NONE)
 		reason = raft_change_apply(&config, &change);
 	if (reason == RAFT_REASON_NONE && change.op == RAFT_CHANGE_PROMOTE &&
@@ -231,6 +252,7 @@ raft_change_admit(
 	answer.verdict = RAFT_COMMITTED;
 	answer.count = 1;
 	answer.pos = raft_rlog_last(&raft->log);
+	must(raft_rlog_config(&raft->log)->index == answer.pos.index);
 	raft_answer_later(raft, origin, &answer, answer.pos.index);
 }
 
@@ -240,6 +262,8 @@ raft_change_tick(struct raft *raft)
 {
 	if (raft->now.ms - raft->catch_up_at.ms < raft->settings.election_timeout_ms)
 		return;
+	must(raft->catch_up_last <= raft->catch_up_next);
+	must(raft->catch_up_next <= raft->log.last);
 	raft->catch_up_last = raft->catch_up_next;
 	raft->catch_up_next = raft->log.last;
 	raft->catch_up_at = raft->now;

@@ -63,6 +63,7 @@ config_sort(struct raft_config *config)
 			place--;
 		}
 		config->members[place] = member;
+		must(place == 0 || id_compare(&config->members[place - 1].id, &member.id) <= 0);
 	}
 }
 
@@ -277,6 +278,7 @@ raft_config_decode(struct raft_config *config, const uint8_t *bytes, size_t size
 			return false;
 		at += took;
 	}
+	must(at <= size);
 	config->count = count;
 	return retired_decode(config, bytes + at, size - at) && config_valid(config);
 }
@@ -299,6 +301,7 @@ raft_change_name(enum raft_change_op op)
 size_t
 raft_change_encode(const struct raft_change *change, uint8_t *out)
 {
+	must(change->op >= RAFT_CHANGE_ADD && change->op <= RAFT_CHANGE_KEY_DROP);
 	out[0] = (uint8_t)change->op;
 	return 1 + member_encode(&change->member, out + 1);
 }

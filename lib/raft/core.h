@@ -5,6 +5,14 @@
  * One file a role or RPC.  Each part below names its file.  The dispatcher and
  * the update are in step.c.  All allocation goes through raft_core_grow or ends in
  * raft_must_fail; nothing here fails half-way.
+ *
+ * must() states what holds before and after a function of substance, mostly in pairs: where
+ * a value is written and where it is read again (a write and its confirmation, an entry that is
+ * admitted and its session, what is sent and what is in flight).  It is on in every build, so
+ * it costs a comparison or two, never a walk over the log.  It says what this code makes true,
+ * never what others say: a message, a client's request, an answer of the disk is checked and
+ * dropped before anything rests on it.  Before you add one, ask which peer, client or damaged
+ * file could make it false.
  */
 #ifndef RAFT_CORE_H
 #define RAFT_CORE_H

@@ -25,6 +25,7 @@ raft_election_timer_reset(struct raft *raft)
 	uint64_t timeout = raft->settings.election_timeout_ms;
 
 	raft->election_at.ms = raft->now.ms + timeout + random_next(raft) % timeout;
+	must(raft->election_at.ms > raft->now.ms);
 }
 
 /*
@@ -68,6 +69,7 @@ votes_clear(struct raft *raft)
 	raft->self_granted = false;
 	for (size_t i = 0; i < raft->peers_count; i++)
 		raft->peers[i].vote_granted = false;
+	must(votes_count(raft) == 0);
 }
 
 static void
@@ -92,6 +94,8 @@ election_stand(struct raft *raft, bool transfer)
 {
 	static const struct raft_id nobody;
 
+	must(!raft->recover.active && !raft_snapshot_installing(raft));
+	must(raft->term < RAFT_TERM_MAX);
 	raft_role_set(raft, RAFT_CANDIDATE, &nobody);
 	raft->term++;
 	raft->vote = raft->id;
@@ -101,6 +105,9 @@ election_stand(struct raft *raft, bool transfer)
 	votes_clear(raft);
 	raft_election_timer_reset(raft);
 	votes_ask(raft, false, transfer);
+	must(!raft->self_granted);
+	must(!raft_store_hard_durable(&raft->store));
+	must(raft_rlog_last(&raft->log).term < raft->term);
 }
 
 static void
@@ -133,6 +140,7 @@ election_won(struct raft *raft)
 	raft_why_number(raft, votes_count(raft));
 	raft_why_text(raft, " of ");
 	raft_why_number(raft, raft_config_voters(raft_core_config(raft)));
+	must(raft_id_equal(&raft->vote, &raft->id));
 	must(raft_store_hard_durable(&raft->store));
 	must(raft->store.durable == raft->log.last);
 	raft_role_set(raft, RAFT_LEADER, &raft->id);
@@ -189,6 +197,7 @@ raft_election_stored(struct raft *raft)
 	if (raft->role != RAFT_CANDIDATE || raft->self_granted ||
 	    !raft_store_hard_durable(&raft->store))
 		return;
+	must(raft_id_equal(&raft->vote, &raft->id));
 	raft->self_granted = true;
 	votes_counted(raft);
 }
@@ -220,6 +229,8 @@ vote_answer(struct raft *raft, const struct raft_message *message, bool granted)
 {
 	struct raft_message *reply = raft_out_message(raft, RAFT_MSG_VOTE_REPLY, &message->from);
 
+	must(!granted || !raft->recover.active);
+	must(!granted || message->vote.pre || raft_id_equal(&raft->vote, &message->from));
 	reply->vote_reply.pre = message->vote.pre;
 	reply->vote_reply.granted = granted;
 	reply->vote_reply.recovering = raft->recover.active;
@@ -292,6 +303,7 @@ raft_election_vote_reply(struct raft *raft, const struct raft_message *message)
 		return; /* late: of another term, or of a pre-vote that is over */
 	if (!reply->granted || reply->recovering)
 		return;
+	must(raft_id_none(&raft->leader));
 	peer->vote_granted = true;
 	votes_counted(raft);
 }

@@ -76,5 +76,6 @@ raft_entry_decode(
 	entry->chunk = chunk;
 	entry->size = RAFT_ENTRY_HEADER_SIZE + data_size;
 	entry->kind = (enum raft_kind)bytes[RECORD_KIND];
+	must(entry->size <= size);
 	return true;
 }

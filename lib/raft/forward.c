@@ -20,6 +20,7 @@ forwards_insert(struct raft_forwards *forwards, size_t place)
 {
 	struct raft_forward *at;
 
+	must(place <= forwards->count);
 	if (forwards->head > forwards->size / 2 &&
 	    forwards->head + forwards->count == forwards->size) {
 		memmove(
@@ -31,6 +32,7 @@ forwards_insert(struct raft_forwards *forwards, size_t place)
 	at = forwards_first(forwards) + place;
 	memmove(at + 1, at, (forwards->count - place) * sizeof *at);
 	forwards->count++;
+	must(forwards->head + forwards->count <= forwards->size);
 	return at;
 }
 
@@ -48,6 +50,17 @@ forwards_remove(struct raft_forwards *forwards, size_t place)
 		memmove(at, at + 1, (forwards->count - place - 1) * sizeof *at);
 	if (--forwards->count == 0)
 		forwards->head = 0;
+	must(forwards->count > 0 || (forwards->bytes == 0 && forwards->head == 0));
+}
+
+/* The newest one has the highest request: forwards_find rests on it. */
+static void
+forwards_risen(const struct raft_forwards *forwards)
+{
+	const struct raft_forward *newest = forwards_first(forwards) + forwards->count - 1;
+
+	must(newest->count > 0);
+	must(forwards->count == 1 || newest[-1].request < newest->request);
 }
 
 void
@@ -58,6 +71,8 @@ raft_forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 	struct raft_forward forward = {0};
 	struct raft_propose *propose;
 
+	must(raft->role != RAFT_LEADER && !raft_id_none(&raft->leader));
+	must(proposal->entries_count > 0);
 	for (size_t i = 0; i < proposal->entries_count; i++)
 		forward.size += proposal->entries[i].size;
 	forward.ticket = proposal->ticket;
@@ -73,6 +88,7 @@ raft_forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 	forward.request = ++raft->request;
 	forwards->bytes += forward.size;
 	*forwards_insert(forwards, forwards->count) = forward;
+	forwards_risen(forwards);
 
 	propose = &raft_out_message(raft, RAFT_MSG_PROPOSE, &raft->leader)->propose;
 	propose->start_number = raft->start_number;
@@ -90,10 +106,12 @@ raft_forward_transfer(struct raft *raft, uint64_t ticket, const struct raft_id *
 	struct raft_forward forward = {.ticket = ticket, .count = 1};
 	struct raft_transfer *transfer;
 
+	must(raft->role != RAFT_LEADER && !raft_id_none(&raft->leader));
 	forward.request = ++raft->request;
 	/* The leader itself gives up after an election timeout. */
 	forward.deadline.ms = raft->now.ms + 2 * raft->settings.election_timeout_ms;
 	*forwards_insert(forwards, forwards->count) = forward;
+	forwards_risen(forwards);
 	transfer = &raft_out_message(raft, RAFT_MSG_TRANSFER, &raft->leader)->transfer;
 	transfer->start_number = raft->start_number;
 	transfer->request = forward.request;
@@ -115,6 +133,8 @@ forwards_find(const struct raft_forwards *forwards, uint64_t request)
 		else
 			high = middle;
 	}
+	must(low == forwards->count || forwards_first(forwards)[low].request >= request);
+	must(low == 0 || forwards_first(forwards)[low - 1].request < request);
 	return low;
 }
 
@@ -128,6 +148,8 @@ forwards_answered(struct raft_forwards *forwards, size_t place, uint64_t serial,
 	uint64_t behind = whole.count - before - count;
 	struct raft_forward *at = forwards_first(forwards) + place;
 
+	must(serial >= whole.serial && count > 0);
+	must(before < whole.count && count <= whole.count - before);
 	if (before == 0 && behind == 0) {
 		forwards_remove(forwards, place);
 		return;
@@ -142,6 +164,7 @@ forwards_answered(struct raft_forwards *forwards, size_t place, uint64_t serial,
 	}
 	at->serial = serial + count;
 	at->count = behind;
+	must(at->serial + at->count == whole.serial + whole.count);
 }
 
 void
@@ -184,6 +207,7 @@ forward_give_up(struct raft *raft, size_t place, enum raft_reason reason)
 	const struct raft_forward *forward = forwards_first(&raft->forwards) + place;
 	struct raft_answer answer = {0};
 
+	must(place < raft->forwards.count && forward->count > 0);
 	answer.verdict = RAFT_UNKNOWN;
 	answer.reason = reason;
 	answer.serial = forward->serial;
@@ -212,6 +236,8 @@ raft_forward_deadline(const struct raft *raft)
 	const struct raft_forward *first = forwards_first(forwards);
 	uint64_t silent = forwards->answered_at.ms + raft->settings.election_timeout_ms;
 
+	must(forwards->count > 0);
+	must(first->request <= raft->request);
 	if (first->request < forwards->answered || silent < first->deadline.ms)
 		return first->deadline.ms;
 	return silent;

@@ -5,20 +5,49 @@
  */
 #include "core.h"
 
+#include "bytes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 /* In election timeouts. */
 enum { STALL_PENALTY_MAX = 16, STALL_FORGET = 64 };
 
+/* What is admitted is new to its session and fits it: that is why it was admitted (§6.3). */
+static void
+applied_check(
+    const struct raft_sessions_change *change, uint64_t index, const struct raft_entry *entry)
+{
+	switch (entry->kind) {
+	case RAFT_CLIENT:
+		must(change->touched != NULL && change->touched->serial == entry->serial);
+		must(change->touched->last_index == index);
+		break;
+	case RAFT_SESSION_OPEN:
+		must(change->touched != NULL && change->touched->epoch == index);
+		break;
+	case RAFT_SESSION_DROP:
+		must(raft_sid_equal(&change->gone, &entry->session));
+		break;
+	case RAFT_NOOP:
+	case RAFT_CONFIG:
+	case RAFT_KINDS_COUNT:
+		must(change->touched == NULL);
+	}
+}
+
 void
 raft_leader_append(struct raft *raft, const struct raft_entry *entry)
 {
+	struct raft_sessions_change change;
+
 	must(raft->role == RAFT_LEADER);
 	must(entry->term == raft->term);
+	must(bytes_get_u64(entry->bytes) == raft->term);
 	raft_rlog_append(&raft->log, entry);
 	raft->uncommitted_size += entry->size;
-	raft_sessions_apply(raft->sessions_last, raft->log.last, entry);
+	change = raft_sessions_apply(raft->sessions_last, raft->log.last, entry);
+	applied_check(&change, raft->log.last, entry);
 	if (entry->kind == RAFT_CONFIG)
 		raft_peers_update(raft);
 }
@@ -52,6 +81,9 @@ raft_leader_append_config(struct raft *raft, const struct raft_config *config)
 {
 	uint8_t data[RAFT_CONFIG_SIZE_MAX];
 
+	must(raft_config_voters(config) > 0);
+	must(raft_commit_own_term(raft));
+	must(raft_rlog_config(&raft->log)->index <= raft->commit);
 	leader_append_own(raft, RAFT_CONFIG, data, (uint32_t)raft_config_encode(config, data));
 }
 
@@ -59,6 +91,7 @@ raft_leader_append_config(struct raft *raft, const struct raft_config *config)
 static void
 leader_sessions(struct raft *raft)
 {
+	must(raft->sessions_last == NULL);
 	raft->sessions_last = raft_sessions_dup(raft->sessions);
 	must(raft->sessions_last != NULL);
 	for (uint64_t index = raft->commit + 1; index <= raft->log.last; index++)
@@ -76,11 +109,17 @@ leader_peer_begin(struct raft *raft, struct raft_peer *peer)
 	peer->mark_valid = false;
 	peer->contact_round = 0;
 	peer->clean_commit = 0;
+	must(peer->role != RAFT_LEAVING);
+	must(peer->flights_count == 0);
+	must(peer->fetched == NULL);
 }
 
 void
 raft_leader_begin(struct raft *raft)
 {
+	must(raft->role == RAFT_LEADER);
+	must(raft->pendings.count == 0 && raft->reads.waits_count == 0);
+	must(!raft->transfer.active && !raft->round_wanted);
 	leader_sessions(raft);
 	raft_peers_leave(raft, true);
 	for (size_t i = 0; i < raft->peers_count; i++)
@@ -90,11 +129,14 @@ raft_leader_begin(struct raft *raft)
 	raft->catch_up_last = raft->catch_up_next = raft->term_first;
 	raft->catch_up_at = raft->now;
 	raft_leader_append_noop(raft);
+	must(raft->log.last == raft->term_first);
+	must(raft->commit < raft->term_first);
 }
 
 void
 raft_leader_end(struct raft *raft)
 {
+	must(raft->role == RAFT_LEADER);
 	raft_transfer_end(raft);
 	raft_answer_stepped_down(raft);
 	raft_read_stepped_down(raft);
@@ -105,6 +147,8 @@ raft_leader_end(struct raft *raft)
 		raft_progress_fetch_forget(&raft->peers[i]);
 	raft->heard_at = raft->now;
 	raft_election_timer_reset(raft);
+	must(!raft->transfer.active);
+	must(raft->pendings.count == 0 && raft->reads.waits_count == 0);
 }
 
 static void
@@ -112,6 +156,7 @@ leader_step_down(struct raft *raft)
 {
 	static const struct raft_id nobody;
 
+	must(raft->role == RAFT_LEADER);
 	raft_role_follow(raft, raft->term, &nobody);
 }
 
@@ -141,6 +186,8 @@ stall_noted(struct raft *raft)
 	else if (raft->stall_penalty_ms < STALL_PENALTY_MAX * timeout)
 		raft->stall_penalty_ms *= 2;
 	raft->stalled_at = raft->now;
+	must(raft->stall_penalty_ms >= 2 * timeout);
+	must(raft->stall_penalty_ms <= STALL_PENALTY_MAX * timeout);
 }
 
 static bool
@@ -160,6 +207,7 @@ leader_alone(struct raft *raft)
 {
 	uint64_t silence = raft->now.ms - raft_quorum_heard(raft).ms;
 
+	must(silence <= raft->now.ms);
 	if (silence < raft->settings.election_timeout_ms)
 		return false;
 	raft_why_start(raft, "no quorum for ");
@@ -226,6 +274,8 @@ raft_leader_tick(struct raft *raft)
 	raft->heartbeat_at.ms = raft->now.ms + raft->settings.heartbeat_ms;
 	for (size_t i = 0; i < raft->peers_count; i++)
 		raft->peers[i].round_due = true;
+	must(raft->heartbeat_at.ms > raft->now.ms);
+	must(!raft->round_wanted);
 }
 
 /* ---------------------------------------------------------- addresses */
@@ -249,6 +299,7 @@ addresses_complete(const struct raft *raft, struct raft_config *config)
 		memcpy(member->address, known->address, sizeof member->address);
 		added = true;
 	}
+	must(raft_config_voters(config) == raft_config_voters(raft_core_config(raft)));
 	return added;
 }
 

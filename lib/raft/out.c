@@ -18,6 +18,8 @@ raft_out_message(struct raft *raft, enum raft_message_type type, const struct ra
 	size_t wanted = out->messages_count + 1;
 	struct raft_message *message;
 
+	must(!raft_id_none(to));
+	must(!raft_id_equal(to, &raft->id));
 	out->messages =
 	    raft_core_grow(out->messages, &out->messages_size, wanted, sizeof *out->messages);
 	out->after = raft_core_grow(out->after, &out->after_size, wanted, sizeof *out->after);
@@ -43,6 +45,9 @@ raft_out_own_entries(
 	struct raft_entry *copy = malloc(count * sizeof *copy);
 
 	must(copy != NULL);
+	must(count > 0);
+	must(raft->out.messages_count > 0);
+	must(raft->out.owned[raft->out.messages_count - 1] == NULL);
 	for (size_t i = 0; i < count; i++) {
 		copy[i] = entries[i];
 		raft_chunk_ref(copy[i].chunk);
@@ -57,6 +62,8 @@ raft_out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *an
 {
 	struct raft_out *out = &raft->out;
 
+	must((unsigned)answer->verdict < RAFT_VERDICTS_COUNT);
+	must((unsigned)answer->reason < RAFT_REASONS_COUNT);
 	out->answers = raft_core_grow(
 	    out->answers, &out->answers_size, out->answers_count + 1, sizeof *out->answers);
 	out->answers[out->answers_count].ticket = ticket;
@@ -68,6 +75,7 @@ raft_out_read(struct raft *raft, const struct raft_read_answer *answer)
 {
 	struct raft_out *out = &raft->out;
 
+	must(answer->ok == (answer->reason == RAFT_REASON_NONE));
 	out->reads =
 	    raft_core_grow(out->reads, &out->reads_size, out->reads_count + 1, sizeof *out->reads);
 	out->reads[out->reads_count++] = *answer;
@@ -78,6 +86,9 @@ raft_out_fetch(struct raft *raft, const struct raft_fetch *fetch)
 {
 	struct raft_out *out = &raft->out;
 
+	must(fetch->request > 0);
+	must(fetch->first_index > raft->log.before.index);
+	must(fetch->first_index < raft->log.tail_first);
 	out->fetches = raft_core_grow(
 	    out->fetches, &out->fetches_size, out->fetches_count + 1, sizeof *out->fetches);
 	out->fetches[out->fetches_count++] = *fetch;
@@ -88,6 +99,7 @@ raft_out_snapshot(struct raft *raft, const struct raft_id *peer)
 {
 	struct raft_out *out = &raft->out;
 
+	must(raft->role == RAFT_LEADER);
 	out->snapshots = raft_core_grow(
 	    out->snapshots, &out->snapshots_size, out->snapshots_count + 1, sizeof *out->snapshots);
 	out->snapshots[out->snapshots_count++].peer = *peer;
@@ -99,6 +111,8 @@ raft_out_take(struct raft *raft, struct raft_update *update)
 	struct raft_out *out = &raft->out;
 	size_t ready = 0;
 
+	/* All that waits, waits for a write that has been handed out. */
+	must(out->messages_count == 0 || out->after[out->messages_count - 1] <= raft->store.number);
 	while (ready < out->messages_count && out->after[ready] <= raft->store.stored)
 		ready++;
 	out->messages_ready = ready;
@@ -142,6 +156,7 @@ raft_out_release(struct raft *raft)
 		memmove(out->after, out->after + out->messages_ready, left * sizeof *out->after);
 		memmove(out->owned, out->owned + out->messages_ready, left * sizeof *out->owned);
 	}
+	must(left == 0 || out->after[0] > 0);
 	out->messages_count = left;
 	out->messages_ready = 0;
 	out->answers_count = 0;

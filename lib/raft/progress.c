@@ -74,6 +74,7 @@ progress_peer_new(struct raft *raft, struct raft_peer *peer, const struct raft_m
 	peer->heard_at = raft->now;
 	peer->flights = malloc(raft->settings.window_messages_max * sizeof *peer->flights);
 	must(peer->flights != NULL);
+	must(!raft_id_equal(&peer->id, &raft->id));
 	raft_progress_reset(raft, peer);
 }
 
@@ -149,6 +150,8 @@ raft_peers_update(struct raft *raft)
 		peers[count++].role = member->role;
 	}
 	count = peers_leaving(raft, peers, count);
+	must(count <= RAFT_MEMBERS_MAX);
+	must(count + 1 >= config->count);
 	raft_peers_free(raft);
 	memcpy(raft->peers, peers, count * sizeof *peers);
 	raft->peers_count = count;
@@ -189,6 +192,7 @@ raft_progress_probe(struct raft *raft, struct raft_peer *peer, uint64_t next)
 	peer->check_round = 0;
 	flights_clear(peer);
 	raft_progress_fetch_forget(peer);
+	must(peer->fetch_request == 0 && peer->fetched_count == 0);
 }
 
 void
@@ -198,6 +202,7 @@ raft_progress_reset(struct raft *raft, struct raft_peer *peer)
 	peer->accepted = 0;
 	peer->commit_sent = 0;
 	raft_progress_probe(raft, peer, raft->log.last + 1);
+	must(peer->match == 0 && peer->flights_size == 0);
 }
 
 void
@@ -210,6 +215,7 @@ raft_progress_snapshot(struct raft_peer *peer)
 	peer->check_round = 0;
 	flights_clear(peer);
 	raft_progress_fetch_forget(peer);
+	must(peer->fetch_request == 0 && peer->fetched_count == 0);
 }
 
 /* Nobody answers: it goes on once the peer has answered a heartbeat. */
@@ -223,6 +229,7 @@ raft_progress_pause(struct raft *raft, struct raft_peer *peer)
 	raft_progress_probe(
 	    raft, peer, peer->state == PROGRESS_PROBE ? peer->next : peer->accepted + 1);
 	peer->paused = true;
+	must(peer->next > peer->accepted);
 }
 
 /* Watches this round, unless one is being watched or nothing is under way. */
@@ -238,6 +245,8 @@ raft_progress_check(struct raft *raft, struct raft_peer *peer)
 		return;
 	peer->check_round = raft->round;
 	peer->check_last = last;
+	must(peer->check_round > 0);
+	must(last <= raft->log.last);
 }
 
 static uint64_t
@@ -260,11 +269,14 @@ window_begin(const struct raft *raft, struct raft_peer *peer)
 	    peer->window_size == 0 ? WINDOW_FIRST : progress_least(peer->window_size, WINDOW_FIRST);
 
 	peer->window_size = progress_least(known, raft->settings.window_size_max);
+	must(peer->window_size <= WINDOW_FIRST);
 }
 
 static void
 progress_pipeline(const struct raft *raft, struct raft_peer *peer)
 {
+	must(peer->state == PROGRESS_PROBE && peer->flights_count == 0);
+	must(peer->accepted <= raft->log.last);
 	peer->state = PROGRESS_PIPELINE;
 	peer->next = peer->accepted + 1;
 	window_begin(raft, peer);
@@ -297,6 +309,8 @@ raft_progress_sent(struct raft *raft, struct raft_peer *peer, uint64_t last, uin
 {
 	size_t ring = raft->settings.window_messages_max;
 
+	must(peer->state != PROGRESS_SNAPSHOT);
+	must(last <= raft->log.last);
 	must(last + 1 >= peer->next);
 	if (peer->state == PROGRESS_PROBE) {
 		peer->paused = true;
@@ -304,6 +318,8 @@ raft_progress_sent(struct raft *raft, struct raft_peer *peer, uint64_t last, uin
 		return;
 	}
 	must(peer->flights_count < ring);
+	must(peer->flights_count > 0 || peer->flights_size == 0);
+	must(size > 0);
 	peer->flights[(peer->flights_head + peer->flights_count++) % ring] =
 	    (struct raft_flight){last, size, peer->flights_size, raft->now};
 	peer->flights_size += size;
@@ -334,6 +350,7 @@ window_follow(struct raft *raft, struct raft_peer *peer, const struct raft_fligh
 		peer->window_size = progress_least(
 		    peer->window_size + flight->size, raft->settings.window_size_max);
 	}
+	must(peer->window_size <= raft->settings.window_size_max);
 }
 
 static void
@@ -350,6 +367,7 @@ flights_landed(struct raft *raft, struct raft_peer *peer)
 		peer->flights_count--;
 		window_follow(raft, peer, &flight);
 	}
+	must(peer->flights_count > 0 || peer->flights_size == 0);
 }
 
 /* ------------------------------------------------------------ replies */
@@ -370,6 +388,8 @@ raft_progress_accepted(
 {
 	bool lost;
 
+	must(raft->role == RAFT_LEADER);
+	must(accepted <= raft->log.last);
 	must(match <= accepted);
 	if (match > peer->match)
 		peer->match = match;
@@ -404,6 +424,7 @@ raft_progress_refused(
 {
 	uint64_t agreed;
 
+	must(raft->role == RAFT_LEADER);
 	if (peer->state == PROGRESS_SNAPSHOT)
 		return;
 	if (refused <= peer->accepted || refused >= peer->next)
@@ -415,7 +436,9 @@ raft_progress_refused(
 	/* Below our log's beginning nothing can be tried; a snapshot is needed. */
 	agreed = hint.index < raft->log.before.index ? hint.index
 						     : raft_rlog_agree(&raft->log, hint).index;
+	must(agreed < refused);
 	raft_progress_probe(raft, peer, (agreed > peer->accepted ? agreed : peer->accepted) + 1);
+	must(peer->next <= refused);
 }
 
 const char *

@@ -78,6 +78,7 @@ raft_propose_refuse(struct raft *raft, const struct raft_origin *origin,
 {
 	uint64_t serial = proposal->entries_count > 0 ? proposal->entries[0].serial : 0;
 
+	must(reason != RAFT_REASON_NONE);
 	raft_answer_refuse(raft, origin, serial, proposal->entries_count, reason);
 }
 

@@ -51,6 +51,7 @@ values_insert(uint64_t *values, size_t count, uint64_t value)
 		count--;
 	}
 	values[count] = value;
+	must(count == 0 || values[count - 1] >= value);
 }
 
 uint64_t
@@ -69,6 +70,7 @@ raft_quorum_value(const struct raft *raft,
 		if (peer->role == RAFT_VOTER)
 			values_insert(values, count++, peer == without ? 0 : value(raft, peer));
 	}
+	must(count == raft_config_voters(raft_core_config(raft)));
 	must(count >= raft_quorum_size(raft));
 	return values[raft_quorum_size(raft) - 1];
 }
@@ -128,7 +130,9 @@ raft_quorum_commit(struct raft *raft)
 
 	if (raft->role != RAFT_LEADER)
 		return;
+	must(raft->term_first > 0 && raft->term_first <= raft->log.last);
 	index = raft_quorum_match_without(raft, NULL);
+	must(index <= raft->log.last);
 	if (index > raft->commit && index >= raft->term_first)
 		raft_commit_advance(raft, index);
 	raft_recover_peer_commit(raft);
@@ -147,6 +151,8 @@ raft_commit_advance(struct raft *raft, uint64_t index)
 {
 	must(index > raft->commit);
 	must(index <= raft->log.last);
+	/* A leader commits by counting what is of its own term, and nothing else (§3.6.2). */
+	must(raft->role != RAFT_LEADER || raft_rlog_pos(&raft->log, index).term == raft->term);
 	while (raft->commit < index) {
 		const struct raft_entry *entry = raft_rlog_entry(&raft->log, ++raft->commit);
 
@@ -155,6 +161,7 @@ raft_commit_advance(struct raft *raft, uint64_t index)
 		raft->uncommitted_size -= entry->size;
 		raft_sessions_apply(raft->sessions, raft->commit, entry);
 	}
+	must(raft->commit < raft->log.last || raft->uncommitted_size == 0);
 	raft->commit_changed = true;
 	raft_rlog_configs_committed(&raft->log, raft->commit);
 	if (raft->role != RAFT_LEADER)

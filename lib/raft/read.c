@@ -18,6 +18,7 @@ read_answer(struct raft *raft, const struct raft_origin *origin, bool ok, uint64
 	struct raft_read_answer answer = {origin->ticket, ok, index, reason};
 	struct raft_read_reply *reply;
 
+	must(ok == (reason == RAFT_REASON_NONE));
 	if (origin->local) {
 		raft_out_read(raft, &answer);
 		return;
@@ -40,6 +41,9 @@ read_lead(struct raft *raft, const struct raft_origin *origin)
 		read_answer(raft, origin, false, 0, RAFT_REASON_BUSY);
 		return;
 	}
+	must(raft->role == RAFT_LEADER);
+	must(reads->waits_count == 0 ||
+	     reads->waits[reads->waits_count - 1].round <= raft->round + 1);
 	reads->waits = raft_core_grow(
 	    reads->waits, &reads->waits_size, reads->waits_count + 1, sizeof *reads->waits);
 	reads->waits[reads->waits_count++] =
@@ -62,6 +66,8 @@ raft_read_confirm(struct raft *raft)
 	while (done < reads->waits_count && reads->waits[done].round <= confirmed) {
 		const struct raft_read_wait *wait = &reads->waits[done++];
 
+		must(wait->index <= raft->commit);
+		must(wait->round <= raft->round + 1);
 		read_answer(raft, &wait->origin, true,
 		    wait->index > raft->term_first ? wait->index : raft->term_first,
 		    RAFT_REASON_NONE);
@@ -73,6 +79,7 @@ raft_read_confirm(struct raft *raft)
 void
 raft_read_stepped_down(struct raft *raft)
 {
+	must(raft->role == RAFT_LEADER);
 	for (size_t i = 0; i < raft->reads.waits_count; i++)
 		read_answer(raft, &raft->reads.waits[i].origin, false, 0, RAFT_REASON_STEPPED_DOWN);
 	raft->reads.waits_count = 0;
@@ -105,6 +112,9 @@ read_forward(struct raft *raft, const struct raft_origin *origin)
 		read_answer(raft, origin, false, 0, RAFT_REASON_BUSY);
 		return;
 	}
+	must(raft->role != RAFT_LEADER);
+	must(reads->forwards_count == 0 ||
+	     reads->forwards[reads->forwards_count - 1].request <= raft->request);
 	forward.request = ++raft->request;
 	forward.ticket = origin->ticket;
 	forward.deadline.ms = raft->now.ms + raft->settings.election_timeout_ms;
@@ -135,6 +145,7 @@ read_forwards_remove(struct raft_reads *reads, size_t place, size_t count)
 {
 	if (count == 0)
 		return;
+	must(count <= reads->forwards_count && place <= reads->forwards_count - count);
 	reads->forwards_count -= count;
 	memmove(reads->forwards + place, reads->forwards + place + count,
 	    (reads->forwards_count - place) * sizeof *reads->forwards);

@@ -54,6 +54,7 @@ raft_recover_check(struct raft *raft)
 	/* A sole voter has no leader to learn from, and none may be believed. */
 	if (raft_quorum_sole_voter(raft))
 		return;
+	must(raft->role == RAFT_FOLLOWER);
 	if (raft->store.recovered_number == 0)
 		raft->store.recovered_wanted = true;
 }
@@ -73,6 +74,7 @@ void
 raft_recover_peer_reply(
     struct raft *raft, struct raft_peer *peer, const struct raft_append_reply *reply)
 {
+	must(raft->role == RAFT_LEADER);
 	peer->recovering = reply->recovering;
 	peer->mark_valid = reply->mark_valid;
 	if (!reply->recovering) {
@@ -93,6 +95,7 @@ raft_recover_peer_reply(
 	if (reply->mark_valid || peer->contact_noop || reply->round < peer->contact_round)
 		return;
 	raft_leader_append_noop(raft);
+	must(raft->log.last > peer->contact_last);
 	peer->contact_noop = true;
 }
 
@@ -106,6 +109,7 @@ raft_recover_peer_commit(struct raft *raft)
 		if (!peer->recovering || peer->contact_round == 0)
 			continue;
 		index = raft_quorum_match_without(raft, peer);
+		must(peer->clean_commit <= raft->commit);
 		if (index > raft->commit)
 			index = raft->commit;
 		if (index >= raft->term_first && index > peer->contact_last &&

@@ -18,7 +18,10 @@ append_start(struct raft *raft, struct raft_peer *peer, struct raft_pos prev, ui
 {
 	struct raft_append *append;
 
+	must(raft->role == RAFT_LEADER);
 	must(raft_store_hard_durable(&raft->store));
+	must(prev.index <= raft->log.last && prev.term <= raft->term);
+	must(commit_max <= raft->log.last);
 	append = &raft_out_message(raft, RAFT_MSG_APPEND, &peer->id)->append;
 	append->prev = prev;
 	append->commit = raft->commit < commit_max ? raft->commit : commit_max;
@@ -61,6 +64,8 @@ send_entries(struct raft *raft, struct raft_peer *peer, const struct raft_entry 
 	struct raft_append *append =
 	    append_start(raft, peer, raft_rlog_pos(&raft->log, peer->next - 1), last);
 
+	must(count == 0 || entries[0].term >= append->prev.term);
+	must(count == 0 || entries[count - 1].term <= raft->term);
 	append->entries = entries;
 	append->entries_count = count;
 	raft_progress_sent(raft, peer, last, size);
@@ -74,6 +79,7 @@ send_from_tail(struct raft *raft, struct raft_peer *peer)
 	size_t count = slice_count(entries, (size_t)(raft->log.last - peer->next + 1),
 	    raft_progress_message_max(raft, peer), &size);
 
+	must(peer->next - 1 + count <= raft->log.last);
 	send_entries(raft, peer, entries, count, size);
 }
 
@@ -82,6 +88,8 @@ send_fetched(struct raft *raft, struct raft_peer *peer)
 {
 	uint64_t size = 0;
 
+	must(raft_rlog_pos(&raft->log, peer->next).term == peer->fetched[0].term);
+	must(peer->next + peer->fetched_count - 1 <= raft->log.last);
 	for (size_t i = 0; i < peer->fetched_count; i++)
 		size += peer->fetched[i].size;
 	peer->fetched_sent = true;
@@ -105,6 +113,7 @@ fetch_start(struct raft *raft, struct raft_peer *peer)
 static bool
 flush_probe(struct raft *raft, struct raft_peer *peer)
 {
+	must(peer->flights_count == 0 && peer->fetched_count == 0);
 	if (peer->paused)
 		return false;
 	if (peer->next > raft->log.last || peer->next < raft->log.tail_first)
@@ -130,6 +139,7 @@ flush_pipeline(struct raft *raft, struct raft_peer *peer)
 		}
 		sent = true;
 	}
+	must(peer->next <= raft->log.last + 1);
 	return sent;
 }
 
@@ -137,6 +147,21 @@ static bool
 commit_news(const struct raft *raft, const struct raft_peer *peer)
 {
 	return (raft->commit < peer->match ? raft->commit : peer->match) > peer->commit_sent;
+}
+
+/* What a leader holds true of each peer, after each update. */
+static void
+peer_check(const struct raft *raft, const struct raft_peer *peer)
+{
+	must(peer->match <= peer->accepted && peer->accepted < peer->next);
+	must(peer->next <= raft->log.last + 1);
+	must(peer->commit_sent <= raft->commit);
+	must(peer->round_acked <= raft->round && peer->check_round <= raft->round);
+	must(peer->state == PROGRESS_PIPELINE || peer->flights_count == 0);
+	must((peer->flights_count == 0) == (peer->flights_size == 0));
+	must(peer->fetched_count > 0 || !peer->fetched_sent);
+	must(peer->fetch_request <= raft->request);
+	must(peer->recovering || (peer->contact_round == 0 && peer->clean_commit == 0));
 }
 
 static void
@@ -156,6 +181,7 @@ peer_flush(struct raft *raft, struct raft_peer *peer)
 	if (!sent && (peer->round_due || commit_news(raft, peer)))
 		send_heartbeat(raft, peer);
 	peer->round_due = false;
+	peer_check(raft, peer);
 }
 
 void
@@ -178,6 +204,7 @@ raft_replicate_release(struct raft *raft)
 			continue;
 		raft_progress_fetch_forget(peer);
 		peer->fetch_request = request; /* for what comes after them */
+		must(peer->fetched == NULL);
 	}
 }
 
@@ -213,6 +240,7 @@ start_check(struct raft *raft, struct raft_peer *peer, uint64_t start_number)
 		peer->clean_commit = 0;
 	}
 	peer->start_number = start_number;
+	must(!start_is_old(peer, start_number));
 	return true;
 }
 
@@ -255,6 +283,7 @@ raft_replicate_reply(struct raft *raft, const struct raft_message *message)
 	peer->heard_at = raft->now;
 	if (reply->round > peer->round_acked)
 		peer->round_acked = reply->round;
+	must(peer->round_acked <= raft->round);
 	raft_recover_peer_reply(raft, peer, reply);
 	if (reply->ok)
 		raft_progress_accepted(raft, peer, reply->match, reply->hint.index, reply->round);
@@ -302,6 +331,7 @@ raft_replicate_fetched(struct raft *raft, const struct raft_event *event)
 	raft_progress_fetch_forget(peer);
 	peer->fetched = malloc(count * sizeof *peer->fetched);
 	must(peer->fetched != NULL);
+	must(raft->role == RAFT_LEADER);
 	memcpy(peer->fetched, event->fetched.entries, count * sizeof *peer->fetched);
 	for (size_t i = 0; i < count; i++)
 		raft_chunk_ref(peer->fetched[i].chunk);

@@ -25,6 +25,7 @@ raft_core_grow(void *array, size_t *size, size_t count_wanted, size_t item_size)
 	array = realloc(array, grown * item_size);
 	must(array != NULL);
 	*size = grown;
+	must(*size >= count_wanted);
 	return array;
 }
 
@@ -35,6 +36,8 @@ runs_append(struct raft_rlog *log, uint64_t index, uint64_t term)
 {
 	if (log->runs_count > 0 && log->runs[log->runs_count - 1].term == term)
 		return;
+	must(log->runs_count == 0 || log->runs[log->runs_count - 1].index < index);
+	must(log->runs_count == 0 || log->runs[log->runs_count - 1].term < term);
 	log->runs =
 	    raft_core_grow(log->runs, &log->runs_size, log->runs_count + 1, sizeof *log->runs);
 	log->runs[log->runs_count++] = (struct raft_term_start){index, term};
@@ -58,6 +61,8 @@ runs_find(const struct raft_rlog *log, uint64_t index)
 		else
 			high = middle;
 	}
+	must(log->runs[low].index <= index);
+	must(log->runs[low + 1].index > index);
 	return low;
 }
 
@@ -92,6 +97,7 @@ raft_rlog_agree(const struct raft_rlog *log, struct raft_pos pos)
 {
 	uint64_t index = pos.index < log->last ? pos.index : log->last;
 
+	must(log->before.index <= log->last);
 	while (index > log->before.index) {
 		size_t run = runs_find(log, index);
 
@@ -127,6 +133,7 @@ configs_append(struct raft_rlog *log, uint64_t index, const struct raft_entry *e
 
 	log->configs = raft_core_grow(
 	    log->configs, &log->configs_size, log->configs_count + 1, sizeof *log->configs);
+	must(log->configs_count == 0 || log->configs[log->configs_count - 1].index < index);
 	at = &log->configs[log->configs_count++];
 	at->index = index;
 	valid =
@@ -138,7 +145,9 @@ configs_append(struct raft_rlog *log, uint64_t index, const struct raft_entry *e
 static void
 tail_append(struct raft_rlog *log, const struct raft_entry *entry)
 {
+	must(entry->size >= RAFT_ENTRY_HEADER_SIZE);
 	tail_make_room(log);
+	must(log->tail_head + log->tail_count < log->tail_size);
 	log->tail[log->tail_head + log->tail_count++] = *entry;
 	log->tail_bytes += entry->size;
 	raft_chunk_ref(entry->chunk);
@@ -154,6 +163,8 @@ raft_rlog_append(struct raft_rlog *log, const struct raft_entry *entry)
 	tail_append(log, entry);
 	if (entry->kind == RAFT_CONFIG)
 		configs_append(log, log->last, entry);
+	must(log->runs[log->runs_count - 1].term == entry->term);
+	must(log->tail_first + log->tail_count == log->last + 1);
 }
 
 uint64_t
@@ -163,6 +174,7 @@ raft_rlog_truncate(struct raft_rlog *log, uint64_t after)
 
 	must(after >= log->before.index);
 	must(after + 1 >= log->tail_first);
+	must(after <= log->last);
 	while (log->last > after) {
 		struct raft_entry *entry = &log->tail[log->tail_head + --log->tail_count];
 
@@ -176,6 +188,8 @@ raft_rlog_truncate(struct raft_rlog *log, uint64_t after)
 	while (log->configs_count > 0 && log->configs[log->configs_count - 1].index > after)
 		log->configs_count--;
 	must(log->configs_count > 0);
+	must(log->runs_count > 0 || log->last == log->before.index);
+	must((log->tail_count == 0) == (log->tail_bytes == 0));
 	return bytes;
 }
 
@@ -194,6 +208,9 @@ raft_rlog_trim(struct raft_rlog *log, uint64_t keep_after, uint64_t bytes_max)
 	}
 	if (log->tail_count == 0)
 		log->tail_head = 0;
+	must(log->tail_count > 0 || log->tail_head == 0);
+	must((log->tail_count == 0) == (log->tail_bytes == 0));
+	must(log->tail_first + log->tail_count == log->last + 1);
 }
 
 void
@@ -201,6 +218,7 @@ raft_rlog_compact(struct raft_rlog *log, struct raft_pos before)
 {
 	size_t old = 0;
 
+	must(before.index >= log->before.index);
 	must(before.index <= log->last);
 	while (old + 1 < log->runs_count && log->runs[old + 1].index <= before.index + 1)
 		old++;
@@ -208,12 +226,15 @@ raft_rlog_compact(struct raft_rlog *log, struct raft_pos before)
 	memmove(log->runs, log->runs + old, log->runs_count * sizeof *log->runs);
 	raft_rlog_trim(log, before.index, 0);
 	log->before = before;
+	must(log->runs_count < 2 || log->runs[1].index > before.index + 1);
+	must(log->tail_first > before.index);
 }
 
 void
 raft_rlog_reset(struct raft_rlog *log, struct raft_pos before, const struct raft_config *config)
 {
 	raft_rlog_trim(log, log->last, 0);
+	must(log->tail_count == 0);
 	must(log->tail_bytes == 0);
 	log->runs_count = 0;
 	log->before = before;
@@ -229,6 +250,7 @@ raft_rlog_entry(const struct raft_rlog *log, uint64_t index)
 {
 	if (index < log->tail_first || index > log->last)
 		return NULL;
+	must(index - log->tail_first < log->tail_count);
 	return &log->tail[log->tail_head + (index - log->tail_first)];
 }
 
@@ -237,6 +259,7 @@ raft_rlog_entry(const struct raft_rlog *log, uint64_t index)
 const struct raft_config_at *
 raft_rlog_config(const struct raft_rlog *log)
 {
+	must(log->configs_count > 0);
 	return &log->configs[log->configs_count - 1];
 }
 
@@ -251,6 +274,8 @@ raft_rlog_configs_committed(struct raft_rlog *log, uint64_t commit)
 		return;
 	log->configs_count -= old;
 	memmove(log->configs, log->configs + old, log->configs_count * sizeof *log->configs);
+	must(log->configs[0].index <= commit);
+	must(log->configs_count == 1 || log->configs[1].index > commit);
 }
 
 /* ------------------------------------------------------ start, end */

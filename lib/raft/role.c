@@ -31,6 +31,8 @@ leader_changes(struct raft *raft, const struct raft_id *leader)
 	raft->state_changed = true;
 	raft_forward_fail(raft, RAFT_REASON_LEADER_CHANGED);
 	raft_read_forwards_fail(raft, RAFT_REASON_LEADER_CHANGED);
+	must(raft->forwards.count == 0);
+	must(raft->reads.forwards_count == 0);
 }
 
 void
@@ -38,6 +40,10 @@ raft_role_set(struct raft *raft, enum raft_role role, const struct raft_id *lead
 {
 	enum raft_role was = raft->role;
 
+	must(role != RAFT_LEADER || was == RAFT_CANDIDATE);
+	must(role != RAFT_CANDIDATE || was == RAFT_PRE_CANDIDATE || was == RAFT_FOLLOWER);
+	must(role == RAFT_FOLLOWER || was != RAFT_LEADER);
+	must((role == RAFT_LEADER) == raft_id_equal(leader, &raft->id));
 	if (was == RAFT_LEADER && role != RAFT_LEADER)
 		raft_leader_end(raft);
 	if (!raft_id_equal(&raft->leader, leader))
@@ -65,6 +71,8 @@ raft_role_follow(struct raft *raft, uint64_t term, const struct raft_id *leader)
 		raft_append_reset(raft);
 	}
 	raft_role_set(raft, RAFT_FOLLOWER, leader);
+	must(raft->role == RAFT_FOLLOWER);
+	must(raft->sessions_last == NULL);
 }
 
 void

@@ -112,6 +112,8 @@ hash_insert(struct raft_sessions *sessions, uint32_t number)
 {
 	uint32_t *bucket = bucket_of(sessions, &sessions->rows[number].session.sid);
 
+	must(number > 0 && number < sessions->rows_used);
+	must(*bucket != number);
 	sessions->rows[number].hash_next = *bucket;
 	*bucket = number;
 }
@@ -140,6 +142,7 @@ find_number(struct raft_sessions *sessions, const struct raft_sid *sid)
 		number = sessions->rows[number].hash_next;
 	if (number != 0)
 		sessions->last_found = number;
+	must(number < sessions->rows_used);
 	return number;
 }
 
@@ -165,6 +168,10 @@ list_append(struct raft_sessions *sessions, uint32_t number)
 	struct row *row = &sessions->rows[number];
 	struct row_list *list = list_of(sessions, row);
 
+	/* In order of last index, so that the head is the one to be evicted. */
+	must(list->newest == 0 ||
+	     sessions->rows[list->newest].session.last_index < row->session.last_index);
+	must((list->newest == 0) == (list->count == 0));
 	row->older = list->newest;
 	row->newer = 0;
 	if (list->newest == 0)
@@ -191,6 +198,8 @@ list_remove(struct raft_sessions *sessions, uint32_t number)
 	else
 		sessions->rows[row->newer].older = row->older;
 	list->count--;
+	must((list->oldest == 0) == (list->count == 0));
+	must((list->newest == 0) == (list->count == 0));
 }
 
 static bool
@@ -209,6 +218,7 @@ rows_grow(struct raft_sessions *sessions)
 	free(sessions->buckets);
 	sessions->buckets = buckets;
 	sessions->rows_size = size;
+	must(sessions->rows_used < size && sessions->free_first == 0);
 	/* It grows only when no row is free, so each one is in use. */
 	for (uint32_t number = 1; number < sessions->rows_used; number++)
 		hash_insert(sessions, number);
@@ -228,6 +238,7 @@ row_new(struct raft_sessions *sessions)
 			return 0;
 		number = sessions->rows_used++;
 	}
+	must(number > 0 && number < sessions->rows_used);
 	memset(&sessions->rows[number], 0, sizeof sessions->rows[number]);
 	return number;
 }
@@ -248,6 +259,7 @@ row_drop(struct raft_sessions *sessions, uint32_t number)
 	sessions->free_first = number;
 	if (sessions->last_found == number)
 		sessions->last_found = 0;
+	must(sessions->last_found != number);
 }
 
 /* The new row's session, in its place; a half-applied table is worse than a restart. */
@@ -271,6 +283,7 @@ session_move(struct raft_sessions *sessions, uint32_t number, uint64_t index)
 		return;
 	list_remove(sessions, number);
 	list_append(sessions, number);
+	must(list_of(sessions, &sessions->rows[number])->newest == number);
 }
 
 /* ----------------------------------------------------------- apply */
@@ -282,8 +295,10 @@ evict_oldest(struct raft_sessions *sessions, struct raft_sessions_change *change
 
 	if (sessions->lists[false].count <= RAFT_SESSIONS_ANONYMOUS_MAX)
 		return;
+	must(oldest != 0);
 	change->gone = sessions->rows[oldest].session.sid;
 	row_drop(sessions, oldest);
+	must(sessions->lists[false].count == RAFT_SESSIONS_ANONYMOUS_MAX);
 }
 
 static void
@@ -311,6 +326,7 @@ apply_client(struct raft_sessions *sessions, uint64_t index, const struct raft_e
 	fresh.serial = 1;
 	fresh.last_index = index;
 	change->touched = session_create(sessions, &fresh);
+	must(find_number(sessions, &fresh.sid) == sessions->lists[false].newest);
 	evict_oldest(sessions, change);
 }
 
@@ -338,6 +354,7 @@ apply_open(struct raft_sessions *sessions, uint64_t index, const struct raft_ent
 	} else if (session->serial == 0) {
 		session_move(sessions, find_number(sessions, &entry->session), index);
 	}
+	must(session->last_index <= index);
 	session->epoch = index;
 	memcpy(session->run, open.run, sizeof session->run);
 	change->touched = session;
@@ -353,6 +370,7 @@ apply_drop(struct raft_sessions *sessions, const struct raft_entry *entry,
 		return;
 	change->gone = entry->session;
 	row_drop(sessions, number);
+	must(find_number(sessions, &entry->session) == 0);
 }
 
 struct raft_sessions_change
@@ -361,6 +379,7 @@ raft_sessions_apply(struct raft_sessions *sessions, uint64_t index, const struct
 	struct raft_sessions_change change;
 
 	memset(&change, 0, sizeof change);
+	must(index > 0);
 	switch (entry->kind) {
 	case RAFT_CLIENT:
 		apply_client(sessions, index, entry, &change);

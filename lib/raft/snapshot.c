@@ -29,6 +29,8 @@ raft_snapshot_compacted(struct raft *raft, const struct raft_pos *before)
 	/* What is before the log was committed, and every leader has what was committed. */
 	if (raft->verified < before->index)
 		raft->verified = before->index;
+	must(raft->log.before.index <= raft->commit);
+	must(raft->log.before.index <= raft->store.durable);
 }
 
 /* -------------------------------------------------------- installation */
@@ -46,6 +48,9 @@ static void
 snapshot_install(struct raft *raft, struct raft_pos pos, const struct raft_config *config,
     struct raft_sessions *sessions)
 {
+	must(raft->role == RAFT_FOLLOWER && raft->sessions_last == NULL);
+	must(pos.index > raft->commit);
+	must(raft_config_voters(config) > 0);
 	raft_rlog_reset(&raft->log, pos, config);
 	raft_sessions_free(raft->sessions);
 	raft->sessions = sessions;
@@ -53,9 +58,12 @@ snapshot_install(struct raft *raft, struct raft_pos pos, const struct raft_confi
 	raft->commit_changed = true;
 	raft->uncommitted_size = 0;
 	raft->verified = pos.index;
+	raft->match_replied = 0; /* nothing of this log is durable yet */
 	raft->reply_due = true;
 	raft_store_install(&raft->store, pos);
 	raft_peers_update(raft);
+	must(raft->log.last == pos.index && raft->log.before.index == pos.index);
+	must(raft_snapshot_installing(raft) && raft->store.durable == 0);
 }
 
 /* False: nothing comes of it. */
@@ -102,6 +110,7 @@ raft_snapshot_ready(struct raft *raft, const struct raft_snapshot *snapshot)
 void
 raft_snapshot_send(struct raft *raft, struct raft_peer *peer)
 {
+	must(raft->role == RAFT_LEADER);
 	if (peer->state != PROGRESS_SNAPSHOT)
 		raft_progress_snapshot(peer);
 	if (peer->snapshot_asked || !raft_peer_near(raft, peer) ||

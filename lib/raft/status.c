@@ -60,10 +60,13 @@ raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *sta
 	for (size_t i = 0; i < config->count; i++) {
 		struct raft_peer_status *at = &status->peers[status->peers_count++];
 
-		if (raft_id_equal(&config->members[i].id, &raft->id))
+		if (raft_id_equal(&config->members[i].id, &raft->id)) {
 			status_self(raft, at, config->members[i].role);
-		else
-			status_peer(raft, now, at, &raft->peers[peer++]);
+			continue;
+		}
+		must(peer < raft->peers_count);
+		must(raft_id_equal(&raft->peers[peer].id, &config->members[i].id));
+		status_peer(raft, now, at, &raft->peers[peer++]);
 	}
 }
 

@@ -210,12 +210,34 @@ step_check(const struct raft *raft)
 	must(raft->log.before.index <= raft->commit);
 	must(raft->commit <= raft->log.last);
 	must(raft->store.durable <= raft->store.written);
-	must(raft->store.written <= raft->log.last);
+	must(raft->store.written == raft->log.last);
 	must(raft->log.tail_first + raft->log.tail_count == raft->log.last + 1);
 	must(raft->log.tail_first <= raft->commit + 1);
 	must(raft->verified <= raft->log.last);
 	must(raft->role != RAFT_LEADER || raft_id_equal(&raft->leader, &raft->id));
 	must((raft->role == RAFT_LEADER) == (raft->sessions_last != NULL));
+	must(raft->log.before.index <= raft->verified);
+	must(raft->uncommitted_size <= raft->log.tail_bytes);
+	must((raft->uncommitted_size == 0) == (raft->commit == raft->log.last));
+	must(raft->log.configs[0].index <= raft->commit);
+	must(raft->log.configs_count == 1 || raft->log.configs[1].index > raft->commit);
+	must(raft->role == RAFT_FOLLOWER || raft_id_equal(&raft->vote, &raft->id) ||
+	     raft->role == RAFT_PRE_CANDIDATE);
+	must(raft->role == RAFT_LEADER || raft->pendings.count == 0);
+	must(raft->role == RAFT_LEADER || raft->reads.waits_count == 0);
+	must(raft->role == RAFT_LEADER || !raft->transfer.active);
+	must(raft->recover.contact ||
+	     (raft->recover.target == 0 && raft->recover.clean_commit == 0));
+}
+
+/* What is handed out agrees with what this node holds. */
+static void
+update_check(const struct raft *raft, const struct raft_update *update)
+{
+	must(update->write.number == 0 || update->write.number == raft->store.number);
+	must(update->write.number == 0 || update->write.term == raft->term);
+	/* A wake that is due already would make the loop spin. */
+	must(update->wake_at.ms > raft->now.ms);
 }
 
 static void
@@ -240,6 +262,7 @@ update_take(struct raft *raft, struct raft_update *update)
 	raft->config_changed = false;
 	raft->was = raft->role;
 	step_check(raft);
+	update_check(raft, update);
 }
 
 /* What the last update pointed to is no longer needed. */

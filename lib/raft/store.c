@@ -32,11 +32,14 @@ raft_store_truncated(struct raft_store *store, uint64_t after)
 	store->written = after;
 	if (store->durable > after)
 		store->durable = after;
+	must(store->durable <= store->written);
 }
 
 void
 raft_store_install(struct raft_store *store, struct raft_pos pos)
 {
+	must(!store->install);
+	must(pos.index > 0);
 	/* What it replaces is gone with it, on the disk, too. */
 	store->truncate = false;
 	store->install = true;
@@ -64,6 +67,8 @@ writes_push(struct raft_store *store, const struct raft_store_write *write)
 	    store->writes_head + store->writes_count + 1, sizeof *write);
 	store->writes[store->writes_head + store->writes_count++] = *write;
 	store->truncates_count += write->truncates;
+	must(store->writes_count == store->number - store->stored);
+	must(store->truncates_count <= store->writes_count);
 }
 
 /* The entries that the next write holds. */
@@ -78,6 +83,7 @@ store_take_entries(struct raft *raft, struct raft_write *write)
 		return;
 	write->entries = raft_rlog_entry(&raft->log, write->first_index);
 	must(write->entries != NULL);
+	must(write->entries[write->entries_count - 1].term == raft_rlog_last(&raft->log).term);
 }
 
 void
@@ -87,6 +93,7 @@ raft_store_take(struct raft *raft, struct raft_write *write)
 	struct raft_store_write issued = {0};
 
 	memset(write, 0, sizeof *write);
+	must(store->written <= raft->log.last);
 	if (!store->hard_dirty && !store->truncate && !store->recovered_wanted && !store->install &&
 	    store->written == raft->log.last)
 		return;
@@ -117,6 +124,10 @@ raft_store_take(struct raft *raft, struct raft_write *write)
 	store->truncate = false;
 	store->recovered_wanted = false;
 	store->written = raft->log.last;
+	must(write->first_index + write->entries_count == store->written + 1);
+	must(!write->truncate || write->truncate_after >= raft->log.before.index);
+	must(!write->install || !write->truncate);
+	must(raft_store_hard_number(store) <= store->number);
 }
 
 /*
@@ -140,9 +151,12 @@ bool
 raft_store_confirm(struct raft *raft, uint64_t number)
 {
 	struct raft_store *store = &raft->store;
+	uint64_t durable = store->durable;
 
 	if (number <= store->stored || number > store->number)
 		return false;
+	must(store_oldest(store) != NULL);
+	must(store_oldest(store)->number == store->stored + 1);
 	while (store->writes_count > 0 && store_oldest(store)->number <= number) {
 		store->truncates_count -= store_oldest(store)->truncates;
 		store->writes_head++;
@@ -152,7 +166,10 @@ raft_store_confirm(struct raft *raft, uint64_t number)
 		store->writes_head = 0;
 	store->stored = number;
 	store->durable = store_durable(store);
+	must(store->durable >= durable);
 	must(store->durable <= raft->log.last);
+	must(store->writes_count == store->number - store->stored);
+	must(store->writes_count > 0 || (store->truncates_count == 0 && store->writes_head == 0));
 	return true;
 }
 

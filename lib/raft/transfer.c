@@ -92,6 +92,7 @@ transfer_begin(struct raft *raft, const struct raft_origin *origin, const struct
 	struct raft_id target;
 	enum raft_reason reason = transfer_target(raft, wanted, &target);
 
+	must(raft->role == RAFT_LEADER);
 	if (reason != RAFT_REASON_NONE) {
 		transfer_refuse(raft, origin, reason);
 		return;
@@ -99,6 +100,8 @@ transfer_begin(struct raft *raft, const struct raft_origin *origin, const struct
 	/* A second request replaces the first. */
 	if (transfer->active)
 		transfer_fail(raft);
+	must(!transfer->active && !transfer->sent);
+	must(!raft_id_equal(&target, &raft->id));
 	transfer->active = true;
 	transfer->target = target;
 	transfer->origin = *origin;
@@ -120,6 +123,7 @@ raft_transfer_tick(struct raft *raft)
 
 	if (!transfer->active)
 		return;
+	must(raft->role == RAFT_LEADER);
 	peer = raft_peer_find(raft, &transfer->target);
 	if (raft->now.ms >= transfer->deadline.ms || peer == NULL || peer->role != RAFT_VOTER) {
 		transfer_fail(raft);
@@ -134,6 +138,7 @@ raft_transfer_tick(struct raft *raft)
 void
 raft_transfer_nudge(struct raft *raft)
 {
+	must(raft->role == RAFT_LEADER);
 	for (size_t i = 0; i < raft->peers_count; i++) {
 		const struct raft_peer *peer = &raft->peers[i];
 
@@ -153,6 +158,7 @@ raft_transfer_deposed(struct raft *raft, const struct raft_message *message)
 	if (!transfer->active || !transfer->sent || !message->vote.transfer ||
 	    !raft_id_equal(&transfer->target, &message->from))
 		return;
+	must(message->term > raft->term);
 	answer.pos.term = message->term;
 	transfer_finish(raft, &answer);
 }
