@@ -45,6 +45,23 @@ judged() { timeout 300 t/mutants/run "$BUILD" "$@"; }
 	[[ "$output" == *'# 1 killed, 0 survived' ]]
 }
 
+@test "mutants: where the table says must, a must() of the core ends the test and nothing else does" {
+	the_core
+	patch_for lib/raft/election.c 3 's/return theirs.index >= ours.index;/return true;/' >t/mutants/1-bug.patch
+	patch_for lib/raft/store.c 3 '/^\tstore->stored = number;/d' >t/mutants/2-must.patch
+	grep -q '^-' t/mutants/1-bug.patch
+	printf '%s\n' '1-bug must unit raft_election a vote goes to the later last term, then to the longer log' \
+		'2-must must scenario figure-8' >t/mutants/TABLE
+	run -1 judged
+	echo "$output"
+	[[ "$output" == *'not ok - mutant 1-bug: must unit raft_election a vote goes to'*': survived'* ]]
+	[[ "$output" == *'ok - mutant 2-must: killed by must scenario figure-8'* ]]
+	# The search keeps to it.
+	run -0 timeout 300 t/mutants/run --find "$BUILD" 2-must
+	[[ "$output" == *'ok - mutant 2-must: killed by must '* ]]
+	grep '^2-must  *must ' t/mutants/TABLE
+}
+
 @test "mutants: a change without effect survives; a test that is missing, or fails by itself, kills nothing" {
 	the_core
 	patch_for lib/raft/election.c 3 '/^vote_free_for(/s/$/ \/\* nothing \*\//' >t/mutants/1-none.patch
