@@ -10,9 +10,11 @@ setup_file() {
 	cluster_start
 	export CLUSTER CLUSTER_COUNT
 	wait_leader
-	timeout 30 raft-ctl -c "$CLUSTER/n1/raft.yaml" wait
+	# Each node is asked below, so each has to be there.
+	for n in $(nodes); do timeout 60 raft-ctl -t 50s -c "$CLUSTER/$n/raft.yaml" wait; done
 }
 teardown_file() { cluster_stop; }
+teardown() { show_logs; }
 
 append() { timeout 60 raft-append -c "$CLUSTER/n1/raft.yaml" "$@"; }
 commit() { ctl n1 barrier && status n1 log commit; }

@@ -78,7 +78,7 @@ feed() {
 	rm "$MOUNTED/ballast"
 	mount -o remount,size=200m "$MOUNTED"
 	all_out "$BATS_TEST_TMPDIR/want"
-	[ "$(status "$v" log full)" = false ]
+	[ "$(status "$v" log full)" = no ]
 }
 
 @test "⚠ a sole voter's data directory moved in a stream: all that was acknowledged is in it, and no more is acknowledged" {
