@@ -24,7 +24,7 @@ enum db_result txn_commit(struct logd *logd, struct db_state *state, const struc
 /* The same at a start or an end: both slots of the mark, synced; ends the process when the disk is
  * full. */
 void txn_commit_synced(struct logd *logd, struct db_state *state, const struct raft_place *last);
-/* Takes back what was put since commit_begin. */
+/* Takes back what was put since txn_begin. */
 void txn_rollback(struct logd *logd);
 /* As txn_begin and txn_commit around nothing but the state; ends the process when the disk is full.
  * The mark is synced. */

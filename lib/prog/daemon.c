@@ -320,9 +320,10 @@ ready_end(void)
 {
 	if (self.ready_fd < STDERR_FILENO) {
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (null >= 0)
+		if (null >= 0) {
 			dup2(null, self.ready_fd);
-		close(null);
+			close(null);
+		}
 	} else if (self.ready_fd > STDERR_FILENO) {
 		close(self.ready_fd);
 	}

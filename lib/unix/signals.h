@@ -7,8 +7,10 @@
 
 /* First of all in main(): a signal that was blocked would never end the process. */
 void signals_unblock(void);
-/* Whether it was ignored at the start, as after nohup(1) or in a background job of a script: it
- * then stays so. */
+/*
+ * Whether the signal was ignored at the start, as after nohup(1) or in a background job of a
+ * script. It is then left ignored.
+ */
 bool signals_ignored(int number);
 
 #endif
