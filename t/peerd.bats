@@ -252,6 +252,10 @@ bats_require_minimum_version 1.5.0
 		heard() { say n1 "vote n2 $n" && saw n2 "^recv n1 raft_vote $n\$"; }
 		wait_until 10 heard
 		run ! saw n2 "^recv n1 raft_vote $((n - 1))\$"
+		# What was said twice must not be the next to be altered.
+		n=$((n + 1))
+		say n1 "vote n2 $n"
+		wait_until 10 saw n2 "^recv n1 raft_vote $n\$"
 		n=$((n + 1))
 	done
 	[ "$(field n2 refusals)" -ge 7 ]
