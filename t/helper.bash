@@ -33,14 +33,36 @@ spawn() {
 	setsid "$@" >>"$log" 2>&1 </dev/null 3>&- 4>&- &
 	SPAWNED=$!
 	PIDS+=("$SPAWNED")
+	started "$SPAWNED" >"$BATS_RUN_TMPDIR/started.$SPAWNED"
 }
 
-alive() { kill -0 "$1" 2>/dev/null; }
+# started PID: when the process was started, in ticks.
+started() {
+	local stat
+	read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+	read -ra stat <<<"${stat##*) }"
+	echo "${stat[19]}"
+}
+
+# ours PID: the process is the one that spawn started, or another of this shell.  Pids are used again soon where suites run side by side.
+ours() {
+	local parent
+	if [ -e "$BATS_RUN_TMPDIR/started.$1" ]; then
+		[ "$(started "$1")" = "$(cat "$BATS_RUN_TMPDIR/started.$1")" ]
+	else
+		parent=$(sed -n 's/^PPid:\t//p' "/proc/$1/status" 2>/dev/null) && [ "$parent" = "$BASHPID" ]
+	fi
+}
+
+alive() {
+	kill -0 "$1" 2>/dev/null || return 1
+	[ ! -e "$BATS_RUN_TMPDIR/started.$1" ] || ours "$1"
+}
 
 # gone PID: also a zombie is, once its other threads have let go of its sockets: who has to wait for it
 # may take its time.
 gone() {
-	kill -0 "$1" 2>/dev/null || return 0
+	alive "$1" || return 0
 	grep -qE '^[0-9]+ .*\) Z ' "/proc/$1/stat" 2>/dev/null || return 1
 	local threads=("/proc/$1/task/"*)
 	[ "${#threads[@]}" -le 1 ]
@@ -48,19 +70,29 @@ gone() {
 
 # reap SIGNAL PID: sends it and waits until the process is gone.
 reap() {
-	kill -s "$1" "$2" 2>/dev/null || :
-	kill -s CONT "$2" 2>/dev/null || :
+	if alive "$2"; then
+		kill -s "$1" "$2" 2>/dev/null || :
+		kill -s CONT "$2" 2>/dev/null || :
+	fi
 	wait_until 20 gone "$2"
 }
 
-stop_all() {
-	local p
-	for p in "${PIDS[@]}"; do kill -CONT "$p" 2>/dev/null || :; done
-	for p in "${PIDS[@]}"; do kill -TERM "$p" 2>/dev/null || :; done
-	for p in "${PIDS[@]}"; do
-		wait_until 15 gone "$p" 2>/dev/null || kill -KILL "$p" 2>/dev/null || :
+# stop PID...: those of them that are ours.
+stop() {
+	local p here=()
+	for p; do
+		if ours "$p"; then here+=("$p"); fi
+	done
+	for p in "${here[@]}"; do kill -CONT "$p" 2>/dev/null || :; done
+	for p in "${here[@]}"; do kill -TERM "$p" 2>/dev/null || :; done
+	for p in "${here[@]}"; do
+		if ! wait_until 15 gone "$p" 2>/dev/null && ours "$p"; then kill -KILL "$p" 2>/dev/null || :; fi
 		wait "$p" 2>/dev/null || :
 	done
+}
+
+stop_all() {
+	stop "${PIDS[@]}"
 	PIDS=()
 }
 
@@ -184,20 +216,10 @@ show_logs() { [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 15 "$CLUSTER"/*/*.log
 
 # cluster_stop: stops whatever daemons the pid files of the cluster name.
 cluster_stop() {
-	local f p
 	[ -n "${CLUSTER:-}" ] || return 0
-	for f in "$CLUSTER"/*/*.pid; do
-		[ -f "$f" ] || continue
-		p=$(cat "$f")
-		kill -CONT "$p" 2>/dev/null || :
-		kill -TERM "$p" 2>/dev/null || :
-	done
-	for f in "$CLUSTER"/*/*.pid; do
-		[ -f "$f" ] || continue
-		p=$(cat "$f")
-		wait_until 15 gone "$p" 2>/dev/null || kill -KILL "$p" 2>/dev/null || :
-		rm -f "$f"
-	done
+	# shellcheck disable=SC2046
+	stop $(cat "$CLUSTER"/*/*.pid 2>/dev/null)
+	rm -f "$CLUSTER"/*/*.pid
 }
 
 # with_sink: each node's program writes what it gets to NODE/out, anew at each start.
