@@ -69,22 +69,22 @@ plan_snapshot(const struct logd *logd, struct alone *alone)
 	must(alone->snapshot != NULL);
 }
 
-static enum db_result
+static void
 put_beginning(struct logd *logd, const struct alone *alone)
 {
 	struct db_before before;
-	enum db_result result = db_cluster_put(logd->db, &alone->cluster);
-	if (result == DB_OK)
-		result = db_joined_put(logd->db);
+	db_cluster_put(logd->db, &alone->cluster);
+	db_joined_put(logd->db);
 	/* The chain still begins with the former cluster's id. */
-	if (result == DB_OK && db_before_get(logd->db, &before) == DB_END) {
+	if (db_before_get(logd->db, &before) == DB_END) {
 		before.place.chain = logd->origin.cluster;
-		result = db_before_put(logd->db, &before);
+		db_before_put(logd->db, &before);
 	}
-	return result == DB_OK && alone->snapshot ? snapshot_put(logd, alone->snapshot) : result;
+	if (alone->snapshot)
+		snapshot_put(logd, alone->snapshot);
 }
 
-static enum db_result
+static void
 alone_put_entry(struct logd *logd, const struct alone *alone, struct raft_place *last)
 {
 	static const struct raft_sid none;
@@ -95,13 +95,9 @@ alone_put_entry(struct logd *logd, const struct alone *alone, struct raft_place 
 	must(raft_entry_decode(&entry, NULL, record, RAFT_ENTRY_HEADER_SIZE + size));
 	last->pos = alone->pos;
 	last->chain = seal_chain(&logd->rlog.last.chain, alone->pos.index, &entry);
-	enum db_result result = db_log_put(logd->db, alone->pos.index, &entry, &last->chain);
-	if (result == DB_OK)
-		result = db_term_put(logd->db, &alone->pos);
-	if (result == DB_OK)
-		result = db_config_put(
-		    logd->db, alone->pos.index, raft_entry_data(&entry), (uint32_t)size);
-	return result;
+	db_log_put(logd->db, alone->pos.index, &entry, &last->chain);
+	db_term_put(logd->db, &alone->pos);
+	db_config_put(logd->db, alone->pos.index, raft_entry_data(&entry), (uint32_t)size);
 }
 
 static void
@@ -116,14 +112,10 @@ alone_make(struct logd *logd, const struct alone *alone)
 	state.recovering = false;
 	state.mark_valid = true;
 	state.mark_term = 0;
-	txn_begin(logd);
-	enum db_result result = put_beginning(logd, alone);
-	if (result == DB_OK)
-		result = alone_put_entry(logd, alone, &last);
-	if (result != DB_OK)
-		daemon_die(
-		    EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
-	txn_commit_synced(logd, &state, &last);
+	db_begin(logd->db);
+	put_beginning(logd, alone);
+	alone_put_entry(logd, alone, &last);
+	txn_commit_synced(logd, &state, &last, "");
 	logd->identity.cluster = alone->cluster;
 	if (!identity_replace(&logd->identity, logd->daemon.conf->node.data, why))
 		daemon_die(exit_of_errno(errno), "%s; run this once more", why);

@@ -70,7 +70,7 @@ compact_wanted(const struct logd *logd)
 	return logd->compact_to > logd->rlog.before.pos.index && logd->space.state != SPACE_FULL;
 }
 
-enum db_result
+void
 compact_put(struct logd *logd, struct raft_place *before)
 {
 	const struct log_index *rlog = &logd->rlog;
@@ -80,13 +80,11 @@ compact_put(struct logd *logd, struct raft_place *before)
 	struct raft_pos next = {index + 1, index_term_at(rlog, index + 1)};
 	row.config = seal_hash(&(struct seal_part){config->bytes, config->size}, 1);
 	verify_chain_at(logd, index, &row.place.chain);
-	enum db_result result = db_log_drop(logd->db, index, config->index);
-	if (result == DB_OK && next.term == row.place.pos.term && index < rlog->last.pos.index)
-		result = db_term_put(logd->db, &next);
-	if (result == DB_OK)
-		result = db_before_put(logd->db, &row);
+	db_log_drop(logd->db, index, config->index);
+	if (next.term == row.place.pos.term && index < rlog->last.pos.index)
+		db_term_put(logd->db, &next);
+	db_before_put(logd->db, &row);
 	*before = row.place;
-	return result;
 }
 
 void

@@ -18,7 +18,7 @@ struct logd;
 void compact_plan(struct logd *logd);
 bool compact_wanted(const struct logd *logd);
 /* Within a transaction: removes a slice.  *before: the log's beginning once it is durable. */
-enum db_result compact_put(struct logd *logd, struct raft_place *before);
+void compact_put(struct logd *logd, struct raft_place *before);
 /* It is durable. */
 void compact_done(struct logd *logd, const struct raft_place *before);
 

@@ -85,14 +85,11 @@ cursors_waiting(const struct logd *logd)
 	return logd->cursors.count > 0;
 }
 
-enum db_result
+void
 cursors_store(struct logd *logd)
 {
-	enum db_result result = DB_OK;
-	for (size_t i = 0; i < logd->cursors.count && result == DB_OK; i++)
-		result = db_cursor_put(
-		    logd->db, logd->cursors.sets[i].name, logd->cursors.sets[i].index);
-	return result;
+	for (size_t i = 0; i < logd->cursors.count; i++)
+		db_cursor_put(logd->db, logd->cursors.sets[i].name, logd->cursors.sets[i].index);
 }
 
 void

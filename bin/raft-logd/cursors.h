@@ -25,7 +25,7 @@ bool cursors_take_set(
 void cursors_forget(struct logd *logd, const struct logd_client *client);
 
 bool cursors_waiting(const struct logd *logd);
-enum db_result cursors_store(struct logd *logd);
+void cursors_store(struct logd *logd);
 /* They are durable: answers. */
 void cursors_stored(struct logd *logd);
 

@@ -155,16 +155,17 @@ db_do(struct db *db, struct sqlite3_stmt *statement)
 	if (code == SQLITE_ROW)
 		return DB_OK;
 	enum db_result result = db_judge(db, code, !sqlite3_stmt_readonly(statement));
+	db->full = db->full || result == DB_FULL;
 	sqlite3_reset(statement);
-	return result == DB_END ? DB_END : result;
+	return result;
 }
 
-/* A statement that has no rows to give. */
-static enum db_result
-db_run(struct db *db, struct sqlite3_stmt *statement)
+void
+db_write(struct db *db, struct sqlite3_stmt *statement)
 {
-	enum db_result result = db_do(db, statement);
-	return result == DB_END ? DB_OK : result;
+	/* SQLite may have ended the transaction: what ran now would be committed by itself. */
+	if (!db->full)
+		db_do(db, statement);
 }
 
 static void
@@ -327,17 +328,21 @@ db_begin(struct db *db)
 {
 	/* Takes no space yet, so it cannot find the disk full. */
 	must(db_control(db, DB_BEGIN) == DB_OK);
+	db->full = false;
 	db->in_wal = false;
 	db->changes = sqlite3_total_changes64(db->sqlite);
 }
 
-enum db_result
+bool
 db_commit(struct db *db)
 {
-	enum db_result result = db_control(db, DB_COMMIT);
-	if (result == DB_OK && !db->in_wal && sqlite3_total_changes64(db->sqlite) != db->changes)
+	if (db->full || db_control(db, DB_COMMIT) == DB_FULL) {
+		db_rollback(db);
+		return false;
+	}
+	if (!db->in_wal && sqlite3_total_changes64(db->sqlite) != db->changes)
 		db_die(db, "a transaction did not go through the write-ahead log");
-	return result;
+	return true;
 }
 
 void
@@ -347,20 +352,27 @@ db_rollback(struct db *db)
 	if (!sqlite3_get_autocommit(db->sqlite))
 		db_execute(db, "ROLLBACK");
 	db->have_written = false;
+	db->full = false;
 }
 
-enum db_result
+bool
+db_full(const struct db *db)
+{
+	return db->full;
+}
+
+bool
 db_checkpoint(struct db *db, bool empty)
 {
 	int all = 0, moved = 0;
 	int mode = empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
 	int code = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, mode, &all, &moved);
-	enum db_result result = db_judge(db, code, true);
-	if (result == DB_OK && moved < all)
+	if (db_judge(db, code, true) == DB_FULL)
+		return false;
+	if (moved < all)
 		db_die(db, "the write-ahead log could not be moved into the database");
-	if (result == DB_OK)
-		db->wal_pages = 0;
-	return result;
+	db->wal_pages = 0;
+	return true;
 }
 
 uint64_t
@@ -409,22 +421,22 @@ state_sum(const struct db_state *state)
 	return seal_hash(parts, 2);
 }
 
-static enum db_result
+static void
 put_integer(struct db *db, const char *key, uint64_t value)
 {
 	sqlite3_stmt *statement = db_use(db, DB_META_PUT);
 	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(statement, 2, (sqlite3_int64)value);
-	return db_run(db, statement);
+	db_write(db, statement);
 }
 
-enum db_result
+void
 db_text_put(struct db *db, const char *key, const char *value)
 {
 	sqlite3_stmt *statement = db_use(db, DB_META_PUT);
 	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
 	sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
-	return db_run(db, statement);
+	db_write(db, statement);
 }
 
 /* False when there is none of that type. */
@@ -454,13 +466,13 @@ db_text_get(struct db *db, const char *key, char *out, size_t room)
 	return found;
 }
 
-static enum db_result
+static void
 put_hex(struct db *db, const char *key, const uint8_t *bytes, size_t size)
 {
 	char text[2 * RAFT_HASH_SIZE + 1];
 	must(size <= RAFT_HASH_SIZE);
 	seal_hex(text, bytes, size);
-	return db_text_put(db, key, text);
+	db_text_put(db, key, text);
 }
 
 /* Compares by text, so that only the written form counts. */
@@ -485,16 +497,16 @@ db_origin_get(struct db *db, struct db_origin *origin)
 	return good ? DB_OK : DB_DAMAGED;
 }
 
-enum db_result
+void
 db_joined_put(struct db *db)
 {
-	return put_integer(db, "joined", 1);
+	put_integer(db, "joined", 1);
 }
 
-enum db_result
+void
 db_cluster_put(struct db *db, const struct raft_hash *cluster)
 {
-	return put_hex(db, "cluster", cluster->b, RAFT_HASH_SIZE);
+	put_hex(db, "cluster", cluster->b, RAFT_HASH_SIZE);
 }
 
 enum db_result
@@ -520,54 +532,48 @@ db_state_get(struct db *db, struct db_state *state)
 	return good ? DB_OK : DB_DAMAGED;
 }
 
-enum db_result
+void
 db_state_put(struct db *db, const struct db_state *state)
 {
-	enum db_result result = DB_OK;
 	bool all = !db->have_written;
 #define K(key, member)                                                                             \
-	if (result == DB_OK && (all || db->written.member != state->member))                       \
-		result = put_integer(db, #key, (uint64_t)state->member);
+	if (all || db->written.member != state->member)                                            \
+		put_integer(db, #key, (uint64_t)state->member);
 	STATE_KEYS(K)
 #undef K
-	if (result == DB_OK && (all || !raft_id_equal(&db->written.vote, &state->vote)))
-		result = db_text_put(db, "vote", state->vote.s);
+	if (all || !raft_id_equal(&db->written.vote, &state->vote))
+		db_text_put(db, "vote", state->vote.s);
 	struct raft_hash sum = state_sum(state);
-	if (result == DB_OK)
-		result = put_hex(db, "sum", sum.b, sizeof sum.b);
+	put_hex(db, "sum", sum.b, sizeof sum.b);
+	/* Until it is rolled back. */
 	db->written = *state;
-	db->have_written = result == DB_OK;
-	return result;
-}
-
-static void
-db_need(struct db *db, enum db_result result)
-{
-	if (result != DB_OK)
-		db_die(db, "there is no room to make the database");
+	db->have_written = true;
 }
 
 void
 db_fill(struct db *db, const struct db_origin *origin, const struct raft_config *first,
-    const struct db_state *state, enum db_result (*more)(struct db *db, void *arg), void *arg)
+    const struct db_state *state)
 {
 	uint8_t bytes[RAFT_CONFIG_SIZE_MAX];
 	size_t size = raft_config_encode(first, bytes);
 	db_begin(db);
 	db_execute(db, tables);
-	db_need(db, put_integer(db, "format", DB_FORMAT));
-	db_need(db, db_text_put(db, "node", origin->node.s));
-	db_need(db, db_text_put(db, "name", origin->name));
-	db_need(db, put_hex(db, "directory", origin->directory, sizeof origin->directory));
-	db_need(db, db_cluster_put(db, &origin->cluster));
+	put_integer(db, "format", DB_FORMAT);
+	db_text_put(db, "node", origin->node.s);
+	db_text_put(db, "name", origin->name);
+	put_hex(db, "directory", origin->directory, sizeof origin->directory);
+	db_cluster_put(db, &origin->cluster);
 	if (origin->joined)
-		db_need(db, put_integer(db, "joined", 1));
-	db_need(db, db_config_put(db, state->commit.index, bytes, size));
-	if (more)
-		db_need(db, more(db, arg));
-	db_need(db, db_state_put(db, state));
-	db_need(db, db_commit(db));
+		db_joined_put(db);
+	db_config_put(db, state->commit.index, bytes, size);
+	db_state_put(db, state);
+}
+
+void
+db_fill_end(struct db *db)
+{
 	/* Into the file itself: a write-ahead log that is lost then leaves a log that went
 	 * backwards, not none. */
-	db_need(db, db_checkpoint(db, true));
+	if (!db_commit(db) || !db_checkpoint(db, true))
+		db_die(db, "there is no room to make the database");
 }

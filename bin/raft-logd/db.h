@@ -3,11 +3,12 @@
  * The database: the only door to SQLite.  raft-logd(8) documents its tables.
  *
  * One connection, WAL, synchronous=FULL, exclusive.  Errors come in three kinds:
- *  - a full disk (also a quota or a file size limit) is returned as DB_FULL, and
- *    the caller rolls back;
+ *  - a full disk (also a quota or a file size limit) is kept until the end of the transaction:
+ *    from the first statement that meets it, nothing more is written, and db_commit rolls the
+ *    transaction back and returns false.  So the functions that write return nothing;
  *  - what was read and cannot be right is returned as DB_DAMAGED;
  *  - any other error ends the process at once with EX_IOERR: after a failed write
- *    or sync SQLite would go on as if nothing had been, so only a restart knows the truth.
+ *    or sync SQLite would continue as if nothing had happened, so only a restart knows the truth.
  */
 #ifndef LOGD_DB_H
 #define LOGD_DB_H
@@ -19,6 +20,7 @@ enum { DB_FORMAT = 2, DB_DIRECTORY_SIZE = 16, DB_CURSOR_NAME_MAX = 255 };
 /* At this size the write-ahead log is to be moved. */
 enum { DB_WAL_MAX = 16 << 20 };
 
+/* Of a read.  DB_FULL: it needed room for what the transaction has written so far. */
 enum db_result { DB_OK, DB_END, DB_FULL, DB_DAMAGED };
 
 struct db;
@@ -70,12 +72,12 @@ bool db_exists(const char *data);
  */
 struct db *db_open(const char *data, bool roomy, bool *empty, char *why);
 /*
- * The tables, the first configuration and the state, in one transaction that is then moved into the
- * file itself.  The configuration is of index state->commit.index.  more: NULL, or puts what else
- * belongs to it.
+ * Begins a transaction with the tables, the first configuration and the state.  The configuration
+ * is of index state->commit.index.  db_fill_end: commits it, and moves it into the file itself.
  */
 void db_fill(struct db *db, const struct db_origin *origin, const struct raft_config *first,
-    const struct db_state *state, enum db_result (*more)(struct db *db, void *arg), void *arg);
+    const struct db_state *state);
+void db_fill_end(struct db *db);
 /* Closes without a checkpoint of its own: what had to be moved has been, by db_checkpoint. */
 void db_close(struct db *db);
 
@@ -84,36 +86,42 @@ enum db_result db_origin_get(struct db *db, struct db_origin *origin);
 enum db_result db_state_get(struct db *db, struct db_state *state);
 
 void db_begin(struct db *db);
-enum db_result db_commit(struct db *db);
+/* False: the disk was full at this or an earlier statement, and the transaction is rolled back. */
+bool db_commit(struct db *db);
 void db_rollback(struct db *db);
+/*
+ * The present transaction has met a full disk.  What is read in it from then on is neither what it
+ * has written nor what was there before.
+ */
+bool db_full(const struct db *db);
 
 /* All of the following write inside a transaction. */
-enum db_result db_state_put(struct db *db, const struct db_state *state);
-enum db_result db_log_put(
+void db_state_put(struct db *db, const struct db_state *state);
+void db_log_put(
     struct db *db, uint64_t index, const struct raft_entry *entry, const struct raft_hash *chain);
 /* Removes all entries above `index`, with their terms and configurations. */
-enum db_result db_log_cut(struct db *db, uint64_t index);
+void db_log_cut(struct db *db, uint64_t index);
 /*
  * Removes all entries up to `index`, with their terms, and the configurations below
  * index config, the one that is in force at `index`.
  */
-enum db_result db_log_drop(struct db *db, uint64_t index, uint64_t config);
-enum db_result db_before_put(struct db *db, const struct db_before *before);
-enum db_result db_snapshot_put(struct db *db, const struct db_snapshot *snapshot);
+void db_log_drop(struct db *db, uint64_t index, uint64_t config);
+void db_before_put(struct db *db, const struct db_before *before);
+void db_snapshot_put(struct db *db, const struct db_snapshot *snapshot);
 /* Removes log, terms, configurations and sessions whole. */
-enum db_result db_log_clear(struct db *db);
+void db_log_clear(struct db *db);
 /* The configuration at index 0 is no first one any more. */
-enum db_result db_joined_put(struct db *db);
+void db_joined_put(struct db *db);
 /* The node belongs to another cluster from now on. */
-enum db_result db_cluster_put(struct db *db, const struct raft_hash *cluster);
-enum db_result db_term_put(struct db *db, const struct raft_pos *start);
-enum db_result db_config_put(struct db *db, uint64_t index, const void *bytes, size_t size);
-enum db_result db_session_put(struct db *db, const struct raft_session *session);
-enum db_result db_session_delete(struct db *db, const struct raft_sid *sid);
-enum db_result db_sessions_clear(struct db *db);
-enum db_result db_cursor_put(struct db *db, const char *name, uint64_t index);
+void db_cluster_put(struct db *db, const struct raft_hash *cluster);
+void db_term_put(struct db *db, const struct raft_pos *start);
+void db_config_put(struct db *db, uint64_t index, const void *bytes, size_t size);
+void db_session_put(struct db *db, const struct raft_session *session);
+void db_session_delete(struct db *db, const struct raft_sid *sid);
+void db_sessions_clear(struct db *db);
+void db_cursor_put(struct db *db, const char *name, uint64_t index);
 /* Makes the tables terms and configs anew from the log, above `before`. */
-enum db_result db_derive(struct db *db, uint64_t before);
+void db_derive(struct db *db, uint64_t before);
 
 /* A row of the log; `record` is its place in the buffer it was appended to. */
 struct db_row {
@@ -154,10 +162,11 @@ uint64_t db_cursor_get(struct db *db, const char *name);
 uint64_t db_cursors_count(struct db *db);
 
 /*
- * Moves the write-ahead log into the database file and looks at the result.  DB_FULL: some is left
- * for later. empty: makes the write-ahead log an empty file, so that log.db alone is the log.
+ * Moves the write-ahead log into the database file and looks at the result.  False: the disk is
+ * full, and some is left for later.  empty: makes the write-ahead log an empty file, so that log.db
+ * alone is the log.
  */
-enum db_result db_checkpoint(struct db *db, bool empty);
+bool db_checkpoint(struct db *db, bool empty);
 /* Bytes of the write-ahead log in use, and of the database file. */
 uint64_t db_wal_size(const struct db *db);
 uint64_t db_file_size(const struct db *db);

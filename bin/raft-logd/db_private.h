@@ -79,7 +79,8 @@ struct db {
 	bool have_written;
 	uint64_t wal_pages; /* in use */
 	bool in_wal;        /* the present transaction went there */
-	int64_t changes;    /* rows, before the present transaction */
+	bool full;       /* it has met a full disk: it writes nothing more, and is not committed */
+	int64_t changes; /* rows, before the present transaction */
 	uint64_t page_size;
 	char path[640];
 };
@@ -95,7 +96,7 @@ void db_file_sync_folder(const struct db *db, const char *data);
 
 /* Of meta: false when there is no text of that key, or it is too long. */
 bool db_text_get(struct db *db, const char *key, char *out, size_t room);
-enum db_result db_text_put(struct db *db, const char *key, const char *value);
+void db_text_put(struct db *db, const char *key, const char *value);
 
 /* The statement, ready for its arguments. */
 struct sqlite3_stmt *db_use(struct db *db, enum db_statement number);
@@ -104,6 +105,8 @@ struct sqlite3_stmt *db_use(struct db *db, enum db_statement number);
  * db_judge has let pass.
  */
 enum db_result db_do(struct db *db, struct sqlite3_stmt *statement);
+/* A statement that writes, unless the transaction has met a full disk. */
+void db_write(struct db *db, struct sqlite3_stmt *statement);
 /*
  * What an SQLite result code means: DB_OK, DB_FULL, DB_DAMAGED; ends the process on any
  * other.  `writing`: damage is then an error, too.

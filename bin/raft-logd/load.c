@@ -126,8 +126,8 @@ load_derive(struct logd *logd)
 	log_warn("derive", "why=%s",
 	    log_q("the tables terms and configs do not fit the log: they are made anew from it"));
 	db_begin(logd->db);
-	if (db_derive(logd->db, logd->rlog.before.pos.index) != DB_OK ||
-	    db_commit(logd->db) != DB_OK)
+	db_derive(logd->db, logd->rlog.before.pos.index);
+	if (!db_commit(logd->db))
 		daemon_die(
 		    EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
 }

@@ -37,37 +37,6 @@ read_file(const struct logd *logd, struct wire_buf *out)
 	return true;
 }
 
-struct restoring {
-	struct logd *logd;
-	const struct snapshot *snapshot;
-	enum db_result result;
-};
-
-static bool
-restore_put_session(const struct raft_session *session, void *arg)
-{
-	struct restoring *restoring = arg;
-	restoring->result = db_session_put(restoring->logd->db, session);
-	return restoring->result == DB_OK;
-}
-
-static enum db_result
-restore_put_rest(struct db *db, void *arg)
-{
-	struct restoring *restoring = arg;
-	const struct snapshot_head *head = &restoring->snapshot->head;
-	struct db_before before = {.place = {head->pos, head->chain}};
-	struct raft_sessions *table = snapshot_sessions(head);
-	must(table != NULL);
-	before.config = seal_hash(&(struct seal_part){head->config.bytes, head->config.size}, 1);
-	raft_sessions_each(table, restore_put_session, restoring);
-	raft_sessions_free(table);
-	if (restoring->result == DB_OK)
-		restoring->result = db_before_put(db, &before);
-	return restoring->result == DB_OK ? snapshot_put(restoring->logd, restoring->snapshot)
-					  : restoring->result;
-}
-
 /* The same state, of the new cluster and with its members. */
 static struct snapshot *
 restore_adopt(struct logd *logd, const struct db_origin *origin, const struct raft_config *config,
@@ -102,11 +71,12 @@ restore_first(struct logd *logd, const struct db_origin *origin, const struct ra
 	if (!read_file(logd, &old))
 		return false;
 	struct snapshot *snapshot = restore_adopt(logd, origin, config, &old);
-	struct restoring restoring = {logd, snapshot, DB_OK};
 	state->term = snapshot->head.pos.term;
 	state->commit = snapshot->head.pos;
 	state->sessions_index = snapshot->head.pos.index;
-	db_fill(logd->db, origin, config, state, restore_put_rest, &restoring);
+	db_fill(logd->db, origin, config, state);
+	snapshot_put_beginning(logd, snapshot);
+	db_fill_end(logd->db);
 	log_info("restore", "index=%llu term=%llu bytes=%llu",
 	    (unsigned long long)snapshot->head.pos.index,
 	    (unsigned long long)snapshot->head.pos.term,

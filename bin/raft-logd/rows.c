@@ -8,13 +8,6 @@
 #include "seal/seal.h"
 #include "db_private.h"
 
-static enum db_result
-rows_run(struct db *db, sqlite3_stmt *statement)
-{
-	enum db_result result = db_do(db, statement);
-	return result == DB_END ? DB_OK : result;
-}
-
 static void
 bind_u64(sqlite3_stmt *statement, int place, uint64_t value)
 {
@@ -46,7 +39,7 @@ column_hash(sqlite3_stmt *statement, int place, struct raft_hash *hash)
 
 /* ----------------------------------------------------------- the log */
 
-enum db_result
+void
 db_log_put(
     struct db *db, uint64_t index, const struct raft_entry *entry, const struct raft_hash *chain)
 {
@@ -63,44 +56,41 @@ db_log_put(
 	sqlite3_bind_blob(
 	    statement, 6, raft_entry_data(entry), (int)raft_entry_data_size(entry), SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 7, chain->b, sizeof chain->b, SQLITE_STATIC);
-	return rows_run(db, statement);
+	db_write(db, statement);
 }
 
-static enum db_result
+static void
 run_with_index(struct db *db, enum db_statement number, uint64_t index)
 {
 	sqlite3_stmt *statement = db_use(db, number);
 	bind_u64(statement, 1, index);
-	return rows_run(db, statement);
+	db_write(db, statement);
 }
 
-enum db_result
+void
 db_log_cut(struct db *db, uint64_t index)
 {
-	enum db_result result = run_with_index(db, DB_LOG_CUT, index);
-	if (result == DB_OK)
-		result = run_with_index(db, DB_TERMS_CUT, index);
-	if (result == DB_OK)
-		result = run_with_index(db, DB_CONFIGS_CUT, index);
-	return result;
+	run_with_index(db, DB_LOG_CUT, index);
+	run_with_index(db, DB_TERMS_CUT, index);
+	run_with_index(db, DB_CONFIGS_CUT, index);
 }
 
-enum db_result
+void
 db_term_put(struct db *db, const struct raft_pos *start)
 {
 	sqlite3_stmt *statement = db_use(db, DB_TERM_PUT);
 	bind_u64(statement, 1, start->index);
 	bind_u64(statement, 2, start->term);
-	return rows_run(db, statement);
+	db_write(db, statement);
 }
 
-enum db_result
+void
 db_config_put(struct db *db, uint64_t index, const void *bytes, size_t size)
 {
 	sqlite3_stmt *statement = db_use(db, DB_CONFIG_PUT);
 	bind_u64(statement, 1, index);
 	sqlite3_bind_blob(statement, 2, bytes, (int)size, SQLITE_STATIC);
-	return rows_run(db, statement);
+	db_write(db, statement);
 }
 
 void
@@ -168,22 +158,19 @@ db_last(struct db *db, struct raft_place *last)
 
 /* ---------------------------------------------- the log's beginning */
 
-enum db_result
+void
 db_log_drop(struct db *db, uint64_t index, uint64_t config)
 {
-	enum db_result result = run_with_index(db, DB_LOG_DROP, index);
-	if (result == DB_OK)
-		result = run_with_index(db, DB_TERMS_DROP, index);
-	if (result == DB_OK)
-		result = run_with_index(db, DB_CONFIGS_DROP, config);
-	return result;
+	run_with_index(db, DB_LOG_DROP, index);
+	run_with_index(db, DB_TERMS_DROP, index);
+	run_with_index(db, DB_CONFIGS_DROP, config);
 }
 
-enum db_result
+void
 db_log_clear(struct db *db)
 {
-	enum db_result result = db_log_drop(db, INT64_MAX, INT64_MAX);
-	return result == DB_OK ? db_sessions_clear(db) : result;
+	db_log_drop(db, INT64_MAX, INT64_MAX);
+	db_sessions_clear(db);
 }
 
 enum { BEFORE_SIZE = 16 + 2 * RAFT_HASH_SIZE };
@@ -213,12 +200,12 @@ before_print(char *text, size_t room, const struct db_before *before)
 	    (unsigned long long)before->place.pos.term, chain, config, sum_hex);
 }
 
-enum db_result
+void
 db_before_put(struct db *db, const struct db_before *before)
 {
 	char text[256];
 	before_print(text, sizeof text, before);
-	return db_text_put(db, "before", text);
+	db_text_put(db, "before", text);
 }
 
 enum db_result
@@ -239,7 +226,7 @@ db_before_get(struct db *db, struct db_before *before)
 	return strcmp(text, again) == 0 ? DB_OK : DB_DAMAGED;
 }
 
-enum db_result
+void
 db_snapshot_put(struct db *db, const struct db_snapshot *s)
 {
 	sqlite3_stmt *statement = db_use(db, DB_SNAPSHOT_PUT);
@@ -252,7 +239,7 @@ db_snapshot_put(struct db *db, const struct db_snapshot *s)
 	bind_u64(statement, 5, s->size);
 	sqlite3_bind_blob(statement, 6, s->head, (int)s->head_size, SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 7, sum.b, sizeof sum.b, SQLITE_STATIC);
-	return rows_run(db, statement);
+	db_write(db, statement);
 }
 
 static enum db_result
@@ -303,17 +290,13 @@ db_derived_fits(struct db *db, uint64_t before)
 	       rows_count(db, DB_CONFIGS_WRONG, before) == 0;
 }
 
-enum db_result
+void
 db_derive(struct db *db, uint64_t before)
 {
-	enum db_result result = run_with_index(db, DB_TERMS_CUT, 0);
-	if (result == DB_OK)
-		result = rows_run(db, db_use(db, DB_TERMS_DERIVE));
-	if (result == DB_OK)
-		result = run_with_index(db, DB_CONFIGS_CUT, before);
-	if (result == DB_OK)
-		result = rows_run(db, db_use(db, DB_CONFIGS_DERIVE));
-	return result;
+	run_with_index(db, DB_TERMS_CUT, 0);
+	db_write(db, db_use(db, DB_TERMS_DERIVE));
+	run_with_index(db, DB_CONFIGS_CUT, before);
+	db_write(db, db_use(db, DB_CONFIGS_DERIVE));
 }
 
 enum db_result
@@ -353,7 +336,7 @@ session_sum(const struct raft_session *s)
 	return seal_hash(parts, sizeof parts / sizeof *parts);
 }
 
-enum db_result
+void
 db_session_put(struct db *db, const struct raft_session *s)
 {
 	sqlite3_stmt *statement = db_use(db, DB_SESSION_PUT);
@@ -369,21 +352,21 @@ db_session_put(struct db *db, const struct raft_session *s)
 	sqlite3_bind_blob(statement, 6, s->run, sizeof s->run, SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 7, s->digest.b, sizeof s->digest.b, SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 8, sum.b, sizeof sum.b, SQLITE_STATIC);
-	return rows_run(db, statement);
+	db_write(db, statement);
 }
 
-enum db_result
+void
 db_session_delete(struct db *db, const struct raft_sid *sid)
 {
 	sqlite3_stmt *statement = db_use(db, DB_SESSION_DELETE);
 	sqlite3_bind_blob(statement, 1, sid->b, sizeof sid->b, SQLITE_STATIC);
-	return rows_run(db, statement);
+	db_write(db, statement);
 }
 
-enum db_result
+void
 db_sessions_clear(struct db *db)
 {
-	return rows_run(db, db_use(db, DB_SESSIONS_CLEAR));
+	db_write(db, db_use(db, DB_SESSIONS_CLEAR));
 }
 
 static bool
@@ -422,13 +405,13 @@ db_sessions_each(
 
 /* ------------------------------------------------------------ cursors */
 
-enum db_result
+void
 db_cursor_put(struct db *db, const char *name, uint64_t index)
 {
 	sqlite3_stmt *statement = db_use(db, DB_CURSOR_PUT);
 	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
 	bind_u64(statement, 2, index);
-	return rows_run(db, statement);
+	db_write(db, statement);
 }
 
 uint64_t

@@ -155,35 +155,25 @@ compare_sids(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct raft_sid));
 }
 
-static enum db_result
-store_one(struct logd *logd, const struct raft_sid *sid)
-{
-	const struct raft_session *session = raft_sessions_find(logd->sessions.table, sid);
-	return session ? db_session_put(logd->db, session) : db_session_delete(logd->db, sid);
-}
-
-static enum db_result
-store_dirty(struct logd *logd)
-{
-	struct sessions *s = &logd->sessions;
-	enum db_result result = DB_OK;
-	if (s->dirty_count > 0)
-		qsort(s->dirty, s->dirty_count, sizeof *s->dirty, compare_sids);
-	for (size_t i = 0; i < s->dirty_count && result == DB_OK; i++)
-		if (i == 0 || !raft_sid_equal(&s->dirty[i], &s->dirty[i - 1]))
-			result = store_one(logd, &s->dirty[i]);
-	return result;
-}
-
-enum db_result
+void
 sessions_store(struct logd *logd, struct db_state *state)
 {
+	struct sessions *s = &logd->sessions;
 	/* A rebuilt table was built from nothing, so all that is in it is dirty. */
-	enum db_result result = logd->sessions.rebuilt ? db_sessions_clear(logd->db) : DB_OK;
-	if (result == DB_OK)
-		result = store_dirty(logd);
-	state->sessions_index = logd->sessions.index;
-	return result;
+	if (s->rebuilt)
+		db_sessions_clear(logd->db);
+	if (s->dirty_count > 0)
+		qsort(s->dirty, s->dirty_count, sizeof *s->dirty, compare_sids);
+	for (size_t i = 0; i < s->dirty_count; i++) {
+		if (i > 0 && raft_sid_equal(&s->dirty[i], &s->dirty[i - 1]))
+			continue;
+		const struct raft_session *session = raft_sessions_find(s->table, &s->dirty[i]);
+		if (session)
+			db_session_put(logd->db, session);
+		else
+			db_session_delete(logd->db, &s->dirty[i]);
+	}
+	state->sessions_index = s->index;
 }
 
 void

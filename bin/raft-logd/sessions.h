@@ -37,7 +37,7 @@ void sessions_replace(struct sessions *sessions, struct raft_sessions *table, ui
 bool sessions_due(const struct sessions *sessions);
 /* Within a transaction: writes what changed and sets state.sessions_index.  sessions_stored: it is
  * durable now. */
-enum db_result sessions_store(struct logd *logd, struct db_state *state);
+void sessions_store(struct logd *logd, struct db_state *state);
 void sessions_stored(struct sessions *sessions);
 
 #endif

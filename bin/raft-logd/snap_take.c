@@ -185,17 +185,13 @@ snap_take_give_name(const struct snap_take *local, const struct snapshot *snapsh
 	return local->cut || file_rename(local->path, snapshot->path);
 }
 
-static enum db_result
+static bool
 store_row(struct logd *logd, const struct snapshot *snapshot)
 {
 	struct db_state state = logd->state;
-	txn_begin(logd);
-	enum db_result result = snapshot_put(logd, snapshot);
-	if (result == DB_OK)
-		result = txn_commit(logd, &state, &logd->rlog.last);
-	if (result != DB_OK)
-		txn_rollback(logd);
-	return result;
+	db_begin(logd->db);
+	snapshot_put(logd, snapshot);
+	return txn_commit(logd, &state, &logd->rlog.last);
 }
 
 static void
@@ -208,7 +204,7 @@ snap_take_store(struct logd *logd, const struct snap_take *local)
 		    (unsigned long long)index_term_at(&logd->rlog, local->index));
 	struct snapshot *snapshot = snap_take_make(logd, local, file);
 	bool named = snap_take_give_name(local, snapshot);
-	if (!named || store_row(logd, snapshot) != DB_OK) {
+	if (!named || !store_row(logd, snapshot)) {
 		snprintf(why, sizeof why, "%.300s: %s", snapshot->path,
 		    named ? "the disk is full" : strerror(errno));
 		snapshot->superseded = true;

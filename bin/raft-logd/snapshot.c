@@ -67,7 +67,7 @@ snapshot_stream_size(const struct snapshot *snapshot)
 	return snapshot->bytes.size + snapshot->head.file_size;
 }
 
-enum db_result
+void
 snapshot_put(struct logd *logd, const struct snapshot *snapshot)
 {
 	char format[SNAPSHOT_TEXT_MAX + 1];
@@ -81,7 +81,28 @@ snapshot_put(struct logd *logd, const struct snapshot *snapshot)
 	    .head = snapshot->bytes.bytes,
 	    .head_size = snapshot->bytes.size,
 	};
-	return db_snapshot_put(logd->db, &row);
+	db_snapshot_put(logd->db, &row);
+}
+
+static bool
+snapshot_put_session(const struct raft_session *session, void *arg)
+{
+	db_session_put(arg, session);
+	return true;
+}
+
+void
+snapshot_put_beginning(struct logd *logd, const struct snapshot *snapshot)
+{
+	const struct snapshot_head *head = &snapshot->head;
+	struct db_before before = {.place = {head->pos, head->chain}};
+	struct raft_sessions *table = snapshot_sessions(head);
+	must(table != NULL);
+	raft_sessions_each(table, snapshot_put_session, logd->db);
+	raft_sessions_free(table);
+	snapshot_put(logd, snapshot);
+	before.config = seal_hash(&(struct seal_part){head->config.bytes, head->config.size}, 1);
+	db_before_put(logd->db, &before);
 }
 
 void

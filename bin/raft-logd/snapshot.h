@@ -51,7 +51,10 @@ struct snapshot *snapshot_ref(struct snapshot *snapshot);
 /* Takes NULL. */
 void snapshot_unref(struct snapshot *snapshot);
 /* Within a transaction: the row. */
-enum db_result snapshot_put(struct logd *logd, const struct snapshot *snapshot);
+void snapshot_put(struct logd *logd, const struct snapshot *snapshot);
+/* The same, and the log begins with it: the place before the first entry, and the sessions there.
+ */
+void snapshot_put_beginning(struct logd *logd, const struct snapshot *snapshot);
 /* It is in the database: the newest one from now on.  Takes the reference over. */
 void snapshots_take(struct logd *logd, struct snapshot *snapshot);
 /*

@@ -161,7 +161,8 @@ first_start(struct logd *logd)
 	struct db_state state = {.transactions = 1, .mark_valid = true};
 	if (restore_first(logd, &origin, &config, &state))
 		return;
-	db_fill(logd->db, &origin, &config, &state, NULL, NULL);
+	db_fill(logd->db, &origin, &config, &state);
+	db_fill_end(logd->db);
 }
 
 /* Much more than the reserve is free. */

@@ -2,7 +2,7 @@
 /*
  * One transaction, and the mark after it: the only way anything becomes durable.
  *
- *   txn_begin; db_...put; txn_commit
+ *   db_begin; db_...put; txn_commit
  *
  * txn_commit counts the transaction, stores the state with it, commits, and then
  * writes the mark and checks that the files have names (place.h).  Only after that may anything be
@@ -15,19 +15,18 @@
 
 struct logd;
 
-void txn_begin(struct logd *logd);
 /*
- * state: what is to be stored; its transactions are counted here.  On DB_OK it is the
- * program's state, and last the end of its log.  On DB_FULL nothing has changed.
+ * state: what is to be stored; its transactions are counted here.  When it is durable it is the
+ * program's state, and last the end of its log.  False: the disk is full, and nothing has changed.
  */
-enum db_result txn_commit(struct logd *logd, struct db_state *state, const struct raft_place *last);
-/* The same at a start or an end: both slots of the mark, synced; ends the process when the disk is
- * full. */
-void txn_commit_synced(struct logd *logd, struct db_state *state, const struct raft_place *last);
-/* Takes back what was put since txn_begin. */
-void txn_rollback(struct logd *logd);
-/* As txn_begin and txn_commit around nothing but the state; ends the process when the disk is full.
- * The mark is synced. */
+bool txn_commit(struct logd *logd, struct db_state *state, const struct raft_place *last);
+/*
+ * The same at a start or an end: both slots of the mark, synced.  When the disk is full it ends the
+ * process with a sentence that says so, and why ("": nothing more).
+ */
+void txn_commit_synced(
+    struct logd *logd, struct db_state *state, const struct raft_place *last, const char *why);
+/* Begins and commits a transaction of the state alone, at a start; the mark is synced. */
 void txn_state(struct logd *logd, struct db_state *state);
 struct db_before;
 struct index_config;
@@ -35,8 +34,7 @@ struct index_config;
  * configuration. */
 void txn_reset_log(
     struct logd *logd, const struct db_before *before, const struct index_config *config);
-/* Cuts a log whose rows behind `last` are lost, with `recovering`, durably.  Ends the process when
- * it can't. */
+/* Cuts a log whose rows after `last` are lost, with `recovering`, durably. */
 void txn_shorten_log(struct logd *logd, const struct raft_place *last);
 
 #endif

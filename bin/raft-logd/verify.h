@@ -28,8 +28,10 @@ struct verify_limits {
  */
 size_t verify_read(
     struct logd *logd, uint64_t from, struct verify_limits limits, struct wire_buf *out);
-/* The chain at index, which the log holds, as the present transaction sees it.  Does not return on
- * damage. */
+/*
+ * The chain at index, which the log holds, as the present transaction sees it.  Does not return on
+ * damage.  In a transaction that has met a full disk the chain is unknown, and of no use.
+ */
 void verify_chain_at(struct logd *logd, uint64_t index, struct raft_hash *chain);
 /* Reads the rows from `from` to the last, for their chain alone. */
 void verify_rows(struct logd *logd, uint64_t from);

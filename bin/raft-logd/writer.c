@@ -144,96 +144,57 @@ writer_drop(struct logd *logd)
 
 /* -------------------------------------------------------- transaction */
 
-static enum db_result
+static void
 writer_put_entry(struct logd *logd, struct write_batch *b, const struct raft_entry *entry)
 {
 	struct raft_pos pos = {b->last.pos.index + 1, entry->term};
-	enum db_result result = DB_OK;
 	b->last.chain = seal_chain(&b->last.chain, pos.index, entry);
-	result = db_log_put(logd->db, pos.index, entry, &b->last.chain);
-	if (result == DB_OK &&
-	    (b->last.pos.term != entry->term || pos.index == b->before.index + 1))
-		result = db_term_put(logd->db, &pos);
-	if (result == DB_OK && entry->kind == RAFT_CONFIG)
-		result = db_config_put(
+	db_log_put(logd->db, pos.index, entry, &b->last.chain);
+	if (b->last.pos.term != entry->term || pos.index == b->before.index + 1)
+		db_term_put(logd->db, &pos);
+	if (entry->kind == RAFT_CONFIG)
+		db_config_put(
 		    logd->db, pos.index, raft_entry_data(entry), raft_entry_data_size(entry));
 	b->last.pos = pos;
-	return result;
 }
 
-static enum db_result
+static void
 writer_cut(struct logd *logd, struct write_batch *b, uint64_t index)
 {
 	if (index >= b->last.pos.index)
-		return DB_OK;
-	enum db_result result = db_log_cut(logd->db, index);
-	if (result != DB_OK)
-		return result;
+		return;
+	db_log_cut(logd->db, index);
 	verify_chain_at(logd, index, &b->last.chain);
 	b->last.pos = (struct raft_pos){index, check_term_at(logd, b->items, index)};
 	b->state.truncations++;
-	return DB_OK;
-}
-
-struct putting {
-	struct logd *logd;
-	enum db_result result;
-};
-
-static bool
-writer_put_session(const struct raft_session *session, void *arg)
-{
-	struct putting *putting = arg;
-	putting->result = db_session_put(putting->logd->db, session);
-	return putting->result == DB_OK;
-}
-
-static enum db_result
-writer_put_sessions(struct logd *logd, const struct snapshot *snapshot)
-{
-	struct putting putting = {logd, DB_OK};
-	struct raft_sessions *table = snapshot_sessions(&snapshot->head);
-	must(table != NULL);
-	raft_sessions_each(table, writer_put_session, &putting);
-	raft_sessions_free(table);
-	return putting.result;
 }
 
 /* The snapshot is the log from now on, all of it in this one transaction (§5.1). */
-static enum db_result
+static void
 writer_install(struct logd *logd, struct write_batch *b, const struct snapshot *snapshot)
 {
 	const struct snapshot_head *head = &snapshot->head;
-	struct db_before before = {.place = {head->pos, head->chain}};
-	before.config = seal_hash(&(struct seal_part){head->config.bytes, head->config.size}, 1);
-	enum db_result result = db_log_clear(logd->db);
-	if (result == DB_OK)
-		result =
-		    db_config_put(logd->db, head->pos.index, head->config.bytes, head->config.size);
-	if (result == DB_OK)
-		result = writer_put_sessions(logd, snapshot);
-	if (result == DB_OK)
-		result = snapshot_put(logd, snapshot);
-	if (result == DB_OK)
-		result = db_before_put(logd->db, &before);
+	db_log_clear(logd->db);
+	db_config_put(logd->db, head->pos.index, head->config.bytes, head->config.size);
+	snapshot_put_beginning(logd, snapshot);
 	b->state.truncations++;
 	b->state.commit = head->pos;
 	b->state.sessions_index = head->pos.index;
 	b->before = head->pos;
-	b->last = before.place;
+	b->last = (struct raft_place){head->pos, head->chain};
 	b->dropped = (struct raft_place){0};
 	b->sessions = false; /* it would be the former table */
-	return result;
 }
 
-static enum db_result
+static void
 put_write(struct logd *logd, struct write_batch *b, const struct writer_item *item)
 {
-	enum db_result result = item->install ? writer_install(logd, b, item->install) : DB_OK;
-	if (item->truncate && result == DB_OK)
-		result = writer_cut(logd, b, item->truncate_after);
-	for (uint32_t i = 0; i < item->count && result == DB_OK; i++)
-		result = writer_put_entry(logd, b, &item->entries[i]);
+	if (item->install)
+		writer_install(logd, b, item->install);
+	if (item->truncate)
+		writer_cut(logd, b, item->truncate_after);
+	for (uint32_t i = 0; i < item->count; i++)
+		writer_put_entry(logd, b, &item->entries[i]);
 	b->state.term = item->term;
 	b->state.vote = item->vote;
 	if (item->recovered) {
@@ -242,7 +203,6 @@ put_write(struct logd *logd, struct write_batch *b, const struct writer_item *it
 		b->state.mark_term = 0;
 	}
 	b->number = item->number;
-	return result;
 }
 
 /* On a full disk only what is small goes on, and in order: up to the first entries. */
@@ -251,20 +211,6 @@ writer_has_room(const struct logd *logd, const struct writer_item *item)
 {
 	return logd->space.state != SPACE_FULL || logd->space.trial ||
 	       (item->count == 0 && item->install == NULL);
-}
-
-static enum db_result
-put_items(struct logd *logd, struct write_batch *b)
-{
-	const struct writer *w = &logd->writer;
-	enum db_result result = DB_OK;
-	while (
-	    b->items < w->count && result == DB_OK && writer_has_room(logd, &w->items[b->items])) {
-		if (w->items[b->items].number > 0)
-			result = put_write(logd, b, &w->items[b->items]);
-		b->items++;
-	}
-	return result;
 }
 
 /* The log is the snapshot's now. */
@@ -310,24 +256,8 @@ writer_absorb(struct logd *logd, const struct write_batch *b)
 			writer_advance(logd, logd->writer.items[i].commit);
 }
 
-static enum db_result
-put_batch(struct logd *logd, struct write_batch *b)
-{
-	/* First the old: an installation makes it void. */
-	enum db_result result = compact_wanted(logd) ? compact_put(logd, &b->dropped) : DB_OK;
-	if (result == DB_OK)
-		result = put_items(logd, b);
-	if (result == DB_OK)
-		result = cursors_store(logd);
-	if (result == DB_OK && b->sessions)
-		result = sessions_store(logd, &b->state);
-	if (result == DB_OK)
-		result = txn_commit(logd, &b->state, &b->last);
-	return result;
-}
-
-/* The transaction of a turn.  On DB_FULL all of it waits as before. */
-static enum db_result
+/* The transaction of a turn.  False: the disk is full, and all of it waits as before. */
+static bool
 write_batch(struct logd *logd)
 {
 	struct writer *w = &logd->writer;
@@ -337,12 +267,22 @@ write_batch(struct logd *logd)
 	/* What is stored must not need entries that go. */
 	b.sessions = w->flush || sessions_due(&logd->sessions) ||
 		     (compact_wanted(logd) && logd->state.sessions_index < logd->compact_to);
-	txn_begin(logd);
-	enum db_result result = put_batch(logd, &b);
-	if (result != DB_OK) {
-		txn_rollback(logd);
-		return result;
+	db_begin(logd->db);
+	/* First the old: an installation makes it void. */
+	if (compact_wanted(logd))
+		compact_put(logd, &b.dropped);
+	for (; b.items < w->count && !db_full(logd->db); b.items++) {
+		const struct writer_item *item = &w->items[b.items];
+		if (!writer_has_room(logd, item))
+			break;
+		if (item->number > 0)
+			put_write(logd, &b, item);
 	}
+	cursors_store(logd);
+	if (b.sessions)
+		sessions_store(logd, &b.state);
+	if (!txn_commit(logd, &b.state, &b.last))
+		return false;
 	w->commit_due = false;
 	if (b.sessions)
 		sessions_stored(&logd->sessions);
@@ -354,7 +294,7 @@ write_batch(struct logd *logd)
 	if (b.number > 0)
 		elector_stored(logd, b.number);
 	tick_want(logd);
-	return DB_OK;
+	return true;
 }
 
 static bool
@@ -376,10 +316,10 @@ writer_turn(struct logd *logd)
 	space_check(logd);
 	if (!writer_wanted(logd))
 		return;
-	enum db_result result = write_batch(logd);
-	if (result == DB_OK && db_wal_size(logd->db) >= DB_WAL_MAX)
-		result = db_checkpoint(logd->db, false);
-	space_found(logd, result == DB_OK);
+	bool room = write_batch(logd);
+	if (room && db_wal_size(logd->db) >= DB_WAL_MAX)
+		room = db_checkpoint(logd->db, false);
+	space_found(logd, room);
 }
 
 bool
@@ -403,7 +343,7 @@ writer_tick(struct logd *logd)
 	} else if (quiet && logd->rlog.commit.index > logd->state.commit.index)
 		w->commit_due = true;
 	else if (quiet && db_wal_size(logd->db) >= WAL_IDLE_MAX)
-		space_found(logd, db_checkpoint(logd->db, false) == DB_OK);
+		space_found(logd, db_checkpoint(logd->db, false));
 }
 
 void
@@ -413,6 +353,6 @@ writer_finish(struct logd *logd)
 	logd->writer.commit_due = true;
 	logd->space.trial = true;
 	writer_turn(logd);
-	space_found(logd, db_checkpoint(logd->db, true) == DB_OK);
+	space_found(logd, db_checkpoint(logd->db, true));
 	mark_sync(&logd->mark);
 }
