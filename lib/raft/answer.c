@@ -50,50 +50,26 @@ void
 raft_answer_later(struct raft *raft, const struct raft_origin *origin,
     const struct raft_answer *answer, uint64_t wait)
 {
-	struct raft_pendings *pendings = &raft->pendings;
-
 	must(raft->role == RAFT_LEADER);
 	must(answer->verdict == RAFT_COMMITTED && answer->count > 0);
 	if (wait <= raft->commit) {
 		raft_answer_give(raft, origin, answer);
 		return;
 	}
-	if (pendings->head > pendings->size / 2 &&
-	    pendings->head + pendings->count == pendings->size) {
-		memmove(pendings->at, pendings->at + pendings->head,
-		    pendings->count * sizeof *pendings->at);
-		pendings->head = 0;
-	}
-	pendings->at = raft_core_grow(pendings->at, &pendings->size,
-	    pendings->head + pendings->count + 1, sizeof *pendings->at);
-	pendings->at[pendings->head + pendings->count++] =
-	    (struct raft_pending){*origin, *answer, wait};
-	must(pendings->head + pendings->count <= pendings->size);
-}
-
-static void
-pending_pop(struct raft_pendings *pendings)
-{
-	must(pendings->count > 0);
-	must(pendings->head + pendings->count <= pendings->size);
-	pendings->head++;
-	if (--pendings->count == 0)
-		pendings->head = 0;
+	*RAFT_QUEUE_PUSH(&raft->pendings) = (struct raft_pending){*origin, *answer, wait};
 }
 
 void
 raft_answer_committed(struct raft *raft)
 {
-	struct raft_pendings *pendings = &raft->pendings;
-
-	while (pendings->count > 0 && pendings->at[pendings->head].wait <= raft->commit) {
-		const struct raft_pending *pending = &pendings->at[pendings->head];
+	while (
+	    raft->pendings.count > 0 && RAFT_QUEUE_FIRST(&raft->pendings)->wait <= raft->commit) {
+		const struct raft_pending *pending = RAFT_QUEUE_FIRST(&raft->pendings);
 
 		must(pending->answer.verdict == RAFT_COMMITTED && pending->answer.count > 0);
 		raft_answer_give(raft, &pending->origin, &pending->answer);
-		pending_pop(pendings);
+		RAFT_QUEUE_DROP(&raft->pendings, 1);
 	}
-	must(pendings->count > 0 || pendings->head == 0);
 }
 
 /* What is committed is committed; of the rest a next leader may commit any part. */
@@ -125,11 +101,8 @@ pending_stepped_down(struct raft *raft, const struct raft_pending *pending)
 void
 raft_answer_stepped_down(struct raft *raft)
 {
-	struct raft_pendings *pendings = &raft->pendings;
-
-	while (pendings->count > 0) {
-		pending_stepped_down(raft, &pendings->at[pendings->head]);
-		pending_pop(pendings);
+	while (raft->pendings.count > 0) {
+		pending_stepped_down(raft, RAFT_QUEUE_FIRST(&raft->pendings));
+		RAFT_QUEUE_DROP(&raft->pendings, 1);
 	}
-	must(pendings->head == 0);
 }

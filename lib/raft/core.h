@@ -3,7 +3,7 @@
  * The inside of the core: what its files share, and nobody else includes.
  *
  * One file a role or RPC.  Each part below names its file.  The dispatcher and
- * the update are in step.c.  All allocation goes through raft_core_grow or ends in
+ * the update are in step.c.  All allocation goes through raft_grow or ends in
  * raft_must_fail; nothing here fails half-way.
  *
  * must() states what holds before and after a function of substance, mostly in pairs: where
@@ -17,6 +17,7 @@
 #ifndef RAFT_CORE_H
 #define RAFT_CORE_H
 
+#include "array.h"
 #include "raft.h"
 
 /* A term that rises by more than this in one message is absurd, and the message is dropped. */
@@ -35,9 +36,6 @@ enum {
 	CORE_OLD_STARTS = 4              /* earlier incarnations of a peer that are remembered */
 };
 
-/* An array that doubles. */
-void *raft_core_grow(void *array, size_t *size, size_t count_wanted, size_t item_size);
-
 /* ---------------------------------------------------------------- log.c */
 
 /*
@@ -50,11 +48,7 @@ struct raft_rlog {
 	struct raft_term_start *runs;
 	size_t runs_count;
 	size_t runs_size;
-	struct raft_entry
-	    *tail; /* [tail_head, tail_head + tail_count): indexes tail_first .. last */
-	size_t tail_head;
-	size_t tail_count;
-	size_t tail_size;
+	RAFT_QUEUE(struct raft_entry) tail; /* indexes tail_first .. last */
 	uint64_t tail_first;
 	uint64_t tail_bytes;
 	struct raft_config_at *configs; /* the one in force at commit, then those above */
@@ -112,12 +106,9 @@ struct raft_store {
 	uint64_t recovered_number;
 	bool install; /* pending: the next write replaces the log by the snapshot at install_pos */
 	struct raft_pos install_pos;
-	uint64_t install_number;         /* the last write that did */
-	struct raft_store_write *writes; /* issued, not confirmed; a queue from writes_head on */
-	size_t writes_head;
-	size_t writes_count;
-	size_t writes_size;
-	size_t truncates_count; /* of those */
+	uint64_t install_number;                    /* the last write that did */
+	RAFT_QUEUE(struct raft_store_write) writes; /* issued, not confirmed */
+	size_t truncates_count;                     /* of those */
 };
 
 /* The number of the write with which the present term and vote are durable. */
@@ -370,10 +361,6 @@ struct raft_pending {
 	struct raft_answer answer;
 	uint64_t wait; /* an index */
 };
-struct raft_pendings {
-	struct raft_pending *at; /* [head, head + count) */
-	size_t head, count, size;
-};
 
 void raft_propose_local(struct raft *raft, const struct raft_proposal *proposal);
 void raft_propose_message(struct raft *raft, const struct raft_message *message);
@@ -403,8 +390,7 @@ struct raft_forward {
 	struct mono_ms deadline;
 };
 struct raft_forwards {
-	struct raft_forward *at; /* [head, head + count), request rises */
-	size_t head, count, size;
+	RAFT_QUEUE(struct raft_forward) queue; /* request rises */
 	uint64_t bytes;
 	uint64_t answered; /* the newest request of which something is committed */
 	struct mono_ms answered_at;
@@ -548,7 +534,7 @@ struct raft {
 	uint64_t catch_up_next; /* and where it ended at catch_up_at */
 	struct mono_ms catch_up_at;
 	struct raft_transfer_state transfer;
-	struct raft_pendings pendings;
+	RAFT_QUEUE(struct raft_pending) pendings;
 	struct raft_reads reads;
 	struct raft_forwards forwards;
 	uint64_t request; /* the last one given out: forwards and fetches */

@@ -11,7 +11,7 @@
 static struct raft_forward *
 forwards_first(const struct raft_forwards *forwards)
 {
-	return forwards->at + forwards->head;
+	return RAFT_QUEUE_FIRST(&forwards->queue);
 }
 
 /* Makes room for one more at place (from the head), moving the rest up. */
@@ -20,19 +20,10 @@ forwards_insert(struct raft_forwards *forwards, size_t place)
 {
 	struct raft_forward *at;
 
-	must(place <= forwards->count);
-	if (forwards->head > forwards->size / 2 &&
-	    forwards->head + forwards->count == forwards->size) {
-		memmove(
-		    forwards->at, forwards_first(forwards), forwards->count * sizeof *forwards->at);
-		forwards->head = 0;
-	}
-	forwards->at = raft_core_grow(forwards->at, &forwards->size,
-	    forwards->head + forwards->count + 1, sizeof *forwards->at);
+	must(place <= forwards->queue.count);
+	(void)RAFT_QUEUE_PUSH(&forwards->queue);
 	at = forwards_first(forwards) + place;
-	memmove(at + 1, at, (forwards->count - place) * sizeof *at);
-	forwards->count++;
-	must(forwards->head + forwards->count <= forwards->size);
+	memmove(at + 1, at, (forwards->queue.count - place - 1) * sizeof *at);
 	return at;
 }
 
@@ -41,26 +32,24 @@ forwards_remove(struct raft_forwards *forwards, size_t place)
 {
 	struct raft_forward *at = forwards_first(forwards) + place;
 
-	must(place < forwards->count);
+	must(place < forwards->queue.count);
 	must(forwards->bytes >= at->size);
 	forwards->bytes -= at->size;
 	if (place == 0)
-		forwards->head++;
+		RAFT_QUEUE_DROP(&forwards->queue, 1);
 	else
-		memmove(at, at + 1, (forwards->count - place - 1) * sizeof *at);
-	if (--forwards->count == 0)
-		forwards->head = 0;
-	must(forwards->count > 0 || (forwards->bytes == 0 && forwards->head == 0));
+		memmove(at, at + 1, (--forwards->queue.count - place) * sizeof *at);
+	must(forwards->queue.count > 0 || forwards->bytes == 0);
 }
 
 /* The newest one has the highest request: forwards_find rests on it. */
 static void
 forwards_risen(const struct raft_forwards *forwards)
 {
-	const struct raft_forward *newest = forwards_first(forwards) + forwards->count - 1;
+	const struct raft_forward *newest = forwards_first(forwards) + forwards->queue.count - 1;
 
 	must(newest->count > 0);
-	must(forwards->count == 1 || newest[-1].request < newest->request);
+	must(forwards->queue.count == 1 || newest[-1].request < newest->request);
 }
 
 void
@@ -79,7 +68,7 @@ raft_forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 	forward.serial = proposal->entries[0].serial;
 	forward.count = proposal->entries_count;
 	forward.deadline.ms = raft->now.ms + raft->settings.election_timeout_ms;
-	if (forwards->count >= CORE_FORWARDS_MAX ||
+	if (forwards->queue.count >= CORE_FORWARDS_MAX ||
 	    (forwards->bytes > 0 &&
 		forwards->bytes + forward.size > raft->settings.uncommitted_size_max)) {
 		raft_answer_refuse(raft, &origin, forward.serial, forward.count, RAFT_REASON_BUSY);
@@ -87,7 +76,7 @@ raft_forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 	}
 	forward.request = ++raft->request;
 	forwards->bytes += forward.size;
-	*forwards_insert(forwards, forwards->count) = forward;
+	*forwards_insert(forwards, forwards->queue.count) = forward;
 	forwards_risen(forwards);
 
 	propose = &raft_out_message(raft, RAFT_MSG_PROPOSE, &raft->leader)->propose;
@@ -110,7 +99,7 @@ raft_forward_transfer(struct raft *raft, uint64_t ticket, const struct raft_id *
 	forward.request = ++raft->request;
 	/* The leader itself gives up after an election timeout. */
 	forward.deadline.ms = raft->now.ms + 2 * raft->settings.election_timeout_ms;
-	*forwards_insert(forwards, forwards->count) = forward;
+	*forwards_insert(forwards, forwards->queue.count) = forward;
 	forwards_risen(forwards);
 	transfer = &raft_out_message(raft, RAFT_MSG_TRANSFER, &raft->leader)->transfer;
 	transfer->start_number = raft->start_number;
@@ -123,7 +112,7 @@ static size_t
 forwards_find(const struct raft_forwards *forwards, uint64_t request)
 {
 	size_t low = 0;
-	size_t high = forwards->count;
+	size_t high = forwards->queue.count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -133,7 +122,7 @@ forwards_find(const struct raft_forwards *forwards, uint64_t request)
 		else
 			high = middle;
 	}
-	must(low == forwards->count || forwards_first(forwards)[low].request >= request);
+	must(low == forwards->queue.count || forwards_first(forwards)[low].request >= request);
 	must(low == 0 || forwards_first(forwards)[low - 1].request < request);
 	return low;
 }
@@ -181,7 +170,7 @@ raft_forward_answer(struct raft *raft, const struct raft_message *message)
 		raft_core_drop(raft);
 		return;
 	}
-	for (; place < forwards->count; place++) {
+	for (; place < forwards->queue.count; place++) {
 		const struct raft_forward *forward = forwards_first(forwards) + place;
 
 		if (forward->request != answer->request)
@@ -207,7 +196,7 @@ forward_give_up(struct raft *raft, size_t place, enum raft_reason reason)
 	const struct raft_forward *forward = forwards_first(&raft->forwards) + place;
 	struct raft_answer answer = {0};
 
-	must(place < raft->forwards.count && forward->count > 0);
+	must(place < raft->forwards.queue.count && forward->count > 0);
 	answer.verdict = RAFT_UNKNOWN;
 	answer.reason = reason;
 	answer.serial = forward->serial;
@@ -219,7 +208,7 @@ forward_give_up(struct raft *raft, size_t place, enum raft_reason reason)
 void
 raft_forward_fail(struct raft *raft, enum raft_reason reason)
 {
-	while (raft->forwards.count > 0)
+	while (raft->forwards.queue.count > 0)
 		forward_give_up(raft, 0, reason);
 	must(raft->forwards.bytes == 0);
 }
@@ -236,7 +225,7 @@ raft_forward_deadline(const struct raft *raft)
 	const struct raft_forward *first = forwards_first(forwards);
 	uint64_t silent = forwards->answered_at.ms + raft->settings.election_timeout_ms;
 
-	must(forwards->count > 0);
+	must(forwards->queue.count > 0);
 	must(first->request <= raft->request);
 	if (first->request < forwards->answered || silent < first->deadline.ms)
 		return first->deadline.ms;
@@ -246,6 +235,6 @@ raft_forward_deadline(const struct raft *raft)
 void
 raft_forward_tick(struct raft *raft)
 {
-	while (raft->forwards.count > 0 && raft_forward_deadline(raft) <= raft->now.ms)
+	while (raft->forwards.queue.count > 0 && raft_forward_deadline(raft) <= raft->now.ms)
 		forward_give_up(raft, 0, RAFT_REASON_NO_ANSWER);
 }

@@ -20,10 +20,9 @@ raft_out_message(struct raft *raft, enum raft_message_type type, const struct ra
 
 	must(!raft_id_none(to));
 	must(!raft_id_equal(to, &raft->id));
-	out->messages =
-	    raft_core_grow(out->messages, &out->messages_size, wanted, sizeof *out->messages);
-	out->after = raft_core_grow(out->after, &out->after_size, wanted, sizeof *out->after);
-	out->owned = raft_core_grow(out->owned, &out->owned_size, wanted, sizeof *out->owned);
+	RAFT_GROW(out->messages, out->messages_size, wanted);
+	RAFT_GROW(out->after, out->after_size, wanted);
+	RAFT_GROW(out->owned, out->owned_size, wanted);
 	message = &out->messages[out->messages_count];
 	memset(message, 0, sizeof *message);
 	message->type = type;
@@ -64,8 +63,7 @@ raft_out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *an
 
 	must((unsigned)answer->verdict < RAFT_VERDICTS_COUNT);
 	must((unsigned)answer->reason < RAFT_REASONS_COUNT);
-	out->answers = raft_core_grow(
-	    out->answers, &out->answers_size, out->answers_count + 1, sizeof *out->answers);
+	RAFT_GROW(out->answers, out->answers_size, out->answers_count + 1);
 	out->answers[out->answers_count].ticket = ticket;
 	out->answers[out->answers_count++].answer = *answer;
 }
@@ -76,8 +74,7 @@ raft_out_read(struct raft *raft, const struct raft_read_answer *answer)
 	struct raft_out *out = &raft->out;
 
 	must(answer->ok == (answer->reason == RAFT_REASON_NONE));
-	out->reads =
-	    raft_core_grow(out->reads, &out->reads_size, out->reads_count + 1, sizeof *out->reads);
+	RAFT_GROW(out->reads, out->reads_size, out->reads_count + 1);
 	out->reads[out->reads_count++] = *answer;
 }
 
@@ -89,8 +86,7 @@ raft_out_fetch(struct raft *raft, const struct raft_fetch *fetch)
 	must(fetch->request > 0);
 	must(fetch->first_index > raft->log.before.index);
 	must(fetch->first_index < raft->log.tail_first);
-	out->fetches = raft_core_grow(
-	    out->fetches, &out->fetches_size, out->fetches_count + 1, sizeof *out->fetches);
+	RAFT_GROW(out->fetches, out->fetches_size, out->fetches_count + 1);
 	out->fetches[out->fetches_count++] = *fetch;
 }
 
@@ -100,8 +96,7 @@ raft_out_snapshot(struct raft *raft, const struct raft_id *peer)
 	struct raft_out *out = &raft->out;
 
 	must(raft->role == RAFT_LEADER);
-	out->snapshots = raft_core_grow(
-	    out->snapshots, &out->snapshots_size, out->snapshots_count + 1, sizeof *out->snapshots);
+	RAFT_GROW(out->snapshots, out->snapshots_size, out->snapshots_count + 1);
 	out->snapshots[out->snapshots_count++].peer = *peer;
 }
 

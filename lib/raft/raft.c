@@ -84,9 +84,9 @@ raft_free(struct raft *raft)
 	raft_rlog_free(&raft->log);
 	raft_sessions_free(raft->sessions);
 	raft_sessions_free(raft->sessions_last);
-	free(raft->store.writes);
+	free(raft->store.writes.at);
 	free(raft->pendings.at);
-	free(raft->forwards.at);
+	free(raft->forwards.queue.at);
 	free(raft->reads.waits);
 	free(raft->reads.forwards);
 	free(raft);

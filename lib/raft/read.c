@@ -44,8 +44,7 @@ read_lead(struct raft *raft, const struct raft_origin *origin)
 	must(raft->role == RAFT_LEADER);
 	must(reads->waits_count == 0 ||
 	     reads->waits[reads->waits_count - 1].round <= raft->round + 1);
-	reads->waits = raft_core_grow(
-	    reads->waits, &reads->waits_size, reads->waits_count + 1, sizeof *reads->waits);
+	RAFT_GROW(reads->waits, reads->waits_size, reads->waits_count + 1);
 	reads->waits[reads->waits_count++] =
 	    (struct raft_read_wait){*origin, raft->commit, raft->round + 1};
 	raft->round_wanted = true;
@@ -118,8 +117,7 @@ read_forward(struct raft *raft, const struct raft_origin *origin)
 	forward.request = ++raft->request;
 	forward.ticket = origin->ticket;
 	forward.deadline.ms = raft->now.ms + raft->settings.election_timeout_ms;
-	reads->forwards = raft_core_grow(reads->forwards, &reads->forwards_size,
-	    reads->forwards_count + 1, sizeof *reads->forwards);
+	RAFT_GROW(reads->forwards, reads->forwards_size, reads->forwards_count + 1);
 	reads->forwards[reads->forwards_count++] = forward;
 	read = &raft_out_message(raft, RAFT_MSG_READ, &raft->leader)->read;
 	read->start_number = raft->start_number;

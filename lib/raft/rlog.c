@@ -12,23 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *
-raft_core_grow(void *array, size_t *size, size_t count_wanted, size_t item_size)
-{
-	size_t grown = *size == 0 ? 16 : *size;
-
-	if (count_wanted <= *size)
-		return array;
-	while (grown < count_wanted)
-		grown *= 2;
-	must(grown <= SIZE_MAX / item_size);
-	array = realloc(array, grown * item_size);
-	must(array != NULL);
-	*size = grown;
-	must(*size >= count_wanted);
-	return array;
-}
-
 /* ------------------------------------------------------------ terms */
 
 static void
@@ -38,8 +21,7 @@ runs_append(struct raft_rlog *log, uint64_t index, uint64_t term)
 		return;
 	must(log->runs_count == 0 || log->runs[log->runs_count - 1].index < index);
 	must(log->runs_count == 0 || log->runs[log->runs_count - 1].term < term);
-	log->runs =
-	    raft_core_grow(log->runs, &log->runs_size, log->runs_count + 1, sizeof *log->runs);
+	RAFT_GROW(log->runs, log->runs_size, log->runs_count + 1);
 	log->runs[log->runs_count++] = (struct raft_term_start){index, term};
 }
 
@@ -110,29 +92,13 @@ raft_rlog_agree(const struct raft_rlog *log, struct raft_pos pos)
 
 /* ------------------------------------------------------------- tail */
 
-/* Room for one more at the end.  Moving down costs no more than what was trimmed. */
-static void
-tail_make_room(struct raft_rlog *log)
-{
-	if (log->tail_head + log->tail_count < log->tail_size)
-		return;
-	if (log->tail_head > log->tail_size / 2) {
-		memmove(log->tail, log->tail + log->tail_head, log->tail_count * sizeof *log->tail);
-		log->tail_head = 0;
-		return;
-	}
-	log->tail = raft_core_grow(
-	    log->tail, &log->tail_size, log->tail_head + log->tail_count + 1, sizeof *log->tail);
-}
-
 static void
 configs_append(struct raft_rlog *log, uint64_t index, const struct raft_entry *entry)
 {
 	struct raft_config_at *at;
 	bool valid;
 
-	log->configs = raft_core_grow(
-	    log->configs, &log->configs_size, log->configs_count + 1, sizeof *log->configs);
+	RAFT_GROW(log->configs, log->configs_size, log->configs_count + 1);
 	must(log->configs_count == 0 || log->configs[log->configs_count - 1].index < index);
 	at = &log->configs[log->configs_count++];
 	at->index = index;
@@ -146,9 +112,7 @@ static void
 tail_append(struct raft_rlog *log, const struct raft_entry *entry)
 {
 	must(entry->size >= RAFT_ENTRY_HEADER_SIZE);
-	tail_make_room(log);
-	must(log->tail_head + log->tail_count < log->tail_size);
-	log->tail[log->tail_head + log->tail_count++] = *entry;
+	*RAFT_QUEUE_PUSH(&log->tail) = *entry;
 	log->tail_bytes += entry->size;
 	raft_chunk_ref(entry->chunk);
 }
@@ -164,7 +128,7 @@ raft_rlog_append(struct raft_rlog *log, const struct raft_entry *entry)
 	if (entry->kind == RAFT_CONFIG)
 		configs_append(log, log->last, entry);
 	must(log->runs[log->runs_count - 1].term == entry->term);
-	must(log->tail_first + log->tail_count == log->last + 1);
+	must(log->tail_first + log->tail.count == log->last + 1);
 }
 
 uint64_t
@@ -176,7 +140,7 @@ raft_rlog_truncate(struct raft_rlog *log, uint64_t after)
 	must(after + 1 >= log->tail_first);
 	must(after <= log->last);
 	while (log->last > after) {
-		struct raft_entry *entry = &log->tail[log->tail_head + --log->tail_count];
+		struct raft_entry *entry = &RAFT_QUEUE_FIRST(&log->tail)[--log->tail.count];
 
 		bytes += entry->size;
 		raft_chunk_unref(entry->chunk);
@@ -189,7 +153,7 @@ raft_rlog_truncate(struct raft_rlog *log, uint64_t after)
 		log->configs_count--;
 	must(log->configs_count > 0);
 	must(log->runs_count > 0 || log->last == log->before.index);
-	must((log->tail_count == 0) == (log->tail_bytes == 0));
+	must((log->tail.count == 0) == (log->tail_bytes == 0));
 	return bytes;
 }
 
@@ -197,20 +161,16 @@ void
 raft_rlog_trim(struct raft_rlog *log, uint64_t keep_after, uint64_t bytes_max)
 {
 	while (
-	    log->tail_bytes > bytes_max && log->tail_count > 0 && log->tail_first <= keep_after) {
-		struct raft_entry *entry = &log->tail[log->tail_head];
+	    log->tail_bytes > bytes_max && log->tail.count > 0 && log->tail_first <= keep_after) {
+		struct raft_entry *entry = RAFT_QUEUE_FIRST(&log->tail);
 
 		log->tail_bytes -= entry->size;
 		raft_chunk_unref(entry->chunk);
-		log->tail_head++;
-		log->tail_count--;
+		RAFT_QUEUE_DROP(&log->tail, 1);
 		log->tail_first++;
 	}
-	if (log->tail_count == 0)
-		log->tail_head = 0;
-	must(log->tail_count > 0 || log->tail_head == 0);
-	must((log->tail_count == 0) == (log->tail_bytes == 0));
-	must(log->tail_first + log->tail_count == log->last + 1);
+	must((log->tail.count == 0) == (log->tail_bytes == 0));
+	must(log->tail_first + log->tail.count == log->last + 1);
 }
 
 void
@@ -234,7 +194,7 @@ void
 raft_rlog_reset(struct raft_rlog *log, struct raft_pos before, const struct raft_config *config)
 {
 	raft_rlog_trim(log, log->last, 0);
-	must(log->tail_count == 0);
+	must(log->tail.count == 0);
 	must(log->tail_bytes == 0);
 	log->runs_count = 0;
 	log->before = before;
@@ -250,8 +210,8 @@ raft_rlog_entry(const struct raft_rlog *log, uint64_t index)
 {
 	if (index < log->tail_first || index > log->last)
 		return NULL;
-	must(index - log->tail_first < log->tail_count);
-	return &log->tail[log->tail_head + (index - log->tail_first)];
+	must(index - log->tail_first < log->tail.count);
+	return &RAFT_QUEUE_FIRST(&log->tail)[index - log->tail_first];
 }
 
 /* --------------------------------------------------- configurations */
@@ -295,8 +255,7 @@ raft_rlog_init(struct raft_rlog *log, const struct raft_start *start)
 	must(raft_rlog_last(log).term == start->last.term);
 	for (size_t i = 0; i < start->entries_count; i++)
 		tail_append(log, &start->entries[i]);
-	log->configs =
-	    raft_core_grow(NULL, &log->configs_size, start->configs_count, sizeof *log->configs);
+	RAFT_GROW(log->configs, log->configs_size, start->configs_count);
 	memcpy(log->configs, start->configs, start->configs_count * sizeof *log->configs);
 	log->configs_count = start->configs_count;
 }
@@ -304,9 +263,9 @@ raft_rlog_init(struct raft_rlog *log, const struct raft_start *start)
 void
 raft_rlog_free(struct raft_rlog *log)
 {
-	for (size_t i = 0; i < log->tail_count; i++)
-		raft_chunk_unref(log->tail[log->tail_head + i].chunk);
-	free(log->tail);
+	for (size_t i = 0; i < log->tail.count; i++)
+		raft_chunk_unref(RAFT_QUEUE_FIRST(&log->tail)[i].chunk);
+	free(log->tail.at);
 	free(log->runs);
 	free(log->configs);
 }

@@ -31,7 +31,7 @@ leader_changes(struct raft *raft, const struct raft_id *leader)
 	raft->state_changed = true;
 	raft_forward_fail(raft, RAFT_REASON_LEADER_CHANGED);
 	raft_read_forwards_fail(raft, RAFT_REASON_LEADER_CHANGED);
-	must(raft->forwards.count == 0);
+	must(raft->forwards.queue.count == 0);
 	must(raft->reads.forwards_count == 0);
 }
 

@@ -176,7 +176,7 @@ wake_leader(const struct raft *raft)
 	if (raft_quorum_sole_voter(raft))
 		return raft->peers_count > 0 ? at : UINT64_MAX;
 	step_sooner(&at, raft_quorum_heard(raft).ms + raft->settings.election_timeout_ms);
-	if (raft->store.writes_count > 0)
+	if (raft->store.writes.count > 0)
 		step_sooner(&at, raft->now.ms - raft_store_silence_ms(raft, raft->now) +
 				     raft->settings.store_timeout_ms + 1);
 	return at;
@@ -187,7 +187,7 @@ step_wake_at(const struct raft *raft)
 {
 	uint64_t at = raft->role == RAFT_LEADER ? wake_leader(raft) : raft->election_at.ms;
 
-	if (raft->forwards.count > 0)
+	if (raft->forwards.queue.count > 0)
 		step_sooner(&at, raft_forward_deadline(raft));
 	if (raft->reads.forwards_count > 0)
 		step_sooner(&at, raft->reads.forwards[0].deadline.ms);
@@ -211,7 +211,7 @@ step_check(const struct raft *raft)
 	must(raft->commit <= raft->log.last);
 	must(raft->store.durable <= raft->store.written);
 	must(raft->store.written == raft->log.last);
-	must(raft->log.tail_first + raft->log.tail_count == raft->log.last + 1);
+	must(raft->log.tail_first + raft->log.tail.count == raft->log.last + 1);
 	must(raft->log.tail_first <= raft->commit + 1);
 	must(raft->verified <= raft->log.last);
 	must(raft->role != RAFT_LEADER || raft_id_equal(&raft->leader, &raft->id));

@@ -51,24 +51,16 @@ raft_store_install(struct raft_store *store, struct raft_pos pos)
 static struct raft_store_write *
 store_oldest(const struct raft_store *store)
 {
-	return store->writes_count == 0 ? NULL : &store->writes[store->writes_head];
+	return store->writes.count == 0 ? NULL : RAFT_QUEUE_FIRST(&store->writes);
 }
 
 static void
 writes_push(struct raft_store *store, const struct raft_store_write *write)
 {
-	if (store->writes_head > store->writes_size / 2 &&
-	    store->writes_head + store->writes_count == store->writes_size) {
-		memmove(store->writes, store->writes + store->writes_head,
-		    store->writes_count * sizeof *write);
-		store->writes_head = 0;
-	}
-	store->writes = raft_core_grow(store->writes, &store->writes_size,
-	    store->writes_head + store->writes_count + 1, sizeof *write);
-	store->writes[store->writes_head + store->writes_count++] = *write;
+	*RAFT_QUEUE_PUSH(&store->writes) = *write;
 	store->truncates_count += write->truncates;
-	must(store->writes_count == store->number - store->stored);
-	must(store->truncates_count <= store->writes_count);
+	must(store->writes.count == store->number - store->stored);
+	must(store->truncates_count <= store->writes.count);
 }
 
 /* The entries that the next write holds. */
@@ -139,11 +131,11 @@ store_durable(const struct raft_store *store)
 {
 	uint64_t durable = store->install ? 0 : store->written;
 
-	if (store->writes_count > 0 && store_oldest(store)->base < durable)
+	if (store->writes.count > 0 && store_oldest(store)->base < durable)
 		durable = store_oldest(store)->base;
-	for (size_t i = 0; store->truncates_count > 0 && i < store->writes_count; i++)
-		if (store->writes[store->writes_head + i].base < durable)
-			durable = store->writes[store->writes_head + i].base;
+	for (size_t i = 0; store->truncates_count > 0 && i < store->writes.count; i++)
+		if (store_oldest(store)[i].base < durable)
+			durable = store_oldest(store)[i].base;
 	return durable;
 }
 
@@ -157,19 +149,16 @@ raft_store_confirm(struct raft *raft, uint64_t number)
 		return false;
 	must(store_oldest(store) != NULL);
 	must(store_oldest(store)->number == store->stored + 1);
-	while (store->writes_count > 0 && store_oldest(store)->number <= number) {
+	while (store->writes.count > 0 && store_oldest(store)->number <= number) {
 		store->truncates_count -= store_oldest(store)->truncates;
-		store->writes_head++;
-		store->writes_count--;
+		RAFT_QUEUE_DROP(&store->writes, 1);
 	}
-	if (store->writes_count == 0)
-		store->writes_head = 0;
 	store->stored = number;
 	store->durable = store_durable(store);
 	must(store->durable >= durable);
 	must(store->durable <= raft->log.last);
-	must(store->writes_count == store->number - store->stored);
-	must(store->writes_count > 0 || (store->truncates_count == 0 && store->writes_head == 0));
+	must(store->writes.count == store->number - store->stored);
+	must(store->writes.count > 0 || store->truncates_count == 0);
 	return true;
 }
 

@@ -212,7 +212,7 @@ raft_transfer_timeout_now(struct raft *raft, const struct raft_message *message)
 {
 	const struct raft_store *store = &raft->store;
 	bool settled = store->durable == raft->log.last && raft_store_hard_durable(store) &&
-		       !store->truncate && store->writes_count == 0;
+		       !store->truncate && store->writes.count == 0;
 
 	if (message->term != raft->term || raft->role != RAFT_FOLLOWER ||
 	    !raft_id_equal(&raft->leader, &message->from) || !settled) {
