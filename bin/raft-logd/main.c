@@ -11,10 +11,9 @@
 #include <stdlib.h>
 
 #include "seal/seal.h"
-#include "accept.h"
-#include "alone.h"
 #include "snap_take.h"
 #include "logd.h"
+#include "rescue.h"
 #include "start.h"
 
 enum { OPT_ACCEPT_LOSS = 0x100, OPT_RECOVER_ALONE, OPT_YES };
@@ -102,9 +101,9 @@ main(int argc, char **argv)
 	logd_check_usage();
 	start_log(&logd);
 	if (logd.accept_loss)
-		accept_loss(&logd);
+		rescue_accept_loss(&logd);
 	if (logd.recover_alone)
-		recover_alone(&logd);
+		rescue_alone(&logd);
 	place_watch(&logd);
 	tick_init(&logd);
 	space_init(&logd);

@@ -165,8 +165,7 @@ head_come(struct logd *logd, struct snap_store *in)
 	if (!snapshot_head_get(&head, in->head.bytes, in->head.size))
 		return "its head is malformed";
 	if (head.file_size > 0 || head.format.size > 0)
-		snprintf(file, sizeof file, "%020llu-%llu.snapshot",
-		    (unsigned long long)in->pos.index, (unsigned long long)in->pos.term);
+		snapshot_name(file, in->pos);
 	in->snapshot = snapshot_new(logd, &in->head, file);
 	must(in->snapshot != NULL);
 	const char *wrong = head_wrong(logd, in);

@@ -199,9 +199,8 @@ snap_take_store(struct logd *logd, const struct snap_take *local)
 {
 	char file[SNAPSHOT_FILE_SIZE] = "", why[WHY_SIZE];
 	if (!local->cut)
-		snprintf(file, sizeof file, "%020llu-%llu.snapshot",
-		    (unsigned long long)local->index,
-		    (unsigned long long)index_term_at(&logd->rlog, local->index));
+		snapshot_name(file,
+		    (struct raft_pos){local->index, index_term_at(&logd->rlog, local->index)});
 	struct snapshot *snapshot = snap_take_make(logd, local, file);
 	bool named = snap_take_give_name(local, snapshot);
 	if (!named || !store_row(logd, snapshot)) {

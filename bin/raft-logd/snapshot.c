@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +16,18 @@
 #include "txn.h"
 #include "snap_take.h"
 #include "logd.h"
-#include "restore.h"
+#include "rescue.h"
 
 enum { PIECE_MAX = 1 << 20 };
 
 /* ------------------------------------------------------------- objects */
+
+void
+snapshot_name(char file[SNAPSHOT_FILE_SIZE], struct raft_pos pos)
+{
+	snprintf(
+	    file, SNAPSHOT_FILE_SIZE, "%020" PRIu64 "-%" PRIu64 ".snapshot", pos.index, pos.term);
+}
 
 struct snapshot *
 snapshot_new(const struct logd *logd, struct wire_buf *bytes, const char *file)

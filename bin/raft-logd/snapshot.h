@@ -45,6 +45,8 @@ struct snapshots {
 bool snapshots_folder(const struct logd *logd);
 /* Makes the folder, loads the newest one and looks at its file, removes what nobody names. */
 void snapshots_load(struct logd *logd);
+/* The name that the file of a snapshot of this place has. */
+void snapshot_name(char file[SNAPSHOT_FILE_SIZE], struct raft_pos pos);
 /* Takes the bytes of a head over.  NULL when they are none. */
 struct snapshot *snapshot_new(const struct logd *logd, struct wire_buf *bytes, const char *file);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);

@@ -3,15 +3,17 @@
 #include "start.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/statvfs.h>
 
 #include "seal/seal.h"
 #include "txn.h"
 #include "load.h"
-#include "lock.h"
 #include "logd.h"
-#include "restore.h"
+#include "rescue.h"
 #include "verify.h"
 
 enum { VERIFY_LAST = 1000, WHY_SIZE = 1024 };
@@ -62,6 +64,26 @@ clear_fresh(struct logd *logd)
 	logd->identity = identity;
 	log_info(
 	    "first_start", "why=%s", log_q("the data directory is ready: the node may take part"));
+}
+
+/* One raft-logd per data directory: the descriptor that holds the lock, for life. */
+static int
+start_lock(const char *data)
+{
+	char path[640];
+	snprintf(path, sizeof path, "%s/lock", data);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		daemon_die(exit_of_errno(errno), "%s: the data directory cannot be written: %s",
+		    data, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	if (errno == EWOULDBLOCK)
+		daemon_die(EXIT_RETRY,
+		    "%s: the data directory is in use: another raft-logd holds its lock: stop it",
+		    data);
+	daemon_die(exit_of_errno(errno), "%s: the data directory cannot be locked: %s", data,
+	    strerror(errno));
 }
 
 /* -------------------------------------------------------- first start */
@@ -159,7 +181,7 @@ first_start(struct logd *logd)
 		    "%s: cluster: members: they are of another cluster than %s/identity",
 		    conf->path, conf->node.data);
 	struct db_state state = {.transactions = 1, .mark_valid = true};
-	if (restore_first(logd, &origin, &config, &state))
+	if (rescue_restore(logd, &origin, &config, &state))
 		return;
 	db_fill(logd->db, &origin, &config, &state);
 	db_fill_end(logd->db);
@@ -364,7 +386,7 @@ start_log(struct logd *logd)
 	const char *data = logd->daemon.conf->node.data;
 	struct mark_note note;
 	read_identity(logd);
-	logd->lock = lock_take(data);
+	logd->lock = start_lock(data);
 	/* Again: the one before may just have ended its first start. */
 	read_identity(logd);
 	logd->mark_found = mark_open(&logd->mark, data, logd->identity.directory, &note);
@@ -380,6 +402,6 @@ start_log(struct logd *logd)
 	tail_init(&logd->tail, (size_t)logd->daemon.conf->logd.tail);
 	sessions_load(logd);
 	clear_fresh(logd);
-	restore_done(logd);
+	rescue_restore_done(logd);
 	logd->start_number = seal_random_u64();
 }

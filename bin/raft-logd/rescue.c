@@ -1,13 +1,56 @@
 /* SPDX-License-Identifier: ISC */
-/* A cluster of one, from what is left. */
-#include "alone.h"
+/* The three ways on, one after the other; see rescue.h. */
+#include "rescue.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "seal/seal.h"
 #include "txn.h"
 #include "logd.h"
+
+/* ------------------------------------------------------ --accept-loss */
+
+static const char question[] =
+    "node %s is recovering: its log ends at index %llu, and entries that it had acknowledged may "
+    "be missing.\n"
+    "It will heal by itself as soon as a leader is elected by others; then there is nothing to do "
+    "here.\n"
+    "When no quorum is left that way, raft-logd --accept-loss --yes lets it vote and stand again "
+    "as it is:\n"
+    "entries that were acknowledged to clients may then be lost for good, on every node.\n"
+    "First start every other node, wait, and take the copy with the highest term and index.\n";
+
+_Noreturn void
+rescue_accept_loss(struct logd *logd)
+{
+	struct db_state state = logd->state;
+	unsigned long long last = logd->rlog.last.pos.index;
+	if (!state.recovering) {
+		printf("node %s is not recovering: there is nothing to accept\n",
+		    logd->identity.node.s);
+		exit(EXIT_OK);
+	}
+	if (!logd->yes) {
+		printf(question, logd->identity.node.s, last);
+		exit(EXIT_RETRY);
+	}
+	state.recovering = false;
+	state.mark_valid = true;
+	state.mark_term = 0;
+	txn_state(logd, &state);
+	log_warn("accept_loss", "last=%llu term=%llu why=%s", last, (unsigned long long)state.term,
+	    log_q("told to take part again as it is: acknowledged entries may be lost"));
+	printf(
+	    "node %s takes part again: its log ends at index %llu\n", logd->identity.node.s, last);
+	exit(EXIT_OK);
+}
+
+/* ---------------------------------------------------- --recover-alone */
 
 /* What is to be. */
 struct alone {
@@ -122,7 +165,7 @@ alone_make(struct logd *logd, const struct alone *alone)
 }
 
 _Noreturn void
-recover_alone(struct logd *logd)
+rescue_alone(struct logd *logd)
 {
 	struct alone alone = {0};
 	char cluster[2 * RAFT_HASH_SIZE + 1];
@@ -148,4 +191,88 @@ recover_alone(struct logd *logd)
 	    (unsigned long long)alone.pos.index, (unsigned long long)alone.pos.term, cluster);
 	printf("Done.  Start it, and let new nodes join: raft-init --join, raft-ctl member add.\n");
 	exit(EXIT_OK);
+}
+
+/* ------------------------------------------------ raft-init --restore */
+
+static void
+restore_path_of(const struct logd *logd, char path[SNAPSHOT_PATH_SIZE])
+{
+	snprintf(
+	    path, SNAPSHOT_PATH_SIZE, "%s/snapshots/" RESTORE_HEAD, logd->daemon.conf->node.data);
+}
+
+/* The whole file; false: there is none. */
+static bool
+read_file(const struct logd *logd, struct wire_buf *out)
+{
+	char path[SNAPSHOT_PATH_SIZE];
+	struct stat st;
+	restore_path_of(logd, path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return false;
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > SNAPSHOT_HEAD_MAX)
+		daemon_die(exit_of_errno(errno), "%s: cannot be read: %s", path, strerror(errno));
+	ssize_t size = read(fd, wire_buf_add(out, (size_t)st.st_size), (size_t)st.st_size);
+	close(fd);
+	if (size != st.st_size)
+		daemon_die(EXIT_IO, "%s: cannot be read whole", path);
+	return true;
+}
+
+/* The same state, of the new cluster and with its members. */
+static struct snapshot *
+restore_adopt(struct logd *logd, const struct db_origin *origin, const struct raft_config *config,
+    const struct wire_buf *old)
+{
+	uint8_t bytes[RAFT_CONFIG_SIZE_MAX];
+	struct wire_buf out = {0};
+	struct snapshot_head head;
+	char file[SNAPSHOT_FILE_SIZE] = "";
+	if (!snapshot_head_get(&head, old->bytes, old->size))
+		daemon_die(EXIT_CONFIG,
+		    "%s/snapshots/" RESTORE_HEAD
+		    ": it is damaged: make the node again by raft-init --restore",
+		    logd->daemon.conf->node.data);
+	head.cluster = origin->cluster;
+	head.name = wire_text(origin->name);
+	head.config = (struct wire_bytes){bytes, raft_config_encode(config, bytes)};
+	snapshot_head_put(&out, &head);
+	if (head.format.size > 0)
+		snapshot_name(file, head.pos);
+	struct snapshot *snapshot = snapshot_new(logd, &out, file);
+	must(snapshot != NULL);
+	return snapshot;
+}
+
+bool
+rescue_restore(struct logd *logd, const struct db_origin *origin, const struct raft_config *config,
+    struct db_state *state)
+{
+	struct wire_buf old = {0};
+	if (!read_file(logd, &old))
+		return false;
+	struct snapshot *snapshot = restore_adopt(logd, origin, config, &old);
+	state->term = snapshot->head.pos.term;
+	state->commit = snapshot->head.pos;
+	state->sessions_index = snapshot->head.pos.index;
+	db_fill(logd->db, origin, config, state);
+	snapshot_put_beginning(logd, snapshot);
+	db_fill_end(logd->db);
+	log_info("restore", "index=%llu term=%llu bytes=%llu",
+	    (unsigned long long)snapshot->head.pos.index,
+	    (unsigned long long)snapshot->head.pos.term,
+	    (unsigned long long)snapshot->head.file_size);
+	snapshot_unref(snapshot);
+	wire_buf_free(&old);
+	return true;
+}
+
+void
+rescue_restore_done(struct logd *logd)
+{
+	char path[SNAPSHOT_PATH_SIZE];
+	restore_path_of(logd, path);
+	unlink(path);
 }
