@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "conn_private.h"
 #include "sock.h"
 
 enum {
@@ -36,9 +35,8 @@ struct conn {
 	size_t in_at; /* of the bytes in `in`, those before it are done with */
 	struct wire_buf out;
 	size_t out_at;
-	struct conn *next; /* on the loop's list of flushes */
-	struct conn *wake;
-	bool queued;
+	struct loop_task flush;
+	struct loop_task wake; /* frames that wait, or the end */
 	bool paused;
 	bool broken;    /* closed is or was called: nothing more is read or written */
 	bool malformed; /* it sent what is no frame */
@@ -51,40 +49,6 @@ struct conn {
 };
 
 static void conn_on_poll(uv_poll_t *poll, int status, int events);
-
-struct conn **
-conn_wake_link(struct conn *conn)
-{
-	return &conn->wake;
-}
-
-bool
-conn_queued(const struct conn *conn)
-{
-	return conn->queued;
-}
-
-void
-conn_queue(struct conn *conn, struct conn **list)
-{
-	conn->queued = true;
-	conn->next = *list;
-	*list = conn;
-}
-
-void
-conn_unqueue(struct conn *conn, struct conn **list)
-{
-	if (!conn->queued)
-		return;
-	for (struct conn **at = list; *at; at = &(*at)->next)
-		if (*at == conn) {
-			*at = conn->next;
-			break;
-		}
-	conn->queued = false;
-	conn->next = NULL;
-}
 
 static void
 conn_watch(struct conn *conn)
@@ -116,7 +80,7 @@ break_off(struct conn *conn, const char *why)
 	conn->broken = true;
 	snprintf(conn->why, sizeof conn->why, "%s", why);
 	conn_watch(conn);
-	loop_wake_later(conn->loop, conn);
+	loop_at_start(conn->loop, &conn->wake);
 }
 
 /*
@@ -229,16 +193,21 @@ conn_on_poll(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	if (events & UV_WRITABLE)
-		loop_flush_later(conn->loop, conn);
+		loop_at_end(conn->loop, &conn->flush);
 	if ((events & UV_READABLE) && !conn->paused && !conn->broken)
 		on_readable(conn);
 }
 
-void
-conn_wake(struct conn *conn)
+static void
+conn_on_flush(void *arg)
 {
-	if (conn->freed)
-		return;
+	conn_flush(arg);
+}
+
+static void
+conn_on_wake(void *arg)
+{
+	struct conn *conn = arg;
 	if (conn->broken) {
 		conn->calls->closed(conn, conn->why, conn->arg);
 		return;
@@ -262,6 +231,8 @@ conn_new(struct loop *loop, int fd, size_t size_max, size_t out_high,
 	conn->out_high = out_high;
 	conn->calls = calls;
 	conn->arg = arg;
+	conn->flush = (struct loop_task){.run = conn_on_flush, .arg = conn};
+	conn->wake = (struct loop_task){.run = conn_on_wake, .arg = conn};
 	must(uv_poll_init(loop_uv(loop), &conn->poll, fd) == 0);
 	conn->poll.data = conn;
 	conn_watch(conn);
@@ -285,8 +256,8 @@ conn_free(struct conn *conn)
 		return;
 	conn->freed = true;
 	conn_watch(conn);
-	loop_flush_never(conn->loop, conn);
-	loop_wake_never(conn->loop, conn);
+	loop_task_drop(&conn->flush);
+	loop_task_drop(&conn->wake);
 	/* The other end sees the end now, not at the end of the turn. */
 	shutdown(conn->fd, SHUT_RDWR);
 	uv_close((uv_handle_t *)&conn->poll, conn_on_closed);
@@ -295,7 +266,7 @@ conn_free(struct conn *conn)
 struct wire_buf *
 conn_out(struct conn *conn)
 {
-	loop_flush_later(conn->loop, conn);
+	loop_at_end(conn->loop, &conn->flush);
 	return &conn->out;
 }
 
@@ -370,7 +341,7 @@ conn_pause(struct conn *conn, bool pause)
 	conn_watch(conn);
 	/* Frames that have been read and not been handed over: at the start of the next turn. */
 	if (!pause && !conn->in_frame && conn->in_at < conn->in.size)
-		loop_wake_later(conn->loop, conn);
+		loop_at_start(conn->loop, &conn->wake);
 }
 
 void
@@ -403,5 +374,5 @@ conn_close_when_flushed(struct conn *conn)
 {
 	conn->closing = true;
 	conn_pause(conn, true);
-	loop_flush_later(conn->loop, conn);
+	loop_at_end(conn->loop, &conn->flush);
 }

@@ -5,31 +5,58 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "conn.h"
-#include "conn_private.h"
-
 struct loop {
 	uv_loop_t uv;
 	uv_prepare_t end; /* before the loop waits: the turn's end */
-	uv_idle_t again;  /* active while a conn wants a call before the loop waits */
+	uv_idle_t again;  /* active when the next turn comes at once */
 	void (*turn)(void *arg);
 	void *arg;
-	struct conn *first;  /* conns with something to do at the end of the turn */
-	struct conn *wake;   /* conns with something to do at the start of the next */
-	struct conn *waking; /* those being called now */
+	struct loop_task *at_end;
+	struct loop_task *at_start;
+	struct loop_task *starting; /* those of this turn */
 	bool stopping;
 };
+
+static void
+task_put(struct loop_task **list, struct loop_task *task)
+{
+	if (task->at)
+		return;
+	task->next = *list;
+	task->at = list;
+	if (task->next)
+		task->next->at = &task->next;
+	*list = task;
+}
+
+void
+loop_task_drop(struct loop_task *task)
+{
+	if (task->at == NULL)
+		return;
+	*task->at = task->next;
+	if (task->next)
+		task->next->at = task->at;
+	task->at = NULL;
+}
+
+/* Any of them may put off, drop or free any of them. */
+static void
+tasks_run(struct loop_task **list)
+{
+	while (*list) {
+		struct loop_task *task = *list;
+		loop_task_drop(task);
+		task->run(task->arg);
+	}
+}
 
 static void
 end_turn(struct loop *loop)
 {
 	if (loop->turn)
 		loop->turn(loop->arg);
-	while (loop->first) {
-		struct conn *conn = loop->first;
-		loop_flush_never(loop, conn);
-		conn_flush(conn);
-	}
+	tasks_run(&loop->at_end);
 }
 
 static void
@@ -43,16 +70,12 @@ loop_on_again(uv_idle_t *idle)
 {
 	struct loop *loop = idle->data;
 	uv_idle_stop(idle);
-	/* Those that ask again meanwhile are for the turn after this one; any may be freed
-	 * meanwhile. */
-	loop->waking = loop->wake;
-	loop->wake = NULL;
-	while (loop->waking) {
-		struct conn *conn = loop->waking;
-		loop->waking = *conn_wake_link(conn);
-		*conn_wake_link(conn) = NULL;
-		conn_wake(conn);
-	}
+	/* Those that are put off again meanwhile are for the turn after this one. */
+	loop->starting = loop->at_start;
+	loop->at_start = NULL;
+	if (loop->starting)
+		loop->starting->at = &loop->starting;
+	tasks_run(&loop->starting);
 }
 
 struct loop *
@@ -128,51 +151,20 @@ mono_now(void)
 }
 
 void
-loop_flush_later(struct loop *loop, struct conn *conn)
+loop_again(struct loop *loop)
 {
-	if (conn_queued(conn))
-		return;
-	conn_queue(conn, &loop->first);
-}
-
-void
-loop_flush_never(struct loop *loop, struct conn *conn)
-{
-	conn_unqueue(conn, &loop->first);
-}
-
-static bool
-on_list(struct conn *list, const struct conn *conn)
-{
-	while (list && list != conn)
-		list = *conn_wake_link(list);
-	return list != NULL;
-}
-
-void
-loop_wake_later(struct loop *loop, struct conn *conn)
-{
-	if (on_list(loop->wake, conn) || on_list(loop->waking, conn))
-		return;
-	*conn_wake_link(conn) = loop->wake;
-	loop->wake = conn;
 	uv_idle_start(&loop->again, loop_on_again);
 }
 
-static void
-unlink_wake(struct conn **list, struct conn *conn)
+void
+loop_at_end(struct loop *loop, struct loop_task *task)
 {
-	for (struct conn **at = list; *at; at = conn_wake_link(*at))
-		if (*at == conn) {
-			*at = *conn_wake_link(conn);
-			*conn_wake_link(conn) = NULL;
-			return;
-		}
+	task_put(&loop->at_end, task);
 }
 
 void
-loop_wake_never(struct loop *loop, struct conn *conn)
+loop_at_start(struct loop *loop, struct loop_task *task)
 {
-	unlink_wake(&loop->wake, conn);
-	unlink_wake(&loop->waking, conn);
+	task_put(&loop->at_start, task);
+	loop_again(loop);
 }

@@ -3,7 +3,8 @@
  * The event loop of a process: libuv's, with one addition: the end of a turn.
  *
  * A turn reads all that is there; then the turn function runs once and does the
- * work; then everything that was put into a conn is written, once a conn.
+ * work; then the tasks run that were put off to the end: what is in a conn is written, once per
+ * conn.
  */
 #ifndef UNIX_LOOP_H
 #define UNIX_LOOP_H
@@ -13,7 +14,13 @@
 #include "raft/types.h"
 
 struct loop;
-struct conn;
+
+/* Work that is put off.  It is part of what it is for; all zero but for these two: not put off. */
+struct loop_task {
+	void (*run)(void *arg);
+	void *arg;
+	struct loop_task *next, **at; /* the list that it is on; at NULL: none */
+};
 
 /* One a process.  Ends the process when libuv can't start. */
 struct loop *loop_new(void);
@@ -26,6 +33,16 @@ void loop_run(struct loop *loop);
 /* One round: wait for events (or not), handle them, end the turn. */
 void loop_once(struct loop *loop, bool wait);
 void loop_stop(struct loop *loop);
+/* Another turn at once, without waiting for events. */
+void loop_again(struct loop *loop);
+/*
+ * Runs the task at the end of this turn, or at the start of the next, which comes at once.  A task
+ * that is put off already stays where it is.
+ */
+void loop_at_end(struct loop *loop, struct loop_task *task);
+void loop_at_start(struct loop *loop, struct loop_task *task);
+/* Never, unless it is put off again. */
+void loop_task_drop(struct loop_task *task);
 /*
  * For uv_poll_start on an output: its reader has gone, or writing fails.  UV_DISCONNECT would also
  * mean a socket whose other end has shut down its sending half and still reads.  (Nothing here has
