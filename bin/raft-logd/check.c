@@ -13,7 +13,7 @@ uint64_t
 check_term_at(const struct logd *logd, size_t items, uint64_t index)
 {
 	for (size_t i = items; i > 0; i--) {
-		const struct writer_item *item = &logd->writer.items[i - 1];
+		const struct writer_item *item = RAFT_QUEUE_FIRST(&logd->writer.queue) + i - 1;
 		if (item->count > 0 && index >= item->first_index)
 			return index - item->first_index < item->count
 				   ? item->entries[index - item->first_index].term
@@ -55,33 +55,27 @@ end_before(const struct writer *w, const struct writer_item *item)
 }
 
 static bool
-check_entry(const struct raft_entry *entry, uint64_t index, char *why)
-{
-	struct raft_config config;
-	if (entry->kind == RAFT_CONFIG &&
-	    !raft_config_decode(&config, raft_entry_data(entry), raft_entry_data_size(entry)))
-		REFUSE("entry %llu is a malformed configuration", LLU(index));
-	return true;
-}
-
-static bool
 check_write_entries(const struct logd *logd, const struct writer_item *item, char *why)
 {
 	uint64_t end = end_before(&logd->writer, item);
 	uint64_t term = item->install ? item->install->head.pos.term
-				      : check_term_at(logd, logd->writer.count, end);
+				      : check_term_at(logd, logd->writer.queue.count, end);
 	if (item->count > 0 && item->first_index != end + 1)
 		REFUSE("entries from %llu on, where the log ends at %llu", LLU(item->first_index),
 		    LLU(end));
 	for (uint32_t i = 0; i < item->count; i++) {
 		const struct raft_entry *entry = &item->entries[i];
+		struct raft_config config;
 		if (entry->term < term || entry->term > item->term || entry->term == 0)
 			REFUSE("entry %llu is of term %llu, between an entry of term %llu and the "
 			       "present term %llu",
 			    LLU(item->first_index + i), LLU(entry->term), LLU(term),
 			    LLU(item->term));
-		if (!check_entry(entry, item->first_index + i, why))
-			return false;
+		if (entry->kind == RAFT_CONFIG &&
+		    !raft_config_decode(
+			&config, raft_entry_data(entry), raft_entry_data_size(entry)))
+			REFUSE(
+			    "entry %llu is a malformed configuration", LLU(item->first_index + i));
 		term = entry->term;
 	}
 	return true;

@@ -61,7 +61,7 @@ compact_plan(struct logd *logd)
 	else if (forced && upto <= logd->rlog.before.pos.index)
 		compact_cut(logd);
 	if (logd->compact_to > 0)
-		tick_again(logd);
+		logd_turn_again(logd);
 }
 
 bool
@@ -96,7 +96,7 @@ compact_done(struct logd *logd, const struct raft_place *before)
 	if (db_used_size(logd->db) <= logd->daemon.conf->logd.keep_tail)
 		logd->compact_to = 0;
 	if (compact_wanted(logd))
-		tick_again(logd);
+		logd_turn_again(logd);
 	else
 		log_info("compact", "first=%llu entries=%llu",
 		    (unsigned long long)index_first_available(&logd->rlog),

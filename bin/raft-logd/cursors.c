@@ -62,11 +62,7 @@ cursors_take_set(struct logd *logd, struct logd_client *client, const uint8_t *b
 	}
 	set.request = m.request;
 	set.index = m.index;
-	if (c->count == c->room) {
-		c->room = c->room ? 2 * c->room : 16;
-		c->sets = realloc(c->sets, c->room * sizeof *c->sets);
-		must(c->sets != NULL);
-	}
+	RAFT_GROW(c->sets, c->room, c->count + 1);
 	c->sets[c->count++] = set;
 	return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The log as numbers: runs of terms, configurations, the end. */
+/* The log in memory: runs of terms, configurations, the newest entries. */
 #include "index.h"
 
 #include <stdlib.h>
@@ -32,31 +32,17 @@ index_first_available(const struct log_index *rlog)
 	return rlog->before.pos.index + 1;
 }
 
-bool
-index_starts_term(const struct log_index *rlog, uint64_t term)
-{
-	return rlog->terms_count == 0 || rlog->terms[rlog->terms_count - 1].term != term;
-}
-
 void
 index_add_term(struct log_index *rlog, struct raft_pos start)
 {
-	if (rlog->terms_count == rlog->terms_room) {
-		rlog->terms_room = rlog->terms_room ? 2 * rlog->terms_room : 64;
-		rlog->terms = realloc(rlog->terms, rlog->terms_room * sizeof *rlog->terms);
-		must(rlog->terms != NULL);
-	}
+	RAFT_GROW(rlog->terms, rlog->terms_room, rlog->terms_count + 1);
 	rlog->terms[rlog->terms_count++] = start;
 }
 
 void
 index_add_config(struct log_index *rlog, uint64_t index, const void *bytes, size_t size)
 {
-	if (rlog->configs_count == rlog->configs_room) {
-		rlog->configs_room = rlog->configs_room ? 2 * rlog->configs_room : 16;
-		rlog->configs = realloc(rlog->configs, rlog->configs_room * sizeof *rlog->configs);
-		must(rlog->configs != NULL);
-	}
+	RAFT_GROW(rlog->configs, rlog->configs_room, rlog->configs_count + 1);
 	struct index_config *config = &rlog->configs[rlog->configs_count++];
 	config->index = index;
 	config->size = size;
@@ -66,27 +52,64 @@ index_add_config(struct log_index *rlog, uint64_t index, const void *bytes, size
 		memcpy(config->bytes, bytes, size);
 }
 
+static void
+tail_drop(struct log_tail *tail, const struct raft_entry *entry)
+{
+	tail->size -= entry->size;
+	raft_chunk_unref(entry->chunk);
+}
+
 void
 index_append(
     struct log_index *rlog, uint64_t first_index, const struct raft_entry *entries, size_t count)
 {
+	struct log_tail *tail = &rlog->tail;
+	if (count == 0)
+		return;
+	if (tail->entries.count == 0)
+		tail->first_index = first_index;
+	must(tail->first_index + tail->entries.count == first_index);
 	for (size_t i = 0; i < count; i++) {
 		const struct raft_entry *entry = &entries[i];
-		if (index_starts_term(rlog, entry->term))
+		if (rlog->terms_count == 0 ||
+		    rlog->terms[rlog->terms_count - 1].term != entry->term)
 			index_add_term(rlog, (struct raft_pos){first_index + i, entry->term});
 		if (entry->kind == RAFT_CONFIG)
 			index_add_config(rlog, first_index + i, raft_entry_data(entry),
 			    raft_entry_data_size(entry));
+		*RAFT_QUEUE_PUSH(&tail->entries) = *entry;
+		raft_chunk_ref(entry->chunk);
+		tail->size += entry->size;
+	}
+	for (; tail->size > tail->size_max; tail->first_index++) {
+		tail_drop(tail, RAFT_QUEUE_FIRST(&tail->entries));
+		RAFT_QUEUE_DROP(&tail->entries, 1);
 	}
 }
 
 void
 index_cut(struct log_index *rlog, uint64_t index)
 {
+	struct log_tail *tail = &rlog->tail;
 	while (rlog->terms_count > 0 && rlog->terms[rlog->terms_count - 1].index > index)
 		rlog->terms_count--;
 	while (rlog->configs_count > 0 && rlog->configs[rlog->configs_count - 1].index > index)
 		free(rlog->configs[--rlog->configs_count].bytes);
+	while (tail->entries.count > 0 && tail->first_index + tail->entries.count - 1 > index) {
+		tail->entries.count--;
+		tail_drop(tail, RAFT_QUEUE_FIRST(&tail->entries) + tail->entries.count);
+	}
+}
+
+const struct raft_entry *
+index_tail(const struct log_index *rlog, uint64_t index, size_t *count)
+{
+	const struct log_tail *tail = &rlog->tail;
+	if (index < tail->first_index || index >= tail->first_index + tail->entries.count)
+		return NULL;
+	size_t skip = (size_t)(index - tail->first_index);
+	*count = tail->entries.count - skip;
+	return RAFT_QUEUE_FIRST(&tail->entries) + skip;
 }
 
 void
@@ -109,25 +132,23 @@ index_compact(struct log_index *rlog, const struct raft_place *before)
 }
 
 void
-index_begin(struct log_index *rlog, const struct raft_place *before, size_t config)
+index_clear(struct log_index *rlog)
 {
-	struct index_config kept = rlog->configs[config];
-	for (size_t i = 0; i < rlog->configs_count; i++)
-		if (i != config)
-			free(rlog->configs[i].bytes);
-	rlog->configs[0] = kept;
-	rlog->configs[0].index = before->pos.index;
-	rlog->configs_count = 1;
+	index_cut(rlog, 0);
 	rlog->terms_count = 0;
-	rlog->before = *before;
+	while (rlog->configs_count > 0)
+		free(rlog->configs[--rlog->configs_count].bytes);
 }
 
 void
-index_clear(struct log_index *rlog)
+index_begin(struct log_index *rlog, const struct raft_place *before, size_t config)
 {
-	while (rlog->configs_count > 0)
-		free(rlog->configs[--rlog->configs_count].bytes);
-	rlog->terms_count = 0;
+	struct index_config kept = rlog->configs[config];
+	rlog->configs[config].bytes = NULL;
+	index_clear(rlog);
+	kept.index = before->pos.index;
+	rlog->configs[rlog->configs_count++] = kept;
+	rlog->before = *before;
 }
 
 size_t

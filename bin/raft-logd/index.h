@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What raft-logd knows of its durable log without asking the database: where it
- * ends, its chain there, the runs of terms, the configurations, what is committed.
+ * ends, its chain there, the runs of terms, the configurations, what is committed, and the newest
+ * entries, so that whoever follows the log needs no disk.
  * Everything here is durable, but for the commit index, which may be ahead of what is stored.
  */
 #ifndef LOGD_INDEX_H
 #define LOGD_INDEX_H
 
-#include "raft/types.h"
+#include "raft/array.h"
 
 struct index_config {
 	uint64_t index;
 	size_t size;
 	uint8_t *bytes;
+};
+
+struct log_tail {
+	RAFT_QUEUE(struct raft_entry) entries; /* gapless; each holds a reference of its chunk */
+	uint64_t first_index;
+	size_t size; /* bytes of the records */
+	size_t size_max;
 };
 
 struct log_index {
@@ -25,6 +33,7 @@ struct log_index {
 	struct index_config *configs; /* rising; the first one is in force at `before` */
 	size_t configs_count;
 	size_t configs_room;
+	struct log_tail tail;
 };
 
 /* The term of the entry at index; 0 when the log does not hold it (and at index 0). */
@@ -33,13 +42,15 @@ uint64_t index_term_at(const struct log_index *rlog, uint64_t index);
 bool index_holds(const struct log_index *rlog, struct raft_pos pos);
 uint64_t index_first_available(const struct log_index *rlog);
 
-/* The entry after the last; true when a run of a new term begins with it. */
-bool index_starts_term(const struct log_index *rlog, uint64_t term);
 void index_add_term(struct log_index *rlog, struct raft_pos start);
 void index_add_config(struct log_index *rlog, uint64_t index, const void *bytes, size_t size);
-/* Forgets the entries; the caller sets last. */
+/*
+ * first_index is the one after the last in the tail, unless the tail is empty.  The oldest entries
+ * of the tail go when there are too many.  The caller sets last.
+ */
 void index_append(
     struct log_index *rlog, uint64_t first_index, const struct raft_entry *entries, size_t count);
+/* Removes all above index; the caller sets last. */
 void index_cut(struct log_index *rlog, uint64_t index);
 /* The log begins after this place, which it holds. */
 void index_compact(struct log_index *rlog, const struct raft_place *before);
@@ -48,6 +59,8 @@ void index_compact(struct log_index *rlog, const struct raft_place *before);
  */
 void index_begin(struct log_index *rlog, const struct raft_place *before, size_t config);
 void index_clear(struct log_index *rlog);
+/* The entries from index on, side by side; NULL when the tail does not have it. */
+const struct raft_entry *index_tail(const struct log_index *rlog, uint64_t index, size_t *count);
 /* Place in configs of the one in force at index. */
 size_t index_config_at(const struct log_index *rlog, uint64_t index);
 

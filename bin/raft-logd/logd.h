@@ -15,8 +15,6 @@
 #include "sessions.h"
 #include "snapshot.h"
 #include "space.h"
-#include "tail.h"
-#include "tick.h"
 #include "writer.h"
 
 struct logd {
@@ -33,7 +31,6 @@ struct logd {
 	struct db *db;
 	struct db_state state; /* as it is stored */
 	struct log_index rlog;
-	struct tail tail;
 	struct sessions sessions;
 	struct cursors cursors;
 	struct snapshots snapshots;
@@ -45,7 +42,12 @@ struct logd {
 	struct place place;
 	struct space space;
 	struct logd_server server;
-	struct tick tick;
+	uv_timer_t second;
 };
+
+/* logd_tick within a second. */
+void logd_tick_later(struct logd *logd);
+/* Another turn at once: there is more to do than was done in this one. */
+void logd_turn_again(struct logd *logd);
 
 #endif

@@ -13,6 +13,7 @@
 #include "seal/seal.h"
 #include "snap_take.h"
 #include "logd.h"
+#include "compact.h"
 #include "rescue.h"
 #include "start.h"
 
@@ -24,6 +25,8 @@ static const struct option options[] = {
     {"yes", no_argument, NULL, OPT_YES},
     {0},
 };
+
+enum { TICK_MS = 1000 };
 
 static void logd_turn(void *arg);
 static void logd_stop(void *arg);
@@ -58,6 +61,35 @@ logd_turn(void *arg)
 	writer_turn(l);
 	snap_take_turn(l);
 	reader_turn(l);
+}
+
+/*
+ * A second after something: an idle commit index stored, an idle write-ahead log moved, a full
+ * disk looked at again.  No timer runs when there is nothing to do.
+ */
+static void
+logd_tick(uv_timer_t *timer)
+{
+	struct logd *l = timer->data;
+	if (l->space.state != SPACE_AMPLE)
+		space_look(l);
+	compact_plan(l);
+	writer_tick(l);
+	if (l->space.state != SPACE_AMPLE || writer_unsettled(l))
+		logd_tick_later(l);
+}
+
+void
+logd_tick_later(struct logd *l)
+{
+	if (!uv_is_active((uv_handle_t *)&l->second))
+		uv_timer_start(&l->second, logd_tick, TICK_MS, 0);
+}
+
+void
+logd_turn_again(struct logd *l)
+{
+	loop_again(l->daemon.loop);
 }
 
 /* Only the loop: a timer may still fire in this round of it. */
@@ -105,7 +137,8 @@ main(int argc, char **argv)
 	if (logd.recover_alone)
 		rescue_alone(&logd);
 	place_watch(&logd);
-	tick_init(&logd);
+	must(uv_timer_init(loop_uv(logd.daemon.loop), &logd.second) == 0);
+	logd.second.data = &logd;
 	space_init(&logd);
 	writer_drop(&logd);
 	serve_open(&logd);

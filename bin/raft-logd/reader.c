@@ -122,7 +122,7 @@ reader_serve(struct logd *logd, struct logd_client *client, const struct read_re
 		    logd, client, read, from, 0, (struct wire_bytes){(const uint8_t *)"", 0});
 		return SERVED;
 	}
-	const struct raft_entry *entries = tail_from(&logd->tail, from, &held);
+	const struct raft_entry *entries = index_tail(rlog, from, &held);
 	if (entries) {
 		size_t wanted =
 		    reader_lesser(reader_lesser(held, read->count_max), (size_t)(upto - from + 1));
@@ -171,5 +171,5 @@ reader_turn(struct logd *logd)
 	if (served)
 		serve_last(&logd->server, served);
 	if (postponed)
-		tick_again(logd);
+		logd_turn_again(logd);
 }

@@ -39,9 +39,7 @@ rescue_accept_loss(struct logd *logd)
 		printf(question, logd->identity.node.s, last);
 		exit(EXIT_RETRY);
 	}
-	state.recovering = false;
-	state.mark_valid = true;
-	state.mark_term = 0;
+	txn_recovered(&state);
 	txn_state(logd, &state);
 	log_warn("accept_loss", "last=%llu term=%llu why=%s", last, (unsigned long long)state.term,
 	    log_q("told to take part again as it is: acknowledged entries may be lost"));
@@ -152,9 +150,7 @@ alone_make(struct logd *logd, const struct alone *alone)
 	state.term = alone->pos.term;
 	state.vote = (struct raft_id){0};
 	state.commit = alone->pos;
-	state.recovering = false;
-	state.mark_valid = true;
-	state.mark_term = 0;
+	txn_recovered(&state);
 	db_begin(logd->db);
 	put_beginning(logd, alone);
 	alone_put_entry(logd, alone, &last);

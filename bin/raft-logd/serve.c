@@ -189,7 +189,7 @@ serve_on_drained(struct conn *conn, void *arg)
 {
 	struct logd_client *client = arg;
 	(void)conn;
-	tick_again(client->logd);
+	logd_turn_again(client->logd);
 }
 
 static const struct conn_calls calls = {

@@ -17,11 +17,7 @@ note_dirty(struct sessions *s, const struct raft_sid *sid)
 	/* Entries of one session come in runs. */
 	if (s->dirty_count > 0 && raft_sid_equal(&s->dirty[s->dirty_count - 1], sid))
 		return;
-	if (s->dirty_count == s->dirty_room) {
-		s->dirty_room = s->dirty_room ? 2 * s->dirty_room : 256;
-		s->dirty = realloc(s->dirty, s->dirty_room * sizeof *s->dirty);
-		must(s->dirty != NULL);
-	}
+	RAFT_GROW(s->dirty, s->dirty_room, s->dirty_count + 1);
 	s->dirty[s->dirty_count++] = *sid;
 }
 
@@ -70,7 +66,7 @@ sessions_apply(struct logd *logd, uint64_t upto)
 	struct sessions *s = &logd->sessions;
 	while (s->index < upto) {
 		size_t count;
-		const struct raft_entry *entries = tail_from(&logd->tail, s->index + 1, &count);
+		const struct raft_entry *entries = index_tail(&logd->rlog, s->index + 1, &count);
 		if (entries == NULL)
 			apply_stored(logd, upto);
 		for (size_t i = 0; entries && i < count && s->index < upto; i++)

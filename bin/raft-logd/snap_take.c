@@ -110,7 +110,7 @@ on_hashed(uv_work_t *work, int status)
 		return;
 	}
 	local->hashed = true;
-	tick_again(logd);
+	logd_turn_again(logd);
 }
 
 /* ------------------------------------------------------------- the table */
@@ -238,7 +238,7 @@ snap_take_turn(struct logd *logd)
 	if (local->table_index == local->index)
 		snap_take_store(logd, local);
 	else
-		tick_again(logd);
+		logd_turn_again(logd);
 }
 
 /* ------------------------------------------------------------ requests */
@@ -342,5 +342,5 @@ snap_take_cut(struct logd *logd, uint64_t index)
 	struct snap_take *local = snap_take_begin(logd, index);
 	local->cut = true;
 	local->hashed = true;
-	tick_again(logd);
+	logd_turn_again(logd);
 }

@@ -43,7 +43,7 @@ space_change(struct logd *logd, enum space_state to)
 	if ((from == SPACE_AMPLE) != (to == SPACE_AMPLE))
 		elector_full(logd);
 	if (to != SPACE_AMPLE)
-		tick_want(logd);
+		logd_tick_later(logd);
 }
 
 /* A little more than the reserve must be free before it is called enough again. */

@@ -399,7 +399,7 @@ start_log(struct logd *logd)
 	settle_log(logd, &note, state_good);
 	verify_end(logd);
 	snapshots_load(logd);
-	tail_init(&logd->tail, (size_t)logd->daemon.conf->logd.tail);
+	logd->rlog.tail.size_max = (size_t)logd->daemon.conf->logd.tail;
 	sessions_load(logd);
 	clear_fresh(logd);
 	rescue_restore_done(logd);

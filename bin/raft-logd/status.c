@@ -74,7 +74,7 @@ put_status(struct logd *logd, struct wire_buf *out)
 	    " db_bytes=%llu wal_bytes=%llu free_bytes=%llu tail_bytes=%zu waiting=%zu readers=%zu "
 	    "elector=%s",
 	    LLU(db_file_size(logd->db)), LLU(db_wal_size(logd->db)), LLU(logd->space.free_bytes),
-	    logd->tail.size, logd->writer.count, status_readers(logd),
+	    rlog->tail.size, logd->writer.queue.count, status_readers(logd),
 	    status_yes_no(logd->elector.client != NULL));
 	put_snapshot(logd, out);
 }

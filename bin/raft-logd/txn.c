@@ -61,6 +61,14 @@ txn_state(struct logd *logd, struct db_state *state)
 	txn_commit_synced(logd, state, &logd->rlog.last, ", and this start must write a little");
 }
 
+void
+txn_recovered(struct db_state *state)
+{
+	state->recovering = false;
+	state->mark_valid = true;
+	state->mark_term = 0;
+}
+
 /* The state of a log that has lost a part. */
 static struct db_state
 state_after_loss(const struct logd *logd)

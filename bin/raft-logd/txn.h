@@ -28,6 +28,8 @@ void txn_commit_synced(
     struct logd *logd, struct db_state *state, const struct raft_place *last, const char *why);
 /* Begins and commits a transaction of the state alone, at a start; the mark is synced. */
 void txn_state(struct logd *logd, struct db_state *state);
+/* The node takes part again: what follows is to be stored so. */
+void txn_recovered(struct db_state *state);
 struct db_before;
 struct index_config;
 /* The log is given up whole, with `recovering`: it begins anew after `before`, with this

@@ -35,32 +35,23 @@ struct write_batch {
 
 /* -------------------------------------------------------------- queue */
 
-static struct writer_item *
-queue_add(struct writer *w)
+static void
+writer_item_free(struct writer_item *item)
 {
-	if (w->count == w->room) {
-		w->room = w->room ? 2 * w->room : 64;
-		w->items = realloc(w->items, w->room * sizeof *w->items);
-		must(w->items != NULL);
-	}
-	struct writer_item *item = &w->items[w->count++];
-	*item = (struct writer_item){0};
-	return item;
+	snapshot_unref(item->install);
+	free(item->entries);
+	raft_chunk_unref(item->chunk);
 }
 
 static void
-queue_remove(struct writer *w, size_t count)
+queue_drop(struct writer *w, size_t count)
 {
-	if (count == 0)
-		return;
 	for (size_t i = 0; i < count; i++) {
-		w->size -= w->items[i].size;
-		snapshot_unref(w->items[i].install);
-		free(w->items[i].entries);
-		raft_chunk_unref(w->items[i].chunk);
+		struct writer_item *item = RAFT_QUEUE_FIRST(&w->queue) + i;
+		w->size -= item->size;
+		writer_item_free(item);
 	}
-	w->count -= count;
-	memmove(w->items, w->items + count, w->count * sizeof *w->items);
+	RAFT_QUEUE_DROP(&w->queue, count);
 }
 
 bool
@@ -92,12 +83,10 @@ writer_take(struct logd *logd, const struct msg_log_write *m, char *why)
 	if (item.install)
 		snapshot_ref(item.install);
 	if (!check_write(logd, &item, m->flags & WIRE_INSTALL, why)) {
-		snapshot_unref(item.install);
-		free(item.entries);
-		raft_chunk_unref(item.chunk);
+		writer_item_free(&item);
 		return false;
 	}
-	*queue_add(w) = item;
+	*RAFT_QUEUE_PUSH(&w->queue) = item;
 	w->size += item.size;
 	check_plan(w, &item);
 	return true;
@@ -111,7 +100,7 @@ writer_advance(struct logd *logd, struct raft_pos commit)
 		return;
 	logd->rlog.commit = commit;
 	sessions_apply(logd, commit.index);
-	tick_want(logd);
+	logd_tick_later(logd);
 }
 
 void
@@ -120,8 +109,8 @@ writer_take_commit(struct logd *logd, struct raft_pos commit)
 	/* Held already: it is that very entry, whatever waits behind it. */
 	if (index_holds(&logd->rlog, commit))
 		writer_advance(logd, commit);
-	else if (logd->writer.count > 0)
-		queue_add(&logd->writer)->commit = commit;
+	else if (logd->writer.queue.count > 0)
+		*RAFT_QUEUE_PUSH(&logd->writer.queue) = (struct writer_item){.commit = commit};
 	else
 		log_debug("commit", "index=%llu term=%llu last=%llu why=%s",
 		    (unsigned long long)commit.index, (unsigned long long)commit.term,
@@ -133,9 +122,10 @@ void
 writer_drop(struct logd *logd)
 {
 	struct writer *w = &logd->writer;
-	if (w->count > 0)
-		log_info("drop", "writes=%zu why=%s", w->count, log_q("their elector is gone"));
-	queue_remove(w, w->count);
+	if (w->queue.count > 0)
+		log_info(
+		    "drop", "writes=%zu why=%s", w->queue.count, log_q("their elector is gone"));
+	queue_drop(w, w->queue.count);
 	w->last = logd->rlog.last.pos;
 	w->term = logd->state.term;
 	w->vote = logd->state.vote;
@@ -158,17 +148,6 @@ writer_put_entry(struct logd *logd, struct write_batch *b, const struct raft_ent
 	b->last.pos = pos;
 }
 
-static void
-writer_cut(struct logd *logd, struct write_batch *b, uint64_t index)
-{
-	if (index >= b->last.pos.index)
-		return;
-	db_log_cut(logd->db, index);
-	verify_chain_at(logd, index, &b->last.chain);
-	b->last.pos = (struct raft_pos){index, check_term_at(logd, b->items, index)};
-	b->state.truncations++;
-}
-
 /* The snapshot is the log from now on, all of it in this one transaction (§5.1). */
 static void
 writer_install(struct logd *logd, struct write_batch *b, const struct snapshot *snapshot)
@@ -187,21 +166,23 @@ writer_install(struct logd *logd, struct write_batch *b, const struct snapshot *
 }
 
 static void
-put_write(struct logd *logd, struct write_batch *b, const struct writer_item *item)
+writer_put(struct logd *logd, struct write_batch *b, const struct writer_item *item)
 {
+	uint64_t end = item->truncate_after;
 	if (item->install)
 		writer_install(logd, b, item->install);
-	if (item->truncate)
-		writer_cut(logd, b, item->truncate_after);
+	if (item->truncate && end < b->last.pos.index) {
+		db_log_cut(logd->db, end);
+		verify_chain_at(logd, end, &b->last.chain);
+		b->last.pos = (struct raft_pos){end, check_term_at(logd, b->items, end)};
+		b->state.truncations++;
+	}
 	for (uint32_t i = 0; i < item->count; i++)
 		writer_put_entry(logd, b, &item->entries[i]);
 	b->state.term = item->term;
 	b->state.vote = item->vote;
-	if (item->recovered) {
-		b->state.recovering = false;
-		b->state.mark_valid = true;
-		b->state.mark_term = 0;
-	}
+	if (item->recovered)
+		txn_recovered(&b->state);
 	b->number = item->number;
 }
 
@@ -221,7 +202,6 @@ absorb_install(struct logd *logd, struct snapshot *snapshot)
 	index_add_config(&logd->rlog, head->pos.index, head->config.bytes, head->config.size);
 	index_begin(&logd->rlog, &(struct raft_place){head->pos, head->chain},
 	    logd->rlog.configs_count - 1);
-	tail_cut(&logd->tail, 0);
 	logd->rlog.commit = head->pos;
 	struct raft_sessions *table = snapshot_sessions(head);
 	must(table != NULL);
@@ -238,22 +218,19 @@ static void
 writer_absorb(struct logd *logd, const struct write_batch *b)
 {
 	for (size_t i = 0; i < b->items; i++) {
-		const struct writer_item *item = &logd->writer.items[i];
-		if (item->number == 0)
-			continue;
+		const struct writer_item *item = RAFT_QUEUE_FIRST(&logd->writer.queue) + i;
 		if (item->install)
 			absorb_install(logd, item->install);
-		if (item->truncate) {
+		if (item->truncate)
 			index_cut(&logd->rlog, item->truncate_after);
-			tail_cut(&logd->tail, item->truncate_after);
-		}
 		index_append(&logd->rlog, item->first_index, item->entries, item->count);
-		tail_put(&logd->tail, item->first_index, item->entries, item->count);
 	}
 	/* Last: an index of an entry that a later write of this batch removed again is not held. */
-	for (size_t i = 0; i < b->items; i++)
-		if (logd->writer.items[i].number == 0)
-			writer_advance(logd, logd->writer.items[i].commit);
+	for (size_t i = 0; i < b->items; i++) {
+		const struct writer_item *item = RAFT_QUEUE_FIRST(&logd->writer.queue) + i;
+		if (item->number == 0)
+			writer_advance(logd, item->commit);
+	}
 }
 
 /* The transaction of a turn.  False: the disk is full, and all of it waits as before. */
@@ -271,12 +248,12 @@ write_batch(struct logd *logd)
 	/* First the old: an installation makes it void. */
 	if (compact_wanted(logd))
 		compact_put(logd, &b.dropped);
-	for (; b.items < w->count && !db_full(logd->db); b.items++) {
-		const struct writer_item *item = &w->items[b.items];
+	for (; b.items < w->queue.count && !db_full(logd->db); b.items++) {
+		const struct writer_item *item = RAFT_QUEUE_FIRST(&w->queue) + b.items;
 		if (!writer_has_room(logd, item))
 			break;
 		if (item->number > 0)
-			put_write(logd, &b, item);
+			writer_put(logd, &b, item);
 	}
 	cursors_store(logd);
 	if (b.sessions)
@@ -289,11 +266,11 @@ write_batch(struct logd *logd)
 	if (b.dropped.pos.index > 0)
 		compact_done(logd, &b.dropped);
 	writer_absorb(logd, &b);
-	queue_remove(w, b.items);
+	queue_drop(w, b.items);
 	cursors_stored(logd);
 	if (b.number > 0)
 		elector_stored(logd, b.number);
-	tick_want(logd);
+	logd_tick_later(logd);
 	return true;
 }
 
@@ -305,7 +282,7 @@ writer_wanted(const struct logd *logd)
 	if (logd->space.refused && !logd->space.trial)
 		return false;
 	return w->commit_due || cursors_waiting(logd) || compact_wanted(logd) ||
-	       (w->count > 0 && writer_has_room(logd, &w->items[0]));
+	       (w->queue.count > 0 && writer_has_room(logd, RAFT_QUEUE_FIRST(&w->queue)));
 }
 
 void
@@ -339,7 +316,7 @@ writer_tick(struct logd *logd)
 	if (logd->space.refused) {
 		/* The next turn tries again, if only with a small transaction. */
 		logd->space.trial = true;
-		w->commit_due = w->commit_due || w->count == 0;
+		w->commit_due = w->commit_due || w->queue.count == 0;
 	} else if (quiet && logd->rlog.commit.index > logd->state.commit.index)
 		w->commit_due = true;
 	else if (quiet && db_wal_size(logd->db) >= WAL_IDLE_MAX)

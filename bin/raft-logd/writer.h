@@ -10,6 +10,7 @@
 #ifndef LOGD_WRITER_H
 #define LOGD_WRITER_H
 
+#include "raft/array.h"
 #include "wire/message.h"
 
 struct logd;
@@ -34,9 +35,7 @@ struct writer_item {
 };
 
 struct writer {
-	struct writer_item *items;
-	size_t count;
-	size_t room;
+	RAFT_QUEUE(struct writer_item) queue;
 	size_t size; /* of all records in the queue */
 	/* What will be when the queue is written. */
 	struct raft_pos last;
@@ -45,7 +44,7 @@ struct writer {
 	uint64_t number;
 	bool commit_due; /* store the commit index though there is nothing else */
 	bool flush;      /* store the session table though it is not due */
-	uint64_t stored; /* transactions at the last tick */
+	uint64_t stored; /* transactions at the last writer_tick */
 };
 
 /*
@@ -59,6 +58,7 @@ void writer_drop(struct logd *logd);
 
 /* The transaction of this turn, if one is wanted. */
 void writer_turn(struct logd *logd);
+/* Once a second. */
 void writer_tick(struct logd *logd);
 /* Something is to be stored or moved when it stays quiet. */
 bool writer_unsettled(const struct logd *logd);
