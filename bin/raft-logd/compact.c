@@ -2,6 +2,8 @@
 /* How far the log's beginning may go, and going there. */
 #include "compact.h"
 
+#include <inttypes.h>
+
 #include "seal/seal.h"
 #include "snap_take.h"
 #include "logd.h"
@@ -40,8 +42,8 @@ compact_cut(struct logd *logd)
 	if (index >= rlog->commit.index)
 		return;
 	if (!logd->snapshots.warned)
-		log_warn("keep", "keep=%llu first=%llu why=%s",
-		    (unsigned long long)logd->daemon.conf->logd.keep, (unsigned long long)index + 1,
+		log_warn("keep", "keep=%" PRIu64 " first=%" PRIu64 " why=%s",
+		    logd->daemon.conf->logd.keep, index + 1,
 		    log_q("the log is larger than logd.keep and there is no snapshot: its oldest "
 			  "entries are cut"));
 	logd->snapshots.warned = true;
@@ -98,7 +100,6 @@ compact_done(struct logd *logd, const struct raft_place *before)
 	if (compact_wanted(logd))
 		logd_turn_again(logd);
 	else
-		log_info("compact", "first=%llu entries=%llu",
-		    (unsigned long long)index_first_available(&logd->rlog),
-		    (unsigned long long)logd->snapshots.compacted);
+		log_info("compact", "first=%" PRIu64 " entries=%" PRIu64,
+		    index_first_available(&logd->rlog), logd->snapshots.compacted);
 }

@@ -2,6 +2,8 @@
 /* The elector's conversation: what it is told first, and its writes. */
 #include "elector.h"
 
+#include <inttypes.h>
+
 #include "seal/seal.h"
 #include "check.h"
 #include "logd.h"
@@ -22,9 +24,8 @@ elector_new(struct logd *logd, struct logd_client *client)
 	elector->client = client;
 	elector->start = seal_random_u64();
 	elector->told_full = false;
-	log_info("elector", "to=connected last=%llu commit=%llu term=%llu",
-	    (unsigned long long)logd->rlog.last.pos.index,
-	    (unsigned long long)logd->rlog.commit.index, (unsigned long long)logd->state.term);
+	log_info("elector", "to=connected last=%" PRIu64 " commit=%" PRIu64 " term=%" PRIu64,
+	    logd->rlog.last.pos.index, logd->rlog.commit.index, logd->state.term);
 	return elector->start;
 }
 
@@ -163,7 +164,7 @@ elector_take_write(struct logd *logd, struct logd_client *client, const uint8_t 
 		return true;
 	if (writer_take(logd, &m, why))
 		return true;
-	log_error("write", "number=%llu why=%s", (unsigned long long)m.number, log_q(why));
+	log_error("write", "number=%" PRIu64 " why=%s", m.number, log_q(why));
 	logd_client_reject(client, "its write cannot be: the elector must read the log again");
 	return true;
 }

@@ -2,6 +2,8 @@
 /* Loading, with a look at whether it can be right. */
 #include "load.h"
 
+#include <inttypes.h>
+
 #include "seal/seal.h"
 #include "logd.h"
 
@@ -146,8 +148,7 @@ load_commit(struct logd *logd)
 	/* What was cut off at the beginning was committed. */
 	if (index < rlog->before.pos.index)
 		index = rlog->before.pos.index;
-	log_warn("commit", "stored=%llu taken=%llu why=%s", (unsigned long long)rlog->commit.index,
-	    (unsigned long long)index,
+	log_warn("commit", "stored=%" PRIu64 " taken=%" PRIu64 " why=%s", rlog->commit.index, index,
 	    log_q("the log does not hold the entry that was committed last"));
 	rlog->commit = (struct raft_pos){index, index_term_at(rlog, index)};
 	logd->state.commit = rlog->commit;

@@ -7,6 +7,7 @@
  * acknowledges it, and only then serves readers.
  */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -107,8 +108,8 @@ logd_finish(struct logd *l)
 	writer_finish(l);
 	serve_close(l);
 	db_close(l->db);
-	log_info("stopped", "last=%llu commit=%llu", (unsigned long long)l->rlog.last.pos.index,
-	    (unsigned long long)l->rlog.commit.index);
+	log_info("stopped", "last=%" PRIu64 " commit=%" PRIu64, l->rlog.last.pos.index,
+	    l->rlog.commit.index);
 }
 
 static void
@@ -143,10 +144,11 @@ main(int argc, char **argv)
 	writer_drop(&logd);
 	serve_open(&logd);
 	loop_on_turn(logd.daemon.loop, logd_turn, &logd);
-	log_info("start", "last=%llu commit=%llu term=%llu transactions=%llu recovering=%s",
-	    (unsigned long long)logd.rlog.last.pos.index,
-	    (unsigned long long)logd.rlog.commit.index, (unsigned long long)logd.state.term,
-	    (unsigned long long)logd.state.transactions, logd.state.recovering ? "yes" : "no");
+	log_info("start",
+	    "last=%" PRIu64 " commit=%" PRIu64 " term=%" PRIu64 " transactions=%" PRIu64
+	    " recovering=%s",
+	    logd.rlog.last.pos.index, logd.rlog.commit.index, logd.state.term,
+	    logd.state.transactions, logd.state.recovering ? "yes" : "no");
 	daemon_ready(&logd.daemon);
 	loop_run(logd.daemon.loop);
 	logd_finish(&logd);

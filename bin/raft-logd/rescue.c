@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,8 @@
 /* ------------------------------------------------------ --accept-loss */
 
 static const char question[] =
-    "node %s is recovering: its log ends at index %llu, and entries that it had acknowledged may "
-    "be missing.\n"
+    "node %s is recovering: its log ends at index %" PRIu64
+    ", and entries that it had acknowledged may be missing.\n"
     "It will heal by itself as soon as a leader is elected by others; then there is nothing to do "
     "here.\n"
     "When no quorum is left that way, raft-logd --accept-loss --yes lets it vote and stand again "
@@ -29,7 +30,7 @@ _Noreturn void
 rescue_accept_loss(struct logd *logd)
 {
 	struct db_state state = logd->state;
-	unsigned long long last = logd->rlog.last.pos.index;
+	uint64_t last = logd->rlog.last.pos.index;
 	if (!state.recovering) {
 		printf("node %s is not recovering: there is nothing to accept\n",
 		    logd->identity.node.s);
@@ -41,10 +42,10 @@ rescue_accept_loss(struct logd *logd)
 	}
 	txn_recovered(&state);
 	txn_state(logd, &state);
-	log_warn("accept_loss", "last=%llu term=%llu why=%s", last, (unsigned long long)state.term,
+	log_warn("accept_loss", "last=%" PRIu64 " term=%" PRIu64 " why=%s", last, state.term,
 	    log_q("told to take part again as it is: acknowledged entries may be lost"));
-	printf(
-	    "node %s takes part again: its log ends at index %llu\n", logd->identity.node.s, last);
+	printf("node %s takes part again: its log ends at index %" PRIu64 "\n",
+	    logd->identity.node.s, last);
 	exit(EXIT_OK);
 }
 
@@ -165,13 +166,13 @@ rescue_alone(struct logd *logd)
 {
 	struct alone alone = {0};
 	char cluster[2 * RAFT_HASH_SIZE + 1];
-	unsigned long long last = logd->rlog.last.pos.index, commit = logd->rlog.commit.index;
+	uint64_t last = logd->rlog.last.pos.index, commit = logd->rlog.commit.index;
 	alone_plan(logd, &alone);
 	plan_snapshot(logd, &alone);
 	seal_hex(cluster, alone.cluster.b, RAFT_HASH_SIZE);
 	printf("node %s %s a cluster of one, with the new id %s.\n"
-	       "Its log up to index %llu is kept, all of it as committed; %llu entries of it were "
-	       "not known to be.\n"
+	       "Its log up to index %" PRIu64 " is kept, all of it as committed; %" PRIu64
+	       " entries of it were not known to be.\n"
 	       "Entries that only other nodes had are lost.  The other members are removed, their "
 	       "ids used up: %zu.\n",
 	    logd->identity.node.s, logd->yes ? "becomes" : "would become", cluster, last,
@@ -183,8 +184,8 @@ rescue_alone(struct logd *logd)
 		exit(EXIT_RETRY);
 	}
 	alone_make(logd, &alone);
-	log_warn("recover_alone", "last=%llu term=%llu cluster=%s",
-	    (unsigned long long)alone.pos.index, (unsigned long long)alone.pos.term, cluster);
+	log_warn("recover_alone", "last=%" PRIu64 " term=%" PRIu64 " cluster=%s", alone.pos.index,
+	    alone.pos.term, cluster);
 	printf("Done.  Start it, and let new nodes join: raft-init --join, raft-ctl member add.\n");
 	exit(EXIT_OK);
 }
@@ -256,10 +257,8 @@ rescue_restore(struct logd *logd, const struct db_origin *origin, const struct r
 	db_fill(logd->db, origin, config, state);
 	snapshot_put_beginning(logd, snapshot);
 	db_fill_end(logd->db);
-	log_info("restore", "index=%llu term=%llu bytes=%llu",
-	    (unsigned long long)snapshot->head.pos.index,
-	    (unsigned long long)snapshot->head.pos.term,
-	    (unsigned long long)snapshot->head.file_size);
+	log_info("restore", "index=%" PRIu64 " term=%" PRIu64 " bytes=%" PRIu64,
+	    snapshot->head.pos.index, snapshot->head.pos.term, snapshot->head.file_size);
 	snapshot_unref(snapshot);
 	wire_buf_free(&old);
 	return true;

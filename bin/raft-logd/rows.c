@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The tables of the database but meta: the log, what is derived from it, sessions, cursors. */
+#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -196,8 +197,8 @@ before_print(char *text, size_t room, const struct db_before *before)
 	seal_hex(chain, before->place.chain.b, RAFT_HASH_SIZE);
 	seal_hex(config, before->config.b, RAFT_HASH_SIZE);
 	seal_hex(sum_hex, sum.b, RAFT_HASH_SIZE);
-	snprintf(text, room, "%llu %llu %s %s %s", (unsigned long long)before->place.pos.index,
-	    (unsigned long long)before->place.pos.term, chain, config, sum_hex);
+	snprintf(text, room, "%" PRIu64 " %" PRIu64 " %s %s %s", before->place.pos.index,
+	    before->place.pos.term, chain, config, sum_hex);
 }
 
 void
@@ -212,11 +213,11 @@ enum db_result
 db_before_get(struct db *db, struct db_before *before)
 {
 	char text[256], again[256], chain[65], config[65];
-	unsigned long long index, term;
+	uint64_t index, term;
 	memset(before, 0, sizeof *before);
 	if (!db_text_get(db, "before", text, sizeof text))
 		return DB_END;
-	if (sscanf(text, "%llu %llu %64s %64s", &index, &term, chain, config) != 4 ||
+	if (sscanf(text, "%" SCNu64 " %" SCNu64 " %64s %64s", &index, &term, chain, config) != 4 ||
 	    !text_hex_parse(before->place.chain.b, RAFT_HASH_SIZE, chain) ||
 	    !text_hex_parse(before->config.b, RAFT_HASH_SIZE, config))
 		return DB_DAMAGED;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,9 +87,8 @@ static void
 snap_store_give_up(struct logd *logd, const char *why)
 {
 	struct snap_store *in = logd->snapshots.incoming;
-	log_warn("incoming", "index=%llu got=%llu of=%llu why=%s",
-	    (unsigned long long)in->pos.index, (unsigned long long)in->got,
-	    (unsigned long long)in->size, log_q(why));
+	log_warn("incoming", "index=%" PRIu64 " got=%" PRIu64 " of=%" PRIu64 " why=%s",
+	    in->pos.index, in->got, in->size, log_q(why));
 	snap_store_answer(in->client, in->request, STATE_DAMAGED, 0);
 	snap_store_drop(logd);
 }
@@ -120,8 +120,8 @@ on_synced(uv_work_t *work, int status)
 		return;
 	}
 	in->complete = true;
-	log_info("incoming", "index=%llu bytes=%llu why=%s", (unsigned long long)in->pos.index,
-	    (unsigned long long)in->size, log_q("a whole snapshot has come from the leader"));
+	log_info("incoming", "index=%" PRIu64 " bytes=%" PRIu64 " why=%s", in->pos.index, in->size,
+	    log_q("a whole snapshot has come from the leader"));
 	answer_complete(in->client, in->request, in->snapshot);
 	in->client = NULL;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +57,7 @@ snap_take_finish(struct logd *logd, const char *why)
 	struct snap_take *local = logd->snapshots.local;
 	logd->snapshots.local = NULL;
 	if (why) {
-		log_warn(
-		    "snapshot", "index=%llu why=%s", (unsigned long long)local->index, log_q(why));
+		log_warn("snapshot", "index=%" PRIu64 " why=%s", local->index, log_q(why));
 		if (!local->cut)
 			unlink(local->path);
 	}
@@ -211,8 +211,8 @@ snap_take_store(struct logd *logd, const struct snap_take *local)
 		snap_take_finish(logd, why);
 		return;
 	}
-	log_info("snapshot", "index=%llu bytes=%llu format=%s", (unsigned long long)local->index,
-	    (unsigned long long)local->size, log_q(local->cut ? "" : local->format));
+	log_info("snapshot", "index=%" PRIu64 " bytes=%" PRIu64 " format=%s", local->index,
+	    local->size, log_q(local->cut ? "" : local->format));
 	snapshots_take(logd, snapshot);
 	snap_take_finish(logd, NULL);
 }
@@ -252,8 +252,8 @@ snap_take_path(struct logd *logd, struct logd_client *client, const uint8_t *bod
 		return false;
 	/* It may have been deleted; where it cannot be made, the writer gets the error. */
 	snapshots_folder(logd);
-	snprintf(path, sizeof path, "%s/new-%016llx-%llu", logd->snapshots.folder,
-	    (unsigned long long)logd->start_number, (unsigned long long)++logd->snapshots.paths);
+	snprintf(path, sizeof path, "%s/new-%016" PRIx64 "-%" PRIu64, logd->snapshots.folder,
+	    logd->start_number, ++logd->snapshots.paths);
 	msg_snap_path_reply_put(
 	    conn_out(client->conn), &(struct msg_snap_path_reply){m.request, wire_text(path)});
 	return true;

@@ -3,6 +3,7 @@
 #include "space.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -30,13 +31,13 @@ space_change(struct logd *logd, enum space_state to)
 		return;
 	space->state = to;
 	if (to == SPACE_AMPLE)
-		log_info("space", "from=%s to=%s free_bytes=%llu why=%s", space_name(from),
-		    space_name(to), (unsigned long long)space->free_bytes,
+		log_info("space", "from=%s to=%s free_bytes=%" PRIu64 " why=%s", space_name(from),
+		    space_name(to), space->free_bytes,
 		    log_q("there is room again: entries are taken"));
 	else
-		log_warn("space", "from=%s to=%s free_bytes=%llu reserve=%llu why=%s",
-		    space_name(from), space_name(to), (unsigned long long)space->free_bytes,
-		    (unsigned long long)logd->daemon.conf->logd.reserve,
+		log_warn("space", "from=%s to=%s free_bytes=%" PRIu64 " reserve=%" PRIu64 " why=%s",
+		    space_name(from), space_name(to), space->free_bytes,
+		    logd->daemon.conf->logd.reserve,
 		    log_q(to == SPACE_LOW
 			      ? "less than the reserve is free: no new entries are taken"
 			      : "the disk is full: entries wait until there is room"));

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -322,9 +323,11 @@ start_recovering(struct logd *logd, const struct mark_note *note, const char *wh
 		state.truncations = note->truncations;
 	state.truncations++;
 	txn_state(logd, &state);
-	log_warn("recovering", "last=%llu mark_last=%llu transactions=%llu term=%llu why=%s",
-	    (unsigned long long)logd->rlog.last.pos.index, (unsigned long long)note->last.pos.index,
-	    (unsigned long long)state.transactions, (unsigned long long)state.term, log_q(why));
+	log_warn("recovering",
+	    "last=%" PRIu64 " mark_last=%" PRIu64 " transactions=%" PRIu64 " term=%" PRIu64
+	    " why=%s",
+	    logd->rlog.last.pos.index, note->last.pos.index, state.transactions, state.term,
+	    log_q(why));
 }
 
 /* The state in the database is not to be believed: the mark's is taken. */
@@ -365,8 +368,7 @@ settle_log(struct logd *logd, const struct mark_note *note, bool state_good)
 	if (why)
 		start_recovering(logd, note, why);
 	else if (logd->state.recovering)
-		log_warn("recovering", "last=%llu why=%s",
-		    (unsigned long long)logd->rlog.last.pos.index,
+		log_warn("recovering", "last=%" PRIu64 " why=%s", logd->rlog.last.pos.index,
 		    log_q("the log went backwards before, and is not yet equal to a leader's"));
 }
 

@@ -2,14 +2,13 @@
 /* query_text: logfmt lines. */
 #include "status.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "seal/seal.h"
 #include "logd.h"
-
-#define LLU(number) ((unsigned long long)(number))
 
 __attribute__((format(printf, 2, 3))) static void
 status_add(struct wire_buf *out, const char *format, ...)
@@ -48,9 +47,10 @@ put_snapshot(struct logd *logd, struct wire_buf *out)
 	snprintf(format, sizeof format, "%.*s", (int)head->format.size,
 	    (const char *)head->format.bytes);
 	status_add(out,
-	    " log_bytes=%llu snapshot=%llu snapshot_bytes=%llu snapshot_format=%s taking=%s "
+	    " log_bytes=%" PRIu64 " snapshot=%" PRIu64 " snapshot_bytes=%" PRIu64
+	    " snapshot_format=%s taking=%s "
 	    "compacting=%s\n",
-	    LLU(db_used_size(logd->db)), LLU(head->pos.index), LLU(head->file_size), log_q(format),
+	    db_used_size(logd->db), head->pos.index, head->file_size, log_q(format),
 	    status_yes_no(logd->snapshots.local != NULL),
 	    status_yes_no(logd->compact_to > logd->rlog.before.pos.index));
 }
@@ -63,18 +63,21 @@ put_status(struct logd *logd, struct wire_buf *out)
 	const struct log_index *rlog = &logd->rlog;
 	space_look(logd);
 	status_add(out,
-	    "part=log node=%s first=%llu last=%llu last_term=%llu commit=%llu term=%llu vote=%s",
-	    logd->identity.node.s, LLU(index_first_available(rlog)), LLU(rlog->last.pos.index),
-	    LLU(rlog->last.pos.term), LLU(rlog->commit.index), LLU(state->term), state->vote.s);
+	    "part=log node=%s first=%" PRIu64 " last=%" PRIu64 " last_term=%" PRIu64
+	    " commit=%" PRIu64 " term=%" PRIu64 " vote=%s",
+	    logd->identity.node.s, index_first_available(rlog), rlog->last.pos.index,
+	    rlog->last.pos.term, rlog->commit.index, state->term, state->vote.s);
 	status_add(out,
-	    " transactions=%llu truncations=%llu recovering=%s mark=%s mark_term=%llu full=%s",
-	    LLU(state->transactions), LLU(state->truncations), status_yes_no(state->recovering),
-	    marks[logd->mark_found], LLU(state->mark_term), space_name(logd->space.state));
+	    " transactions=%" PRIu64 " truncations=%" PRIu64
+	    " recovering=%s mark=%s mark_term=%" PRIu64 " full=%s",
+	    state->transactions, state->truncations, status_yes_no(state->recovering),
+	    marks[logd->mark_found], state->mark_term, space_name(logd->space.state));
 	status_add(out,
-	    " db_bytes=%llu wal_bytes=%llu free_bytes=%llu tail_bytes=%zu waiting=%zu readers=%zu "
+	    " db_bytes=%" PRIu64 " wal_bytes=%" PRIu64 " free_bytes=%" PRIu64
+	    " tail_bytes=%zu waiting=%zu readers=%zu "
 	    "elector=%s",
-	    LLU(db_file_size(logd->db)), LLU(db_wal_size(logd->db)), LLU(logd->space.free_bytes),
-	    rlog->tail.size, logd->writer.queue.count, status_readers(logd),
+	    db_file_size(logd->db), db_wal_size(logd->db), logd->space.free_bytes, rlog->tail.size,
+	    logd->writer.queue.count, status_readers(logd),
 	    status_yes_no(logd->elector.client != NULL));
 	put_snapshot(logd, out);
 }
@@ -86,9 +89,9 @@ status_put_session(const struct raft_session *session, void *arg)
 	if (!raft_sid_named(&session->sid))
 		return true;
 	seal_hex(digest, session->digest.b, RAFT_HASH_SIZE);
-	status_add(arg, "session=%s epoch=%llu serial=%llu last_index=%llu digest=%s\n",
-	    log_q(session->name), LLU(session->epoch), LLU(session->serial),
-	    LLU(session->last_index), digest);
+	status_add(arg,
+	    "session=%s epoch=%" PRIu64 " serial=%" PRIu64 " last_index=%" PRIu64 " digest=%s\n",
+	    log_q(session->name), session->epoch, session->serial, session->last_index, digest);
 	return true;
 }
 
@@ -97,9 +100,9 @@ status_put_sessions(struct logd *logd, struct wire_buf *out)
 {
 	struct raft_sessions *table = logd->sessions.table;
 	raft_sessions_each(table, status_put_session, out);
-	status_add(out, "sessions_named=%zu sessions_anonymous=%zu index=%llu\n",
+	status_add(out, "sessions_named=%zu sessions_anonymous=%zu index=%" PRIu64 "\n",
 	    raft_sessions_count(table, true), raft_sessions_count(table, false),
-	    LLU(logd->sessions.index));
+	    logd->sessions.index);
 }
 
 static bool

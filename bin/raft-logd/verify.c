@@ -2,6 +2,7 @@
 /* Rows and their chain; what is done when it is broken. */
 #include "verify.h"
 
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "seal/seal.h"
@@ -78,8 +79,8 @@ verify_damage(struct logd *logd, uint64_t bad)
 	if (good == logd->rlog.before.pos.index)
 		last.chain = logd->rlog.before.chain;
 	last.pos = (struct raft_pos){good, index_term_at(&logd->rlog, good)};
-	log_error("damage", "bad=%llu last=%llu was=%llu why=%s", (unsigned long long)bad,
-	    (unsigned long long)good, (unsigned long long)logd->rlog.last.pos.index,
+	log_error("damage", "bad=%" PRIu64 " last=%" PRIu64 " was=%" PRIu64 " why=%s", bad, good,
+	    logd->rlog.last.pos.index,
 	    log_q("an entry on disk fails its chain: what is before it is kept, this node recovers "
 		  "from the leader"));
 	txn_shorten_log(logd, &last);

@@ -2,6 +2,7 @@
 /* The queue of writes, and the one transaction of a turn. */
 #include "writer.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,9 +113,8 @@ writer_take_commit(struct logd *logd, struct raft_pos commit)
 	else if (logd->writer.queue.count > 0)
 		*RAFT_QUEUE_PUSH(&logd->writer.queue) = (struct writer_item){.commit = commit};
 	else
-		log_debug("commit", "index=%llu term=%llu last=%llu why=%s",
-		    (unsigned long long)commit.index, (unsigned long long)commit.term,
-		    (unsigned long long)logd->rlog.last.pos.index,
+		log_debug("commit", "index=%" PRIu64 " term=%" PRIu64 " last=%" PRIu64 " why=%s",
+		    commit.index, commit.term, logd->rlog.last.pos.index,
 		    log_q("not an entry of this log: ignored"));
 }
 
@@ -207,8 +207,8 @@ absorb_install(struct logd *logd, struct snapshot *snapshot)
 	must(table != NULL);
 	sessions_replace(&logd->sessions, table, head->pos.index);
 	logd->compact_to = 0;
-	log_info("install", "index=%llu term=%llu bytes=%llu", (unsigned long long)head->pos.index,
-	    (unsigned long long)head->pos.term, (unsigned long long)head->file_size);
+	log_info("install", "index=%" PRIu64 " term=%" PRIu64 " bytes=%" PRIu64, head->pos.index,
+	    head->pos.term, head->file_size);
 	snapshots_take(logd, snapshot_ref(snapshot));
 	snap_store_drop(logd);
 }
