@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "unix/conn.h"
+#include "unix/file.h"
 #include "unix/signals.h"
 
 enum { OPTIONS_MAX = 32, OPT_LOG_TIME = 0x7000, PARENT_FD_LOW = 1000 };
@@ -254,24 +255,15 @@ watch_signal(struct daemon *daemon, uv_signal_t *handle, int number)
 	uv_unref((uv_handle_t *)handle);
 }
 
-/*
- * Descriptors 0, 1, 2 must be taken, so that no socket becomes stderr.  A stdout that was closed
- * stays one that cannot be written: what is printed there is not lost in silence.
- */
-static void
-fill_standard_fds(void)
-{
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0 &&
-		    open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) != fd)
-			_exit(EXIT_OS);
-}
-
 void
 daemon_start(struct daemon *daemon, int argc, char **argv)
 {
+	/* A stdout that was closed cannot be written: what is printed there is not lost in silence.
+	 */
+	static const int held[] = {O_RDWR, O_RDONLY, O_RDWR};
 	signals_unblock();
-	fill_standard_fds();
+	if (!file_hold_standard(held))
+		_exit(EXIT_OS);
 	log_init(daemon->prog);
 	self.daemon = daemon;
 	struct wants wants = daemon_take_options(daemon, argc, argv);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "seal/seal.h"
+#include "unix/file.h"
 #include "unix/log.h"
 #include "unix/signals.h"
 
@@ -156,22 +157,15 @@ tool_read_options(struct tool *tool, int argc, char **argv)
 	return config;
 }
 
-/* A standard descriptor that is closed must not become another file: what uses it fails instead. */
-static void
-hold_standard_descriptors(void)
-{
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0 &&
-		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
-			exit(EXIT_OS);
-}
-
 void
 tool_start(struct tool *tool, int argc, char **argv)
 {
+	/* What uses a standard descriptor that was closed fails. */
+	static const int held[] = {O_WRONLY, O_RDONLY, O_RDONLY};
 	char why[CONF_WHY_SIZE];
 	signals_unblock();
-	hold_standard_descriptors();
+	if (!file_hold_standard(held))
+		exit(EXIT_OS);
 	prog = tool->prog;
 	log_init(prog);
 	const char *given = tool_read_options(tool, argc, argv);

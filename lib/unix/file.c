@@ -171,3 +171,12 @@ file_write_whole(
 	file_part_drop(&part);
 	return false;
 }
+
+bool
+file_hold_standard(const int modes[3])
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+			return false;
+	return true;
+}

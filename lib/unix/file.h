@@ -43,6 +43,12 @@ bool file_write(int fd, const void *bytes, size_t size);
 bool file_write_whole(
     const char *path, const void *bytes, size_t size, mode_t mode, enum file_place place);
 
+/*
+ * Opens /dev/null in that mode (O_RDONLY ...) for each of the descriptors 0 to 2 that is closed, so
+ * that no other file and no socket gets its number.
+ */
+bool file_hold_standard(const int modes[3]);
+
 /* fsync of a folder, for the names in it. */
 bool file_sync_folder(const char *path);
 /* rename and fsync of the folder; a file is synced before. */
