@@ -9,25 +9,12 @@ PAGE=$ROOT/man/raft-protocol.7
 
 # "name number" and then "  field type", as the list of messages has them.
 of_list() {
-	sed -e ':a' -e '/\\$/N; s/[ \t]*\\\n/ /; ta' "$ROOT/lib/wire/messages.def" | awk '
-		/^#define FIELDS_/ {
-			name = $2; sub(/^FIELDS_/, "", name); sub(/\(F\).*/, "", name)
-			line = $0; fields[name] = ""
-			sub(/^#define [^ ]*/, "", line)
-			while (match(line, /F\([a-z0-9]+, [a-z_]+\)/)) {
-				f = substr(line, RSTART + 2, RLENGTH - 3); line = substr(line, RSTART + RLENGTH)
-				split(f, part, ", ")
-				fields[name] = fields[name] "  " part[2] " " part[1] "\n"
-			}
-		}
-		/^#define MESSAGES\(M\)/ {
-			line = $0
-			while (match(line, /M\([0-9]+, [A-Z_]+, [a-z_]+\)/)) {
-				m = substr(line, RSTART + 2, RLENGTH - 3); line = substr(line, RSTART + RLENGTH)
-				split(m, part, ", ")
-				printf "%s %s\n%s", part[3], part[1], fields[part[3]]
-			}
-		}'
+	PYTHONPATH=$ROOT/t/tools PYTHONDONTWRITEBYTECODE=1 python3 -c '
+import wire
+for name, number in wire.NUMBERS.items():
+    print(name, number)
+    for kind, field in wire.FIELDS[name]:
+        print(" ", field, kind)'
 }
 
 # The same as the page has them.

@@ -22,6 +22,7 @@
 #ifndef RAFT_RAFT_H
 #define RAFT_RAFT_H
 
+#include "fields.def"
 #include "reason.h"
 #include "session.h"
 #include "types.h"
@@ -130,91 +131,51 @@ enum raft_message_type {
 };
 const char *raft_message_name(enum raft_message_type type);
 
-/* RequestVote (§3.4), and the pre-vote before the term is raised (§9.6). */
+/*
+ * Their fields are in fields.def.  A struct for each message, but for timeout_now: nothing is in
+ * that.
+ */
+#define RAFT_C_u64(field) uint64_t field;
+#define RAFT_C_flag(field) bool field;
+#define RAFT_C_pos(field) struct raft_pos field;
+#define RAFT_C_id(field) struct raft_id field;
+#define RAFT_C_verdict(field) enum raft_verdict field;
+#define RAFT_C_reason(field) enum raft_reason field;
+#define RAFT_C_entries(field)                                                                      \
+	const struct raft_entry *field;                                                            \
+	size_t field##_count;
+#define X(F, type, field) RAFT_C_##type(field)
 struct raft_vote {
-	bool pre;      /* the message's term is then the one that would be stood for */
-	bool transfer; /* the leader asked for it: stickiness does not apply (§4.2.3) */
-	struct raft_pos last;
+	RAFT_FIELDS_vote(X, )
 };
 struct raft_vote_reply {
-	bool pre;
-	bool granted; /* a granted pre-vote carries the term that was asked for */
-	bool recovering;
+	RAFT_FIELDS_vote_reply(X, )
 };
-/* AppendEntries (§3.5); with no entries a heartbeat. */
 struct raft_append {
-	struct raft_pos prev;
-	uint64_t commit; /* never beyond what the receiver is known to match, plus this message */
-	uint64_t round; /* rises with each heartbeat round of this leader; confirms reads (§6.4) */
-	uint64_t last;  /* the leader's last index when it was sent */
-	uint64_t echo;  /* the receiver's start number as last heard; 0: not yet */
-	uint64_t clean_commit; /* last own-term index committed without counting the receiver, since
-				  first contact; 0: none */
-	const struct raft_entry *entries;
-	size_t entries_count;
+	RAFT_FIELDS_append(X, )
 };
 struct raft_append_reply {
-	bool ok; /* prev matched */
-	bool recovering;
-	bool mark_valid;       /* while recovering */
-	uint64_t round;        /* echoed: the highest seen from this leader */
-	uint64_t start_number; /* of the replier */
-	uint64_t match;        /* ok: matched and durable up to here; else the prev.index refused */
-	/*
-	 * ok: the last place that matches, durable or not, so that a slow disk is not taken
-	 * for a lost message.  Not ok: the highest place at which the logs may agree; skips
-	 * whole terms.
-	 */
-	struct raft_pos hint;
+	RAFT_FIELDS_append_reply(X, )
 };
-/*
- * A proposal on its way from a follower to the leader of the message's term; never forwarded again.
- */
 struct raft_propose {
-	uint64_t start_number; /* the forwarder's; the answer echoes both */
-	uint64_t request;
-	uint64_t fence;
-	uint64_t epoch;
-	uint64_t seen;
-	const struct raft_entry *entries;
-	size_t entries_count;
+	RAFT_FIELDS_propose(X, )
 };
 struct raft_answer {
-	uint64_t start_number;
-	uint64_t request;
-	enum raft_verdict verdict;
-	enum raft_reason reason;
-	/*
-	 * Serials [serial, serial + count); of an entry without a serial (0, 1).
-	 * Committed: the first one's index and term, the rest follow on; index 0: it was
-	 * committed earlier and its index is no longer at hand.
-	 */
-	uint64_t serial;
-	uint64_t count;
-	struct raft_pos pos;
-	/* SESSION_OPEN: the epoch in force and the last serial.  TOO_OLD, AHEAD: epoch is the
-	 * leader's last index. */
-	uint64_t epoch;
-	uint64_t last_serial;
+	RAFT_FIELDS_answer(X, )
 };
-/* ReadIndex asked of the leader (§6.4). */
 struct raft_read {
-	uint64_t start_number;
-	uint64_t request;
+	RAFT_FIELDS_read(X, )
 };
 struct raft_read_reply {
-	uint64_t start_number;
-	uint64_t request;
-	bool ok;
-	uint64_t index;
+	RAFT_FIELDS_read_reply(X, )
 };
-
-/* A transfer asked of the leader by another node; answered as a proposal is. */
 struct raft_transfer {
-	uint64_t start_number;
-	uint64_t request;
-	struct raft_id target; /* nobody: the best one */
+	RAFT_FIELDS_transfer(X, )
 };
+struct raft_timeout_now {
+	char nothing;
+};
+#undef X
 
 struct raft_message {
 	enum raft_message_type type;
@@ -222,15 +183,9 @@ struct raft_message {
 	struct raft_id to;
 	uint64_t term;
 	union {
-		struct raft_vote vote;
-		struct raft_vote_reply vote_reply;
-		struct raft_append append;
-		struct raft_append_reply append_reply;
-		struct raft_propose propose;
-		struct raft_answer answer;
-		struct raft_read read;
-		struct raft_read_reply read_reply;
-		struct raft_transfer transfer;
+#define M(NAME, name, text) struct raft_##name name;
+		RAFT_MESSAGES(M)
+#undef M
 	};
 };
 

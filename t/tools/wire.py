@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Frames of raft-protocol(7) for the suites, made from lib/wire/messages.def.
+"""Frames of raft-protocol(7) for the suites, made from lib/wire/messages.def and lib/raft/fields.def.
 
 A message is put with put(name, field=value, ...) and got as (name, {field: value}).
 Conn speaks over a socket; serve() is one that is connected to.
@@ -12,12 +12,33 @@ import struct
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-DEF = open(os.path.join(HERE, "../../lib/wire/messages.def")).read().replace("\\\n", " ")
-DEF = re.sub(r"/\*.*?\*/", " ", DEF, flags=re.S)
-FIELDS = {
-    m[1]: re.findall(r"F\((\w+), (\w+)\)", m[2])
-    for m in re.finditer(r"#define FIELDS_(\w+)\(F\)(.*)", DEF)
-}
+
+
+def read_list(name):
+    with open(os.path.join(HERE, "../../lib", name), encoding="utf-8") as file:
+        return re.sub(r"/\*.*?\*/", " ", file.read().replace("\\\n", " "), flags=re.S)
+
+
+def macros(text, prefix, parameters):
+    """The bodies of #define PREFIX_name(parameters), by name."""
+    return dict(re.findall(rf"#define {prefix}_(\w+)\({parameters}\)(.*)", text))
+
+
+DEF = read_list("wire/messages.def")
+CORE = macros(read_list("raft/fields.def"), "RAFT_FIELDS", "X, F")
+WIRE_OF = macros(DEF, "WIRE_OF", "F, field")
+
+
+def fields(body):
+    """[(type, field)] of the body of a FIELDS_name; those of the core follow its own."""
+    of_core = "".join(
+        re.sub(r"\bfield\b", field, WIRE_OF[kind])
+        for core in re.findall(r"RAFT_FIELDS_(\w+)", body)
+        for kind, field in re.findall(r"X\(F, (\w+), (\w+)\)", CORE[core]))
+    return re.findall(r"F\((\w+), (\w+)\)", body.split("RAFT_FIELDS")[0] + of_core)
+
+
+FIELDS = {name: fields(body) for name, body in macros(DEF, "FIELDS", "F").items()}
 NUMBERS = {m[2]: int(m[1]) for m in re.finditer(r"M\((\d+), \w+, (\w+)\)", DEF)}
 NAMES = {number: name for name, number in NUMBERS.items()}
 INTS = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "flag": "B"}
