@@ -46,3 +46,18 @@ of_page() {
 	kinds=$(sed -n 's/^\tK(\([0-9]*\), [A-Z]*, "\([a-z]*\)").*/\1 \2/p' "$ROOT/lib/seal/envelope.h" | paste -sd, | sed 's/,/, /g')
 	grep -qF "kind: $kinds" "$PAGE"
 }
+
+# states LIST: "0 text, 1 text ..." of that list in message.h.
+states() {
+	sed -n "/^#define $1(S)/,/^enum/s/^\tS(\([0-9]*\), [A-Z_]*, \"\([^\"]*\)\").*/\1 \2/p" "$ROOT/lib/wire/message.h"
+}
+
+@test "protocol: the page has the states of snap_taken, raft_snap_ack and fsm_reply, with their numbers" {
+	[ "$(states WIRE_SNAP_STATES | wc -l)" = 5 ]
+	page=$(states WIRE_SNAP_STATES | head -n 4 | paste -sd, | sed 's/,\([0-9]\)/, \1/g')
+	grep -qxF ".It Va state Ta u8 Ta $page" "$PAGE"
+	grep -qxF ".It Va state Ta u8 Ta as in snap_taken; $(states WIRE_SNAP_STATES | tail -n 1 | sed 's/ /: /')" "$PAGE"
+	[ "$(states WIRE_REPLY_STATES | wc -l)" = 3 ]
+	page=$(grep '^\.It Va state Ta u8 Ta 0 ok' "$PAGE")
+	while read -r state; do [[ $page == *"Ta $state"* || $page == *", $state"* ]] || return 1; done < <(states WIRE_REPLY_STATES)
+}

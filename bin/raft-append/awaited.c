@@ -246,13 +246,13 @@ awaited_on_reply(const struct msg_fsm_reply *reply, void *arg)
 	struct awaited *awaited = arg;
 	const struct run *run = awaited->first;
 	if (!awaited->asked || reply->request != awaited->requests ||
-	    reply->serial != run->serial || reply->state > REPLY_LOST) {
+	    reply->serial != run->serial || reply->state >= WIRE_REPLY_STATES_COUNT) {
 		fsm_link_break(awaited->fsm, "raft-fsm answers what was not asked");
 		return;
 	}
 	struct awaited_reply found = {.number = run->number,
 	    .pos = run->pos,
-	    .state = (enum awaited_state)reply->state,
+	    .state = (enum wire_reply_state)reply->state,
 	    .data = reply->data};
 	if (found.pos.index == 0)
 		found.pos.index = reply->index;

@@ -17,13 +17,10 @@
 
 struct awaited;
 
-/* As fsm_reply has them. */
-enum awaited_state { REPLY_OK, REPLY_REFUSED, REPLY_LOST };
-
 struct awaited_reply {
 	uint64_t number;     /* of the entry, counted from 1 */
 	struct raft_pos pos; /* index 0: not known */
-	enum awaited_state state;
+	enum wire_reply_state state;
 	struct wire_bytes data;
 };
 

@@ -309,7 +309,7 @@ say_not_ok(const struct awaited_reply *reply)
 	unsigned long long number = reply->number;
 	append_flush();
 	progress_clear(self.progress);
-	if (reply->state == REPLY_LOST)
+	if (reply->state == WIRE_REPLY_LOST)
 		tool_say("%s %llu: committed and applied, and its reply is lost%s%.*s",
 		    append_unit(), number, reply->data.size ? ": " : "", (int)reply->data.size,
 		    (const char *)reply->data.bytes);
@@ -322,20 +322,25 @@ say_not_ok(const struct awaited_reply *reply)
 static void
 append_on_reply(const struct awaited_reply *reply, void *arg)
 {
-	static const char *const states[] = {"ok ", "refused ", "lost"};
-	bool told = reply->state != REPLY_LOST && (self.tool.verbose || reply->state == REPLY_OK);
+	static const char *const states[] = {
+#define S(number, NAME, text) text,
+	    WIRE_REPLY_STATES(S)
+#undef S
+	};
+	bool told =
+	    reply->state != WIRE_REPLY_LOST && (self.tool.verbose || reply->state == WIRE_REPLY_OK);
 	static struct wire_buf item;
 	(void)arg;
-	self.refused = self.refused || reply->state == REPLY_REFUSED;
-	self.lost = self.lost || reply->state == REPLY_LOST;
-	if (reply->state != REPLY_OK)
+	self.refused = self.refused || reply->state == WIRE_REPLY_REFUSED;
+	self.lost = self.lost || reply->state == WIRE_REPLY_LOST;
+	if (reply->state != WIRE_REPLY_OK)
 		say_not_ok(reply);
 	item.size = 0;
 	if (self.tool.verbose) {
 		char text[80];
-		int size = snprintf(text, sizeof text, "%llu %llu %s",
+		int size = snprintf(text, sizeof text, "%llu %llu %s%s",
 		    (unsigned long long)reply->pos.index, (unsigned long long)reply->pos.term,
-		    states[reply->state]);
+		    states[reply->state], told ? " " : "");
 		wire_buf_put(&item, text, (size_t)size);
 	}
 	if (told)

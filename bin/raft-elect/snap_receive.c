@@ -6,11 +6,9 @@
 
 #include "node.h"
 
-enum { TAKEN_COMPLETE = 1, TAKEN_LAST = 3, ACK_NOT_NOW = 4 };
-
 static void
 snap_receive_answer(struct snap_receive *snap_receive, const struct raft_id *to,
-    struct raft_pos pos, const struct raft_hash *hash, unsigned state, uint64_t offset)
+    struct raft_pos pos, const struct raft_hash *hash, enum wire_snap_state state, uint64_t offset)
 {
 	peerd_send_ack(&snap_receive->node->peerd, to,
 	    &(struct msg_raft_snap_ack){
@@ -31,7 +29,8 @@ snap_receive_chunk(struct snap_receive *snap_receive, const struct raft_id *from
 	    !raft_id_equal(from, &node->leader))
 		return;
 	if (snap_receive->pieces_count == INBOX_PIECES_MAX || !node->logd.ready) {
-		snap_receive_answer(snap_receive, from, chunk->pos, &chunk->hash, ACK_NOT_NOW, 0);
+		snap_receive_answer(
+		    snap_receive, from, chunk->pos, &chunk->hash, WIRE_SNAP_NOT_NOW, 0);
 		return;
 	}
 	size_t at = snap_receive->pieces_count++;
@@ -89,17 +88,17 @@ snap_receive_taken(struct snap_receive *snap_receive, const struct msg_snap_take
 	while (
 	    at < snap_receive->pieces_count && snap_receive->pieces[at].request != taken->request)
 		at++;
-	if (at == snap_receive->pieces_count || taken->state > TAKEN_LAST)
+	if (at == snap_receive->pieces_count || taken->state > WIRE_SNAP_UNWANTED)
 		return "it answers a piece of a snapshot that it was not given";
-	if (taken->state == TAKEN_COMPLETE && snap_receive->sessions == NULL)
+	if (taken->state == WIRE_SNAP_COMPLETE && snap_receive->sessions == NULL)
 		return "it has a whole snapshot, and does not say what it stands for";
 	snap_receive_answer(snap_receive, &snap_receive->pieces[at].from,
-	    snap_receive->pieces[at].pos, &snap_receive->pieces[at].hash, taken->state,
-	    taken->offset);
+	    snap_receive->pieces[at].pos, &snap_receive->pieces[at].hash,
+	    (enum wire_snap_state)taken->state, taken->offset);
 	snap_receive->pieces_count--;
 	memmove(&snap_receive->pieces[at], &snap_receive->pieces[at + 1],
 	    (snap_receive->pieces_count - at) * sizeof snap_receive->pieces[0]);
-	if (taken->state == TAKEN_COMPLETE)
+	if (taken->state == WIRE_SNAP_COMPLETE)
 		tell_core(snap_receive);
 	return NULL;
 }

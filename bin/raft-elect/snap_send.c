@@ -13,9 +13,6 @@ enum {
 	GIVE_UP_MS = 20000  /* nothing has moved for so long */
 };
 
-/* What raft_snap_ack says. */
-enum { ACK_MORE, ACK_COMPLETE, ACK_DAMAGED, ACK_UNWANTED, ACK_NOT_NOW };
-
 static struct snap_transfer *
 snap_send_find(struct snap_send *snap_send, const struct raft_id *peer)
 {
@@ -160,20 +157,20 @@ snap_send_ack(
 	    !raft_hash_equal(&ack->hash, &snap_send->hash))
 		return;
 	switch (ack->state) {
-	case ACK_MORE:
+	case WIRE_SNAP_MORE:
 		on_more(snap_send, transfer, ack->offset);
 		break;
-	case ACK_COMPLETE:
+	case WIRE_SNAP_COMPLETE:
 		transfer->acked = snap_send->size;
 		snap_send_finish(snap_send, transfer, true, "the peer has it");
 		break;
-	case ACK_UNWANTED:
+	case WIRE_SNAP_UNWANTED:
 		snap_send_finish(snap_send, transfer, true, "the peer has this and more");
 		break;
-	case ACK_DAMAGED:
+	case WIRE_SNAP_DAMAGED:
 		snap_send_finish(snap_send, transfer, false, "what came to the peer was damaged");
 		break;
-	case ACK_NOT_NOW:
+	case WIRE_SNAP_NOT_NOW:
 	default:
 		break;
 	}

@@ -50,7 +50,7 @@ answer_replies(struct machine *m, struct ask *ask)
 			ask_reply(ask, kept->serial, kept->index, (uint8_t)kept->state,
 			    replies_data(m->replies, kept));
 		else
-			ask_reply(ask, ask->serial + i, index, REPLY_STATE_LOST, wire_text(""));
+			ask_reply(ask, ask->serial + i, index, WIRE_REPLY_LOST, wire_text(""));
 	}
 	ask_end(ask);
 }

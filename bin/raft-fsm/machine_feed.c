@@ -118,7 +118,7 @@ machine_pump(struct machine *m)
 /* ------- in ---------------------------------------------------------------- */
 
 static void
-machine_feed_keep(struct machine *m, const struct pending_one *one, enum reply_state state,
+machine_feed_keep(struct machine *m, const struct pending_one *one, enum wire_reply_state state,
     struct wire_bytes data)
 {
 	const struct kept kept = {.index = one->index,
@@ -134,7 +134,7 @@ machine_feed_keep(struct machine *m, const struct pending_one *one, enum reply_s
 }
 
 static void
-answer_query(const struct pending_one *one, enum reply_state state, struct wire_bytes data)
+answer_query(const struct pending_one *one, enum wire_reply_state state, struct wire_bytes data)
 {
 	ask_reply(one->ask, 0, one->before, (uint8_t)state, data);
 	ask_end(one->ask);
@@ -149,9 +149,9 @@ machine_feed_settle_local(struct machine *m)
 		struct wire_bytes refusal =
 		    request_refusal(why, request_name(one->kind), one->unfit);
 		if (one->kind == REQUEST_ENTRY)
-			machine_feed_keep(m, one, REPLY_STATE_REFUSED, refusal);
+			machine_feed_keep(m, one, WIRE_REPLY_REFUSED, refusal);
 		else
-			answer_query(one, REPLY_STATE_REFUSED, refusal);
+			answer_query(one, WIRE_REPLY_REFUSED, refusal);
 		pending_drop_first(&m->pending);
 	}
 }
@@ -161,13 +161,13 @@ machine_feed_settle_local(struct machine *m)
 static void
 pass_on(struct machine *m, const struct pending_one *one, const struct reply *reply)
 {
-	enum reply_state state = reply->kind == REPLY_OK ? REPLY_STATE_OK : REPLY_STATE_REFUSED;
+	enum wire_reply_state state = reply->kind == REPLY_OK ? WIRE_REPLY_OK : WIRE_REPLY_REFUSED;
 	struct wire_bytes data = reply->lost ? wire_text(reply->lost) : reply->data;
 	if (one->kind == REQUEST_ENTRY) {
-		machine_feed_keep(m, one, reply->lost ? REPLY_STATE_LOST : state, data);
+		machine_feed_keep(m, one, reply->lost ? WIRE_REPLY_LOST : state, data);
 		return;
 	}
-	answer_query(one, reply->lost ? REPLY_STATE_REFUSED : state, data);
+	answer_query(one, reply->lost ? WIRE_REPLY_REFUSED : state, data);
 }
 
 static void

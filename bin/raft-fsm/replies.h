@@ -9,14 +9,11 @@
 
 #include "wire/message.h"
 
-/* In fsm_reply. */
-enum reply_state { REPLY_STATE_OK = 0, REPLY_STATE_REFUSED = 1, REPLY_STATE_LOST = 2 };
-
 struct kept {
 	uint64_t index;
 	uint64_t serial;
 	struct raft_sid session;
-	enum reply_state state;
+	enum wire_reply_state state;
 	uint32_t size;
 	uint64_t at; /* where its data lies in the ring of bytes, which it never wraps around */
 };

@@ -13,9 +13,6 @@
 #include "unix/file.h"
 #include "logd.h"
 
-/* What snap_taken says. */
-enum { STATE_MORE, STATE_COMPLETE, STATE_DAMAGED, STATE_UNWANTED };
-
 struct snap_store {
 	struct logd *logd;
 	struct logd_client *client; /* who waits for the answer to the last piece; NULL: nobody */
@@ -36,7 +33,8 @@ struct snap_store {
 };
 
 static void
-snap_store_answer(struct logd_client *client, uint64_t request, unsigned state, uint64_t offset)
+snap_store_answer(
+    struct logd_client *client, uint64_t request, enum wire_snap_state state, uint64_t offset)
 {
 	struct msg_snap_taken m = {.request = request, .state = (uint8_t)state, .offset = offset};
 	if (client)
@@ -58,7 +56,7 @@ answer_complete(struct logd_client *client, uint64_t request, const struct snaps
 	msg_snap_ready_put(out, &m);
 	wire_buf_put(out, head->config.bytes, head->config.size);
 	wire_buf_put(out, head->sessions.bytes, head->sessions.size);
-	snap_store_answer(client, request, STATE_COMPLETE, 0);
+	snap_store_answer(client, request, WIRE_SNAP_COMPLETE, 0);
 }
 
 void
@@ -89,7 +87,7 @@ snap_store_give_up(struct logd *logd, const char *why)
 	struct snap_store *in = logd->snapshots.incoming;
 	log_warn("incoming", "index=%" PRIu64 " got=%" PRIu64 " of=%" PRIu64 " why=%s",
 	    in->pos.index, in->got, in->size, log_q(why));
-	snap_store_answer(in->client, in->request, STATE_DAMAGED, 0);
+	snap_store_answer(in->client, in->request, WIRE_SNAP_DAMAGED, 0);
 	snap_store_drop(logd);
 }
 
@@ -270,7 +268,7 @@ snap_store_piece(struct logd *logd, struct logd_client *client, const uint8_t *b
 	if (m.start != logd->elector.start)
 		return true;
 	if (m.pos.index <= logd->rlog.commit.index) {
-		snap_store_answer(client, m.request, STATE_UNWANTED, 0);
+		snap_store_answer(client, m.request, WIRE_SNAP_UNWANTED, 0);
 		return true;
 	}
 	if (in && !snap_store_is_same(in, &m)) {
@@ -281,8 +279,8 @@ snap_store_piece(struct logd *logd, struct logd_client *client, const uint8_t *b
 		in = snap_store_begin(logd, &m);
 	if (!snap_store_is_same(in, &m) || in->syncing) {
 		/* The one before is just being finished: the same piece again, please. */
-		snap_store_answer(
-		    client, m.request, STATE_MORE, snap_store_is_same(in, &m) ? in->got : m.offset);
+		snap_store_answer(client, m.request, WIRE_SNAP_MORE,
+		    snap_store_is_same(in, &m) ? in->got : m.offset);
 		return true;
 	}
 	in->client = client;
@@ -296,7 +294,7 @@ snap_store_piece(struct logd *logd, struct logd_client *client, const uint8_t *b
 	if (wrong)
 		snap_store_give_up(logd, wrong);
 	else if (!in->syncing)
-		snap_store_answer(client, m.request, STATE_MORE, in->got);
+		snap_store_answer(client, m.request, WIRE_SNAP_MORE, in->got);
 	return true;
 }
 

@@ -312,14 +312,14 @@ asker_on_reply(const struct msg_fsm_reply *reply, void *arg)
 	struct question *question = asker->first;
 	while (question != NULL && question->number != reply->request)
 		question = question->next;
-	if (question == NULL || question->state != SENT || reply->state > 1) {
+	if (question == NULL || question->state != SENT || reply->state > WIRE_REPLY_REFUSED) {
 		fsm_link_break(asker->fsm, "raft-fsm answers what was not asked");
 		return;
 	}
 	asker_watch_progress(asker);
 	set_at_fsm(asker);
 	question->state = ANSWERED;
-	question->refused = reply->state == 1;
+	question->refused = reply->state == WIRE_REPLY_REFUSED;
 	wire_buf_put(&question->answer, reply->data.bytes, reply->data.size);
 	give_answers(asker);
 }

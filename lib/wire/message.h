@@ -38,6 +38,29 @@ enum wire_write_flags { WIRE_TRUNCATE = 1, WIRE_RECOVERED = 2, WIRE_INSTALL = 4 
  * SESSIONS: as wire_session_put.  ENTRIES: records from first_index on, above the commit index.
  */
 enum wire_log_part { WIRE_TERMS = 1, WIRE_CONFIGS = 2, WIRE_SESSIONS = 3, WIRE_ENTRIES = 4 };
+/* What the receiver of a snapshot wants: state in snap_taken and raft_snap_ack. */
+#define WIRE_SNAP_STATES(S)                                                                        \
+	S(0, MORE, "more is wanted") /* from offset on */                                          \
+	S(1, COMPLETE, "complete and durable")                                                     \
+	S(2, DAMAGED, "damaged and thrown away")                                                   \
+	S(3, UNWANTED, "not wanted: the log has this and more")                                    \
+	S(4, NOT_NOW, "not now") /* raft_snap_ack only */
+enum wire_snap_state {
+#define S(number, NAME, text) WIRE_SNAP_##NAME = number,
+	WIRE_SNAP_STATES(S)
+#undef S
+};
+/* What became of an entry or a query in the program: state in fsm_reply. */
+#define WIRE_REPLY_STATES(S)                                                                       \
+	S(0, OK, "ok")                                                                             \
+	S(1, REFUSED, "refused")                                                                   \
+	S(2, LOST, "lost") /* of an entry only */
+enum wire_reply_state {
+#define S(number, NAME, text) WIRE_REPLY_##NAME = number,
+	WIRE_REPLY_STATES(S)
+#undef S
+	    WIRE_REPLY_STATES_COUNT
+};
 /* Consensus messages, and bulk ones (snapshots). */
 enum wire_class { WIRE_CONSENSUS = 0, WIRE_BULK = 1, WIRE_CLASSES_COUNT };
 
