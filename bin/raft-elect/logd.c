@@ -24,29 +24,22 @@ logd_on_up(const struct msg_hello_reply *reply, void *arg)
 }
 
 static const char *
-on_state(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_state(struct logd_link *logd, const struct msg_log_state *m)
 {
-	struct msg_log_state m;
-	if (logd->load == NULL || !msg_log_state_get(&m, body, size))
-		return "a malformed log_state";
-	return load_state(logd->load, &m);
+	return load_state(logd->load, m);
 }
 
 static const char *
-on_part(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_part(struct logd_link *logd, const struct msg_log_part *m)
 {
-	struct msg_log_part m;
-	if (logd->load == NULL || !msg_log_part_get(&m, body, size))
-		return "a malformed log_part";
-	return load_part(logd->load, &m);
+	return load_part(logd->load, m);
 }
 
 static const char *
-on_end(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_end(struct logd_link *logd, const struct msg_log_end *m)
 {
-	struct msg_log_end m;
 	struct raft_start start;
-	if (logd->load == NULL || !msg_log_end_get(&m, body, size) || m.start != logd->hello.start)
+	if (m->start != logd->hello.start)
 		return "a malformed log_end";
 	const char *wrong = load_end(logd->load, &start);
 	if (wrong)
@@ -60,137 +53,104 @@ on_end(struct logd_link *logd, const uint8_t *body, size_t size)
 }
 
 static const char *
-logd_on_stored(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_stored(struct logd_link *logd, const struct msg_log_stored *m)
 {
-	struct msg_log_stored m;
-	if (!logd->ready || !msg_log_stored_get(&m, body, size))
-		return "a malformed log_stored";
-	if (m.number == 0 || m.number > logd->written)
+	if (m->number == 0 || m->number > logd->written)
 		return "it says that it has stored what was never written";
 	node_step(logd->node,
-	    &(struct raft_event){.type = RAFT_EVENT_STORED, .stored_number = m.number}, 0);
+	    &(struct raft_event){.type = RAFT_EVENT_STORED, .stored_number = m->number}, 0);
 	return NULL;
 }
 
 static const char *
-logd_on_full(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_full(struct logd_link *logd, const struct msg_log_full *m)
 {
-	struct msg_log_full m;
-	if (!logd->ready || !msg_log_full_get(&m, body, size))
-		return "a malformed log_full";
 	node_step(
-	    logd->node, &(struct raft_event){.type = RAFT_EVENT_DISK, .disk_full = m.full}, 0);
+	    logd->node, &(struct raft_event){.type = RAFT_EVENT_DISK, .disk_full = m->full}, 0);
 	return NULL;
 }
 
 /* What begins above the index asked for is compacted away: it can't be had. */
 static const char *
-logd_on_entries(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_entries(struct logd_link *logd, const struct msg_log_entries *m)
 {
-	struct msg_log_entries m;
 	struct raft_entry *entries;
 	struct raft_chunk *chunk;
-	if (!logd->ready || !msg_log_entries_get(&m, body, size) ||
-	    !wire_entries_get(m.entries, m.count, &entries, &chunk))
+	if (!wire_entries_get(m->entries, m->count, &entries, &chunk))
 		return "a malformed log_entries";
 	struct raft_event event = {.type = RAFT_EVENT_FETCHED};
-	event.fetched.request = m.request;
-	event.fetched.first_index = m.first_index;
+	event.fetched.request = m->request;
+	event.fetched.first_index = m->first_index;
 	event.fetched.entries = entries;
-	event.fetched.entries_count = m.first_available > m.first_index ? 0 : m.count;
-	node_step(logd->node, &event, size);
+	event.fetched.entries_count = m->first_available > m->first_index ? 0 : m->count;
+	node_step(logd->node, &event, m->entries.size);
 	free(entries);
 	raft_chunk_unref(chunk);
 	return NULL;
 }
 
 static const char *
-on_before(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_before(struct logd_link *logd, const struct msg_log_before *m)
 {
-	struct msg_log_before m;
-	if (!logd->ready || !msg_log_before_get(&m, body, size))
-		return "a malformed log_before";
 	node_step(logd->node,
-	    &(struct raft_event){.type = RAFT_EVENT_COMPACTED, .compacted = m.before}, 0);
+	    &(struct raft_event){.type = RAFT_EVENT_COMPACTED, .compacted = m->before}, 0);
 	return NULL;
 }
 
 static const char *
-on_snap_opened(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_snap_opened(struct logd_link *logd, const struct msg_snap_opened *m)
 {
-	struct msg_snap_opened m;
-	if (!logd->ready || !msg_snap_opened_get(&m, body, size))
-		return "a malformed snap_opened";
-	snap_send_opened(&logd->node->snap_send, &m);
+	snap_send_opened(&logd->node->snap_send, m);
 	return NULL;
 }
 
 static const char *
-on_snap_data(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_snap_data(struct logd_link *logd, const struct msg_snap_data *m)
 {
-	struct msg_snap_data m;
-	if (!logd->ready || !msg_snap_data_get(&m, body, size))
-		return "a malformed snap_data";
-	snap_send_data(&logd->node->snap_send, &m);
+	snap_send_data(&logd->node->snap_send, m);
 	return NULL;
 }
 
 static const char *
-on_snap_ready(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_snap_ready(struct logd_link *logd, const struct msg_snap_ready *m)
 {
-	struct msg_snap_ready m;
-	if (!logd->ready || !msg_snap_ready_get(&m, body, size))
-		return "a malformed snap_ready";
-	return snap_receive_ready(&logd->node->snap_receive, &m);
+	return snap_receive_ready(&logd->node->snap_receive, m);
 }
 
 static const char *
-on_snap_taken(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_snap_taken(struct logd_link *logd, const struct msg_snap_taken *m)
 {
-	struct msg_snap_taken m;
-	if (!logd->ready || !msg_snap_taken_get(&m, body, size))
-		return "a malformed snap_taken";
-	return snap_receive_taken(&logd->node->snap_receive, &m);
+	return snap_receive_taken(&logd->node->snap_receive, m);
 }
 
 static const char *
-on_session(struct logd_link *logd, const uint8_t *body, size_t size)
+logd_on_session(struct logd_link *logd, const struct msg_session *m)
 {
-	struct msg_session m;
-	if (!logd->ready || !msg_session_get(&m, body, size))
-		return "a malformed session";
-	session_open_session(&logd->node->session_opens, &m);
+	session_open_session(&logd->node->session_opens, m);
 	return NULL;
 }
 
+/* The log comes first, and once. */
 static const char *
 logd_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
+	const struct logd_link *logd = arg;
+	bool of_log = number >= MSG_LOG_STATE && number <= MSG_LOG_END;
+	if (of_log == logd->ready)
+		return "it sent a frame out of turn";
 	switch (number) {
-	case MSG_LOG_STATE:
-		return on_state(arg, body, size);
-	case MSG_LOG_PART:
-		return on_part(arg, body, size);
-	case MSG_LOG_END:
-		return on_end(arg, body, size);
-	case MSG_LOG_STORED:
-		return logd_on_stored(arg, body, size);
-	case MSG_LOG_FULL:
-		return logd_on_full(arg, body, size);
-	case MSG_LOG_ENTRIES:
-		return logd_on_entries(arg, body, size);
-	case MSG_SESSION:
-		return on_session(arg, body, size);
-	case MSG_LOG_BEFORE:
-		return on_before(arg, body, size);
-	case MSG_SNAP_OPENED:
-		return on_snap_opened(arg, body, size);
-	case MSG_SNAP_DATA:
-		return on_snap_data(arg, body, size);
-	case MSG_SNAP_READY:
-		return on_snap_ready(arg, body, size);
-	case MSG_SNAP_TAKEN:
-		return on_snap_taken(arg, body, size);
+		WIRE_CASE(LOG_STATE, log_state, logd_on_state)
+		WIRE_CASE(LOG_PART, log_part, logd_on_part)
+		WIRE_CASE(LOG_END, log_end, logd_on_end)
+		WIRE_CASE(LOG_STORED, log_stored, logd_on_stored)
+		WIRE_CASE(LOG_FULL, log_full, logd_on_full)
+		WIRE_CASE(LOG_ENTRIES, log_entries, logd_on_entries)
+		WIRE_CASE(LOG_BEFORE, log_before, logd_on_before)
+		WIRE_CASE(SNAP_OPENED, snap_opened, logd_on_snap_opened)
+		WIRE_CASE(SNAP_DATA, snap_data, logd_on_snap_data)
+		WIRE_CASE(SNAP_READY, snap_ready, logd_on_snap_ready)
+		WIRE_CASE(SNAP_TAKEN, snap_taken, logd_on_snap_taken)
+		WIRE_CASE(SESSION, session, logd_on_session)
 	default:
 		return "it sent a frame of an unknown kind";
 	}

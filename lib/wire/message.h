@@ -117,6 +117,18 @@ MESSAGES(M)
 MESSAGES(M)
 #undef M
 
+/*
+ * A case of the switch in a function with the parameters of link_calls.frame: decodes the message
+ * and returns what function(arg, &message) returns, or that it is malformed.
+ */
+#define WIRE_CASE(NAME, name, function)                                                            \
+	case MSG_##NAME: {                                                                         \
+		struct msg_##name name##_message;                                                  \
+		if (!msg_##name##_get(&name##_message, body, size))                                \
+			return "a malformed " #name;                                               \
+		return function(arg, &name##_message);                                             \
+	}
+
 /* "unknown" for a number that is none. */
 const char *msg_name(uint16_t number);
 
