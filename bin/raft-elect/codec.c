@@ -79,22 +79,15 @@ RAFT_MESSAGES(M)
 #undef X
 
 bool
-codec_get(struct codec_message *in, struct wire_bytes frame)
+codec_get(struct codec_message *in, const struct wire_frame *frame)
 {
-	uint16_t number;
-	const uint8_t *body;
-	size_t size, frame_size;
 	*in = (struct codec_message){0};
-	if (frame_get(
-		frame.bytes, frame.size, FRAME_SIZE_MAX, &number, &body, &size, &frame_size) != 1 ||
-	    frame_size != frame.size)
-		return false;
-	/* A proposal of nothing is none. */
-	switch (number) {
+	switch (frame->number) {
+		/* A proposal of nothing is none. */
 #define M(NAME, name, text)                                                                        \
 	case MSG_RAFT_##NAME:                                                                      \
-		return codec_get_##name(in, body, size) &&                                         \
-		       (number != MSG_RAFT_PROPOSE || in->entries != NULL);
+		return codec_get_##name(in, frame->body, frame->size) &&                           \
+		       (RAFT_MSG_##NAME != RAFT_MSG_PROPOSE || in->entries != NULL);
 		RAFT_MESSAGES(M)
 #undef M
 	default:

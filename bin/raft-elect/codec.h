@@ -28,10 +28,10 @@ struct codec_message {
 	struct raft_chunk *chunk;
 };
 /*
- * Reads one whole frame.  from and to are left nobody.  False when it is malformed, then
- * nothing is owned; else the caller calls codec_drop.
+ * Decodes a frame.  from and to are left nobody.  False when it is malformed or of another kind,
+ * then nothing is owned; else the caller calls codec_drop.
  */
-bool codec_get(struct codec_message *in, struct wire_bytes frame);
+bool codec_get(struct codec_message *in, const struct wire_frame *frame);
 void codec_drop(struct codec_message *in);
 
 #endif

@@ -38,59 +38,55 @@ count_malformed(struct peerd_link *peerd, const struct raft_id *from)
 	peerd->said_at = now;
 }
 
-/* Snapshots do not concern the core.  False: it is another frame, or malformed. */
+/* False: malformed, or of no kind that raft-elects send.  Snapshots do not concern the core. */
 static bool
-on_bulk(struct peerd_link *peerd, const struct msg_peer_recv *m)
+on_peer_frame(struct peerd_link *peerd, const struct raft_id *from, const struct wire_frame *frame)
 {
+	struct node *node = peerd->node;
 	struct msg_raft_snap_chunk chunk;
 	struct msg_raft_snap_ack ack;
-	uint16_t number;
-	const uint8_t *body;
-	size_t size, frame_size;
-	if (frame_get(m->frame.bytes, m->frame.size, FRAME_SIZE_MAX, &number, &body, &size,
-		&frame_size) != 1 ||
-	    frame_size != m->frame.size)
-		return false;
-	if (number == MSG_RAFT_SNAP_CHUNK && msg_raft_snap_chunk_get(&chunk, body, size)) {
-		snap_receive_chunk(&peerd->node->snap_receive, &m->from, &chunk);
-		return true;
+	struct codec_message in;
+	if (frame->number == MSG_RAFT_SNAP_CHUNK) {
+		if (!msg_raft_snap_chunk_get(&chunk, frame->body, frame->size))
+			return false;
+		snap_receive_chunk(&node->snap_receive, from, &chunk);
+	} else if (frame->number == MSG_RAFT_SNAP_ACK) {
+		if (!msg_raft_snap_ack_get(&ack, frame->body, frame->size))
+			return false;
+		snap_send_ack(&node->snap_send, from, &ack);
+	} else {
+		if (!codec_get(&in, frame))
+			return false;
+		in.message.from = *from;
+		in.message.to = node->conf->node.id;
+		node_step(node,
+		    &(struct raft_event){.type = RAFT_EVENT_MESSAGE, .message = &in.message},
+		    frame->size);
+		codec_drop(&in);
 	}
-	if (number == MSG_RAFT_SNAP_ACK && msg_raft_snap_ack_get(&ack, body, size)) {
-		snap_send_ack(&peerd->node->snap_send, &m->from, &ack);
-		return true;
-	}
-	return false;
+	return true;
 }
 
 static const char *
-on_recv(struct peerd_link *peerd, const uint8_t *body, size_t size)
+peerd_on_recv(struct peerd_link *peerd, const struct msg_peer_recv *m)
 {
-	struct msg_peer_recv m;
-	struct codec_message in;
-	if (!msg_peer_recv_get(&m, body, size) || raft_id_none(&m.from))
+	struct wire_frame frame;
+	if (raft_id_none(&m->from))
 		return "a malformed peer_recv";
-	if (on_bulk(peerd, &m))
-		return NULL;
-	if (raft_id_equal(&m.from, &peerd->node->conf->node.id) || !codec_get(&in, m.frame)) {
-		count_malformed(peerd, &m.from);
-		return NULL;
-	}
-	in.message.from = m.from;
-	in.message.to = peerd->node->conf->node.id;
-	node_step(peerd->node,
-	    &(struct raft_event){.type = RAFT_EVENT_MESSAGE, .message = &in.message}, size);
-	codec_drop(&in);
+	if (raft_id_equal(&m->from, &peerd->node->conf->node.id) ||
+	    !frame_whole(m->frame, FRAME_SIZE_MAX, &frame) ||
+	    !on_peer_frame(peerd, &m->from, &frame))
+		count_malformed(peerd, &m->from);
 	return NULL;
 }
 
 static const char *
-peerd_on_lost(struct peerd_link *peerd, const uint8_t *body, size_t size)
+peerd_on_lost(struct peerd_link *peerd, const struct msg_peer_lost *m)
 {
-	struct msg_peer_lost m;
-	if (!msg_peer_lost_get(&m, body, size) || raft_id_none(&m.peer))
+	if (raft_id_none(&m->peer))
 		return "a malformed peer_lost";
 	node_step(peerd->node,
-	    &(struct raft_event){.type = RAFT_EVENT_UNREACHABLE, .unreachable = m.peer}, 0);
+	    &(struct raft_event){.type = RAFT_EVENT_UNREACHABLE, .unreachable = m->peer}, 0);
 	return NULL;
 }
 
@@ -98,10 +94,8 @@ static const char *
 peerd_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	switch (number) {
-	case MSG_PEER_RECV:
-		return on_recv(arg, body, size);
-	case MSG_PEER_LOST:
-		return peerd_on_lost(arg, body, size);
+		WIRE_CASE(PEER_RECV, peer_recv, peerd_on_recv)
+		WIRE_CASE(PEER_LOST, peer_lost, peerd_on_lost)
 	default:
 		return "it sent a frame of an unknown kind";
 	}

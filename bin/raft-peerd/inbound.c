@@ -247,40 +247,38 @@ send_pong(struct peer *peer, uint64_t number)
 	struct wire_buf buf = {0};
 	struct msg_peer_pong pong = {.number = number};
 	msg_peer_pong_put(&buf, &pong);
-	route_send(&peer->routes[WIRE_CONSENSUS], buf.bytes, buf.size);
-	wire_buf_free(&buf);
+	route_send_own(&peer->routes[WIRE_CONSENSUS], &buf);
 }
 
 /* One frame of an authenticated message.  False: no frame that is known. */
 static bool
-take_frame(struct arrival *a, uint16_t number, const uint8_t *body, size_t body_size)
+take_frame(struct arrival *a, const struct wire_frame *frame)
 {
 	struct msg_peer_start start;
 	struct msg_peer_ping ping;
 	struct msg_peer_pong pong;
 	struct msg_peer_members members;
-	switch (number) {
+	switch (frame->number) {
 	case MSG_PEER_START:
 		/* Of use only in the first message of a session. */
-		return msg_peer_start_get(&start, body, body_size);
+		return msg_peer_start_get(&start, frame->body, frame->size);
 	case MSG_PEER_PING:
-		if (!msg_peer_ping_get(&ping, body, body_size))
+		if (!msg_peer_ping_get(&ping, frame->body, frame->size))
 			return false;
 		send_pong(a->peer, ping.number);
 		return true;
 	case MSG_PEER_PONG:
-		if (!msg_peer_pong_get(&pong, body, body_size))
+		if (!msg_peer_pong_get(&pong, frame->body, frame->size))
 			return false;
 		peer_pong(a->peer, pong.number, a->pipe->id);
 		return true;
 	case MSG_PEER_MEMBERS:
-		return msg_peer_members_get(&members, body, body_size) &&
+		return msg_peer_members_get(&members, frame->body, frame->size) &&
 		       peers_learn(a->peerd, &members);
 	default:
-		if (!peerd_serve_is_raft(number))
+		if (!msg_is_raft(frame->number))
 			return false;
-		peerd_serve_deliver(a->peerd->server, &a->peer->member.id, body - FRAME_HEADER_SIZE,
-		    body_size + FRAME_HEADER_SIZE);
+		peerd_serve_deliver(a->peerd->server, &a->peer->member.id, frame);
 		return true;
 	}
 }
@@ -289,18 +287,14 @@ static void
 take_frames(struct arrival *a, const uint8_t *at, size_t size)
 {
 	while (size > 0) {
-		uint16_t number;
-		const uint8_t *body;
-		size_t body_size, frame_size;
-		if (frame_get(at, size, PEER_FRAME_MAX, &number, &body, &body_size, &frame_size) !=
-			1 ||
-		    !take_frame(a, number, body, body_size)) {
+		struct wire_frame frame;
+		if (frame_get(at, size, PEER_FRAME_MAX, &frame) != 1 || !take_frame(a, &frame)) {
 			inbound_refuse(a, "it is authenticated and sends a malformed or unknown "
 					  "frame: another version?");
 			return;
 		}
-		at += frame_size;
-		size -= frame_size;
+		at += frame.whole.size;
+		size -= frame.whole.size;
 	}
 }
 
@@ -308,12 +302,10 @@ take_frames(struct arrival *a, const uint8_t *at, size_t size)
 static bool
 begins_with_start(const uint8_t *at, size_t size, uint64_t *start)
 {
-	uint16_t number;
-	const uint8_t *body;
-	size_t body_size, frame_size;
+	struct wire_frame frame;
 	struct msg_peer_start m;
-	if (frame_get(at, size, PEER_FRAME_MAX, &number, &body, &body_size, &frame_size) != 1 ||
-	    number != MSG_PEER_START || !msg_peer_start_get(&m, body, body_size))
+	if (frame_get(at, size, PEER_FRAME_MAX, &frame) != 1 || frame.number != MSG_PEER_START ||
+	    !msg_peer_start_get(&m, frame.body, frame.size))
 		return false;
 	*start = m.start;
 	return true;

@@ -264,8 +264,7 @@ put_ping(struct peer *peer)
 	struct wire_buf buf = {0};
 	struct msg_peer_ping ping = {.number = seal_random_u64()};
 	msg_peer_ping_put(&buf, &ping);
-	route_send(&peer->routes[WIRE_CONSENSUS], buf.bytes, buf.size);
-	wire_buf_free(&buf);
+	route_send_own(&peer->routes[WIRE_CONSENSUS], &buf);
 	return ping.number;
 }
 

@@ -25,35 +25,29 @@ queue_size(const struct queue *queue)
 }
 
 static bool
-is_append(const uint8_t *frame)
-{
-	return wire_get_u16(frame + 4) == MSG_RAFT_APPEND;
-}
-
-static bool
-is_heartbeat(const uint8_t *frame, size_t size)
+is_heartbeat(const struct wire_frame *frame)
 {
 	struct msg_raft_append m;
-	return is_append(frame) &&
-	       msg_raft_append_get(&m, frame + FRAME_HEADER_SIZE, size - FRAME_HEADER_SIZE) &&
-	       m.count == 0;
+	return frame->number == MSG_RAFT_APPEND &&
+	       msg_raft_append_get(&m, frame->body, frame->size) && m.count == 0;
 }
 
 bool
-queue_put(struct queue *queue, const uint8_t *frame, size_t size, uint64_t limit)
+queue_put(struct queue *queue, const struct wire_frame *frame, uint64_t limit)
 {
-	bool beat = is_heartbeat(frame, size);
+	bool beat = is_heartbeat(frame);
 	if (beat && queue->beat != QUEUE_NO_BEAT) {
 		queue->buf.size = queue->beat;
 		queue->count--;
 	}
 	queue->beat = QUEUE_NO_BEAT;
-	uint64_t size_max = is_append(frame) && !beat ? limit : limit + QUEUE_RESERVE;
-	if (queue_size(queue) + size > size_max)
+	bool append = frame->number == MSG_RAFT_APPEND && !beat;
+	uint64_t size_max = append ? limit : limit + QUEUE_RESERVE;
+	if (queue_size(queue) + frame->whole.size > size_max)
 		return false;
 	if (beat)
 		queue->beat = queue->buf.size;
-	wire_buf_put(&queue->buf, frame, size);
+	wire_buf_put(&queue->buf, frame->whole.bytes, frame->whole.size);
 	queue->count++;
 	return true;
 }

@@ -24,8 +24,8 @@ enum { QUEUE_RESERVE = 1 << 20 };
 void queue_init(struct queue *queue);
 void queue_free(struct queue *queue);
 size_t queue_size(const struct queue *queue);
-/* frame: whole.  False: dropped. */
-bool queue_put(struct queue *queue, const uint8_t *frame, size_t size, uint64_t limit);
+/* False: dropped. */
+bool queue_put(struct queue *queue, const struct wire_frame *frame, uint64_t limit);
 /* As many whole frames as fit into size_max, at least one; valid until the next call. */
 size_t queue_peek(const struct queue *queue, size_t size_max, const uint8_t **bytes, size_t *count);
 /* Drops the first frames: what queue_peek gave. */

@@ -180,8 +180,7 @@ tell_members(struct route *route)
 {
 	struct wire_buf buf = {0};
 	peers_tell(route->peerd, &buf);
-	route_send(route, buf.bytes, buf.size);
-	wire_buf_free(&buf);
+	route_send_own(route, &buf);
 }
 
 bool
@@ -388,9 +387,9 @@ waiting_limit(struct route *route)
  * What says nothing of the frames before it: elections and the peer's acknowledgements live on it.
  */
 static bool
-is_quick(const uint8_t *frame)
+is_quick(const struct wire_frame *frame)
 {
-	switch (wire_get_u16(frame + 4)) {
+	switch (frame->number) {
 	case MSG_RAFT_VOTE:
 	case MSG_RAFT_VOTE_REPLY:
 	case MSG_RAFT_APPEND_REPLY:
@@ -403,23 +402,34 @@ is_quick(const uint8_t *frame)
 }
 
 void
-route_send(struct route *route, const uint8_t *frame, size_t size)
+route_send(struct route *route, const struct wire_frame *frame)
 {
 	route_use(route);
 	uint64_t limit =
 	    route->state == ROUTE_OPEN ? route->peerd->conf->peerd.queue : waiting_limit(route);
 	bool first = !route->overflow;
-	if (queue_put(is_quick(frame) ? &route->quick : &route->queue, frame, size, limit))
+	if (queue_put(is_quick(frame) ? &route->quick : &route->queue, frame, limit))
 		return;
 	route->dropped++;
 	route->overflow = true;
 	/* An append that is dropped while many are is no news; a proposal waits for an answer. */
-	if (first || wire_get_u16(frame + 4) != MSG_RAFT_APPEND)
+	if (first || frame->number != MSG_RAFT_APPEND)
 		peer_lost(route->peer);
 	if (first && route->state == ROUTE_OPEN)
 		log_warn("queue", "peer=%s class=%s bytes=%zu why=%s", route->peer->member.id.s,
 		    class_name(route->class), route_queue_size(route),
 		    log_q("the peer takes less than is sent: newest appends are dropped"));
+}
+
+void
+route_send_own(struct route *route, struct wire_buf *buf)
+{
+	struct wire_frame frame;
+	bool whole =
+	    frame_whole((struct wire_bytes){buf->bytes, buf->size}, PEER_FRAME_MAX, &frame);
+	must(whole);
+	route_send(route, &frame);
+	wire_buf_free(buf);
 }
 
 static bool

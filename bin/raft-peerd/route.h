@@ -81,8 +81,10 @@ void route_use(struct route *route);
 /* Closes everything; what waits is lost. */
 void route_close(struct route *route, const char *why);
 void route_free(struct route *route);
-/* A whole frame; queued or dropped.  Sent at the end of the turn. */
-void route_send(struct route *route, const uint8_t *frame, size_t size);
+/* Queued or dropped.  Sent at the end of the turn. */
+void route_send(struct route *route, const struct wire_frame *frame);
+/* The same for the one frame in buf, which is freed. */
+void route_send_own(struct route *route, struct wire_buf *buf);
 /* An envelope without session.  Beyond the room for them the oldest is dropped. */
 void route_notice(struct route *route, const uint8_t *bytes, size_t size);
 /* Starts a handshake, unless one began just now. */

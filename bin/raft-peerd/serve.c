@@ -68,35 +68,17 @@ serve_refuse_and_close(struct peerd_client *client, enum exit_status status, con
 
 /* ------- raft-elect ----------------------------------------------------------------- */
 
-bool
-peerd_serve_is_raft(uint16_t number)
-{
-	return number >= MSG_RAFT_VOTE && number < MSG_PEER_START &&
-	       strcmp(msg_name(number), "unknown") != 0;
-}
-
-/* Exactly one frame, of a kind that raft-elects exchange. */
-static bool
-is_raft_frame(struct wire_bytes frame)
-{
-	uint16_t number;
-	const uint8_t *body;
-	size_t body_size, frame_size;
-	return frame_get(frame.bytes, frame.size, PEER_FRAME_MAX, &number, &body, &body_size,
-		   &frame_size) == 1 &&
-	       frame_size == frame.size && peerd_serve_is_raft(number);
-}
-
 static bool
 on_peer_send(struct peerd_client *client, const uint8_t *body, size_t size)
 {
 	struct msg_peer_send m;
+	struct wire_frame frame;
 	if (!msg_peer_send_get(&m, body, size) || m.class >= WIRE_CLASSES_COUNT ||
-	    !is_raft_frame(m.frame))
+	    !frame_whole(m.frame, PEER_FRAME_MAX, &frame) || !msg_is_raft(frame.number))
 		return false;
 	struct peer *peer = peers_find(client->server->peerd, &m.to);
 	if (peer)
-		route_send(&peer->routes[m.class], m.frame.bytes, m.frame.size);
+		route_send(&peer->routes[m.class], &frame);
 	else
 		peerd_serve_lost(client->server, &m.to);
 	return true;
@@ -124,13 +106,13 @@ become_elector(struct peerd_client *client)
 
 void
 peerd_serve_deliver(
-    struct peerd_server *server, const struct raft_id *from, const uint8_t *frame, size_t size)
+    struct peerd_server *server, const struct raft_id *from, const struct wire_frame *frame)
 {
 	if (server->elector == NULL) {
 		server->peerd->unheard++;
 		return;
 	}
-	struct msg_peer_recv m = {.from = *from, .frame = {frame, size}};
+	struct msg_peer_recv m = {.from = *from, .frame = frame->whole};
 	msg_peer_recv_put(conn_out(server->elector->conn), &m);
 	if (conn_choked(server->elector->conn))
 		pull_pause(server->peerd->pull, true);

@@ -14,11 +14,9 @@
 struct peerd_server *peerd_serve_new(struct peerd *peerd, char *why);
 void peerd_serve_free(struct peerd_server *server);
 bool peerd_serve_has_elector(const struct peerd_server *server);
-/* A whole raft_* frame from a peer. */
+/* A raft_* frame from a peer. */
 void peerd_serve_deliver(
-    struct peerd_server *server, const struct raft_id *from, const uint8_t *frame, size_t size);
+    struct peerd_server *server, const struct raft_id *from, const struct wire_frame *frame);
 void peerd_serve_lost(struct peerd_server *server, const struct raft_id *peer);
-/* Whether the number is that of a message between raft-elects. */
-bool peerd_serve_is_raft(uint16_t number);
 
 #endif

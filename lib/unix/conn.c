@@ -90,11 +90,9 @@ static bool
 conn_deliver(struct conn *conn)
 {
 	while (!conn->paused) {
-		uint16_t number;
-		const uint8_t *body;
-		size_t body_size, frame_size;
+		struct wire_frame frame;
 		int got = frame_get(conn->in.bytes + conn->in_at, conn->in.size - conn->in_at,
-		    conn->size_max, &number, &body, &body_size, &frame_size);
+		    conn->size_max, &frame);
 		if (got == 0)
 			return true;
 		if (got < 0) {
@@ -102,9 +100,9 @@ conn_deliver(struct conn *conn)
 			break_off(conn, "a frame of an impossible size");
 			return false;
 		}
-		conn->in_at += frame_size;
+		conn->in_at += frame.whole.size;
 		conn->in_frame = true;
-		conn->calls->frame(conn, number, body, body_size, conn->arg);
+		conn->calls->frame(conn, frame.number, frame.body, frame.size, conn->arg);
 		conn->in_frame = false;
 		if (conn->freed || conn->broken)
 			return false;

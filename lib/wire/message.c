@@ -229,9 +229,21 @@ msg_name(uint16_t number)
 	}
 }
 
+bool
+msg_is_raft(uint16_t number)
+{
+	switch (number) {
+#define M(number, NAME, name) case number:
+		RAFT_ELECT_MESSAGES(M)
+#undef M
+		return true;
+	default:
+		return false;
+	}
+}
+
 int
-frame_get(const uint8_t *bytes, size_t size, size_t size_max, uint16_t *number,
-    const uint8_t **body, size_t *body_size, size_t *frame_size)
+frame_get(const uint8_t *bytes, size_t size, size_t size_max, struct wire_frame *frame)
 {
 	if (size < 4)
 		return 0;
@@ -240,11 +252,18 @@ frame_get(const uint8_t *bytes, size_t size, size_t size_max, uint16_t *number,
 		return -1;
 	if (size < 4 + rest)
 		return 0;
-	*number = wire_get_u16(bytes + 4);
-	*body = bytes + FRAME_HEADER_SIZE;
-	*body_size = rest - 2;
-	*frame_size = 4 + rest;
+	frame->number = wire_get_u16(bytes + 4);
+	frame->body = bytes + FRAME_HEADER_SIZE;
+	frame->size = rest - 2;
+	frame->whole = (struct wire_bytes){bytes, 4 + rest};
 	return 1;
+}
+
+bool
+frame_whole(struct wire_bytes bytes, size_t size_max, struct wire_frame *frame)
+{
+	return frame_get(bytes.bytes, bytes.size, size_max, frame) == 1 &&
+	       frame->whole.size == bytes.size;
 }
 
 uint64_t

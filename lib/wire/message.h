@@ -131,14 +131,23 @@ MESSAGES(M)
 
 /* "unknown" for a number that is none. */
 const char *msg_name(uint16_t number);
+/* Whether the message is one between raft-elects, which raft-peerd carries. */
+bool msg_is_raft(uint16_t number);
 
+/* A frame inside a buffer: its number, its body, and all of it, header included. */
+struct wire_frame {
+	uint16_t number;
+	const uint8_t *body;
+	size_t size; /* of the body */
+	struct wire_bytes whole;
+};
 /*
- * Looks for a frame at the start of bytes: 1 found (number, body and size of the
- * body are set, *frame_size is what to drop), 0 more bytes are needed, -1 never a
+ * Looks for a frame at the start of bytes: 1 found, 0 more bytes are needed, -1 never a
  * frame (too small or above size_max).
  */
-int frame_get(const uint8_t *bytes, size_t size, size_t size_max, uint16_t *number,
-    const uint8_t **body, size_t *body_size, size_t *frame_size);
+int frame_get(const uint8_t *bytes, size_t size, size_t size_max, struct wire_frame *frame);
+/* True when the bytes are exactly one frame. */
+bool frame_whole(struct wire_bytes bytes, size_t size_max, struct wire_frame *frame);
 /* The number with which the body of each request begins, for a refusal of one that is not known; 0:
  * there is none. */
 uint64_t frame_request(const uint8_t *body, size_t size);

@@ -6,12 +6,14 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
+	struct wire_frame frame;
 	struct codec_message in;
 	struct wire_buf made = {0};
 	const struct raft_entry *entries;
 	size_t count;
 
-	if (!codec_get(&in, (struct wire_bytes){bytes, size}))
+	if (!frame_whole((struct wire_bytes){bytes, size}, FRAME_SIZE_MAX, &frame) ||
+	    !codec_get(&in, &frame))
 		return 0;
 	must((unsigned)in.message.type < RAFT_MESSAGES_COUNT);
 	must(raft_id_none(&in.message.from));

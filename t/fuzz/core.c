@@ -160,6 +160,15 @@ run_drop(struct run *run)
 
 /* ----------------------------------------------------------- what holds */
 
+static bool
+decode(struct codec_message *in, const struct wire_buf *made)
+{
+	struct wire_frame frame;
+
+	return frame_whole((struct wire_bytes){made->bytes, made->size}, FRAME_SIZE_MAX, &frame) &&
+	       codec_get(in, &frame);
+}
+
 static void
 sent_check(struct world *w, const struct raft_message *message)
 {
@@ -171,7 +180,7 @@ sent_check(struct world *w, const struct raft_message *message)
 
 	codec_put(&made, message, &entries, &count);
 	wire_entries_put(&made, entries, count);
-	must(codec_get(&in, (struct wire_bytes){made.bytes, made.size}));
+	must(decode(&in, &made));
 	codec_drop(&in);
 	wire_buf_free(&made);
 	/* Promises rest on what is durable (§3.8). */
@@ -274,7 +283,7 @@ deliver(struct world *w, const struct raft_message *message)
 
 	codec_put(&made, message, &entries, &count);
 	wire_entries_put(&made, entries, count);
-	if (codec_get(&in, (struct wire_bytes){made.bytes, made.size})) {
+	if (decode(&in, &made)) {
 		struct raft_event event = {.type = RAFT_EVENT_MESSAGE, .message = &in.message};
 
 		in.message.from = message->from;

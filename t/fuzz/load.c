@@ -100,19 +100,16 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct load *load = load_new();
 
 	for (;;) {
-		uint16_t number;
-		const uint8_t *body;
-		size_t body_size, frame_size;
+		struct wire_frame frame;
 
-		if (frame_get(bytes, size, FRAME_SIZE_MAX, &number, &body, &body_size,
-			&frame_size) != 1) {
+		if (frame_get(bytes, size, FRAME_SIZE_MAX, &frame) != 1) {
 			begin(load);
 			break;
 		}
-		if (take(load, number, body, body_size) != NULL)
+		if (take(load, frame.number, frame.body, frame.size) != NULL)
 			break;
-		bytes += frame_size;
-		size -= frame_size;
+		bytes += frame.whole.size;
+		size -= frame.whole.size;
 	}
 	load_free(load);
 	return 0;

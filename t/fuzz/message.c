@@ -46,13 +46,13 @@ try_body(uint16_t number, const uint8_t *frame, size_t frame_size, const uint8_t
 static void
 try_short(const uint8_t *bytes, size_t frame_size, size_t size_max)
 {
-	uint16_t number;
-	const uint8_t *body;
-	size_t body_size, size;
+	struct wire_frame frame;
 
-	must(frame_get(bytes, frame_size - 1, size_max, &number, &body, &body_size, &size) == 0);
-	must(frame_get(bytes, frame_size, frame_size, &number, &body, &body_size, &size) == 1);
-	must(frame_get(bytes, frame_size, frame_size - 1, &number, &body, &body_size, &size) == -1);
+	must(frame_get(bytes, frame_size - 1, size_max, &frame) == 0);
+	must(frame_get(bytes, frame_size, frame_size, &frame) == 1);
+	must(frame_get(bytes, frame_size, frame_size - 1, &frame) == -1);
+	must(frame_whole((struct wire_bytes){bytes, frame_size}, size_max, &frame));
+	must(!frame_whole((struct wire_bytes){bytes, frame_size - 1}, size_max, &frame));
 }
 
 int
@@ -61,21 +61,21 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	enum { SIZE_MAX_HERE = 4096 };
 
 	for (;;) {
-		uint16_t number;
-		const uint8_t *body;
-		size_t body_size, frame_size;
+		struct wire_frame frame;
 
-		if (frame_get(
-			bytes, size, SIZE_MAX_HERE, &number, &body, &body_size, &frame_size) != 1)
+		if (frame_get(bytes, size, SIZE_MAX_HERE, &frame) != 1)
 			return 0;
-		must(frame_size <= size);
-		must(frame_size <= SIZE_MAX_HERE);
-		must(body == bytes + FRAME_HEADER_SIZE);
-		must(body_size + FRAME_HEADER_SIZE == frame_size);
-		try_short(bytes, frame_size, SIZE_MAX_HERE);
-		try_body(number, bytes, frame_size, body, body_size);
-		bytes += frame_size;
-		size -= frame_size;
+		must(frame.whole.bytes == bytes);
+		must(frame.whole.size <= size);
+		must(frame.whole.size <= SIZE_MAX_HERE);
+		must(frame.body == bytes + FRAME_HEADER_SIZE);
+		must(frame.size + FRAME_HEADER_SIZE == frame.whole.size);
+		try_short(bytes, frame.whole.size, SIZE_MAX_HERE);
+		must(msg_is_raft(frame.number) ==
+		     (strncmp(msg_name(frame.number), "raft_", 5) == 0));
+		try_body(frame.number, bytes, frame.whole.size, frame.body, frame.size);
+		bytes += frame.whole.size;
+		size -= frame.whole.size;
 	}
 }
 

@@ -26,9 +26,8 @@ send_all(int fd, const struct wire_buf *out)
 static uint16_t
 next_frame(int fd, struct wire_buf *in, const uint8_t **body, size_t *size)
 {
-	uint16_t number;
-	size_t frame;
-	while (frame_get(in->bytes, in->size, FRAME_SIZE_MAX, &number, body, size, &frame) == 0) {
+	struct wire_frame frame;
+	while (frame_get(in->bytes, in->size, FRAME_SIZE_MAX, &frame) == 0) {
 		struct pollfd readable = {.fd = fd, .events = POLLIN};
 		if (poll(&readable, 1, PATIENCE_MS) != 1)
 			errx(EXIT_UNAVAILABLE, "no answer");
@@ -38,7 +37,9 @@ next_frame(int fd, struct wire_buf *in, const uint8_t **body, size_t *size)
 			errx(EXIT_UNAVAILABLE, "the connection was closed");
 		wire_buf_put(in, bytes, (size_t)got);
 	}
-	return number;
+	*body = frame.body;
+	*size = frame.size;
+	return frame.number;
 }
 
 int

@@ -202,14 +202,10 @@ static void
 decode_line(char *text)
 {
 	struct wire_bytes bytes = parse_hex(text);
-	uint16_t number;
-	const uint8_t *body;
-	size_t body_size, size;
-	if (frame_get(bytes.bytes, bytes.size, FRAME_SIZE_MAX, &number, &body, &body_size, &size) !=
-		1 ||
-	    size != bytes.size)
+	struct wire_frame frame;
+	if (!frame_whole(bytes, FRAME_SIZE_MAX, &frame))
 		errx(EX_DATAERR, "%s: no frame", text);
-	decode(number, body, body_size);
+	decode(frame.number, frame.body, frame.size);
 	putchar('\n');
 }
 

@@ -268,15 +268,13 @@ print_frame(struct link *l, uint16_t what, const uint8_t *body, size_t size)
 static uint16_t
 hear(struct link *l)
 {
-	uint16_t what;
-	const uint8_t *body;
-	size_t size, frame;
-	while (frame_get(l->in.bytes, l->in.size, FRAME_SIZE_MAX, &what, &body, &size, &frame) == 0)
+	struct wire_frame frame;
+	while (frame_get(l->in.bytes, l->in.size, FRAME_SIZE_MAX, &frame) == 0)
 		if (!fill(l, PATIENCE_MS))
 			return 0;
-	print_frame(l, what, body, size);
-	wire_buf_drop(&l->in, frame);
-	return what;
+	print_frame(l, frame.number, frame.body, frame.size);
+	wire_buf_drop(&l->in, frame.whole.size);
+	return frame.number;
 }
 
 static void

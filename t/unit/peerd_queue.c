@@ -10,6 +10,17 @@ enum { LIMIT = 10000 };
 
 static struct queue queue;
 
+/* Frees the frame. */
+static bool
+put_frame(struct wire_buf *buf)
+{
+	struct wire_frame frame;
+	CHECK(frame_whole((struct wire_bytes){buf->bytes, buf->size}, FRAME_SIZE_MAX, &frame));
+	bool ok = queue_put(&queue, &frame, LIMIT);
+	wire_buf_free(buf);
+	return ok;
+}
+
 static bool
 put_append(uint64_t n, size_t size)
 {
@@ -17,8 +28,7 @@ put_append(uint64_t n, size_t size)
 	uint8_t *records = calloc(1, size + 1);
 	struct msg_raft_append m = {.term = n, .count = size > 0, .entries = {records, size}};
 	msg_raft_append_put(&frame, &m);
-	bool ok = queue_put(&queue, frame.bytes, frame.size, LIMIT);
-	wire_buf_free(&frame);
+	bool ok = put_frame(&frame);
 	free(records);
 	return ok;
 }
@@ -29,9 +39,7 @@ put_vote(uint64_t n)
 	struct wire_buf frame = {0};
 	struct msg_raft_vote m = {.term = n};
 	msg_raft_vote_put(&frame, &m);
-	bool ok = queue_put(&queue, frame.bytes, frame.size, LIMIT);
-	wire_buf_free(&frame);
-	return ok;
+	return put_frame(&frame);
 }
 
 /* The number of the first frame, which goes; 0: none. */
