@@ -71,12 +71,6 @@ node_wake_at(struct node *node, uint64_t at_ms)
 	uv_timer_start(&node->timer, node_on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
 }
 
-static uint64_t
-node_least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Returns when the next turn is due. */
 static uint64_t
 turn_core(struct node *node)
@@ -89,9 +83,8 @@ turn_core(struct node *node)
 	/* What was lost on the way of this update is for the next one. */
 	uint64_t bulk_ms = snap_send_turn(&node->snap_send, mono_now());
 	uint64_t peer_ms = peerd_turn(&node->peerd, mono_now());
-	return node->unreachable
-		   ? 0
-		   : node_least(node_least(core_ms, opens_ms), node_least(bulk_ms, peer_ms));
+	return node->unreachable ? 0
+				 : min_u64(min_u64(core_ms, opens_ms), min_u64(bulk_ms, peer_ms));
 }
 
 /* While it leads: the last thing that it does is to hand that over (§3.10). */
@@ -124,7 +117,7 @@ node_on_turn(void *arg)
 	node->in_turn = false;
 	clients_turn(&node->clients);
 	if (node->stopping) {
-		next_ms = node_least(next_ms, node->stop_at.ms);
+		next_ms = min_u64(next_ms, node->stop_at.ms);
 		stop_if_done(node);
 	}
 	node_wake_at(node, next_ms);
@@ -167,7 +160,7 @@ node_settings(const struct conf *conf)
 	    .election_timeout_ms = conf->elect.election_timeout_ms,
 	    .heartbeat_ms = conf->elect.heartbeat_ms,
 	    .store_timeout_ms = conf->elect.store_timeout_ms,
-	    .message_size_max = node_least(conf->elect.message, MESSAGE_MAX),
+	    .message_size_max = min_u64(conf->elect.message, MESSAGE_MAX),
 	    .window_size_max = conf->elect.window,
 	    .window_messages_max = 256,
 	    .uncommitted_size_max = conf->elect.uncommitted,

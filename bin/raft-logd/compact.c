@@ -14,12 +14,6 @@ enum {
 	CUT_MIN = 1024 /* `keep` cuts at least so many at once */
 };
 
-static uint64_t
-compact_lesser(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Up to here nobody needs the entries, or `keep` leaves no choice. */
 static uint64_t
 compact_allowed(const struct logd *logd, bool forced)
@@ -28,8 +22,7 @@ compact_allowed(const struct logd *logd, bool forced)
 	uint64_t upto = newest && snapshot_intact(newest) ? newest->head.pos.index : 0;
 	if (forced)
 		return upto;
-	return compact_lesser(
-	    compact_lesser(upto, snapshots_pinned(logd)), db_cursor_least(logd->db));
+	return min_u64(min_u64(upto, snapshots_pinned(logd)), db_cursor_least(logd->db));
 }
 
 /* Nothing stands for the oldest entries, and the log is too large: they are cut all the same. */
@@ -76,7 +69,7 @@ void
 compact_put(struct logd *logd, struct raft_place *before)
 {
 	const struct log_index *rlog = &logd->rlog;
-	uint64_t index = compact_lesser(logd->compact_to, rlog->before.pos.index + SLICE_COUNT);
+	uint64_t index = min_u64(logd->compact_to, rlog->before.pos.index + SLICE_COUNT);
 	const struct index_config *config = &rlog->configs[index_config_at(rlog, index)];
 	struct db_before row = {.place.pos = {index, index_term_at(rlog, index)}};
 	struct raft_pos next = {index + 1, index_term_at(rlog, index + 1)};

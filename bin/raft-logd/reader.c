@@ -22,12 +22,6 @@ struct read_request {
 	bool wait;
 };
 
-static size_t
-reader_lesser(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 bool
 reader_request(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
 {
@@ -48,8 +42,8 @@ reader_request(struct logd *logd, struct logd_client *client, const uint8_t *bod
 	must(read != NULL);
 	read->request = m.request;
 	read->from = m.from ? m.from : 1;
-	read->size_max = reader_lesser(m.size_max, ANSWER_SIZE);
-	read->count_max = m.count_max ? reader_lesser(m.count_max, ANSWER_COUNT) : ANSWER_COUNT;
+	read->size_max = (size_t)min_u64(m.size_max, ANSWER_SIZE);
+	read->count_max = m.count_max ? (size_t)min_u64(m.count_max, ANSWER_COUNT) : ANSWER_COUNT;
 	read->wait = m.wait;
 	*at = read;
 	return true;
@@ -124,8 +118,7 @@ reader_serve(struct logd *logd, struct logd_client *client, const struct read_re
 	}
 	const struct raft_entry *entries = index_tail(rlog, from, &held);
 	if (entries) {
-		size_t wanted =
-		    reader_lesser(reader_lesser(held, read->count_max), (size_t)(upto - from + 1));
+		size_t wanted = (size_t)min_u64(min_u64(held, read->count_max), upto - from + 1);
 		answer_from_tail(logd, client, read, from, entries, wanted);
 		return SERVED;
 	}

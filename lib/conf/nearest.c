@@ -6,15 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "raft/types.h"
 #include "value.h"
 
 enum { WORD_SIZE_MAX = 32 };
-
-static size_t
-nearest_least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
 
 /* Letters to insert, remove or change (Levenshtein); words that are too long are far apart. */
 static size_t
@@ -31,8 +26,8 @@ nearest_distance(const char *a, const char *b)
 		row[0] = i;
 		for (size_t j = 1; j <= b_size; j++) {
 			size_t above = row[j];
-			row[j] = nearest_least(nearest_least(above, row[j - 1]) + 1,
-			    diagonal + (a[i - 1] != b[j - 1]));
+			row[j] = (size_t)min_u64(
+			    min_u64(above, row[j - 1]) + 1, diagonal + (a[i - 1] != b[j - 1]));
 			diagonal = above;
 		}
 	}

@@ -276,13 +276,11 @@ raft_change_tick(struct raft *raft)
 void
 raft_change_leave(struct raft *raft)
 {
-	static const struct raft_id nobody;
-
 	if (raft->role != RAFT_LEADER || raft_quorum_self_votes(raft) ||
 	    raft_rlog_config(&raft->log)->index > raft->commit)
 		return;
 	raft_transfer_nudge(raft);
 	raft_why_start(raft, "no longer a voter since entry ");
 	raft_why_number(raft, raft_rlog_config(&raft->log)->index);
-	raft_role_follow(raft, raft->term, &nobody);
+	raft_role_follow(raft, raft->term, &RAFT_NOBODY);
 }

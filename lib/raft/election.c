@@ -92,11 +92,9 @@ votes_ask(struct raft *raft, bool pre, bool transfer)
 static void
 election_stand(struct raft *raft, bool transfer)
 {
-	static const struct raft_id nobody;
-
 	must(!raft->recover.active && !raft_snapshot_installing(raft));
 	must(raft->term < RAFT_TERM_MAX);
-	raft_role_set(raft, RAFT_CANDIDATE, &nobody);
+	raft_role_set(raft, RAFT_CANDIDATE, &RAFT_NOBODY);
 	raft->term++;
 	raft->vote = raft->id;
 	raft->store.hard_dirty = true;
@@ -163,9 +161,7 @@ votes_counted(struct raft *raft)
 static void
 election_try(struct raft *raft)
 {
-	static const struct raft_id nobody;
-
-	raft_role_set(raft, RAFT_PRE_CANDIDATE, &nobody);
+	raft_role_set(raft, RAFT_PRE_CANDIDATE, &RAFT_NOBODY);
 	votes_clear(raft);
 	raft->self_granted = true;
 	raft_election_timer_reset(raft);
@@ -176,8 +172,6 @@ election_try(struct raft *raft)
 void
 raft_election_tick(struct raft *raft)
 {
-	static const struct raft_id nobody;
-
 	if (raft->role == RAFT_LEADER || raft->now.ms < raft->election_at.ms)
 		return;
 	raft_why_start(raft, "no leader for ");
@@ -187,7 +181,7 @@ raft_election_tick(struct raft *raft)
 		election_try(raft);
 		return;
 	}
-	raft_role_set(raft, RAFT_FOLLOWER, &nobody);
+	raft_role_set(raft, RAFT_FOLLOWER, &RAFT_NOBODY);
 	raft_election_timer_reset(raft);
 }
 
@@ -256,7 +250,6 @@ vote_prevote(struct raft *raft, const struct raft_message *message)
 void
 raft_election_vote(struct raft *raft, const struct raft_message *message)
 {
-	static const struct raft_id nobody;
 	bool granted;
 
 	if (message->vote.pre) {
@@ -267,7 +260,7 @@ raft_election_vote(struct raft *raft, const struct raft_message *message)
 		return; /* §4.2.3: not even its term is taken over */
 	if (message->term > raft->term) {
 		raft_transfer_deposed(raft, message);
-		raft_role_higher_term(raft, message, &nobody);
+		raft_role_higher_term(raft, message, &RAFT_NOBODY);
 	}
 	granted = message->term == raft->term && !raft->recover.active &&
 		  vote_free_for(raft, &message->from) && log_up_to_date(raft, message->vote.last);
@@ -279,7 +272,7 @@ raft_election_vote(struct raft *raft, const struct raft_message *message)
 		if (raft->role == RAFT_PRE_CANDIDATE) {
 			raft_why_start(raft, "voted for ");
 			raft_why_id(raft, &message->from);
-			raft_role_set(raft, RAFT_FOLLOWER, &nobody);
+			raft_role_set(raft, RAFT_FOLLOWER, &RAFT_NOBODY);
 		}
 		raft_election_timer_reset(raft);
 	}
@@ -289,14 +282,13 @@ raft_election_vote(struct raft *raft, const struct raft_message *message)
 void
 raft_election_vote_reply(struct raft *raft, const struct raft_message *message)
 {
-	static const struct raft_id nobody;
 	const struct raft_vote_reply *reply = &message->vote_reply;
 	bool prevote_granted = reply->pre && reply->granted;
 	enum raft_role role = reply->pre ? RAFT_PRE_CANDIDATE : RAFT_CANDIDATE;
 	struct raft_peer *peer = raft_peer_find(raft, &message->from);
 
 	if (!prevote_granted && message->term > raft->term) {
-		raft_role_higher_term(raft, message, &nobody);
+		raft_role_higher_term(raft, message, &RAFT_NOBODY);
 		return;
 	}
 	if (peer == NULL || raft->role != role || message->term != raft->term + reply->pre)

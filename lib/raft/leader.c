@@ -154,10 +154,8 @@ raft_leader_end(struct raft *raft)
 static void
 leader_step_down(struct raft *raft)
 {
-	static const struct raft_id nobody;
-
 	must(raft->role == RAFT_LEADER);
-	raft_role_follow(raft, raft->term, &nobody);
+	raft_role_follow(raft, raft->term, &RAFT_NOBODY);
 }
 
 void

@@ -249,26 +249,14 @@ raft_progress_check(struct raft *raft, struct raft_peer *peer)
 	must(last <= raft->log.last);
 }
 
-static uint64_t
-progress_least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t
-progress_most(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* Of a way that has just been found, or found again, nothing is known. */
 static void
 window_begin(const struct raft *raft, struct raft_peer *peer)
 {
 	uint64_t known =
-	    peer->window_size == 0 ? WINDOW_FIRST : progress_least(peer->window_size, WINDOW_FIRST);
+	    peer->window_size == 0 ? WINDOW_FIRST : min_u64(peer->window_size, WINDOW_FIRST);
 
-	peer->window_size = progress_least(known, raft->settings.window_size_max);
+	peer->window_size = min_u64(known, raft->settings.window_size_max);
 	must(peer->window_size <= WINDOW_FIRST);
 }
 
@@ -291,8 +279,7 @@ raft_progress_message_max(const struct raft *raft, const struct raft_peer *peer)
 {
 	uint64_t window = peer->window_size == 0 ? WINDOW_FIRST : peer->window_size;
 
-	return progress_least(
-	    raft->settings.message_size_max, progress_most(window / 4, MESSAGE_LEAST));
+	return min_u64(raft->settings.message_size_max, max_u64(window / 4, MESSAGE_LEAST));
 }
 
 bool
@@ -343,12 +330,12 @@ window_follow(struct raft *raft, struct raft_peer *peer, const struct raft_fligh
 	if (took > in_time) {
 		if (flight->sent_at.ms < peer->slowed_at.ms)
 			return;
-		peer->window_size = progress_least(
-		    peer->window_size, progress_most(whole * in_time / took, WINDOW_LEAST));
+		peer->window_size =
+		    min_u64(peer->window_size, max_u64(whole * in_time / took, WINDOW_LEAST));
 		peer->slowed_at = raft->now;
 	} else if (whole + raft_progress_message_max(raft, peer) > peer->window_size / 2) {
-		peer->window_size = progress_least(
-		    peer->window_size + flight->size, raft->settings.window_size_max);
+		peer->window_size =
+		    min_u64(peer->window_size + flight->size, raft->settings.window_size_max);
 	}
 	must(peer->window_size <= raft->settings.window_size_max);
 }

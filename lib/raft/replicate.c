@@ -264,12 +264,11 @@ reply_sane(const struct raft *raft, const struct raft_append_reply *reply)
 void
 raft_replicate_reply(struct raft *raft, const struct raft_message *message)
 {
-	static const struct raft_id nobody;
 	const struct raft_append_reply *reply = &message->append_reply;
 	struct raft_peer *peer;
 
 	if (message->term > raft->term) {
-		raft_role_higher_term(raft, message, &nobody);
+		raft_role_higher_term(raft, message, &RAFT_NOBODY);
 		return;
 	}
 	peer = raft_peer_find(raft, &message->from);

@@ -58,14 +58,12 @@ raft_role_set(struct raft *raft, enum raft_role role, const struct raft_id *lead
 void
 raft_role_follow(struct raft *raft, uint64_t term, const struct raft_id *leader)
 {
-	static const struct raft_id nobody;
-
 	must(term >= raft->term);
 	if (term > raft->term) {
 		/* The old term's answers leave in the old term: they need no new one on disk. */
-		raft_role_set(raft, RAFT_FOLLOWER, &nobody);
+		raft_role_set(raft, RAFT_FOLLOWER, &RAFT_NOBODY);
 		raft->term = term;
-		raft->vote = nobody;
+		raft->vote = RAFT_NOBODY;
 		raft->store.hard_dirty = true;
 		raft->state_changed = true;
 		raft_append_reset(raft);

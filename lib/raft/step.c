@@ -159,25 +159,18 @@ step_event(struct raft *raft, const struct raft_event *event)
 
 /* ------------------------------------------------------------- update */
 
-static void
-step_sooner(uint64_t *at, uint64_t other)
-{
-	if (other < *at)
-		*at = other;
-}
-
 static uint64_t
 wake_leader(const struct raft *raft)
 {
 	uint64_t at = raft->heartbeat_at.ms;
 
 	if (raft->transfer.active)
-		step_sooner(&at, raft->transfer.deadline.ms);
+		at = min_u64(at, raft->transfer.deadline.ms);
 	if (raft_quorum_sole_voter(raft))
 		return raft->peers_count > 0 ? at : UINT64_MAX;
-	step_sooner(&at, raft_quorum_heard(raft).ms + raft->settings.election_timeout_ms);
+	at = min_u64(at, raft_quorum_heard(raft).ms + raft->settings.election_timeout_ms);
 	if (raft->store.writes.count > 0)
-		step_sooner(&at, raft->now.ms - raft_store_silence_ms(raft, raft->now) +
+		at = min_u64(at, raft->now.ms - raft_store_silence_ms(raft, raft->now) +
 				     raft->settings.store_timeout_ms + 1);
 	return at;
 }
@@ -188,9 +181,9 @@ step_wake_at(const struct raft *raft)
 	uint64_t at = raft->role == RAFT_LEADER ? wake_leader(raft) : raft->election_at.ms;
 
 	if (raft->forwards.queue.count > 0)
-		step_sooner(&at, raft_forward_deadline(raft));
+		at = min_u64(at, raft_forward_deadline(raft));
 	if (raft->reads.forwards_count > 0)
-		step_sooner(&at, raft->reads.forwards[0].deadline.ms);
+		at = min_u64(at, raft->reads.forwards[0].deadline.ms);
 	return (struct mono_ms){at};
 }
 

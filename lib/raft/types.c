@@ -23,9 +23,7 @@ raft_id_equal(const struct raft_id *a, const struct raft_id *b)
 bool
 raft_id_none(const struct raft_id *id)
 {
-	static const struct raft_id nobody;
-
-	return raft_id_equal(id, &nobody);
+	return raft_id_equal(id, &RAFT_NOBODY);
 }
 
 bool

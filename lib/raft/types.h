@@ -21,6 +21,18 @@ struct mono_ms {
 	uint64_t ms;
 };
 
+static inline uint64_t
+min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint64_t
+max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 /*
  * A node's name: 1 to 31 characters of [A-Za-z0-9._-], padded with NUL to the
  * full size, so that ids compare with memcmp and print with "%s".
@@ -31,6 +43,7 @@ struct raft_id {
 	char s[RAFT_ID_SIZE];
 };
 
+#define RAFT_NOBODY ((const struct raft_id){{0}})
 bool raft_id_equal(const struct raft_id *a, const struct raft_id *b);
 bool raft_id_none(const struct raft_id *id);
 /* False when text is empty, too long, or holds another character; then *id is nobody. */
