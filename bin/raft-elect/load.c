@@ -78,7 +78,7 @@ part_terms(struct load *load, struct wire_bytes run)
 		return "a malformed list of terms";
 	for (size_t at = 0; at < run.size; at += 16) {
 		struct raft_term_start start = {
-		    wire_get_u64(run.bytes + at), wire_get_u64(run.bytes + at + 8)};
+		    bytes_get_u64(run.bytes + at), bytes_get_u64(run.bytes + at + 8)};
 		wire_buf_put(&load->terms, &start, sizeof start);
 	}
 	return NULL;
@@ -91,8 +91,8 @@ part_configs(struct load *load, struct wire_bytes run)
 		struct raft_config_at *at = (void *)wire_buf_add(&load->configs, sizeof *at);
 		if (run.size < 12)
 			return "a malformed list of configurations";
-		size_t size = wire_get_u32(run.bytes + 8);
-		at->index = wire_get_u64(run.bytes);
+		size_t size = bytes_get_u32(run.bytes + 8);
+		at->index = bytes_get_u64(run.bytes);
 		if (size > run.size - 12 || !raft_config_decode(&at->config, run.bytes + 12, size))
 			return "a malformed configuration";
 		run.bytes += 12 + size;

@@ -412,7 +412,7 @@ state_sum(const struct db_state *state)
 	uint8_t numbers[STATE_KEYS_COUNT * 8];
 	uint8_t *at = numbers;
 #define K(key, member)                                                                             \
-	wire_put_u64(at, (uint64_t)state->member);                                                 \
+	bytes_put_u64(at, (uint64_t)state->member);                                                \
 	at += 8;
 	STATE_KEYS(K)
 #undef K

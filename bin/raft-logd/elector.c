@@ -82,8 +82,8 @@ tell_terms(struct logd *logd, struct wire_buf *records)
 {
 	for (size_t i = 0; i < logd->rlog.terms_count; i++) {
 		uint8_t *at = wire_buf_add(records, 16);
-		wire_put_u64(at, logd->rlog.terms[i].index);
-		wire_put_u64(at + 8, logd->rlog.terms[i].term);
+		bytes_put_u64(at, logd->rlog.terms[i].index);
+		bytes_put_u64(at + 8, logd->rlog.terms[i].term);
 		if (records->size >= PART_SIZE)
 			put_part(logd, WIRE_TERMS, 0, records);
 	}
@@ -98,8 +98,8 @@ tell_configs(struct logd *logd, struct wire_buf *records)
 	     i < logd->rlog.configs_count; i++) {
 		const struct index_config *config = &logd->rlog.configs[i];
 		uint8_t *at = wire_buf_add(records, 12);
-		wire_put_u64(at, config->index);
-		wire_put_u32(at + 8, (uint32_t)config->size);
+		bytes_put_u64(at, config->index);
+		bytes_put_u32(at + 8, (uint32_t)config->size);
 		wire_buf_put(records, config->bytes, config->size);
 		if (records->size >= PART_SIZE)
 			put_part(logd, WIRE_CONFIGS, 0, records);

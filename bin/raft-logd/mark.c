@@ -51,14 +51,14 @@ put_bytes(uint8_t *at, const void *bytes, size_t size)
 static uint8_t *
 mark_put_u64(uint8_t *at, uint64_t value)
 {
-	wire_put_u64(at, value);
+	bytes_put_u64(at, value);
 	return at + 8;
 }
 
 static const uint8_t *
 get_u64(const uint8_t *at, uint64_t *value)
 {
-	*value = wire_get_u64(at);
+	*value = bytes_get_u64(at);
 	return at + 8;
 }
 

@@ -88,8 +88,8 @@ alone_plan(const struct logd *logd, struct alone *alone)
 	uint8_t numbers[16];
 	plan_config(logd, alone);
 	alone->pos = (struct raft_pos){logd->rlog.last.pos.index + 1, logd->state.term + 1};
-	wire_put_u64(numbers, alone->pos.index);
-	wire_put_u64(numbers + 8, alone->pos.term);
+	bytes_put_u64(numbers, alone->pos.index);
+	bytes_put_u64(numbers + 8, alone->pos.term);
 	struct seal_part parts[] = {{logd->origin.cluster.b, sizeof logd->origin.cluster.b},
 	    {logd->identity.node.s, sizeof logd->identity.node.s},
 	    {logd->identity.directory, sizeof logd->identity.directory}, {numbers, sizeof numbers}};

@@ -179,8 +179,8 @@ enum { BEFORE_SIZE = 16 + 2 * RAFT_HASH_SIZE };
 static void
 before_encode(uint8_t out[BEFORE_SIZE], const struct db_before *before)
 {
-	wire_put_u64(out, before->place.pos.index);
-	wire_put_u64(out + 8, before->place.pos.term);
+	bytes_put_u64(out, before->place.pos.index);
+	bytes_put_u64(out + 8, before->place.pos.term);
 	memcpy(out + 16, before->place.chain.b, RAFT_HASH_SIZE);
 	memcpy(out + 16 + RAFT_HASH_SIZE, before->config.b, RAFT_HASH_SIZE);
 }
@@ -329,9 +329,9 @@ static struct raft_hash
 session_sum(const struct raft_session *s)
 {
 	uint8_t numbers[24];
-	wire_put_u64(numbers, s->serial);
-	wire_put_u64(numbers + 8, s->last_index);
-	wire_put_u64(numbers + 16, s->epoch);
+	bytes_put_u64(numbers, s->serial);
+	bytes_put_u64(numbers + 8, s->last_index);
+	bytes_put_u64(numbers + 16, s->epoch);
 	struct seal_part parts[] = {{s->sid.b, sizeof s->sid.b}, {numbers, sizeof numbers},
 	    {s->run, sizeof s->run}, {s->digest.b, sizeof s->digest.b}, {s->name, strlen(s->name)}};
 	return seal_hash(parts, sizeof parts / sizeof *parts);

@@ -63,7 +63,7 @@ queue_peek(const struct queue *queue, size_t size_max, const uint8_t **bytes, si
 	const uint8_t *first = queue->buf.bytes + queue->at;
 	*bytes = first;
 	while (size < all) {
-		size_t next = 4 + (size_t)wire_get_u32(first + size);
+		size_t next = 4 + (size_t)bytes_get_u32(first + size);
 		if (*count > 0 && size + next > size_max)
 			break;
 		size += next;

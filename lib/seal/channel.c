@@ -61,8 +61,8 @@ channel_answer(const struct channel_names *names, const struct seal_pair *self,
 	struct noise noise;
 	struct noise_cipher unused;
 	uint8_t payload[CHANNEL_PAYLOAD_SIZE];
-	wire_put_u64(payload, reply->session);
-	wire_put_u64(payload + 8, reply->start);
+	bytes_put_u64(payload, reply->session);
+	bytes_put_u64(payload + 8, reply->start);
 	channel_start(&noise, names, false, self, peer_key);
 	bool ok = noise_read(&noise, hello, CHANNEL_HELLO_SIZE, NULL) &&
 		  noise_write(&noise, payload, sizeof payload, out);
@@ -84,8 +84,8 @@ channel_finish(struct channel_pending *pending, const uint8_t message[CHANNEL_RE
 	uint8_t payload[CHANNEL_PAYLOAD_SIZE];
 	bool ok = noise_read(&noise, message, CHANNEL_REPLY_SIZE, payload);
 	if (ok) {
-		reply->session = wire_get_u64(payload);
-		reply->start = wire_get_u64(payload + 8);
+		reply->session = bytes_get_u64(payload);
+		reply->start = bytes_get_u64(payload + 8);
 		noise_split(&noise, &tx->cipher, &unused);
 		seal_wipe(&unused, sizeof unused);
 		seal_wipe(pending, sizeof *pending);

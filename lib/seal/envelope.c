@@ -28,7 +28,7 @@ put_id(uint8_t *at, const struct raft_id *id)
 static uint8_t *
 envelope_put_u64(uint8_t *at, uint64_t v)
 {
-	wire_put_u64(at, v);
+	bytes_put_u64(at, v);
 	return at + 8;
 }
 
@@ -88,7 +88,7 @@ get_handshake(struct envelope *e, const uint8_t *at)
 		return ENVELOPE_ID;
 	at += RAFT_ID_SIZE;
 	memcpy(e->cluster, at, ENVELOPE_TAG_SIZE);
-	e->handshake = wire_get_u64(at + ENVELOPE_TAG_SIZE);
+	e->handshake = bytes_get_u64(at + ENVELOPE_TAG_SIZE);
 	return ENVELOPE_OK;
 }
 
@@ -113,10 +113,10 @@ envelope_get(struct envelope *e, const uint8_t *bytes, size_t size, size_t *head
 		*head_size = ENVELOPE_FIXED_SIZE + RAFT_ID_SIZE + ENVELOPE_TAG_SIZE + 8;
 		return get_handshake(e, at);
 	}
-	e->session = wire_get_u64(at);
+	e->session = bytes_get_u64(at);
 	*head_size = size;
 	if (e->kind == ENVELOPE_TRANSPORT) {
-		e->counter = wire_get_u64(at + 8);
+		e->counter = bytes_get_u64(at + 8);
 		*head_size = ENVELOPE_HEAD_SIZE;
 	}
 	return ENVELOPE_OK;

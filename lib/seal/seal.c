@@ -89,7 +89,7 @@ struct raft_hash
 seal_chain(const struct raft_hash *prev, uint64_t index, const struct raft_entry *entry)
 {
 	uint8_t number[8];
-	wire_put_u64(number, index);
+	bytes_put_u64(number, index);
 	struct seal_part parts[] = {
 	    {prev->b, sizeof prev->b}, {number, sizeof number}, {entry->bytes, entry->size}};
 	return seal_hash(parts, 3);
@@ -99,7 +99,7 @@ struct raft_hash
 seal_digest(const struct raft_hash *prev, const void *data, uint32_t size)
 {
 	uint8_t number[4];
-	wire_put_u32(number, size);
+	bytes_put_u32(number, size);
 	struct seal_part parts[] = {
 	    {prev->b, sizeof prev->b}, {number, sizeof number}, {data, size}};
 	return seal_hash(parts, 3);
@@ -137,7 +137,7 @@ seal_cluster_id(const char *name, const struct raft_config *members)
 	uint8_t size[4];
 	crypto_generichash_init(&state, NULL, 0, RAFT_HASH_SIZE);
 	crypto_generichash_update(&state, (const uint8_t *)domain, sizeof domain);
-	wire_put_u32(size, (uint32_t)strlen(name));
+	bytes_put_u32(size, (uint32_t)strlen(name));
 	crypto_generichash_update(&state, size, sizeof size);
 	crypto_generichash_update(&state, (const uint8_t *)name, strlen(name));
 	for (const struct raft_member *m = member_after(members, NULL); m;

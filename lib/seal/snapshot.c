@@ -23,14 +23,14 @@ enum { MAGIC_SIZE = 8, VERSION_1 = 1, MORE_IN_2 = 4 + RAFT_HASH_SIZE };
 static void
 snapshot_put_u64(struct wire_buf *out, uint64_t value)
 {
-	wire_put_u64(wire_buf_add(out, 8), value);
+	bytes_put_u64(wire_buf_add(out, 8), value);
 }
 
 static void
 put_short(struct wire_buf *out, struct wire_bytes bytes)
 {
 	must(bytes.size <= SNAPSHOT_TEXT_MAX);
-	wire_put_u16(wire_buf_add(out, 2), (uint16_t)bytes.size);
+	bytes_put_u16(wire_buf_add(out, 2), (uint16_t)bytes.size);
 	wire_buf_put(out, bytes.bytes, bytes.size);
 }
 
@@ -38,7 +38,7 @@ static void
 put_long(struct wire_buf *out, struct wire_bytes bytes)
 {
 	must(bytes.size <= SNAPSHOT_HEAD_MAX);
-	wire_put_u32(wire_buf_add(out, 4), (uint32_t)bytes.size);
+	bytes_put_u32(wire_buf_add(out, 4), (uint32_t)bytes.size);
 	wire_buf_put(out, bytes.bytes, bytes.size);
 }
 
@@ -47,8 +47,8 @@ snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head)
 {
 	size_t start = out->size;
 	wire_buf_put(out, magic, MAGIC_SIZE);
-	wire_put_u32(wire_buf_add(out, 4), SNAPSHOT_VERSION);
-	wire_put_u32(wire_buf_add(out, 4), 0);
+	bytes_put_u32(wire_buf_add(out, 4), SNAPSHOT_VERSION);
+	bytes_put_u32(wire_buf_add(out, 4), 0);
 	snapshot_put_u64(out, head->pos.index);
 	snapshot_put_u64(out, head->pos.term);
 	wire_buf_put(out, head->chain.b, sizeof head->chain.b);
@@ -62,7 +62,7 @@ snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head)
 	put_long(out, (struct wire_bytes){NULL, 0});
 	size_t size = out->size - start;
 	must(size + RAFT_HASH_SIZE <= SNAPSHOT_HEAD_MAX);
-	wire_put_u32(out->bytes + start + MAGIC_SIZE + 4, (uint32_t)(size + RAFT_HASH_SIZE));
+	bytes_put_u32(out->bytes + start + MAGIC_SIZE + 4, (uint32_t)(size + RAFT_HASH_SIZE));
 	struct raft_hash hash = seal_hash(&(struct seal_part){out->bytes + start, size}, 1);
 	wire_buf_put(out, hash.b, sizeof hash.b);
 }
@@ -70,8 +70,8 @@ snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head)
 size_t
 snapshot_head_size(const uint8_t prefix[SNAPSHOT_PREFIX_SIZE])
 {
-	size_t size = wire_get_u32(prefix + MAGIC_SIZE + 4);
-	uint32_t version = wire_get_u32(prefix + MAGIC_SIZE);
+	size_t size = bytes_get_u32(prefix + MAGIC_SIZE + 4);
+	uint32_t version = bytes_get_u32(prefix + MAGIC_SIZE);
 	/* One of version 1 can be written again as the present version. */
 	size_t size_max = version == VERSION_1 ? SNAPSHOT_HEAD_MAX - MORE_IN_2 : SNAPSHOT_HEAD_MAX;
 	bool good = memcmp(prefix, magic, MAGIC_SIZE) == 0 && version >= VERSION_1 &&
@@ -104,7 +104,7 @@ snapshot_take(struct cut *cut, size_t size)
 static uint64_t
 take_u64(struct cut *cut)
 {
-	return wire_get_u64(snapshot_take(cut, 8));
+	return bytes_get_u64(snapshot_take(cut, 8));
 }
 
 static struct raft_hash
@@ -126,13 +126,13 @@ take_bytes(struct cut *cut, size_t size, size_t max)
 static struct wire_bytes
 take_short(struct cut *cut)
 {
-	return take_bytes(cut, wire_get_u16(snapshot_take(cut, 2)), SNAPSHOT_TEXT_MAX);
+	return take_bytes(cut, bytes_get_u16(snapshot_take(cut, 2)), SNAPSHOT_TEXT_MAX);
 }
 
 static struct wire_bytes
 take_long(struct cut *cut)
 {
-	return take_bytes(cut, wire_get_u32(snapshot_take(cut, 4)), SNAPSHOT_HEAD_MAX);
+	return take_bytes(cut, bytes_get_u32(snapshot_take(cut, 4)), SNAPSHOT_HEAD_MAX);
 }
 
 static bool
@@ -191,7 +191,7 @@ snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
 	head->file_hash = take_hash(&cut);
 	head->config = take_long(&cut);
 	head->sessions = take_long(&cut);
-	bool whole = wire_get_u32(bytes + MAGIC_SIZE) == VERSION_1 || take_end(&cut, bytes);
+	bool whole = bytes_get_u32(bytes + MAGIC_SIZE) == VERSION_1 || take_end(&cut, bytes);
 	return whole && cut.ok && cut.left == 0 && head->pos.index > 0 &&
 	       head->pos.index <= INT64_MAX && head->pos.term > 0 && head->pos.term <= INT64_MAX &&
 	       head->file_size <= INT64_MAX && text_good(head->name) && text_good(head->format) &&

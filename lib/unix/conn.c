@@ -126,7 +126,7 @@ read_room(const struct conn *conn)
 	size_t have = conn->in.size;
 	if (have < 4)
 		return READ_ROOM;
-	size_t frame = 4 + (size_t)wire_get_u32(conn->in.bytes);
+	size_t frame = 4 + (size_t)bytes_get_u32(conn->in.bytes);
 	if (frame > conn->size_max || frame <= have + READ_ROOM)
 		return READ_ROOM;
 	return frame - have;

@@ -66,12 +66,12 @@ get_flag(struct decoder *r, bool *v)
 #define INTEGER(bits)                                                                              \
 	static void put_u##bits(struct wire_buf *out, uint##bits##_t v)                            \
 	{                                                                                          \
-		wire_put_u##bits(wire_buf_add(out, bits / 8), v);                                  \
+		bytes_put_u##bits(wire_buf_add(out, bits / 8), v);                                 \
 	}                                                                                          \
 	static void get_u##bits(struct decoder *r, uint##bits##_t *v)                              \
 	{                                                                                          \
 		const uint8_t *at = reader_take(r, bits / 8);                                      \
-		*v = at ? wire_get_u##bits(at) : 0;                                                \
+		*v = at ? bytes_get_u##bits(at) : 0;                                               \
 	}
 INTEGER(16)
 INTEGER(32)
@@ -178,7 +178,7 @@ frame_open(struct wire_buf *out, uint16_t number)
 {
 	size_t start = out->size;
 	uint8_t *header = wire_buf_add(out, FRAME_HEADER_SIZE);
-	wire_put_u16(header + 4, number);
+	bytes_put_u16(header + 4, number);
 	return start;
 }
 
@@ -187,7 +187,7 @@ frame_close(struct wire_buf *out, size_t start, size_t later)
 {
 	size_t size = out->size - start - 4 + later;
 	must(size <= FRAME_SIZE_MAX);
-	wire_put_u32(out->bytes + start, (uint32_t)size);
+	bytes_put_u32(out->bytes + start, (uint32_t)size);
 }
 
 #define F(type, field)                                                                             \
@@ -247,12 +247,12 @@ frame_get(const uint8_t *bytes, size_t size, size_t size_max, struct wire_frame 
 {
 	if (size < 4)
 		return 0;
-	size_t rest = wire_get_u32(bytes);
+	size_t rest = bytes_get_u32(bytes);
 	if (rest < 2 || rest > size_max - 4)
 		return -1;
 	if (size < 4 + rest)
 		return 0;
-	frame->number = wire_get_u16(bytes + 4);
+	frame->number = bytes_get_u16(bytes + 4);
 	frame->body = bytes + FRAME_HEADER_SIZE;
 	frame->size = rest - 2;
 	frame->whole = (struct wire_bytes){bytes, 4 + rest};
@@ -269,7 +269,7 @@ frame_whole(struct wire_bytes bytes, size_t size_max, struct wire_frame *frame)
 uint64_t
 frame_request(const uint8_t *body, size_t size)
 {
-	return size >= 8 ? wire_get_u64(body) : 0;
+	return size >= 8 ? bytes_get_u64(body) : 0;
 }
 
 bool

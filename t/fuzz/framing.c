@@ -22,7 +22,7 @@ keep(struct items *items, struct wire_bytes item, enum framing framing)
 	struct raft_entry entry;
 
 	must(item.size < 256);
-	wire_put_u32(wire_buf_add(&items->buf, 4), (uint32_t)item.size);
+	bytes_put_u32(wire_buf_add(&items->buf, 4), (uint32_t)item.size);
 	wire_buf_put(&items->buf, item.bytes, item.size);
 	raft_entry_header(record, 1, RAFT_CLIENT, &sid, 1, (uint32_t)item.size);
 	if (item.size > 0)

@@ -136,10 +136,10 @@ seed(size_t members, uint64_t before)
 	uint8_t encoded[RAFT_CONFIG_SIZE_MAX];
 	size_t size = raft_config_encode(&config, encoded);
 
-	wire_put_u64(wire_buf_add(&terms, 8), before + 1);
-	wire_put_u64(wire_buf_add(&terms, 8), 2);
-	wire_put_u64(wire_buf_add(&configs, 8), before);
-	wire_put_u32(wire_buf_add(&configs, 4), (uint32_t)size);
+	bytes_put_u64(wire_buf_add(&terms, 8), before + 1);
+	bytes_put_u64(wire_buf_add(&terms, 8), 2);
+	bytes_put_u64(wire_buf_add(&configs, 8), before);
+	bytes_put_u32(wire_buf_add(&configs, 4), (uint32_t)size);
 	wire_buf_put(&configs, encoded, size);
 	wire_session_put(&sessions, &session);
 	raft_entry_header(

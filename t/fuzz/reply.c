@@ -57,9 +57,9 @@ keep(struct sayings *sayings, const struct reply_reader *reader, const struct re
 
 	must(reply->data.size < reader->size_max);
 	must(reader->netstring || memchr(reply->data.bytes, '\n', reply->data.size) == NULL);
-	wire_put_u32(wire_buf_add(&sayings->all, 4), (uint32_t)reply->kind);
-	wire_put_u64(wire_buf_add(&sayings->all, 8), reply->index);
-	wire_put_u32(wire_buf_add(&sayings->all, 4), numbered ? 0 : (uint32_t)reply->data.size);
+	bytes_put_u32(wire_buf_add(&sayings->all, 4), (uint32_t)reply->kind);
+	bytes_put_u64(wire_buf_add(&sayings->all, 8), reply->index);
+	bytes_put_u32(wire_buf_add(&sayings->all, 4), numbered ? 0 : (uint32_t)reply->data.size);
 	if (!numbered)
 		wire_buf_put(&sayings->all, reply->data.bytes, reply->data.size);
 	say(&sayings->again, reader->netstring, reply);
@@ -128,9 +128,9 @@ keep_replies(const struct sayings *sayings)
 	uint64_t last = 0;
 
 	for (size_t i = 0; i < sayings->count; i++) {
-		enum reply_kind kind = (enum reply_kind)wire_get_u32(at);
-		uint64_t number = wire_get_u64(at + 4);
-		uint32_t size = wire_get_u32(at + 12);
+		enum reply_kind kind = (enum reply_kind)bytes_get_u32(at);
+		uint64_t number = bytes_get_u64(at + 4);
+		uint32_t size = bytes_get_u32(at + 12);
 
 		at += 16;
 		if (kind == REPLY_DURABLE || kind == REPLY_READY) {

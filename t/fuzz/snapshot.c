@@ -50,7 +50,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	must(raft_config_voters(&config) > 0);
 	sessions_check(&head);
 	snapshot_head_put(&made, &head);
-	if (wire_get_u32(bytes + 8) == SNAPSHOT_VERSION)
+	if (bytes_get_u32(bytes + 8) == SNAPSHOT_VERSION)
 		/* There is one way to write it. */
 		must(made.size == size && memcmp(made.bytes, bytes, size) == 0);
 	else

@@ -192,12 +192,12 @@ print_part(const struct msg_log_part *m)
 		print_sessions(m->records);
 	else if (m->what == WIRE_TERMS)
 		for (; at < end; at += 16)
-			printf("run index=%llu term=%llu\n", LLU(wire_get_u64(at)),
-			    LLU(wire_get_u64(at + 8)));
+			printf("run index=%llu term=%llu\n", LLU(bytes_get_u64(at)),
+			    LLU(bytes_get_u64(at + 8)));
 	else
-		for (; at < end; at += 12 + wire_get_u32(at + 8))
-			printf("config index=%llu size=%u\n", LLU(wire_get_u64(at)),
-			    wire_get_u32(at + 8));
+		for (; at < end; at += 12 + bytes_get_u32(at + 8))
+			printf("config index=%llu size=%u\n", LLU(bytes_get_u64(at)),
+			    bytes_get_u32(at + 8));
 }
 
 static void

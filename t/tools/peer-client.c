@@ -106,7 +106,7 @@ put_propose(struct conn *conn, const char *to, uint64_t n)
 static uint64_t
 number_of(struct wire_bytes frame)
 {
-	return frame.size >= FRAME_HEADER_SIZE + 8 ? wire_get_u64(frame.bytes + FRAME_HEADER_SIZE)
+	return frame.size >= FRAME_HEADER_SIZE + 8 ? bytes_get_u64(frame.bytes + FRAME_HEADER_SIZE)
 						   : 0;
 }
 
@@ -171,7 +171,7 @@ on_recv(const uint8_t *body, size_t size)
 	struct msg_raft_append append;
 	if (!msg_peer_recv_get(&m, body, size) || m.frame.size < FRAME_HEADER_SIZE)
 		errx(65, "a malformed peer_recv");
-	uint16_t number = wire_get_u16(m.frame.bytes + 4);
+	uint16_t number = bytes_get_u16(m.frame.bytes + 4);
 	if (number == MSG_RAFT_APPEND &&
 	    msg_raft_append_get(
 		&append, m.frame.bytes + FRAME_HEADER_SIZE, m.frame.size - FRAME_HEADER_SIZE) &&
@@ -397,7 +397,7 @@ on_bench_recv(size_t side, struct wire_bytes frame)
 		return;
 	}
 	uint64_t n = number_of(frame);
-	if (wire_get_u16(frame.bytes + 4) == MSG_RAFT_VOTE && n == 0)
+	if (bytes_get_u16(frame.bytes + 4) == MSG_RAFT_VOTE && n == 0)
 		return;
 	if (side == 1) {
 		put_vote(bench.conns[1], bench.ids[0], n);

@@ -157,7 +157,7 @@ on_client(struct pair *p)
 		done = SP_HEADER_SIZE;
 	}
 	while (p->greeted && p->in.size - done >= 8) {
-		size_t size = 8 + (size_t)wire_get_u64(p->in.bytes + done);
+		size_t size = 8 + (size_t)bytes_get_u64(p->in.bytes + done);
 		if (p->in.size - done < size)
 			break;
 		on_message(p, p->in.bytes + done, size);

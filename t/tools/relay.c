@@ -309,7 +309,7 @@ cut_into_messages(struct wire *wire)
 		done = SP_HEADER_SIZE;
 	}
 	while (wire->greeted && !wire->closing && wire->in.size - done >= SIZE_SIZE) {
-		uint64_t size = wire_get_u64(wire->in.bytes + done);
+		uint64_t size = bytes_get_u64(wire->in.bytes + done);
 		if (size > MESSAGE_MAX) {
 			wire_close(wire, true);
 			return;

@@ -162,7 +162,7 @@ static void
 put_u64s(struct wire_buf *out, const uint64_t *values, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		wire_put_u64(wire_buf_add(out, 8), values[i]);
+		bytes_put_u64(wire_buf_add(out, 8), values[i]);
 }
 
 static const char *
@@ -188,7 +188,7 @@ told(struct wire_buf *entries_out)
 	make_entries(entries, 3, &chunk);
 	put_u64s(&terms, (uint64_t[]){1, 1, 4, 4}, 4);
 	put_u64s(&configs, (uint64_t[]){0}, 1);
-	wire_put_u32(wire_buf_add(&configs, 4), (uint32_t)size);
+	bytes_put_u32(wire_buf_add(&configs, 4), (uint32_t)size);
 	wire_buf_put(&configs, bytes, size);
 	wire_entries_put(entries_out, entries, 3);
 	must(load_state(load, &state) == NULL);
@@ -239,7 +239,7 @@ test_load(void)
 
 	entries.size = 0;
 	load = told(&entries);
-	wire_put_u64(entries.bytes, 1);
+	bytes_put_u64(entries.bytes, 1);
 	check_is(part(load, WIRE_ENTRIES, 4, &entries) == NULL && load_end(load, &start) != NULL,
 	    "nor is one whose entries have other terms than it lists");
 	load_free(load);

@@ -52,7 +52,7 @@ take(void)
 	if (count == 0)
 		return 0;
 	CHECK(count == 1);
-	uint64_t n = wire_get_u64(bytes + FRAME_HEADER_SIZE);
+	uint64_t n = bytes_get_u64(bytes + FRAME_HEADER_SIZE);
 	queue_drop(&queue, size, count);
 	return n;
 }

@@ -90,13 +90,13 @@ test_each_size(void)
 	for (size_t size = 0; size < whole; size++) {
 		CHECK(!snapshot_head_get(&head, good.bytes, size));
 		/* Neither when its own size says so. */
-		wire_put_u32(good.bytes + 12, (uint32_t)size);
+		bytes_put_u32(good.bytes + 12, (uint32_t)size);
 		CHECK(!snapshot_head_get(&head, good.bytes, size));
-		wire_put_u32(good.bytes + 12, (uint32_t)whole);
+		bytes_put_u32(good.bytes + 12, (uint32_t)whole);
 	}
 	wire_buf_put(&good, "", 1);
 	CHECK(!snapshot_head_get(&head, good.bytes, good.size));
-	wire_put_u32(good.bytes + 12, (uint32_t)good.size);
+	bytes_put_u32(good.bytes + 12, (uint32_t)good.size);
 	CHECK(!snapshot_head_get(&head, good.bytes, good.size));
 	wire_buf_free(&good);
 }
@@ -109,8 +109,8 @@ test_further_fields(void)
 	size_t fields = head.size - END_SIZE;
 	wire_buf_put(&head, "abcd", 4);
 	memmove(head.bytes + fields + 8, head.bytes + fields + 4, 32);
-	wire_put_u32(head.bytes + fields, 4);
-	wire_put_u32(head.bytes + 12, (uint32_t)head.size);
+	bytes_put_u32(head.bytes + fields, 4);
+	bytes_put_u32(head.bytes + 12, (uint32_t)head.size);
 	hash_again(&head);
 	CHECK(!snapshot_head_get(&got, head.bytes, head.size));
 	wire_buf_free(&head);
@@ -129,20 +129,20 @@ test_version_1(void)
 	struct wire_buf old = make_head(), again = {0}, good = make_head();
 	struct snapshot_head head;
 	old.size -= END_SIZE;
-	wire_put_u32(old.bytes + 8, 1);
-	wire_put_u32(old.bytes + 12, (uint32_t)old.size);
+	bytes_put_u32(old.bytes + 8, 1);
+	bytes_put_u32(old.bytes + 12, (uint32_t)old.size);
 	CHECK(is_made_head(old.bytes, old.size));
 	CHECK(snapshot_head_get(&head, old.bytes, old.size));
 	snapshot_head_put(&again, &head);
 	CHECK(again.size == good.size && memcmp(again.bytes, good.bytes, good.size) == 0);
 	/* Versions that there are not, and one so large that it could not be written again. */
-	wire_put_u32(good.bytes + 8, 0);
+	bytes_put_u32(good.bytes + 8, 0);
 	CHECK(snapshot_head_size(good.bytes) == 0);
-	wire_put_u32(good.bytes + 8, SNAPSHOT_VERSION + 1);
+	bytes_put_u32(good.bytes + 8, SNAPSHOT_VERSION + 1);
 	CHECK(snapshot_head_size(good.bytes) == 0);
-	wire_put_u32(old.bytes + 12, SNAPSHOT_HEAD_MAX - END_SIZE);
+	bytes_put_u32(old.bytes + 12, SNAPSHOT_HEAD_MAX - END_SIZE);
 	CHECK(snapshot_head_size(old.bytes) == SNAPSHOT_HEAD_MAX - END_SIZE);
-	wire_put_u32(old.bytes + 12, SNAPSHOT_HEAD_MAX - END_SIZE + 1);
+	bytes_put_u32(old.bytes + 12, SNAPSHOT_HEAD_MAX - END_SIZE + 1);
 	CHECK(snapshot_head_size(old.bytes) == 0);
 	wire_buf_free(&old);
 	wire_buf_free(&again);
