@@ -16,7 +16,7 @@ override CFLAGS += -std=c11 -D_GNU_SOURCE -Ilib -DRAFT_VERSION='"$(VERSION)"' $(
 override LDFLAGS += $(SAN)
 
 PROGRAMS := $(notdir $(patsubst %/,%,$(wildcard bin/*/)))
-LIBS := prog client conf seal unix wire raft
+LIBS := prog client local conf seal unix wire raft
 LIB_FILES := $(LIBS:%=$(B)/lib/lib%.a)
 PAGES := $(wildcard man/*.[1-9])
 

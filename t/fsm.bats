@@ -349,7 +349,7 @@ lived() { [ "$(tr '\n' ' ' <"$N/life")" = "$1" ]; }
 @test "fsm: raft-logd may come later, go, and come back: no gap, no repeat, one complaint" {
 	numbered 1 100000 >"$IN"
 	fsm -- sh -c "cat >'$OUT'"
-	wait_until 5 said 'to=raft-logd state=down'
+	wait_until 5 said 'ev=wait for=raft-logd'
 	sleep 0.3
 	for _ in 1 2 3 4; do
 		logd
@@ -360,7 +360,8 @@ lived() { [ "$(tr '\n' ' ' <"$N/life")" = "$1" ]; }
 	logd
 	wait_until 10 arrived
 	key_is restarts 0
-	[ "$(grep -c 'to=raft-logd state=down' "$LOG")" -le 5 ]
+	[ "$(grep -c 'ev=wait for=raft-logd' "$LOG")" -eq 1 ]
+	[ "$(grep -c 'to=raft-logd state=down' "$LOG")" -le 4 ]
 }
 
 @test "fsm: a gap is an error, never silence: 4 on the command line" {

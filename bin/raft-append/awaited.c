@@ -8,8 +8,9 @@
 
 #include "client/fsm_link.h"
 #include "client/read_index.h"
+#include "client/timeout.h"
 
-enum { WANTED_MAX = 65536, RUN_MAX = 4096, HURRY_MS = 1000, WHY_SIZE = 1024 };
+enum { WANTED_MAX = 65536, RUN_MAX = 4096, HURRY_MS = 1000 };
 
 /* Entries of one session whose serials, and places as far as they are known, follow on from the
  * first's. */
@@ -38,10 +39,7 @@ struct awaited {
 	const char *program;
 	bool ready;
 	bool over;
-	uv_timer_t give_up;
-	uint64_t give_up_ms;
-	struct mono_ms progress_at;
-	char why[WHY_SIZE];
+	struct timeout *timeout;
 };
 
 static void
@@ -50,37 +48,17 @@ awaited_fail(struct awaited *awaited, enum exit_status status, const char *why)
 	if (awaited->over)
 		return;
 	awaited->over = true;
-	uv_timer_stop(&awaited->give_up);
+	timeout_stop(awaited->timeout);
 	awaited->calls->failed(status, why, awaited->arg);
 }
 
 static void
-awaited_on_give_up(uv_timer_t *timer)
+awaited_on_timeout(void *arg)
 {
-	struct awaited *awaited = timer->data;
-	char why[WHY_SIZE + 64];
-	/* This process may have been stopped: what was answered meanwhile counts. */
-	fsm_link_read_now(awaited->fsm);
-	uint64_t silent = mono_now().ms - awaited->progress_at.ms;
-	if (awaited->over)
-		return;
-	if (awaited->ready && awaited->wanted == 0)
-		return; /* taken up again with the next entry */
-	if (silent < awaited->give_up_ms) {
-		uv_timer_start(timer, awaited_on_give_up, awaited->give_up_ms - silent, 0);
-		return;
-	}
-	snprintf(why, sizeof why, "%s (given up after %llu ms)", awaited->why,
-	    (unsigned long long)awaited->give_up_ms);
-	awaited_fail(awaited, EXIT_UNAVAILABLE, why);
-}
-
-static void
-awaited_watch_progress(struct awaited *awaited)
-{
-	awaited->progress_at = mono_now();
-	if (!uv_is_active((uv_handle_t *)&awaited->give_up))
-		uv_timer_start(&awaited->give_up, awaited_on_give_up, awaited->give_up_ms, 0);
+	struct awaited *awaited = arg;
+	/* When nothing is wanted it begins again with the next entry. */
+	if (!awaited->ready || awaited->wanted > 0)
+		awaited_fail(awaited, EXIT_UNAVAILABLE, timeout_sentence(awaited->timeout));
 }
 
 /* ------------------------------------------------------------- the runs */
@@ -134,7 +112,7 @@ awaited_want(struct awaited *awaited, uint64_t number, uint64_t count,
 	if (awaited->over)
 		return;
 	if (awaited->wanted == 0)
-		awaited_watch_progress(awaited);
+		timeout_progress(awaited->timeout);
 	awaited->wanted += count;
 	while (rest.count > 0) {
 		struct run run = rest;
@@ -170,9 +148,7 @@ awaited_hurry(struct awaited *awaited)
 {
 	if (awaited->over)
 		return;
-	awaited->give_up_ms = HURRY_MS;
-	uv_timer_stop(&awaited->give_up);
-	awaited_watch_progress(awaited);
+	timeout_begin(awaited->timeout, HURRY_MS);
 }
 
 bool
@@ -236,8 +212,8 @@ static void
 set_why(struct awaited *awaited)
 {
 	const char *refused = fsm_link_refused(awaited->fsm);
-	snprintf(awaited->why, sizeof awaited->why, "%s",
-	    refused ? refused : "the program of this node has not replied");
+	timeout_set_why(
+	    awaited->timeout, refused ? refused : "the program of this node has not replied");
 }
 
 static void
@@ -256,7 +232,7 @@ awaited_on_reply(const struct msg_fsm_reply *reply, void *arg)
 	    .data = reply->data};
 	if (found.pos.index == 0)
 		found.pos.index = reply->index;
-	awaited_watch_progress(awaited);
+	timeout_progress(awaited->timeout);
 	set_why(awaited);
 	drop_one(awaited);
 	awaited->calls->reply(&found, awaited->arg);
@@ -275,7 +251,7 @@ awaited_on_machine_down(const char *why, void *arg)
 {
 	struct awaited *awaited = arg;
 	awaited->asked = false;
-	snprintf(awaited->why, sizeof awaited->why, "%s", why);
+	timeout_set_why(awaited->timeout, why);
 }
 
 static void
@@ -295,14 +271,11 @@ awaited_new(struct loop *loop, const struct awaited_paths *paths, const char *pr
 	must(awaited != NULL);
 	awaited->calls = calls;
 	awaited->arg = arg;
-	awaited->give_up_ms = give_up_ms;
-	snprintf(awaited->why, sizeof awaited->why, "no answer from raft-fsm");
-	uv_timer_init(loop_uv(loop), &awaited->give_up);
-	awaited->give_up.data = awaited;
+	awaited->timeout =
+	    timeout_new(loop, give_up_ms, "no answer from raft-fsm", awaited_on_timeout, awaited);
 	awaited->loop = loop;
 	awaited->paths = *paths;
 	awaited->program = program;
 	awaited->fsm = fsm_link_new(loop, paths->fsm, program, &machine_calls, awaited);
-	awaited_watch_progress(awaited);
 	return awaited;
 }

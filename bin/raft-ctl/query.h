@@ -3,7 +3,7 @@
 #ifndef CTL_QUERY_H
 #define CTL_QUERY_H
 
-#include "client/link.h"
+#include "local/link.h"
 #include "text.h"
 
 struct query {

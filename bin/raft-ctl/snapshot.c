@@ -9,7 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "client/link.h"
+#include "client/timeout.h"
+#include "local/link.h"
 #include "seal/seal.h"
 #include "unix/file.h"
 #include "unix/signals.h"
@@ -21,7 +22,7 @@ enum { PIECE_SIZE = 512 << 10, SIGNALS_COUNT = 3 };
 static struct fetching {
 	struct ctl *ctl;
 	struct link *link;
-	uv_timer_t patience;
+	struct timeout *timeout;
 	uv_signal_t signals[SIGNALS_COUNT];
 	struct file_part part; /* the file while it is written */
 	uint64_t size, got;
@@ -30,7 +31,6 @@ static struct fetching {
 	struct snapshot_head parsed;
 	size_t head_size;          /* 0: not known yet */
 	struct seal_stream stream; /* of the file */
-	char why[1024];
 } self;
 
 _Noreturn static void
@@ -110,7 +110,7 @@ on_data(struct wire_bytes data)
 	seal_stream_add(&self.stream, data.bytes, data.size);
 	if (!file_write(self.part.fd, data.bytes, data.size))
 		die_file();
-	uv_timer_again(&self.patience);
+	timeout_progress(self.timeout);
 	if (self.got >= self.size)
 		snapshot_finish();
 	else
@@ -144,23 +144,18 @@ snapshot_on_opened(const struct msg_snap_opened *opened)
 /* ------------------------------------------------------------- the link */
 
 static void
-snapshot_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+snapshot_on_up(void *arg)
 {
-	(void)hello;
 	(void)arg;
-	msg_snap_open_put(link_out(link), &(struct msg_snap_open){1});
+	msg_snap_open_put(link_out(self.link), &(struct msg_snap_open){1});
 }
 
-static void
-snapshot_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+static const char *
+snapshot_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct msg_snap_opened opened;
 	struct msg_snap_data data;
-	struct msg_refusal refusal;
 	(void)arg;
-	if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
-		tool_die((enum exit_status)refusal.exit_status, "%.*s", (int)refusal.sentence.size,
-		    (const char *)refusal.sentence.bytes);
 	if (number == MSG_SNAP_OPENED && msg_snap_opened_get(&opened, body, size) &&
 	    self.part.fd < 0)
 		snapshot_on_opened(&opened);
@@ -168,33 +163,32 @@ snapshot_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_
 		 data.offset == self.got)
 		on_data(data.data);
 	else
-		link_break(link, "it sends what cannot be read");
+		return "it sends what cannot be read";
+	return NULL;
 }
 
 static void
-snapshot_on_down(struct link *link, bool was_up, const char *why, void *arg)
+snapshot_on_refused(enum exit_status status, const char *why, void *arg)
 {
-	(void)link;
 	(void)arg;
-	snprintf(self.why, sizeof self.why, "%s", why);
+	snapshot_die(status, why);
+}
+
+static void
+snapshot_on_down(bool was_up, const char *why, void *arg)
+{
+	(void)arg;
+	timeout_set_why(self.timeout, why);
 	/* What raft-logd keeps open for a connection ends with it. */
 	if (was_up && self.part.fd >= 0)
 		snapshot_die(EXIT_UNAVAILABLE, why);
 }
 
 static void
-snapshot_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+snapshot_on_timeout(void *arg)
 {
-	(void)link;
 	(void)arg;
-	snapshot_die(status, why);
-}
-
-static void
-on_patience_over(uv_timer_t *timer)
-{
-	(void)timer;
-	snapshot_die(EXIT_UNAVAILABLE, self.why[0] ? self.why : "no answer in time");
+	snapshot_die(EXIT_UNAVAILABLE, timeout_why(self.timeout));
 }
 
 /* Nothing is left of a file that is not complete; then the signal does what it would have done. */
@@ -223,14 +217,16 @@ watch_signals(void)
 enum exit_status
 ctl_snapshot(struct ctl *ctl)
 {
-	static const struct link_calls calls = {
-	    snapshot_on_up, snapshot_on_frame, snapshot_on_down, snapshot_on_hopeless, NULL};
+	static const struct link_calls calls = {.up = snapshot_on_up,
+	    .frame = snapshot_on_frame,
+	    .refused = snapshot_on_refused,
+	    .down = snapshot_on_down};
 	if (ctl->output == NULL)
 		return ctl_fsm_order(ctl, "snapshot");
 	self = (struct fetching){.ctl = ctl, .part.fd = -1};
 	watch_signals();
-	uv_timer_init(loop_uv(ctl->tool.loop), &self.patience);
-	uv_timer_start(&self.patience, on_patience_over, ctl->give_up_ms, ctl->give_up_ms);
+	self.timeout = timeout_new(
+	    ctl->tool.loop, ctl->give_up_ms, "no answer in time", snapshot_on_timeout, NULL);
 	self.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "log").text, WIRE_CLIENT,
 	    ctl->tool.prog, &calls, NULL);
 	loop_run(ctl->tool.loop);

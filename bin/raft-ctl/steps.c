@@ -2,14 +2,6 @@
 /* Steps at raft-elect and raft-logd. */
 #include "steps.h"
 
-#include <stdio.h>
-
-void
-steps_trouble(struct steps *steps, const char *why)
-{
-	snprintf(steps->why, sizeof steps->why, "%s", why);
-}
-
 void
 steps_propose(struct steps *steps, const struct proposal_calls *calls, enum raft_kind kind,
     const struct raft_sid *session, const void *data, uint32_t size)
@@ -34,7 +26,8 @@ steps_answer(struct steps *steps, uint16_t number, const uint8_t *body, size_t s
 void
 steps_refused(enum raft_reason reason, void *arg)
 {
-	steps_trouble(arg, raft_reason_text(reason));
+	struct steps *steps = arg;
+	timeout_set_why(steps->timeout, raft_reason_text(reason));
 }
 
 void
@@ -46,83 +39,60 @@ steps_end(struct steps *steps)
 /* ------------------------------------------------------- at raft-elect */
 
 static void
-steps_on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+steps_on_elect_up(void *arg)
 {
 	struct steps *steps = arg;
-	(void)link;
-	(void)hello;
 	steps->up(steps);
 }
 
-static void
-steps_on_elect_frame(
-    struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+static const char *
+steps_on_elect_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct steps *steps = arg;
-	struct msg_refusal refusal;
-	if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
-		tool_die((enum exit_status)refusal.exit_status, "%.*s", (int)refusal.sentence.size,
-		    (const char *)refusal.sentence.bytes);
-	if (!steps->frame(steps, number, body, size))
-		link_break(link, "raft-elect sends what cannot be read");
+	return steps->frame(steps, number, body, size) ? NULL
+						       : "raft-elect sends what cannot be read";
 }
 
 static void
-steps_on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
+steps_on_down(bool was_up, const char *why, void *arg)
 {
 	struct steps *steps = arg;
-	(void)link;
 	(void)was_up;
-	steps_trouble(steps, why);
+	timeout_set_why(steps->timeout, why);
 	if (steps->proposal)
 		proposal_down(steps->proposal);
-}
-
-static void
-steps_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
-{
-	(void)link;
-	(void)arg;
-	tool_die(status, "%s", why);
 }
 
 /* -------------------------------------------------------- at raft-logd */
 
 static void
-on_log_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+on_log_up(void *arg)
 {
 	struct steps *steps = arg;
-	(void)hello;
-	steps_trouble(steps, "the log of this node has not got it yet");
-	msg_log_read_put(link_out(link),
+	timeout_set_why(steps->timeout, "the log of this node has not got it yet");
+	msg_log_read_put(link_out(steps->log),
 	    &(struct msg_log_read){
 		.request = 1, .from = steps->index, .size_max = 1, .count_max = 1, .wait = true});
 }
 
-static void
-on_log_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+static const char *
+on_log_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct steps *steps = arg;
 	struct msg_log_entries entries;
-	if (number == MSG_LOG_ENTRIES && msg_log_entries_get(&entries, body, size) &&
-	    entries.commit >= steps->index)
-		steps_end(steps);
-	else
-		link_break(link, "raft-logd sends what cannot be read");
+	if (number != MSG_LOG_ENTRIES || !msg_log_entries_get(&entries, body, size) ||
+	    entries.commit < steps->index)
+		return "raft-logd sends what cannot be read";
+	steps_end(steps);
+	return NULL;
 }
 
-static void
-on_log_down(struct link *link, bool was_up, const char *why, void *arg)
-{
-	(void)link;
-	(void)was_up;
-	steps_trouble(arg, why);
-}
-
-static const struct link_calls elect_calls = {
-    steps_on_elect_up, steps_on_elect_frame, steps_on_elect_down, steps_on_hopeless, NULL};
+static const struct link_calls elect_calls = {.up = steps_on_elect_up,
+    .frame = steps_on_elect_frame,
+    .refused = tool_refused,
+    .down = steps_on_down};
 static const struct link_calls log_calls = {
-    on_log_up, on_log_frame, on_log_down, steps_on_hopeless, NULL};
+    .up = on_log_up, .frame = on_log_frame, .refused = tool_refused, .down = steps_on_down};
 
 void
 steps_wait_for(struct steps *steps, uint64_t index)
@@ -137,27 +107,22 @@ steps_wait_for(struct steps *steps, uint64_t index)
 }
 
 static void
-steps_on_give_up(uv_timer_t *timer)
+steps_on_timeout(void *arg)
 {
-	struct steps *steps = timer->data;
+	struct steps *steps = arg;
 	bool doubt = steps->proposal && proposal_in_doubt(steps->proposal);
-	tool_die(doubt ? EXIT_UNKNOWN : EXIT_UNAVAILABLE, "%s (given up after %llu ms)",
-	    steps->why[0] ? steps->why : "no answer from raft-elect",
-	    (unsigned long long)steps->give_up_ms);
+	tool_die(doubt ? EXIT_UNKNOWN : EXIT_UNAVAILABLE, "%s", timeout_sentence(steps->timeout));
 }
 
 void
 steps_run(struct steps *steps)
 {
-	static uv_timer_t give_up;
-	if (give_up.data == NULL)
-		uv_timer_init(loop_uv(steps->tool->loop), &give_up);
-	give_up.data = steps;
-	uv_timer_start(&give_up, steps_on_give_up, steps->give_up_ms, 0);
+	steps->timeout = timeout_new(steps->tool->loop, steps->give_up_ms,
+	    "no answer from raft-elect", steps_on_timeout, steps);
 	steps->elect = link_new(steps->tool->loop, tool_socket(steps->tool, "elect").text,
 	    WIRE_CLIENT, steps->tool->prog, &elect_calls, steps);
 	loop_run(steps->tool->loop);
-	uv_timer_stop(&give_up);
+	timeout_free(steps->timeout);
 	link_free(steps->elect);
 	link_free(steps->log);
 	proposal_free(steps->proposal);

@@ -7,6 +7,7 @@
 #define CTL_STEPS_H
 
 #include "client/proposal.h"
+#include "client/timeout.h"
 #include "ctl.h"
 
 struct steps {
@@ -22,7 +23,7 @@ struct steps {
 	struct proposal *proposal; /* NULL: nothing is proposed */
 	uint64_t requests;
 	uint64_t index; /* what this node's log is to have */
-	char why[1024];
+	struct timeout *timeout;
 };
 
 /* Runs until steps_end; exits 69, or 76 when a proposal is in doubt, after the time. */
@@ -35,9 +36,8 @@ void steps_wait_for(struct steps *steps, uint64_t index);
  */
 void steps_propose(struct steps *steps, const struct proposal_calls *calls, enum raft_kind kind,
     const struct raft_sid *session, const void *data, uint32_t size);
-/* For `frame` of who proposes, and for once_calls.refused. */
+/* For `frame` of what proposes, and for proposal_calls.refused. */
 bool steps_answer(struct steps *steps, uint16_t number, const uint8_t *body, size_t size);
 void steps_refused(enum raft_reason reason, void *arg);
-void steps_trouble(struct steps *steps, const char *why);
 
 #endif

@@ -63,7 +63,7 @@ transfer_on_frame(struct steps *steps, uint16_t number, const uint8_t *body, siz
 	if (!raft_reason_retry(reason) || reason == RAFT_REASON_TRANSFER_FAILED)
 		tool_die(refusal_status(reason), "transfer%s%s: %s", target.s[0] ? " " : "",
 		    target.s, raft_reason_text(reason));
-	steps_trouble(steps, raft_reason_text(reason));
+	timeout_set_why(steps->timeout, raft_reason_text(reason));
 	send_later(steps);
 	return true;
 }
@@ -103,21 +103,27 @@ on_pause(uv_timer_t *timer)
 }
 
 static void
+transfer_on_timeout(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static void
 wait_settled(struct ctl *ctl)
 {
 	static uv_timer_t pause;
-	uint64_t left_ms = ctl->give_up_ms;
+	bool over = false;
+	struct timeout *timeout = timeout_new(ctl->tool.loop, ctl->give_up_ms,
+	    "transfer: no other node leads", transfer_on_timeout, &over);
 	uv_timer_init(loop_uv(ctl->tool.loop), &pause);
 	pause.data = ctl->tool.loop;
 	while (!transfer_settled(ctl)) {
-		if (left_ms < ASK_EVERY_MS)
-			tool_die(EXIT_UNAVAILABLE,
-			    "transfer: no other node leads (given up after %llu ms)",
-			    (unsigned long long)ctl->give_up_ms);
-		left_ms -= ASK_EVERY_MS;
+		if (over)
+			tool_die(EXIT_UNAVAILABLE, "%s", timeout_sentence(timeout));
 		uv_timer_start(&pause, on_pause, ASK_EVERY_MS, 0);
 		loop_run(ctl->tool.loop);
 	}
+	timeout_free(timeout);
 }
 
 enum exit_status

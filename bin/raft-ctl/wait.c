@@ -44,7 +44,7 @@ wait_on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t 
 		steps_wait_for(steps, reply.index);
 		return true;
 	}
-	steps_trouble(steps, raft_reason_text((enum raft_reason)reply.reason));
+	timeout_set_why(steps->timeout, raft_reason_text((enum raft_reason)reply.reason));
 	pause_ms = refusal_pause_ms(pause_ms);
 	uv_timer_start(&pause_timer, wait_on_pause_over, pause_ms, 0);
 	return true;

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "client/json.h"
-#include "client/link.h"
+#include "client/timeout.h"
+#include "local/link.h"
 #include "ctl.h"
 #include "text.h"
 
@@ -15,11 +16,9 @@ static struct {
 	struct ctl *ctl;
 	bool role_only;
 	struct link *link;
-	uv_timer_t give_up;
+	struct timeout *timeout;
 	uv_poll_t output;
-	struct mono_ms down_since;
 	char last[512];
-	char why[1024];
 } self;
 
 static void
@@ -54,59 +53,41 @@ watch_show(const char *line, size_t size)
 }
 
 static void
-watch_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+watch_on_up(void *arg)
 {
-	(void)hello;
 	(void)arg;
-	msg_watch_put(link_out(link), &(struct msg_watch){1, wire_text("state")});
+	timeout_stop(self.timeout);
+	msg_watch_put(link_out(self.link), &(struct msg_watch){1, wire_text("state")});
 }
 
-static void
-watch_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+static const char *
+watch_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct msg_text_reply reply;
-	struct msg_refusal refusal;
 	(void)arg;
-	if (number == MSG_TEXT_REPLY && msg_text_reply_get(&reply, body, size))
-		watch_show((const char *)reply.lines.bytes, reply.lines.size);
-	else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
-		tool_die((enum exit_status)refusal.exit_status, "%.*s", (int)refusal.sentence.size,
-		    (const char *)refusal.sentence.bytes);
-	else
-		link_break(link, "raft-elect sends what cannot be read");
+	if (number != MSG_TEXT_REPLY || !msg_text_reply_get(&reply, body, size))
+		return "raft-elect sends what cannot be read";
+	watch_show((const char *)reply.lines.bytes, reply.lines.size);
+	return NULL;
 }
 
 static void
-watch_on_down(struct link *link, bool was_up, const char *why, void *arg)
+watch_on_down(bool was_up, const char *why, void *arg)
 {
 	static const char nobody[] = "role=none term=0 leader=";
-	(void)link;
 	(void)arg;
-	snprintf(self.why, sizeof self.why, "%s", why);
+	timeout_set_why(self.timeout, why);
 	if (!was_up)
 		return;
-	self.down_since = mono_now();
+	timeout_progress(self.timeout);
 	watch_show(nobody, sizeof nobody - 1);
 }
 
 static void
-watch_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+watch_on_timeout(void *arg)
 {
-	(void)link;
 	(void)arg;
-	tool_die(status, "%s", why);
-}
-
-static void
-watch_on_give_up(uv_timer_t *timer)
-{
-	uint64_t down = mono_now().ms - self.down_since.ms, limit = self.ctl->give_up_ms;
-	bool up = link_up(self.link);
-	if (!up && down >= limit)
-		tool_die(EXIT_UNAVAILABLE, "%s (given up after %llu ms)",
-		    self.why[0] ? self.why : "raft-elect does not answer",
-		    (unsigned long long)limit);
-	uv_timer_start(timer, watch_on_give_up, up ? limit + 1 : limit - down, 0);
+	tool_die(EXIT_UNAVAILABLE, "%s", timeout_sentence(self.timeout));
 }
 
 /* Who read our lines has gone. */
@@ -119,7 +100,7 @@ watch_on_output(uv_poll_t *poll, int status, int events)
 }
 
 static const struct link_calls link_calls = {
-    watch_on_up, watch_on_frame, watch_on_down, watch_on_hopeless, NULL};
+    .up = watch_on_up, .frame = watch_on_frame, .refused = tool_refused, .down = watch_on_down};
 
 enum exit_status
 ctl_watch(struct ctl *ctl)
@@ -129,9 +110,8 @@ ctl_watch(struct ctl *ctl)
 		tool_die(EXIT_USAGE, "watch: %s: role or state is expected", what);
 	self.ctl = ctl;
 	self.role_only = strcmp(what, "role") == 0;
-	self.down_since = mono_now();
-	uv_timer_init(loop_uv(ctl->tool.loop), &self.give_up);
-	uv_timer_start(&self.give_up, watch_on_give_up, ctl->give_up_ms, 0);
+	self.timeout = timeout_new(
+	    ctl->tool.loop, ctl->give_up_ms, "raft-elect does not answer", watch_on_timeout, NULL);
 	if (uv_poll_init(loop_uv(ctl->tool.loop), &self.output, 1) == 0)
 		uv_poll_start(&self.output, LOOP_READER_GONE, watch_on_output);
 	self.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "elect").text, WIRE_CLIENT,

@@ -5,13 +5,15 @@
 #include <stdlib.h>
 
 #include "prog/daemon.h"
+#include "unix/sock.h"
 #include "codec.h"
 #include "node.h"
 
 static void
-logd_on_up(const struct msg_hello_reply *reply, void *arg)
+logd_on_up(void *arg)
 {
 	struct logd_link *logd = arg;
+	const struct msg_hello_reply *reply = link_hello(logd->link);
 	const struct raft_id *id = &logd->node->conf->node.id;
 	if (!raft_id_equal(&reply->node, id))
 		daemon_die(EXIT_CONFIG,
@@ -45,7 +47,7 @@ logd_on_end(struct logd_link *logd, const struct msg_log_end *m)
 	if (wrong)
 		return wrong;
 	logd->ready = true;
-	daemon_link_settled(&logd->link);
+	link_settled(logd->link);
 	node_log_ready(logd->node, &logd->hello, &start);
 	load_free(logd->load);
 	logd->load = NULL;
@@ -157,10 +159,10 @@ logd_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 }
 
 static void
-logd_on_down(const char *why, void *arg)
+logd_on_down(bool was_up, const char *why, void *arg)
 {
 	struct logd_link *logd = arg;
-	(void)why;
+	(void)was_up, (void)why;
 	bool was_ready = logd->ready;
 	load_free(logd->load);
 	logd->load = NULL;
@@ -172,17 +174,22 @@ logd_on_down(const char *why, void *arg)
 bool
 logd_open(struct logd_link *logd, struct node *node, char *why)
 {
-	static const struct daemon_link_calls calls = {logd_on_up, logd_on_frame, logd_on_down};
+	static const struct link_calls calls = {
+	    .up = logd_on_up, .frame = logd_on_frame, .down = logd_on_down};
+	char path[SOCK_PATH_MAX];
+	if (!sock_path(path, node->conf->node.run, "log", why))
+		return false;
 	logd->node = node;
-	return daemon_link_open(
-	    &logd->link, node->loop, node->conf->node.run, "log", "raft-logd", &calls, logd, why);
+	logd->link = link_new(node->loop, path, WIRE_ELECTOR, "raft-elect", &calls, logd);
+	link_log(logd->link, "raft-logd");
+	return true;
 }
 
 void
 logd_write(struct logd_link *logd, const struct raft_write *write)
 {
 	must(logd->ready);
-	struct wire_buf *out = conn_out(logd->link.conn);
+	struct wire_buf *out = link_out(logd->link);
 	int flags = (write->truncate ? WIRE_TRUNCATE : 0) |
 		    (write->recovered ? WIRE_RECOVERED : 0) | (write->install ? WIRE_INSTALL : 0);
 	msg_log_write_put(out,
@@ -206,7 +213,7 @@ logd_commit(struct logd_link *logd, struct raft_pos commit)
 {
 	must(logd->ready);
 	msg_log_commit_put(
-	    conn_out(logd->link.conn), &(struct msg_log_commit){logd->hello.start, commit});
+	    link_out(logd->link), &(struct msg_log_commit){logd->hello.start, commit});
 }
 
 void
@@ -215,54 +222,53 @@ logd_fetch(struct logd_link *logd, const struct raft_fetch *fetch)
 	must(logd->ready);
 	uint32_t size_max =
 	    fetch->size_max < CODEC_ENTRIES_MAX ? (uint32_t)fetch->size_max : CODEC_ENTRIES_MAX;
-	msg_log_read_put(conn_out(logd->link.conn), &(struct msg_log_read){
-							.request = fetch->request,
-							.from = fetch->first_index,
-							.size_max = size_max,
-							.count_max = UINT32_MAX,
-						    });
+	msg_log_read_put(link_out(logd->link), &(struct msg_log_read){
+						   .request = fetch->request,
+						   .from = fetch->first_index,
+						   .size_max = size_max,
+						   .count_max = UINT32_MAX,
+					       });
 }
 
 void
 logd_session(struct logd_link *logd, uint64_t request, const struct raft_sid *sid)
 {
 	must(logd->ready);
-	msg_session_get_put(conn_out(logd->link.conn), &(struct msg_session_get){request, *sid});
+	msg_session_get_put(link_out(logd->link), &(struct msg_session_get){request, *sid});
 }
 
 void
 logd_snap_open(struct logd_link *logd, uint64_t request)
 {
 	must(logd->ready);
-	msg_snap_open_put(conn_out(logd->link.conn), &(struct msg_snap_open){request});
+	msg_snap_open_put(link_out(logd->link), &(struct msg_snap_open){request});
 }
 
 void
 logd_snap_read(struct logd_link *logd, uint64_t request, uint64_t offset, uint32_t size)
 {
 	must(logd->ready);
-	msg_snap_read_put(
-	    conn_out(logd->link.conn), &(struct msg_snap_read){request, offset, size});
+	msg_snap_read_put(link_out(logd->link), &(struct msg_snap_read){request, offset, size});
 }
 
 void
 logd_snap_put(struct logd_link *logd, uint64_t request, const struct msg_raft_snap_chunk *chunk)
 {
 	must(logd->ready);
-	msg_snap_put_put(conn_out(logd->link.conn), &(struct msg_snap_put){
-							.start = logd->hello.start,
-							.request = request,
-							.pos = chunk->pos,
-							.size = chunk->size,
-							.hash = chunk->hash,
-							.offset = chunk->offset,
-							.data = chunk->data,
-						    });
+	msg_snap_put_put(link_out(logd->link), &(struct msg_snap_put){
+						   .start = logd->hello.start,
+						   .request = request,
+						   .pos = chunk->pos,
+						   .size = chunk->size,
+						   .hash = chunk->hash,
+						   .offset = chunk->offset,
+						   .data = chunk->data,
+					       });
 }
 
 void
 logd_flush(struct logd_link *logd)
 {
 	if (logd->ready)
-		conn_flush(logd->link.conn);
+		link_flush(logd->link);
 }

@@ -9,14 +9,14 @@
 #ifndef ELECT_LOGD_H
 #define ELECT_LOGD_H
 
+#include "local/link.h"
 #include "raft/raft.h"
-#include "daemon_link.h"
 #include "load.h"
 
 struct node;
 
 struct logd_link {
-	struct daemon_link link;
+	struct link *link;
 	struct node *node;
 	struct load *load;            /* while it is telling its log */
 	struct msg_hello_reply hello; /* of this connection */

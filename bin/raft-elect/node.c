@@ -185,7 +185,7 @@ node_log_ready(struct node *node, const struct msg_hello_reply *reply, struct ra
 	node->commit = start->commit;
 	node->fed = 0;
 	node->in_turn = false;
-	node->unreachable = !daemon_link_is_up(&node->peerd.link);
+	node->unreachable = !link_up(node->peerd.link);
 	node_state_changed(node, "none",
 	    start->recovering ? "raft-logd has told its log, which is recovering"
 			      : "raft-logd has told its log");

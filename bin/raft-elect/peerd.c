@@ -3,6 +3,7 @@
 #include "peerd.h"
 
 #include "unix/log.h"
+#include "unix/sock.h"
 #include "codec.h"
 #include "node.h"
 
@@ -15,11 +16,10 @@ enum {
 };
 
 static void
-peerd_on_up(const struct msg_hello_reply *reply, void *arg)
+peerd_on_up(void *arg)
 {
 	struct peerd_link *peerd = arg;
-	(void)reply;
-	daemon_link_settled(&peerd->link);
+	link_settled(peerd->link);
 	peerd_tell_config(peerd);
 }
 
@@ -102,10 +102,12 @@ peerd_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 }
 
 static void
-peerd_on_down(const char *why, void *arg)
+peerd_on_down(bool was_up, const char *why, void *arg)
 {
 	struct peerd_link *peerd = arg;
 	(void)why;
+	if (!was_up)
+		return;
 	peerd->lossy = false;
 	node_peers_lost(peerd->node);
 }
@@ -113,10 +115,15 @@ peerd_on_down(const char *why, void *arg)
 bool
 peerd_open(struct peerd_link *peerd, struct node *node, char *why)
 {
-	static const struct daemon_link_calls calls = {peerd_on_up, peerd_on_frame, peerd_on_down};
+	static const struct link_calls calls = {
+	    .up = peerd_on_up, .frame = peerd_on_frame, .down = peerd_on_down};
+	char path[SOCK_PATH_MAX];
+	if (!sock_path(path, node->conf->node.run, "peer", why))
+		return false;
 	peerd->node = node;
-	return daemon_link_open(&peerd->link, node->loop, node->conf->node.run, "peer",
-	    "raft-peerd", &calls, peerd, why);
+	peerd->link = link_new(node->loop, path, WIRE_ELECTOR, "raft-elect", &calls, peerd);
+	link_log(peerd->link, "raft-peerd");
+	return true;
 }
 
 void
@@ -124,16 +131,16 @@ peerd_tell_config(struct peerd_link *peerd)
 {
 	uint8_t bytes[RAFT_CONFIG_SIZE_MAX];
 	struct raft_config all;
-	if (!daemon_link_is_up(&peerd->link) || peerd->node->raft == NULL)
+	if (!link_up(peerd->link) || peerd->node->raft == NULL)
 		return;
 	peerd->told_index = raft_config_index(peerd->node->raft);
 	removed_all(&peerd->removed, &all);
 	size_t size = raft_config_encode(&all, bytes);
-	msg_peer_config_put(conn_out(peerd->link.conn), &(struct msg_peer_config){
-							    .cluster = peerd->node->cluster,
-							    .index = peerd->told_index,
-							    .config = {bytes, size},
-							});
+	msg_peer_config_put(link_out(peerd->link), &(struct msg_peer_config){
+						       .cluster = peerd->node->cluster,
+						       .index = peerd->told_index,
+						       .config = {bytes, size},
+						   });
 }
 
 void
@@ -165,7 +172,7 @@ peerd_turn(struct peerd_link *peerd, struct mono_ms now)
 static bool
 too_much_waits(struct peerd_link *peerd)
 {
-	size_t size = conn_out_size(peerd->link.conn);
+	size_t size = link_out_size(peerd->link);
 	if (!peerd->lossy && size > OUT_MAX) {
 		peerd->lossy = true;
 		log_warn("peer", "state=full why=%s",
@@ -183,11 +190,11 @@ peerd_send(struct peerd_link *peerd, const struct raft_message *message)
 {
 	const struct raft_entry *entries;
 	size_t count;
-	if (!daemon_link_is_up(&peerd->link) || too_much_waits(peerd))
+	if (!link_up(peerd->link) || too_much_waits(peerd))
 		return;
 	peerd->scratch.size = 0;
 	codec_put(&peerd->scratch, message, &entries, &count);
-	struct wire_buf *out = conn_out(peerd->link.conn);
+	struct wire_buf *out = link_out(peerd->link);
 	msg_peer_send_put(
 	    out, &(struct msg_peer_send){
 		     .to = message->to,
@@ -203,18 +210,18 @@ static void
 send_bulk(struct peerd_link *peerd, const struct raft_id *to)
 {
 	msg_peer_send_put(
-	    conn_out(peerd->link.conn), &(struct msg_peer_send){
-					    .to = *to,
-					    .class = WIRE_BULK,
-					    .frame = {peerd->scratch.bytes, peerd->scratch.size},
-					});
+	    link_out(peerd->link), &(struct msg_peer_send){
+				       .to = *to,
+				       .class = WIRE_BULK,
+				       .frame = {peerd->scratch.bytes, peerd->scratch.size},
+				   });
 }
 
 void
 peerd_send_chunk(
     struct peerd_link *peerd, const struct raft_id *to, const struct msg_raft_snap_chunk *chunk)
 {
-	if (!daemon_link_is_up(&peerd->link) || too_much_waits(peerd))
+	if (!link_up(peerd->link) || too_much_waits(peerd))
 		return;
 	peerd->scratch.size = 0;
 	msg_raft_snap_chunk_put(&peerd->scratch, chunk);
@@ -225,7 +232,7 @@ void
 peerd_send_ack(
     struct peerd_link *peerd, const struct raft_id *to, const struct msg_raft_snap_ack *ack)
 {
-	if (!daemon_link_is_up(&peerd->link) || too_much_waits(peerd))
+	if (!link_up(peerd->link) || too_much_waits(peerd))
 		return;
 	peerd->scratch.size = 0;
 	msg_raft_snap_ack_put(&peerd->scratch, ack);
@@ -235,6 +242,6 @@ peerd_send_ack(
 void
 peerd_flush(struct peerd_link *peerd)
 {
-	if (daemon_link_is_up(&peerd->link))
-		conn_flush(peerd->link.conn);
+	if (link_up(peerd->link))
+		link_flush(peerd->link);
 }

@@ -3,14 +3,14 @@
 #ifndef ELECT_PEERD_H
 #define ELECT_PEERD_H
 
+#include "local/link.h"
 #include "raft/raft.h"
 #include "removed.h"
-#include "daemon_link.h"
 
 struct node;
 
 struct peerd_link {
-	struct daemon_link link;
+	struct link *link;
 	struct node *node;
 	struct removed removed;
 	uint64_t told_index;     /* of the last committed configuration */

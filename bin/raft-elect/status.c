@@ -66,7 +66,7 @@ add_own(struct wire_buf *text, const struct node *node, const struct raft_status
 	    " clients=%zu outstanding=%zu malformed=%" PRIu64 " log=%s peer=%s start=%016" PRIx64
 	    "\n",
 	    node->clients.count, node->tickets.used, node->peerd.malformed,
-	    status_updown(node->logd.ready), status_updown(daemon_link_is_up(&node->peerd.link)),
+	    status_updown(node->logd.ready), status_updown(link_up(node->peerd.link)),
 	    node->start_number);
 }
 

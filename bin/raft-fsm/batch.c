@@ -163,7 +163,7 @@ batch_on_gap(uint64_t wanted, uint64_t first_available, void *arg)
 }
 
 static void
-batch_on_hopeless(void *arg)
+batch_on_source_failed(void *arg)
 {
 	struct batches *b = arg;
 	fsm_fail(b->fsm, EXIT_CONFIG);
@@ -173,7 +173,7 @@ static const struct source_calls batch_reader_calls = {.ready = batch_on_ready,
     .gap = batch_on_gap,
     .cursor = batch_on_cursor,
     .stored = batch_on_stored,
-    .hopeless = batch_on_hopeless};
+    .failed = batch_on_source_failed};
 
 /* ------- a run of the command ------------------------------------------------ */
 

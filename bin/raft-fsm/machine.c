@@ -33,7 +33,7 @@ machine_on_cursor(uint64_t index, void *arg)
 }
 
 static void
-machine_on_hopeless(void *arg)
+machine_on_source_failed(void *arg)
 {
 	struct machine *m = arg;
 	fsm_fail(m->fsm, EXIT_CONFIG);
@@ -47,7 +47,7 @@ static const struct source_calls machine_reader_calls = {
     .snap_found = machine_snap_found,
     .snap_path = machine_snap_path,
     .snap_added = machine_snap_added,
-    .hopeless = machine_on_hopeless,
+    .failed = machine_on_source_failed,
 };
 
 static void

@@ -259,7 +259,7 @@ sink_on_gap(uint64_t wanted, uint64_t first_available, void *arg)
 }
 
 static void
-sink_on_hopeless(void *arg)
+sink_on_source_failed(void *arg)
 {
 	struct sink *sink = arg;
 	fsm_fail(sink->fsm, EXIT_CONFIG);
@@ -413,7 +413,7 @@ static const struct source_calls sink_reader_calls = {.ready = sink_pump,
     .gap = sink_on_gap,
     .cursor = sink_on_cursor,
     .stored = sink_on_stored,
-    .hopeless = sink_on_hopeless};
+    .failed = sink_on_source_failed};
 
 static void
 sink_start(struct fsm *fsm)

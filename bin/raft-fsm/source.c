@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/link.h"
+#include "local/link.h"
 #include "prog/daemon.h"
 #include "unix/sock.h"
 
@@ -21,8 +21,6 @@ struct source {
 	void *arg;
 
 	struct link *link;
-	bool breaking; /* the link is broken off by us */
-	bool said;     /* that there is no link */
 	char why[512]; /* there is none; "": there is one */
 
 	uint64_t request; /* the last number given away; what is on its way, 0: nothing */
@@ -199,60 +197,53 @@ take_snap(struct source *source, uint16_t number, const uint8_t *body, size_t si
 }
 
 static void
-source_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+source_on_up(void *arg)
 {
 	struct source *source = arg;
+	const struct msg_hello_reply *hello = link_hello(source->link);
 	char why[256];
 	if (!raft_id_equal(&hello->node, &source->conf->node.id)) {
 		snprintf(why, sizeof why, "the raft-logd there is of node %s", hello->node.s);
-		link_break(link, why);
+		link_break(source->link, why);
 		return;
 	}
 	if (!raft_hash_none(&source->cluster) &&
 	    !raft_hash_equal(&source->cluster, &hello->cluster)) {
-		link_break(link, "the raft-logd there is of another cluster than before");
+		link_break(source->link, "the raft-logd there is of another cluster than before");
 		return;
 	}
 	source->cluster = hello->cluster;
 	source->why[0] = '\0';
-	if (source->said)
-		log_info("link", "to=raft-logd state=up");
-	source->said = false;
+	link_settled(source->link);
 	ask_cursor(source);
 	ask_snap(source);
 	ask_read(source);
 }
 
-/* What was on its way is asked for again when the link is back.  Said once, however often it is
- * tried. */
+/* What was on its way is asked for again when the link is back. */
 static void
-source_on_down(struct link *link, bool was_up, const char *why, void *arg)
+source_on_down(bool was_up, const char *why, void *arg)
 {
 	struct source *source = arg;
-	(void)link, (void)was_up;
+	(void)was_up;
 	source->read_request = 0;
 	source->cursor_request = 0;
 	if (source->snap_request && source->snap == MSG_SNAP_ADD)
 		snap_fail(source, "the connection to raft-logd ended before it was stored");
 	source->snap_request = 0;
 	probe_end(source);
-	if (source->breaking)
-		return;
-	snprintf(source->why, sizeof source->why, "%s", why);
-	if (!source->said)
-		log_warn("link", "to=raft-logd state=down why=%s", log_q(why));
-	source->said = true;
+	if (why)
+		snprintf(source->why, sizeof source->why, "%s", why);
 }
 
 static void
-source_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+source_on_failed(enum exit_status status, const char *why, void *arg)
 {
 	struct source *source = arg;
-	(void)link;
 	(void)status;
 	log_error("link", "to=raft-logd why=%s", log_q(why));
 	snprintf(source->why, sizeof source->why, "%s", why);
-	source->calls->hopeless(source->arg);
+	source->calls->failed(source->arg);
 }
 
 static void
@@ -321,27 +312,22 @@ take_cursor(struct source *source, const uint8_t *body, size_t size)
 }
 
 static void
-take_refusal(struct source *source, const uint8_t *body, size_t size)
+source_on_refused(enum exit_status status, const char *sentence, void *arg)
 {
-	struct msg_refusal m;
+	struct source *source = arg;
 	char why[512];
-	if (!msg_refusal_get(&m, body, size))
-		snprintf(why, sizeof why, "raft-logd sent a malformed refusal");
-	else
-		snprintf(why, sizeof why, "raft-logd refuses: %.*s", (int)m.sentence.size,
-		    (const char *)m.sentence.bytes);
+	(void)status;
+	snprintf(why, sizeof why, "raft-logd refuses: %s", sentence);
 	if (source->snap_request)
 		snap_fail(source, why);
 	link_break(source->link, why);
 }
 
-static void
-source_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+static const char *
+source_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct source *source = arg;
-	if (number == MSG_REFUSAL)
-		take_refusal(source, body, size);
-	else if (number == MSG_LOG_ENTRIES)
+	if (number == MSG_LOG_ENTRIES)
 		take_entries(source, body, size);
 	else if (number == MSG_CURSOR)
 		take_cursor(source, body, size);
@@ -349,13 +335,15 @@ source_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t 
 		 number == MSG_SNAP_ADDED)
 		take_snap(source, number, body, size);
 	else if (number != MSG_SNAP_DATA) /* to a release */
-		link_break(link, "raft-logd sent a message that was not asked for");
+		return "raft-logd sent a message that was not asked for";
+	return NULL;
 }
 
 static const struct link_calls link_calls = {.up = source_on_up,
     .frame = source_on_frame,
+    .refused = source_on_refused,
     .down = source_on_down,
-    .hopeless = source_on_hopeless};
+    .failed = source_on_failed};
 
 struct source *
 source_new(struct loop *loop, const struct conf *conf)
@@ -368,6 +356,7 @@ source_new(struct loop *loop, const struct conf *conf)
 	source->conf = conf;
 	snprintf(source->why, sizeof source->why, "raft-logd has not answered yet");
 	source->link = link_new(loop, path, WIRE_FSM, "raft-fsm", &link_calls, source);
+	link_log(source->link, "raft-logd");
 	return source;
 }
 
@@ -395,14 +384,9 @@ source_seek(struct source *source, uint64_t from)
 {
 	batch_free(&source->ready);
 	source->next = from;
-	if (source->read_request) {
-		/*
-		 * A read that waits at raft-logd can't be taken back; a new conn leaves it behind.
-		 */
-		source->breaking = true;
-		link_break(source->link, "");
-		source->breaking = false;
-	}
+	/* A read that waits at raft-logd cannot be withdrawn; a new connection is without it. */
+	if (source->read_request)
+		link_break(source->link, NULL);
 	ask_read(source);
 }
 

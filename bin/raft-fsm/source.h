@@ -52,8 +52,8 @@ struct source_calls {
 	/* path "": none, why says why. */
 	void (*snap_path)(const char *path, const char *why, void *arg);
 	void (*snap_added)(bool ok, uint64_t index, const char *why, void *arg);
-	/* raft-logd speaks no version that we speak; it was said. */
-	void (*hopeless)(void *arg);
+	/* raft-logd speaks no version that we speak, which has been logged. */
+	void (*failed)(void *arg);
 };
 
 struct source *source_new(struct loop *loop, const struct conf *conf);

@@ -8,6 +8,7 @@
 
 #include "client/fsm_link.h"
 #include "client/refusal.h"
+#include "client/timeout.h"
 
 enum { COUNT_MAX = 1024, SIZE_MAX_ALL = 4 << 20, WHY_SIZE = 1024 };
 
@@ -41,10 +42,8 @@ struct asker {
 	struct link *elect; /* NULL: answers may be stale */
 	struct fsm_link *fsm;
 	uv_timer_t pause; /* before the next question to raft-elect */
-	uv_timer_t give_up;
-	int timers_open;
-	uint64_t give_up_ms, pause_ms;
-	struct mono_ms progress_at;
+	uint64_t pause_ms;
+	struct timeout *timeout;
 	struct question *first, **end;
 	size_t count, size;
 	uint64_t number;
@@ -67,7 +66,7 @@ asker_fail(struct asker *asker, enum exit_status status, const char *why)
 		return;
 	asker->over = true;
 	uv_timer_stop(&asker->pause);
-	uv_timer_stop(&asker->give_up);
+	timeout_stop(asker->timeout);
 	asker->calls->failed(status, why, asker->arg);
 }
 
@@ -78,37 +77,16 @@ asker_set(struct trouble *trouble, enum exit_status status, const char *why)
 	snprintf(trouble->why, sizeof trouble->why, "%s", why);
 }
 
-static void asker_on_give_up(uv_timer_t *timer);
-
 static void
-asker_watch_progress(struct asker *asker)
+asker_on_timeout(void *arg)
 {
-	asker->progress_at = mono_now();
-	if (!uv_is_active((uv_handle_t *)&asker->give_up))
-		uv_timer_start(&asker->give_up, asker_on_give_up, asker->give_up_ms, 0);
-}
-
-static void
-asker_on_give_up(uv_timer_t *timer)
-{
-	struct asker *asker = timer->data;
-	char why[WHY_SIZE + 64];
-	/* This process may have been stopped: what was answered meanwhile counts. */
-	if (asker->elect)
-		link_read_now(asker->elect);
-	fsm_link_read_now(asker->fsm);
-	uint64_t silent = mono_now().ms - asker->progress_at.ms;
-	if (asker->over || asker->count == 0)
-		return; /* taken up again with the next question */
-	if (silent < asker->give_up_ms) {
-		uv_timer_start(timer, asker_on_give_up, asker->give_up_ms - silent, 0);
-		return;
-	}
+	struct asker *asker = arg;
+	if (asker->count == 0)
+		return; /* it begins again with the next question */
 	const struct trouble *trouble =
 	    asker->first->state <= READY ? &asker->at_fsm : &asker->at_elect;
-	snprintf(why, sizeof why, "%s (given up after %llu ms)", trouble->why,
-	    (unsigned long long)asker->give_up_ms);
-	asker_fail(asker, trouble->status, why);
+	timeout_set_why(asker->timeout, trouble->why);
+	asker_fail(asker, trouble->status, timeout_sentence(asker->timeout));
 }
 
 /* ------------------------------------------------------- the questions */
@@ -160,7 +138,7 @@ asker_take(struct asker *asker, const void *data, size_t size)
 	asker->end = &question->next;
 	asker->size += size;
 	if (asker->count++ == 0)
-		asker_watch_progress(asker);
+		timeout_progress(asker->timeout);
 }
 
 /* ------------------------------------------------------- at raft-elect */
@@ -217,55 +195,45 @@ on_index(struct asker *asker, const struct msg_read_index_reply *reply)
 	move_all(asker, ROUND, READY);
 }
 
-static void
-asker_on_elect_frame(
-    struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+static const char *
+asker_on_elect_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct asker *asker = arg;
 	struct msg_read_index_reply reply;
-	struct msg_refusal refusal;
-	char why[WHY_SIZE];
 	if (asker->over)
-		return;
-	if (number == MSG_READ_INDEX_REPLY && msg_read_index_reply_get(&reply, body, size)) {
-		on_index(asker, &reply);
-	} else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size)) {
-		snprintf(why, sizeof why, "%.*s", (int)refusal.sentence.size,
-		    (const char *)refusal.sentence.bytes);
-		link_break(link, why);
-	} else {
-		link_break(link, "raft-elect sends what cannot be read");
-	}
+		return NULL;
+	if (number != MSG_READ_INDEX_REPLY || !msg_read_index_reply_get(&reply, body, size))
+		return "raft-elect sends what cannot be read";
+	on_index(asker, &reply);
+	return NULL;
 }
 
 static void
-asker_on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+asker_on_elect_up(void *arg)
 {
 	struct asker *asker = arg;
-	(void)link;
-	(void)hello;
 	asker_set(&asker->at_elect, EXIT_UNAVAILABLE, no_index);
 }
 
 static void
-asker_on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
+asker_on_elect_down(bool was_up, const char *why, void *arg)
 {
 	struct asker *asker = arg;
-	(void)link;
 	(void)was_up;
 	no_round(asker);
 	asker_set(&asker->at_elect, EXIT_UNAVAILABLE, why);
 }
 
 static void
-asker_on_elect_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+asker_on_failed(enum exit_status status, const char *why, void *arg)
 {
-	(void)link;
 	asker_fail(arg, status, why);
 }
 
-static const struct link_calls elect_calls = {
-    asker_on_elect_up, asker_on_elect_frame, asker_on_elect_down, asker_on_elect_hopeless, NULL};
+static const struct link_calls elect_calls = {.up = asker_on_elect_up,
+    .frame = asker_on_elect_frame,
+    .down = asker_on_elect_down,
+    .failed = asker_on_failed};
 
 /* --------------------------------------------------------- at raft-fsm */
 
@@ -316,7 +284,7 @@ asker_on_reply(const struct msg_fsm_reply *reply, void *arg)
 		fsm_link_break(asker->fsm, "raft-fsm answers what was not asked");
 		return;
 	}
-	asker_watch_progress(asker);
+	timeout_progress(asker->timeout);
 	set_at_fsm(asker);
 	question->state = ANSWERED;
 	question->refused = reply->state == WIRE_REPLY_REFUSED;
@@ -338,14 +306,8 @@ asker_on_machine_down(const char *why, void *arg)
 	asker_set(&asker->at_fsm, EXIT_UNAVAILABLE, why);
 }
 
-static void
-asker_on_machine_failed(enum exit_status status, const char *why, void *arg)
-{
-	asker_fail(arg, status, why);
-}
-
 static const struct fsm_link_calls machine_calls = {
-    asker_on_machine_up, asker_on_reply, asker_on_machine_down, asker_on_machine_failed};
+    asker_on_machine_up, asker_on_reply, asker_on_machine_down, asker_on_failed};
 
 /* ------------------------------------------------------------- the life */
 
@@ -369,13 +331,11 @@ asker_new(struct loop *loop, const struct asker_settings *settings, const struct
 	asker->calls = calls;
 	asker->arg = arg;
 	asker->end = &asker->first;
-	asker->give_up_ms = settings->give_up_ms;
 	asker_set(&asker->at_elect, EXIT_UNAVAILABLE, no_index);
 	asker_set(&asker->at_fsm, EXIT_UNAVAILABLE, "no answer from raft-fsm");
 	uv_timer_init(loop_uv(loop), &asker->pause);
-	uv_timer_init(loop_uv(loop), &asker->give_up);
-	asker->pause.data = asker->give_up.data = asker;
-	asker->timers_open = 2;
+	asker->pause.data = asker;
+	asker->timeout = timeout_new(loop, settings->give_up_ms, no_index, asker_on_timeout, asker);
 	if (settings->elect)
 		asker->elect = link_new(
 		    loop, settings->elect, WIRE_CLIENT, settings->program, &elect_calls, asker);
@@ -386,9 +346,7 @@ asker_new(struct loop *loop, const struct asker_settings *settings, const struct
 static void
 asker_on_closed(uv_handle_t *handle)
 {
-	struct asker *asker = handle->data;
-	if (--asker->timers_open == 0)
-		free(asker);
+	free(handle->data);
 }
 
 void
@@ -399,6 +357,6 @@ asker_free(struct asker *asker)
 		asker_drop_first(asker);
 	link_free(asker->elect);
 	fsm_link_free(asker->fsm);
+	timeout_free(asker->timeout);
 	uv_close((uv_handle_t *)&asker->pause, asker_on_closed);
-	uv_close((uv_handle_t *)&asker->give_up, asker_on_closed);
 }

@@ -15,14 +15,14 @@
 #include <unistd.h>
 
 #include "client/framing.h"
-#include "client/link.h"
+#include "client/timeout.h"
+#include "local/link.h"
 #include "prog/tool.h"
 
 enum {
 	READ_SIZE = 1 << 20,
-	ELECT_MS = 500,     /* how long raft-elect may take to say what it knows */
-	CATCH_UP_MS = 1000, /* how long raft-logd may take to have it too */
-	TICK_MS = 100
+	ELECT_MS = 500,    /* how long raft-elect may take to say what it knows */
+	CATCH_UP_MS = 1000 /* how long raft-logd may take to have it too */
 };
 
 static struct {
@@ -38,12 +38,13 @@ static struct {
 	uint64_t commit; /* committed and here, says raft-logd */
 	uint64_t request;
 	bool end_known; /* without -f: `to` is at most what was committed at the start */
-	uv_timer_t give_up;
+	struct timeout *timeout;
 	uv_poll_t output;
-	struct mono_ms progress_at;
 	struct wire_buf out;
 	char why[SOCK_WHY_SIZE];
 } self;
+
+static const char log_unreadable[] = "raft-logd sends what cannot be read";
 
 static void
 tail_on_option(enum tool_option option, const char *value)
@@ -110,12 +111,33 @@ tail_take(const struct msg_log_entries *entries)
 	return left == 0;
 }
 
+/* How long it may wait now. */
+static uint64_t
+tail_limit_ms(void)
+{
+	if (self.elect)
+		return ELECT_MS;
+	/* All that is here has been printed. */
+	if (link_up(self.link) && self.end_known && self.from > self.commit)
+		return self.give_up_ms < CATCH_UP_MS ? self.give_up_ms : CATCH_UP_MS;
+	return self.give_up_ms;
+}
+
+static void
+tail_progress(void)
+{
+	timeout_begin(self.timeout, tail_limit_ms());
+	/* One that follows has all the time there is, while somebody is there to follow. */
+	if (self.follow && link_up(self.link))
+		timeout_stop(self.timeout);
+}
+
 static void
 write_out(void)
 {
 	tool_write(self.out.bytes, self.out.size);
 	self.out.size = 0;
-	self.progress_at = mono_now();
+	tail_progress();
 }
 
 /*
@@ -132,11 +154,11 @@ warn_if_ahead(uint64_t end)
 		    self.follow ? ": entries are waited for" : "");
 }
 
-static void
+static const char *
 tail_on_entries(const struct msg_log_entries *entries)
 {
 	if (entries->request != self.request)
-		return;
+		return NULL;
 	self.commit = entries->commit;
 	uint64_t end = self.commit > self.seen ? self.commit : self.seen;
 	if (!self.end_known)
@@ -150,95 +172,57 @@ tail_on_entries(const struct msg_log_entries *entries)
 		    "%llu",
 		    (unsigned long long)self.from, (unsigned long long)entries->first_available - 1,
 		    (unsigned long long)entries->first_available);
-	if ((entries->count > 0 && entries->first_index != self.from) || !tail_take(entries)) {
-		link_break(self.link, "raft-logd sends what cannot be read");
-		return;
-	}
+	if ((entries->count > 0 && entries->first_index != self.from) || !tail_take(entries))
+		return log_unreadable;
 	if (tail_done())
 		loop_stop(self.tool.loop);
 	else
 		tail_ask();
 	write_out();
+	return NULL;
 }
 
-static void
-tail_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+static const char *
+tail_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct msg_log_entries entries;
-	struct msg_refusal refusal;
 	(void)arg;
 	if (number == MSG_LOG_ENTRIES && msg_log_entries_get(&entries, body, size))
-		tail_on_entries(&entries);
-	else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size))
-		tool_die((enum exit_status)refusal.exit_status, "%.*s", (int)refusal.sentence.size,
-		    (const char *)refusal.sentence.bytes);
-	else
-		link_break(link, "raft-logd sends what cannot be read");
+		return tail_on_entries(&entries);
+	return log_unreadable;
 }
 
 static void
-tail_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+tail_on_up(void *arg)
 {
-	(void)link;
-	(void)hello;
 	(void)arg;
-	self.progress_at = mono_now();
+	tail_progress();
 	tail_ask();
 }
 
 static void
-tail_on_down(struct link *link, bool was_up, const char *why, void *arg)
+tail_on_down(bool was_up, const char *why, void *arg)
 {
-	(void)link;
 	(void)arg;
 	if (self.tool.verbose && strcmp(self.why, why) != 0)
 		tool_say("%s", why);
 	snprintf(self.why, sizeof self.why, "%s", why);
+	timeout_set_why(self.timeout, why);
 	if (was_up)
-		self.progress_at = mono_now();
+		tail_progress();
 }
+
+static void begin_reading(void *arg);
 
 static void
-tail_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
-{
-	(void)link;
-	(void)arg;
-	tool_die(status, "%s", why);
-}
-
-/* How long it may wait now; UINT64_MAX: for ever. */
-static uint64_t
-tail_patience_ms(void)
+tail_on_timeout(void *arg)
 {
 	if (self.elect)
-		return ELECT_MS;
-	if (!link_up(self.link))
-		return self.give_up_ms;
-	/* One that follows has all the time there is, while somebody is there to follow. */
-	if (self.follow)
-		return UINT64_MAX;
-	/* All that is here has been printed. */
-	if (self.end_known && self.from > self.commit)
-		return self.give_up_ms < CATCH_UP_MS ? self.give_up_ms : CATCH_UP_MS;
-	return self.give_up_ms;
-}
-
-static void begin_reading(void);
-
-static void
-tail_on_tick(uv_timer_t *timer)
-{
-	(void)timer;
-	if (mono_now().ms - self.progress_at.ms < tail_patience_ms())
-		return;
-	if (self.elect)
-		begin_reading();
+		begin_reading(arg);
 	else if (link_up(self.link) && self.end_known && self.from > self.commit)
 		loop_stop(self.tool.loop);
 	else
-		tool_die(EXIT_UNAVAILABLE, "%s (given up after %llu ms)",
-		    self.why[0] ? self.why : "raft-logd does not answer",
-		    (unsigned long long)self.give_up_ms);
+		tool_die(EXIT_UNAVAILABLE, "%s", timeout_sentence(self.timeout));
 }
 
 /* The reader of our output has gone: without this, one that follows a quiet log would stay. */
@@ -260,57 +244,56 @@ watch_output(void)
 }
 
 static const struct link_calls link_calls = {
-    tail_on_up, tail_on_frame, tail_on_down, tail_on_hopeless, NULL};
+    .up = tail_on_up, .frame = tail_on_frame, .refused = tool_refused, .down = tail_on_down};
 
 static void
-begin_reading(void)
+begin_reading(void *arg)
 {
+	(void)arg;
 	link_free(self.elect);
 	self.elect = NULL;
-	self.progress_at = mono_now();
 	self.link = link_new(self.tool.loop, tool_socket(&self.tool, "log").text, WIRE_READER,
 	    self.tool.prog, &link_calls, NULL);
+	tail_progress();
 }
 
 static void
-tail_on_elect_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+tail_on_elect_up(void *arg)
 {
 	(void)arg;
-	self.seen = hello->seen;
-	msg_read_index_put(link_out(link), &(struct msg_read_index){1});
+	self.seen = link_hello(self.elect)->seen;
+	msg_read_index_put(link_out(self.elect), &(struct msg_read_index){1});
 }
 
-static void
-tail_on_elect_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+static const char *
+tail_on_elect_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct msg_read_index_reply reply;
-	(void)link;
-	(void)arg;
 	if (number == MSG_READ_INDEX_REPLY && msg_read_index_reply_get(&reply, body, size) &&
 	    reply.ok && reply.index > self.seen)
 		self.seen = reply.index;
-	begin_reading();
+	begin_reading(arg);
+	return NULL;
 }
 
 static void
-tail_on_elect_down(struct link *link, bool was_up, const char *why, void *arg)
+tail_on_elect_refused(enum exit_status status, const char *why, void *arg)
 {
-	(void)link;
-	(void)was_up;
-	(void)why;
-	(void)arg;
-	begin_reading();
+	(void)status, (void)why;
+	begin_reading(arg);
 }
 
 static void
-tail_on_elect_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+tail_on_elect_down(bool was_up, const char *why, void *arg)
 {
-	(void)status;
-	tail_on_elect_down(link, false, why, arg);
+	(void)was_up, (void)why;
+	begin_reading(arg);
 }
 
-static const struct link_calls elect_calls = {
-    tail_on_elect_up, tail_on_elect_frame, tail_on_elect_down, tail_on_elect_hopeless, NULL};
+static const struct link_calls elect_calls = {.up = tail_on_elect_up,
+    .frame = tail_on_elect_frame,
+    .refused = tail_on_elect_refused,
+    .down = tail_on_elect_down};
 
 int
 main(int argc, char **argv)
@@ -331,12 +314,11 @@ main(int argc, char **argv)
 		tool_die(EXIT_USAGE, "%s: no operand is expected", self.tool.argv[0]);
 	if (tail_done())
 		return EXIT_OK;
-	self.progress_at = mono_now();
-	uv_timer_init(loop_uv(self.tool.loop), &self.give_up);
-	uv_timer_start(&self.give_up, tail_on_tick, TICK_MS, TICK_MS);
+	self.timeout = timeout_new(
+	    self.tool.loop, ELECT_MS, "raft-logd does not answer", tail_on_timeout, NULL);
 	watch_output();
 	if (self.follow)
-		begin_reading();
+		begin_reading(NULL);
 	else
 		self.elect = link_new(self.tool.loop, tool_socket(&self.tool, "elect").text,
 		    WIRE_CLIENT, self.tool.prog, &elect_calls, NULL);

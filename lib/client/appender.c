@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "local/link.h"
 #include "raft/reason.h"
 #include "raft/session.h"
 #include "seal/seal.h"
-#include "link.h"
 #include "proposal.h"
 #include "refusal.h"
+#include "timeout.h"
 #include "window.h"
 
 enum {
@@ -36,12 +37,10 @@ struct appender {
 	struct link *link;
 	struct proposal *opening;
 	uv_timer_t pause;
-	uv_timer_t give_up;
-	int timers_open;
+	struct timeout *timeout;
 	const struct appender_calls *calls;
 	void *arg;
 	uint64_t in_flight_max;
-	uint64_t give_up_ms;
 	uint64_t fence;
 	struct raft_session_open open; /* name "": anonymous */
 	enum appender_state state;
@@ -56,13 +55,10 @@ struct appender {
 	uint64_t pause_ms;
 	size_t under_way_max; /* bytes of records that may be sent and not answered, as far as is
 				 known of the way */
-	struct mono_ms progress_at;
 	bool was_up;
 	enum exit_status stop_status;
 	char why[1024]; /* of the stop, or the latest trouble */
 };
-
-static void appender_on_give_up(uv_timer_t *timer);
 
 /* ------------------------------------------------------------ the end */
 
@@ -75,7 +71,7 @@ appender_fail(struct appender *appender, enum exit_status status, const char *wh
 	snprintf(text, sizeof text, "%s", why);
 	appender->state = APPENDER_FAILED;
 	uv_timer_stop(&appender->pause);
-	uv_timer_stop(&appender->give_up);
+	timeout_stop(appender->timeout);
 	if (window_in_doubt(&appender->window))
 		status = EXIT_UNKNOWN;
 	appender->calls->failed(status, text, appender->arg);
@@ -100,7 +96,7 @@ appender_stop(struct appender *appender, enum exit_status status, const char *wh
 {
 	appender_stop_now(appender, status, why);
 	if (appender->state == APPENDER_STOPPING)
-		uv_timer_start(&appender->give_up, appender_on_give_up, STOP_MS, 0);
+		timeout_begin(appender->timeout, STOP_MS);
 }
 
 static bool
@@ -110,44 +106,24 @@ appender_waiting(const struct appender *appender)
 	       appender->window.count > 0;
 }
 
+/* An end that has been decided is not put off. */
 static void
-appender_watch_progress(struct appender *appender)
+appender_progress(struct appender *appender)
 {
-	appender->progress_at = mono_now();
-	if (!uv_is_active((uv_handle_t *)&appender->give_up))
-		uv_timer_start(&appender->give_up, appender_on_give_up, appender->give_up_ms, 0);
+	if (appender->state < APPENDER_STOPPING)
+		timeout_progress(appender->timeout);
 }
 
 static void
-appender_give_up(struct appender *appender)
+appender_on_timeout(void *arg)
 {
-	char text[sizeof appender->why + 64];
+	struct appender *appender = arg;
 	if (appender->state == APPENDER_STOPPING) {
 		appender_fail(appender, appender->stop_status, appender->why);
-		return;
+	} else if (appender_waiting(appender)) {
+		timeout_set_why(appender->timeout, appender->why[0] ? appender->why : NULL);
+		appender_fail(appender, appender->stop_status, timeout_sentence(appender->timeout));
 	}
-	if (appender->why[0] == '\0')
-		snprintf(appender->why, sizeof appender->why, "no answer from raft-elect");
-	snprintf(text, sizeof text, "%s (given up after %llu ms)", appender->why,
-	    (unsigned long long)appender->give_up_ms);
-	appender_fail(appender, appender->stop_status, text);
-}
-
-static void
-appender_on_give_up(uv_timer_t *timer)
-{
-	struct appender *appender = timer->data;
-	/* This process may have been stopped: what was answered meanwhile counts. */
-	link_read_now(appender->link);
-	if (appender->state == APPENDER_FAILED)
-		return;
-	uint64_t silent = mono_now().ms - appender->progress_at.ms;
-	if (appender->state != APPENDER_STOPPING && !appender_waiting(appender))
-		return; /* taken up again with the next entry */
-	if (appender->state != APPENDER_STOPPING && silent < appender->give_up_ms)
-		uv_timer_start(timer, appender_on_give_up, appender->give_up_ms - silent, 0);
-	else
-		appender_give_up(appender);
 }
 
 /* -------------------------------------------------------- the session */
@@ -232,7 +208,7 @@ on_open_done(const struct msg_answer *answer, bool doubt, void *arg)
 		appender->epoch = answer->epoch;
 		appender->state = APPENDER_RUNNING;
 		no_trouble(appender);
-		appender_watch_progress(appender);
+		appender_progress(appender);
 		appender->calls->opened(answer->last_serial, &answer->digest, appender->arg);
 		return;
 	}
@@ -305,7 +281,7 @@ appender_on_committed(
 			appender->index_last = first.index + count - 1;
 		appender->pause_ms = 0;
 		no_trouble(appender);
-		appender_watch_progress(appender);
+		appender_progress(appender);
 		appender->calls->committed(number, count, first, appender->arg);
 		if (appender->state == APPENDER_FAILED)
 			return;
@@ -381,23 +357,21 @@ appender_on_answer(struct appender *appender, const struct msg_answer *answer)
 /* ----------------------------------------------------- the connection */
 
 static void
-appender_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+appender_on_up(void *arg)
 {
 	struct appender *appender = arg;
-	(void)link;
 	if (!appender->was_up)
-		appender_watch_progress(appender);
+		appender_progress(appender);
 	appender->was_up = true;
-	appender->node_seen = hello->seen;
+	appender->node_seen = link_hello(appender->link)->seen;
 	if (appender->opening)
 		proposal_up(appender->opening);
 }
 
 static void
-appender_on_down(struct link *link, bool was_up, const char *why, void *arg)
+appender_on_down(bool was_up, const char *why, void *arg)
 {
 	struct appender *appender = arg;
-	(void)link;
 	appender->under_way_max = UNDER_WAY_FIRST;
 	window_lost(&appender->window);
 	if (appender->opening)
@@ -415,34 +389,28 @@ appender_on_down(struct link *link, bool was_up, const char *why, void *arg)
 }
 
 static void
-appender_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+appender_on_failed(enum exit_status status, const char *why, void *arg)
 {
-	(void)link;
 	appender_fail(arg, status, why);
 }
 
-static void
-appender_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+static const char *
+appender_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct appender *appender = arg;
 	struct msg_answer answer;
-	struct msg_refusal refusal;
 	if (appender->state == APPENDER_FAILED)
-		return;
-	if (number == MSG_ANSWER && msg_answer_get(&answer, body, size)) {
-		appender_on_answer(appender, &answer);
-	} else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size)) {
-		char why[256];
-		snprintf(why, sizeof why, "%.*s", (int)refusal.sentence.size,
-		    (const char *)refusal.sentence.bytes);
-		link_break(link, why);
-	} else {
-		link_break(link, "raft-elect sends what cannot be read");
-	}
+		return NULL;
+	if (number != MSG_ANSWER || !msg_answer_get(&answer, body, size))
+		return "raft-elect sends what cannot be read";
+	appender_on_answer(appender, &answer);
+	return NULL;
 }
 
-static const struct link_calls link_calls = {
-    appender_on_up, appender_on_frame, appender_on_down, appender_on_hopeless, NULL};
+static const struct link_calls link_calls = {.up = appender_on_up,
+    .frame = appender_on_frame,
+    .down = appender_on_down,
+    .failed = appender_on_failed};
 static const struct proposal_calls open_calls = {on_open_done, on_open_refused};
 
 static void
@@ -467,14 +435,13 @@ appender_new(struct loop *loop, const struct appender_settings *settings,
 	appender->arg = arg;
 	appender->in_flight_max = settings->in_flight_max;
 	appender->under_way_max = UNDER_WAY_FIRST;
-	appender->give_up_ms = settings->give_up_ms;
 	appender->fence = settings->fence;
 	appender->stop_status = EXIT_UNAVAILABLE;
 	appender->state = settings->session ? APPENDER_OPENING : APPENDER_RUNNING;
 	uv_timer_init(loop_uv(loop), &appender->pause);
-	uv_timer_init(loop_uv(loop), &appender->give_up);
-	appender->pause.data = appender->give_up.data = appender;
-	appender->timers_open = 2;
+	appender->pause.data = appender;
+	appender->timeout = timeout_new(
+	    loop, settings->give_up_ms, "no answer from raft-elect", appender_on_timeout, appender);
 	appender->link =
 	    link_new(loop, settings->path, WIRE_CLIENT, settings->program, &link_calls, appender);
 	if (settings->session)
@@ -484,16 +451,13 @@ appender_new(struct loop *loop, const struct appender_settings *settings,
 	window_init(&appender->window, appender->in_flight_max, &sid, 0);
 	if (settings->session)
 		open_named(appender, settings->session);
-	appender_watch_progress(appender);
 	return appender;
 }
 
 static void
 appender_on_closed(uv_handle_t *handle)
 {
-	struct appender *appender = handle->data;
-	if (--appender->timers_open == 0)
-		free(appender);
+	free(handle->data);
 }
 
 void
@@ -504,9 +468,9 @@ appender_free(struct appender *appender)
 	appender->state = APPENDER_FAILED;
 	proposal_free(appender->opening);
 	link_free(appender->link);
+	timeout_free(appender->timeout);
 	window_free(&appender->window);
 	uv_close((uv_handle_t *)&appender->pause, appender_on_closed);
-	uv_close((uv_handle_t *)&appender->give_up, appender_on_closed);
 }
 
 bool
@@ -530,7 +494,7 @@ appender_take(struct appender *appender, const void *data, size_t size)
 {
 	must(appender_room(appender));
 	if (appender->window.count == 0)
-		appender_watch_progress(appender);
+		appender_progress(appender);
 	window_take(&appender->window, data, size);
 }
 

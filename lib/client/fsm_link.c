@@ -63,55 +63,52 @@ on_status(struct fsm_link *fsm, struct wire_bytes lines)
 }
 
 static void
-fsm_link_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+fsm_link_on_up(void *arg)
 {
-	(void)hello;
-	(void)arg;
-	msg_query_text_put(link_out(link), &(struct msg_query_text){.what = wire_text("status")});
+	struct fsm_link *fsm = arg;
+	msg_query_text_put(
+	    link_out(fsm->link), &(struct msg_query_text){.what = wire_text("status")});
 }
 
-/* "Not now" may be over before the time is: raft-fsm is started anew, or the program is. */
+/* "Not now" may be over before the time is: raft-fsm is started again, or the program is. */
 static void
-fsm_link_on_refusal(struct fsm_link *fsm, const struct msg_refusal *refusal)
+fsm_link_on_refused(enum exit_status status, const char *why, void *arg)
 {
-	char why[WHY_SIZE];
-	enum exit_status status = (enum exit_status)refusal->exit_status;
-	snprintf(why, sizeof why, "%.*s", (int)refusal->sentence.size,
-	    (const char *)refusal->sentence.bytes);
+	struct fsm_link *fsm = arg;
+	if (fsm->failed)
+		return;
 	if (status != EXIT_UNAVAILABLE && status != EXIT_RETRY) {
 		fsm_link_fail(fsm, status, why);
 		return;
 	}
 	link_break(fsm->link, why);
-	memcpy(fsm->refused, why, sizeof why);
+	snprintf(fsm->refused, sizeof fsm->refused, "%s", why);
 }
 
-static void
-fsm_link_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+static const char *
+fsm_link_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct fsm_link *fsm = arg;
 	struct msg_text_reply text;
 	struct msg_fsm_reply reply;
-	struct msg_refusal refusal;
 	if (fsm->failed)
-		return;
+		return NULL;
 	if (number == MSG_FSM_REPLY && fsm->up && msg_fsm_reply_get(&reply, body, size)) {
 		fsm->refused[0] = '\0';
 		fsm->calls->reply(&reply, fsm->arg);
-	} else if (number == MSG_TEXT_REPLY && !fsm->up && msg_text_reply_get(&text, body, size)) {
-		on_status(fsm, text.lines);
-	} else if (number == MSG_REFUSAL && msg_refusal_get(&refusal, body, size)) {
-		fsm_link_on_refusal(fsm, &refusal);
-	} else {
-		link_break(link, "raft-fsm sends what cannot be read");
+		return NULL;
 	}
+	if (number == MSG_TEXT_REPLY && !fsm->up && msg_text_reply_get(&text, body, size)) {
+		on_status(fsm, text.lines);
+		return NULL;
+	}
+	return "raft-fsm sends what cannot be read";
 }
 
 static void
-fsm_link_on_down(struct link *link, bool was_up, const char *why, void *arg)
+fsm_link_on_down(bool was_up, const char *why, void *arg)
 {
 	struct fsm_link *fsm = arg;
-	(void)link;
 	(void)was_up;
 	fsm->up = false;
 	fsm->refused[0] = '\0';
@@ -120,14 +117,16 @@ fsm_link_on_down(struct link *link, bool was_up, const char *why, void *arg)
 }
 
 static void
-fsm_link_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
+fsm_link_on_failed(enum exit_status status, const char *why, void *arg)
 {
-	(void)link;
 	fsm_link_fail(arg, status, why);
 }
 
-static const struct link_calls link_calls = {
-    fsm_link_on_up, fsm_link_on_frame, fsm_link_on_down, fsm_link_on_hopeless, NULL};
+static const struct link_calls link_calls = {.up = fsm_link_on_up,
+    .frame = fsm_link_on_frame,
+    .refused = fsm_link_on_refused,
+    .down = fsm_link_on_down,
+    .failed = fsm_link_on_failed};
 
 struct fsm_link *
 fsm_link_new(struct loop *loop, const char *path, const char *program,
@@ -173,12 +172,6 @@ bool
 fsm_link_choked(const struct fsm_link *fsm)
 {
 	return fsm->up && link_choked(fsm->link);
-}
-
-void
-fsm_link_read_now(struct fsm_link *fsm)
-{
-	link_read_now(fsm->link);
 }
 
 void

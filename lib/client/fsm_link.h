@@ -7,7 +7,7 @@
 #ifndef CLIENT_FSM_LINK_H
 #define CLIENT_FSM_LINK_H
 
-#include "link.h"
+#include "local/link.h"
 
 struct fsm_link;
 
@@ -35,11 +35,9 @@ bool fsm_link_up(const struct fsm_link *fsm);
  * outlasts the end of the connection that a refusal brings, until the next answer or failure.
  */
 const char *fsm_link_refused(const struct fsm_link *fsm);
-/* Before: machine_up. */
+/* Before: fsm_link_up. */
 struct wire_buf *fsm_link_out(struct fsm_link *fsm);
 bool fsm_link_choked(const struct fsm_link *fsm);
-/* As conn_read_now. */
-void fsm_link_read_now(struct fsm_link *fsm);
 /* Ends the link and tries anew: for one that talks nonsense. */
 void fsm_link_break(struct fsm_link *fsm, const char *why);
 

@@ -9,8 +9,8 @@
 #ifndef CLIENT_PROPOSAL_H
 #define CLIENT_PROPOSAL_H
 
+#include "local/link.h"
 #include "raft/reason.h"
-#include "link.h"
 
 struct proposal;
 

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "link.h"
+#include "local/link.h"
 
 enum { PAUSE_MS = 100 };
 
@@ -32,45 +32,32 @@ read_index_on_pause_over(uv_timer_t *timer)
 	read_index_send(timer->data);
 }
 
-static void
-read_index_on_frame(struct link *link, uint16_t number, const uint8_t *body, size_t size, void *arg)
+static const char *
+read_index_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct read_index *read_index = arg;
 	struct msg_read_index_reply reply;
-	if (number != MSG_READ_INDEX_REPLY || !msg_read_index_reply_get(&reply, body, size)) {
-		link_break(link, "raft-elect sends what cannot be read");
-	} else if (read_index->wanted && reply.request == read_index->request && reply.ok &&
-		   reply.index > 0) {
+	if (number != MSG_READ_INDEX_REPLY || !msg_read_index_reply_get(&reply, body, size))
+		return "raft-elect sends what cannot be read";
+	if (!read_index->wanted || reply.request != read_index->request)
+		return NULL;
+	if (reply.ok && reply.index > 0) {
 		read_index->wanted = false;
 		read_index->found(reply.index, read_index->arg);
-	} else if (read_index->wanted && reply.request == read_index->request) {
+	} else {
 		uv_timer_start(&read_index->pause, read_index_on_pause_over, PAUSE_MS, 0);
 	}
+	return NULL;
 }
 
 static void
-read_index_on_up(struct link *link, const struct msg_hello_reply *hello, void *arg)
+read_index_on_up(void *arg)
 {
-	(void)link, (void)hello;
 	read_index_send(arg);
 }
 
-/* The link comes back by itself; who waits for the reply gives up when that takes too long. */
-static void
-read_index_on_down(struct link *link, bool was_up, const char *why, void *arg)
-{
-	(void)link, (void)was_up, (void)why, (void)arg;
-}
-
-/* The appender says so, of the same raft-elect. */
-static void
-read_index_on_hopeless(struct link *link, enum exit_status status, const char *why, void *arg)
-{
-	(void)link, (void)status, (void)why, (void)arg;
-}
-
-static const struct link_calls link_calls = {
-    read_index_on_up, read_index_on_frame, read_index_on_down, read_index_on_hopeless, NULL};
+/* The owner gives up when it takes too long. */
+static const struct link_calls link_calls = {.up = read_index_on_up, .frame = read_index_on_frame};
 
 struct read_index *
 read_index_new(struct loop *loop, const char *path, const char *program,

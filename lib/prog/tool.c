@@ -65,6 +65,13 @@ tool_die(enum exit_status status, const char *format, ...)
 	exit((int)status);
 }
 
+void
+tool_refused(enum exit_status status, const char *why, void *arg)
+{
+	(void)arg;
+	tool_die(status, "%s", why);
+}
+
 /* "-t" or "--fence", for a complaint. */
 static const char *
 tool_spelling(enum tool_option option)

@@ -72,6 +72,9 @@ void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void tool_die(enum exit_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* For link_calls.refused of a tool: exits with what the daemon says. */
+_Noreturn void tool_refused(enum exit_status status, const char *why, void *arg);
+
 /* The value of an option, or exit 64. */
 uint64_t tool_number(enum tool_option option, const char *value, uint64_t low, uint64_t high);
 uint64_t tool_duration_ms(enum tool_option option, const char *value);

@@ -15,6 +15,7 @@ struct loop {
 	struct loop_task *at_start;
 	struct loop_task *starting; /* those of this turn */
 	bool stopping;
+	uint64_t polls;
 };
 
 static void
@@ -62,7 +63,9 @@ end_turn(struct loop *loop)
 static void
 on_prepare(uv_prepare_t *prepare)
 {
-	end_turn(prepare->data);
+	struct loop *loop = prepare->data;
+	end_turn(loop);
+	loop->polls++;
 }
 
 static void
@@ -141,6 +144,12 @@ loop_stop(struct loop *loop)
 {
 	loop->stopping = true;
 	uv_stop(&loop->uv);
+}
+
+uint64_t
+loop_polls(const struct loop *loop)
+{
+	return loop->polls;
 }
 
 struct mono_ms

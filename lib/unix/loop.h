@@ -43,6 +43,8 @@ void loop_at_end(struct loop *loop, struct loop_task *task);
 void loop_at_start(struct loop *loop, struct loop_task *task);
 /* Never, unless it is put off again. */
 void loop_task_drop(struct loop_task *task);
+/* How many times it has polled, the one that has just begun included. */
+uint64_t loop_polls(const struct loop *loop);
 /*
  * For uv_poll_start on an output: its reader has gone, or writing fails.  UV_DISCONNECT would also
  * mean a socket whose other end has shut down its sending half and still reads.  (Nothing here has
