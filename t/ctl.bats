@@ -22,8 +22,23 @@ teardown_file() { cluster_stop; }
 		[ "$(jq -r '.members | map(.id) | join(" ")' "$BATS_TEST_TMPDIR/out")" = 'n1 n2 n3' ]
 		[ "$(jq -r '.elect.leader' "$BATS_TEST_TMPDIR/out")" = "$(leader)" ]
 		[ "$(jq -r '.log.commit | type' "$BATS_TEST_TMPDIR/out")" = number ]
-		[ "$(jq -r '.fsm.down | type' "$BATS_TEST_TMPDIR/out")" = string ]
 	done
+}
+
+@test "ctl: a node without a section fsm has no raft-fsm that is down, and refuses orders to it at once with 78" {
+	ctl n1 -j status | jq -e 'has("fsm") and .fsm == null'
+	ctl n1 status | grep -qx 'fsm     none: the configuration has no fsm section'
+	for command in 'fsm restart' snapshot; do
+		# shellcheck disable=SC2086
+		run timeout 10 raft-ctl -t 60s -c "$CLUSTER/n1/raft.yaml" $command
+		[ "$status" -eq 78 ]
+		[ "$output" = "raft-ctl: ${command#* }: this node runs no state machine: $CLUSTER/n1/raft.yaml has no section fsm" ]
+	done
+	{
+		cat "$CLUSTER/n1/raft.yaml"
+		echo 'fsm: { command: [ cat ] }'
+	} >"$CLUSTER/n1/fsm.yaml"
+	raft-ctl -c "$CLUSTER/n1/fsm.yaml" -j status | jq -e '.fsm.down | type == "string"'
 }
 
 @test "ctl: status as text names role, term, leader, daemons and members, in lines of 80 columns" {

@@ -47,6 +47,10 @@ static void
 fsm_on_down(bool was_up, const char *why, void *arg)
 {
 	struct order *order = arg;
+	const struct conf *conf = order->tool->conf;
+	if (!was_up && !conf->fsm.present)
+		tool_die(EXIT_CONFIG, "%s: this node runs no state machine: %s has no section fsm",
+		    order->what, conf->path);
 	if (was_up)
 		tool_die(EXIT_UNKNOWN, "%s: raft-fsm went away before it answered: %s", order->what,
 		    why);

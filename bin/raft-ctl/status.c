@@ -40,6 +40,13 @@ own_value(const struct query *query, const char *key)
 	return value ? value : "";
 }
 
+/* One that was started by hand has no section, and answers. */
+static bool
+is_absent(const struct ctl *ctl, const struct query *queries, size_t i)
+{
+	return i == PART_FSM && !ctl->tool.conf->fsm.present && own_line(&queries[i]) == NULL;
+}
+
 /* Further lines, by what they speak of: those of one kind, from all answers, in order. */
 static size_t
 status_gather(
@@ -108,6 +115,8 @@ status_show_json(struct wire_buf *out, const struct ctl *ctl, const struct query
 		json_put_raw(out, "\":");
 		if (own_line(&queries[i])) {
 			text_json(out, own_line(&queries[i]), own_value(&queries[i], "part"));
+		} else if (is_absent(ctl, queries, i)) {
+			json_put_raw(out, "null");
 		} else {
 			json_put_raw(out, "{\"down\":");
 			text_json_string(out, queries[i].why);
@@ -137,7 +146,7 @@ show_summary(struct wire_buf *out, const struct ctl *ctl, const struct query *el
 }
 
 static void
-show_part(struct wire_buf *out, const struct ctl *ctl, const struct query *query, bool is_fsm)
+show_part(struct wire_buf *out, const struct query *query, bool absent)
 {
 	if (own_line(query)) {
 		text_show(out, query->socket, own_line(query), no_part);
@@ -145,12 +154,8 @@ show_part(struct wire_buf *out, const struct ctl *ctl, const struct query *query
 	}
 	json_put_raw(out, query->socket);
 	memset(wire_buf_add(out, 8 - strlen(query->socket)), ' ', 8 - strlen(query->socket));
-	if (is_fsm && !ctl->tool.conf->fsm.present) {
-		json_put_raw(out, "none: the configuration has no fsm section\n");
-		return;
-	}
-	json_put_raw(out, "down: ");
-	json_put_raw(out, query->why);
+	json_put_raw(out, absent ? "none: the configuration has no fsm section" : "down: ");
+	json_put_raw(out, absent ? "" : query->why);
 	json_put_raw(out, "\n");
 }
 
@@ -160,7 +165,7 @@ show_text(struct wire_buf *out, const struct ctl *ctl, const struct query *queri
 	const char *kinds[KINDS_MAX];
 	show_summary(out, ctl, &queries[PART_ELECT]);
 	for (size_t i = 0; i < PARTS_COUNT; i++)
-		show_part(out, ctl, &queries[i], i == PART_FSM);
+		show_part(out, &queries[i], is_absent(ctl, queries, i));
 	size_t kinds_count = find_kinds(queries, kinds, 0);
 	for (size_t i = 0; i < kinds_count; i++) {
 		const struct text_line *lines[LINES_MAX];

@@ -93,6 +93,8 @@ class Reader:
             if type(value[key]) is not str:
                 self.fault(key, value[key])
         for name, kind in DAEMONS.items():
+            if name == "fsm" and value[name] is None:
+                continue
             if type(value[name]) is dict and set(value[name]) == {"down"}:
                 if type(value[name]["down"]) is not str:
                     self.fault(f"{name}.down", value[name])
