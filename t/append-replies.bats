@@ -330,6 +330,16 @@ client() {
 	END
 }
 
+@test "query and append -r: control bytes of a refusal are escaped" {
+	fsm refuse:1 escape:1
+	for command in query 'append -r'; do
+		echo a | $command >"$BATS_TEST_TMPDIR/out" 2>"$ERR" || status=$?
+		[ "$status" -eq 65 ]
+		[[ $(cat "$ERR") == *': line 1: refused: not '*'\x1b[2J\x0d\x7f\x0a' ]]
+		[ "$(LC_ALL=C tr -cd '\000-\037\177' <"$ERR" | wc -c)" -eq 1 ]
+	done
+}
+
 @test "append -r: a lost reply is said to be lost: 76, also when others were refused" {
 	fsm lost:2 refuse:3
 	seq 4 | append -r >"$BATS_TEST_TMPDIR/out" 2>"$ERR" || status=$?

@@ -38,12 +38,19 @@ _Static_assert(TOOL_OPTIONS_COUNT <= 32, "tool.takes has a bit for each option")
 enum { LONG_BASE = 256 };
 enum { TAKEN_BY_ALL = 1 << TOOL_CONFIG | 1 << TOOL_HELP | 1 << TOOL_VERSION | 1 << TOOL_VERBOSE };
 
+/* Operands and what programs answer must not steer a terminal: control bytes are escaped. */
 __attribute__((format(printf, 1, 0))) static void
 tool_print_error(const char *format, va_list args)
 {
-	char text[2048];
+	char text[2048], plain[4 * sizeof text];
+	size_t size = 0;
 	vsnprintf(text, sizeof text, format, args);
-	fprintf(stderr, "%s: %s\n", prog, text);
+	for (const char *at = text; *at; at++) {
+		bool control = (unsigned char)*at < ' ' || *at == 0x7f;
+		size += (size_t)snprintf(plain + size, sizeof plain - size,
+		    control ? "\\x%02x" : "%c", (unsigned char)*at);
+	}
+	fprintf(stderr, "%s: %.*s\n", prog, (int)size, plain);
 }
 
 void

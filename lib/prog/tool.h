@@ -67,7 +67,7 @@ struct tool {
 void tool_start(struct tool *tool, int argc, char **argv);
 void tool_free(struct tool *tool);
 
-/* One sentence; the program's name is put before it. */
+/* One sentence; the program's name is put before it, and control bytes are shown as \xNN. */
 void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void tool_die(enum exit_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

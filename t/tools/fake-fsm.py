@@ -8,6 +8,7 @@ die:N              the connection ends instead of that reply, once
 silent:N           that reply never comes, nor any behind it
 nonsense:N         a reply to another request, once
 not-now:N          a refusal of the request instead of that reply, once
+escape:N           the data of that reply ends with bytes that steer a terminal
 hold:N             the reply to the Nth query comes after the next one's
 late               it listens only once RUN/go is there
 What it was asked is in RUN/asked.
@@ -45,6 +46,8 @@ def reply(conn, request, serial, number, index, data):
         request += 1000
     state = 1 if f"refuse:{number}" in plan else 2 if f"lost:{number}" in plan else 0
     data = ["%s", "not %s", ""][state].replace("%s", data)
+    if f"escape:{number}" in plan:
+        data += "\033[2J\r\177\n"
     fields = dict(request=request, serial=serial, index=index, state=state, data=data.encode())
     if f"hold:{number}" in plan:
         held.append(fields)
