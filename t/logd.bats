@@ -201,8 +201,8 @@ load logd
 	SCRIPT
 	echo "$output"
 	[ "$status" = 0 ]
-	[[ $output == *'refusal request=7 status=65'* ]]
-	[[ $output == *'status=77 why=this is for a daemon'* ]]
+	[[ $output == *'refusal request=7 status=64'* ]]
+	[[ $output == *'status=77 why=only a daemon of this node'* ]]
 	[ "$(grep -c '^closed' <<<"$output")" = 6 ]
 	[ "$(value last)" = 10 ]
 }

@@ -31,37 +31,34 @@ static void
 cursors_answer(struct logd_client *client, uint64_t request, uint64_t index)
 {
 	struct msg_cursor m = {.request = request, .index = index};
-	msg_cursor_put(conn_out(client->conn), &m);
+	msg_cursor_put(conn_out(client->base.conn), &m);
 }
 
 bool
-cursors_take_get(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+cursors_take_get(struct logd *logd, struct logd_client *client, const struct msg_cursor_get *m)
 {
-	struct msg_cursor_get m;
 	char name[DB_CURSOR_NAME_MAX + 1];
-	if (!msg_cursor_get_get(&m, body, size) || !take_name(name, m.name))
+	if (!take_name(name, m->name))
 		return false;
-	cursors_answer(client, m.request, db_cursor_get(logd->db, name));
+	cursors_answer(client, m->request, db_cursor_get(logd->db, name));
 	return true;
 }
 
 bool
-cursors_take_set(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+cursors_take_set(struct logd *logd, struct logd_client *client, const struct msg_cursor_set *m)
 {
 	struct cursors *c = &logd->cursors;
-	struct msg_cursor_set m;
 	struct cursor_set set = {.client = client};
-	if (!msg_cursor_set_get(&m, body, size) || !take_name(set.name, m.name) ||
-	    m.index > INT64_MAX)
+	if (!take_name(set.name, m->name) || m->index > INT64_MAX)
 		return false;
 	if (c->count >= WAITING_MAX || (db_cursor_get(logd->db, set.name) == 0 &&
 					   db_cursors_count(logd->db) + c->count >= CURSORS_MAX)) {
-		logd_client_refuse(client, m.request, EXIT_RETRY,
+		server_refuse(&client->base, m->request, EXIT_RETRY,
 		    "there are too many cursors, or too many wait to be stored");
 		return true;
 	}
-	set.request = m.request;
-	set.index = m.index;
+	set.request = m->request;
+	set.index = m->index;
 	RAFT_GROW(c->sets, c->room, c->count + 1);
 	c->sets[c->count++] = set;
 	return true;

@@ -4,6 +4,7 @@
 #ifndef LOGD_CURSORS_H
 #define LOGD_CURSORS_H
 
+#include "wire/message.h"
 #include "db.h"
 
 struct logd;
@@ -18,9 +19,9 @@ struct cursors {
 
 /* Requests; false: malformed. */
 bool cursors_take_get(
-    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+    struct logd *logd, struct logd_client *client, const struct msg_cursor_get *m);
 bool cursors_take_set(
-    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+    struct logd *logd, struct logd_client *client, const struct msg_cursor_set *m);
 /* The peer is gone: what it set is stored all the same. */
 void cursors_forget(struct logd *logd, const struct logd_client *client);
 

@@ -18,7 +18,7 @@ elector_new(struct logd *logd, struct logd_client *client)
 	if (elector->client) {
 		log_info("elector", "why=%s",
 		    log_q("another one has come: the old connection is ended unread"));
-		logd_client_drop(elector->client);
+		server_client_drop(&elector->client->base, "another raft-elect has come");
 	}
 	writer_drop(logd);
 	elector->client = client;
@@ -44,7 +44,7 @@ elector_gone(struct logd *logd, struct logd_client *client)
 static struct wire_buf *
 out_of(struct logd *logd)
 {
-	return conn_out(logd->elector.client->conn);
+	return conn_out(logd->elector.client->base.conn);
 }
 
 static void
@@ -154,30 +154,24 @@ elector_tell(struct logd *logd)
 /* ------------------------------------------------------------- writes */
 
 bool
-elector_take_write(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+elector_take_write(struct logd *logd, struct logd_client *client, const struct msg_log_write *m)
 {
-	struct msg_log_write m;
 	char why[CHECK_WHY_SIZE];
-	if (!msg_log_write_get(&m, body, size))
-		return false;
-	if (m.start != logd->elector.start)
+	if (m->start != logd->elector.start)
 		return true;
-	if (writer_take(logd, &m, why))
+	if (writer_take(logd, m, why))
 		return true;
-	log_error("write", "number=%" PRIu64 " why=%s", m.number, log_q(why));
-	logd_client_reject(client, "its write cannot be: the elector must read the log again");
+	log_error("write", "number=%" PRIu64 " why=%s", m->number, log_q(why));
+	server_client_drop(&client->base, why);
 	return true;
 }
 
 bool
-elector_take_commit(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+elector_take_commit(struct logd *logd, struct logd_client *client, const struct msg_log_commit *m)
 {
-	struct msg_log_commit m;
 	(void)client;
-	if (!msg_log_commit_get(&m, body, size))
-		return false;
-	if (m.start == logd->elector.start)
-		writer_take_commit(logd, m.commit);
+	if (m->start == logd->elector.start)
+		writer_take_commit(logd, m->commit);
 	return true;
 }
 

@@ -9,9 +9,7 @@
 #ifndef LOGD_ELECTOR_H
 #define LOGD_ELECTOR_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "wire/message.h"
 
 struct logd;
 struct logd_client;
@@ -31,9 +29,9 @@ void elector_gone(struct logd *logd, struct logd_client *client);
 
 /* Its requests; false: malformed. */
 bool elector_take_write(
-    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+    struct logd *logd, struct logd_client *client, const struct msg_log_write *m);
 bool elector_take_commit(
-    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+    struct logd *logd, struct logd_client *client, const struct msg_log_commit *m);
 
 /* All writes up to number are durable. */
 void elector_stored(struct logd *logd, uint64_t number);

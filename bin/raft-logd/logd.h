@@ -41,7 +41,7 @@ struct logd {
 	struct elector elector;
 	struct place place;
 	struct space space;
-	struct logd_server server;
+	struct server *server;
 	uv_timer_t second;
 };
 

@@ -106,7 +106,7 @@ static void
 logd_finish(struct logd *l)
 {
 	writer_finish(l);
-	serve_close(l);
+	server_free(l->server);
 	db_close(l->db);
 	log_info("stopped", "last=%" PRIu64 " commit=%" PRIu64, l->rlog.last.pos.index,
 	    l->rlog.commit.index);

@@ -23,28 +23,25 @@ struct read_request {
 };
 
 bool
-reader_request(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+reader_request(struct logd *logd, struct logd_client *client, const struct msg_log_read *m)
 {
-	struct msg_log_read m;
 	struct read_request **at = &client->reads.first;
 	size_t count = 0;
 	(void)logd;
-	if (!msg_log_read_get(&m, body, size))
-		return false;
 	for (; *at; at = &(*at)->next)
 		count++;
 	if (count >= READS_MAX) {
-		logd_client_refuse(
-		    client, m.request, EXIT_RETRY, "too many reads of this connection wait");
+		server_refuse(&client->base, m->request, EXIT_RETRY,
+		    "too many reads of this connection wait");
 		return true;
 	}
 	struct read_request *read = calloc(1, sizeof *read);
 	must(read != NULL);
-	read->request = m.request;
-	read->from = m.from ? m.from : 1;
-	read->size_max = (size_t)min_u64(m.size_max, ANSWER_SIZE);
-	read->count_max = m.count_max ? (size_t)min_u64(m.count_max, ANSWER_COUNT) : ANSWER_COUNT;
-	read->wait = m.wait;
+	read->request = m->request;
+	read->from = m->from ? m->from : 1;
+	read->size_max = (size_t)min_u64(m->size_max, ANSWER_SIZE);
+	read->count_max = m->count_max ? (size_t)min_u64(m->count_max, ANSWER_COUNT) : ANSWER_COUNT;
+	read->wait = m->wait;
 	*at = read;
 	return true;
 }
@@ -71,7 +68,7 @@ reader_put_head(struct logd *logd, struct logd_client *client, const struct read
 	    .count = count,
 	    .entries = entries,
 	};
-	msg_log_entries_put(conn_out(client->conn), &m);
+	msg_log_entries_put(conn_out(client->base.conn), &m);
 }
 
 static void
@@ -82,7 +79,7 @@ answer_from_tail(struct logd *logd, struct logd_client *client, const struct rea
 	while (count < count_max && (count == 0 || size + entries[count].size <= read->size_max))
 		size += entries[count++].size;
 	reader_put_head(logd, client, read, from, (uint32_t)count, (struct wire_bytes){NULL, size});
-	wire_entries_put(conn_out(client->conn), entries, count);
+	wire_entries_put(conn_out(client->base.conn), entries, count);
 }
 
 static void
@@ -104,7 +101,8 @@ reader_serve(struct logd *logd, struct logd_client *client, const struct read_re
     bool disk_allowed)
 {
 	const struct log_index *rlog = &logd->rlog;
-	uint64_t upto = client->kind == WIRE_ELECTOR ? rlog->last.pos.index : rlog->commit.index;
+	uint64_t upto =
+	    client->base.kind == WIRE_ELECTOR ? rlog->last.pos.index : rlog->commit.index;
 	uint64_t from =
 	    read->from > rlog->before.pos.index ? read->from : index_first_available(rlog);
 	size_t held;
@@ -134,7 +132,7 @@ serve_peer(struct logd *logd, struct logd_client *client, bool disk_allowed, boo
 {
 	bool disk = false;
 	struct read_request **at = &client->reads.first;
-	while (*at && !conn_choked(client->conn)) {
+	while (*at && !conn_choked(client->base.conn)) {
 		struct read_request *read = *at;
 		enum served served = reader_serve(logd, client, read, disk_allowed && !disk);
 		disk = disk || served == SERVED_FROM_DISK;
@@ -154,7 +152,7 @@ reader_turn(struct logd *logd)
 {
 	bool disk_allowed = true, postponed = false;
 	struct logd_client *served = NULL;
-	for (struct logd_client *client = logd->server.first; client; client = client->next) {
+	for (struct logd_client *client = NULL; (client = serve_next(logd, client));) {
 		if (client->reads.first == NULL ||
 		    !serve_peer(logd, client, disk_allowed, &postponed))
 			continue;
@@ -162,7 +160,7 @@ reader_turn(struct logd *logd)
 		served = client;
 	}
 	if (served)
-		serve_last(&logd->server, served);
+		server_client_last(&served->base);
 	if (postponed)
 		logd_turn_again(logd);
 }

@@ -10,9 +10,7 @@
 #ifndef LOGD_READER_H
 #define LOGD_READER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "wire/message.h"
 
 struct logd;
 struct logd_client;
@@ -23,8 +21,7 @@ struct reads {
 };
 
 /* A log_read; false: malformed. */
-bool reader_request(
-    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+bool reader_request(struct logd *logd, struct logd_client *client, const struct msg_log_read *m);
 void reader_forget(struct logd_client *client);
 /* Answers what can be answered. */
 void reader_turn(struct logd *logd);

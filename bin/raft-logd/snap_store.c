@@ -38,7 +38,7 @@ snap_store_answer(
 {
 	struct msg_snap_taken m = {.request = request, .state = (uint8_t)state, .offset = offset};
 	if (client)
-		msg_snap_taken_put(conn_out(client->conn), &m);
+		msg_snap_taken_put(conn_out(client->base.conn), &m);
 }
 
 static void
@@ -52,7 +52,7 @@ answer_complete(struct logd_client *client, uint64_t request, const struct snaps
 	};
 	if (client == NULL)
 		return;
-	struct wire_buf *out = conn_out(client->conn);
+	struct wire_buf *out = conn_out(client->base.conn);
 	msg_snap_ready_put(out, &m);
 	wire_buf_put(out, head->config.bytes, head->config.size);
 	wire_buf_put(out, head->sessions.bytes, head->sessions.size);
@@ -259,42 +259,39 @@ snap_store_is_same(const struct snap_store *in, const struct msg_snap_put *m)
 }
 
 bool
-snap_store_piece(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+snap_store_piece(struct logd *logd, struct logd_client *client, const struct msg_snap_put *m)
 {
 	struct snap_store *in = logd->snapshots.incoming;
-	struct msg_snap_put m;
-	if (!msg_snap_put_get(&m, body, size))
-		return false;
-	if (m.start != logd->elector.start)
+	if (m->start != logd->elector.start)
 		return true;
-	if (m.pos.index <= logd->rlog.commit.index) {
-		snap_store_answer(client, m.request, WIRE_SNAP_UNWANTED, 0);
+	if (m->pos.index <= logd->rlog.commit.index) {
+		snap_store_answer(client, m->request, WIRE_SNAP_UNWANTED, 0);
 		return true;
 	}
-	if (in && !snap_store_is_same(in, &m)) {
+	if (in && !snap_store_is_same(in, m)) {
 		snap_store_drop(logd);
 		in = logd->snapshots.incoming;
 	}
 	if (in == NULL)
-		in = snap_store_begin(logd, &m);
-	if (!snap_store_is_same(in, &m) || in->syncing) {
+		in = snap_store_begin(logd, m);
+	if (!snap_store_is_same(in, m) || in->syncing) {
 		/* The one before is just being finished: the same piece again, please. */
-		snap_store_answer(client, m.request, WIRE_SNAP_MORE,
-		    snap_store_is_same(in, &m) ? in->got : m.offset);
+		snap_store_answer(client, m->request, WIRE_SNAP_MORE,
+		    snap_store_is_same(in, m) ? in->got : m->offset);
 		return true;
 	}
 	in->client = client;
-	in->request = m.request;
+	in->request = m->request;
 	if (in->complete) {
-		answer_complete(client, m.request, in->snapshot);
+		answer_complete(client, m->request, in->snapshot);
 		return true;
 	}
 	const char *wrong =
-	    m.data.size > 0 && m.offset == in->got ? take_piece(logd, in, m.data) : NULL;
+	    m->data.size > 0 && m->offset == in->got ? take_piece(logd, in, m->data) : NULL;
 	if (wrong)
 		snap_store_give_up(logd, wrong);
 	else if (!in->syncing)
-		snap_store_answer(client, m.request, WIRE_SNAP_MORE, in->got);
+		snap_store_answer(client, m->request, WIRE_SNAP_MORE, in->got);
 	return true;
 }
 

@@ -9,18 +9,13 @@
 #ifndef LOGD_SNAP_STORE_H
 #define LOGD_SNAP_STORE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "raft/types.h"
+#include "wire/message.h"
 
 struct logd;
 struct logd_client;
 struct snapshot;
 
-bool snap_store_piece(
-    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+bool snap_store_piece(struct logd *logd, struct logd_client *client, const struct msg_snap_put *m);
 /* The elector's connection ends: nobody waits for an answer. */
 void snap_store_forget(struct logd *logd, const struct logd_client *client);
 /* The one that is complete and stands for this index; NULL: there is none. */

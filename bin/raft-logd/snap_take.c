@@ -47,7 +47,7 @@ snap_take_answer(struct logd *logd, struct logd_client *client, uint64_t request
 	    .why = wire_text(why ? why : ""),
 	};
 	if (client)
-		msg_snap_added_put(conn_out(client->conn), &m);
+		msg_snap_added_put(conn_out(client->base.conn), &m);
 }
 
 /* why NULL: it is the newest one now. */
@@ -244,18 +244,15 @@ snap_take_turn(struct logd *logd)
 /* ------------------------------------------------------------ requests */
 
 bool
-snap_take_path(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+snap_take_path(struct logd *logd, struct logd_client *client, const struct msg_snap_path *m)
 {
-	struct msg_snap_path m;
 	char path[SNAPSHOT_PATH_SIZE + 64];
-	if (!msg_snap_path_get(&m, body, size))
-		return false;
 	/* It may have been deleted; where it cannot be made, the writer gets the error. */
 	snapshots_folder(logd);
 	snprintf(path, sizeof path, "%s/new-%016" PRIx64 "-%" PRIu64, logd->snapshots.folder,
 	    logd->start_number, ++logd->snapshots.paths);
 	msg_snap_path_reply_put(
-	    conn_out(client->conn), &(struct msg_snap_path_reply){m.request, wire_text(path)});
+	    conn_out(client->base.conn), &(struct msg_snap_path_reply){m->request, wire_text(path)});
 	return true;
 }
 
@@ -300,28 +297,25 @@ snap_take_begin(struct logd *logd, uint64_t index)
 }
 
 bool
-snap_take_add(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+snap_take_add(struct logd *logd, struct logd_client *client, const struct msg_snap_add *m)
 {
-	struct msg_snap_add m;
 	char path[SNAPSHOT_PATH_SIZE];
-	if (!msg_snap_add_get(&m, body, size))
-		return false;
-	if (!take_path(logd, path, m.path)) {
+	if (!take_path(logd, path, m->path)) {
 		snap_take_answer(
-		    logd, client, m.request, "its path is not one that raft-logd has given out");
+		    logd, client, m->request, "its path is not one that raft-logd has given out");
 		return true;
 	}
-	const char *why = snap_take_refuse(logd, &m);
+	const char *why = snap_take_refuse(logd, m);
 	if (why) {
 		unlink(path);
-		snap_take_answer(logd, client, m.request, why);
+		snap_take_answer(logd, client, m->request, why);
 		return true;
 	}
-	struct snap_take *local = snap_take_begin(logd, m.index);
+	struct snap_take *local = snap_take_begin(logd, m->index);
 	local->client = client;
-	local->request = m.request;
+	local->request = m->request;
 	memcpy(local->path, path, sizeof local->path);
-	memcpy(local->format, m.format.bytes, m.format.size);
+	memcpy(local->format, m->format.bytes, m->format.size);
 	local->work.data = local;
 	must(uv_queue_work(loop_uv(logd->daemon.loop), &local->work, hash_file, on_hashed) == 0);
 	return true;

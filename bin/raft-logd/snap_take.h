@@ -9,17 +9,14 @@
 #ifndef LOGD_SNAP_TAKE_H
 #define LOGD_SNAP_TAKE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "wire/message.h"
 
 struct logd;
 struct logd_client;
 
 /* Requests; false: malformed. */
-bool snap_take_path(
-    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
-bool snap_take_add(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+bool snap_take_path(struct logd *logd, struct logd_client *client, const struct msg_snap_path *m);
+bool snap_take_add(struct logd *logd, struct logd_client *client, const struct msg_snap_add *m);
 /* Who asked is gone: it goes on without him. */
 void snap_take_forget(struct logd *logd, const struct logd_client *client);
 /* A slice of the work that the main thread does. */

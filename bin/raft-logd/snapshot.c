@@ -308,7 +308,7 @@ uint64_t
 snapshots_pinned(const struct logd *logd)
 {
 	uint64_t least = UINT64_MAX;
-	for (const struct logd_client *client = logd->server.first; client; client = client->next)
+	for (const struct logd_client *client = NULL; (client = serve_next(logd, client));)
 		if (client->opened && client->opened->head.pos.index < least)
 			least = client->opened->head.pos.index;
 	return least;
@@ -333,19 +333,16 @@ snapshot_reopen(struct logd *logd, struct logd_client *client)
 }
 
 bool
-snapshots_take_open(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+snapshots_take_open(struct logd *logd, struct logd_client *client, const struct msg_snap_open *m)
 {
-	struct msg_snap_open m;
-	if (!msg_snap_open_get(&m, body, size))
-		return false;
 	const struct snapshot *s = snapshot_reopen(logd, client);
-	struct msg_snap_opened reply = {.request = m.request, .found = s != NULL};
+	struct msg_snap_opened reply = {.request = m->request, .found = s != NULL};
 	if (s) {
 		reply.pos = s->head.pos;
 		reply.size = snapshot_stream_size(s);
 		reply.hash = s->hash;
 	}
-	msg_snap_opened_put(conn_out(client->conn), &reply);
+	msg_snap_opened_put(conn_out(client->base.conn), &reply);
 	return true;
 }
 
@@ -369,37 +366,31 @@ read_stream(const struct snapshot *s, uint64_t offset, uint8_t *out, size_t size
 }
 
 bool
-snapshots_take_read(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+snapshots_take_read(struct logd *logd, struct logd_client *client, const struct msg_snap_read *m)
 {
 	static uint8_t piece[PIECE_MAX];
-	struct msg_snap_read m;
 	(void)logd;
-	if (!msg_snap_read_get(&m, body, size))
-		return false;
-	if (m.size_max == 0) {
+	if (m->size_max == 0) {
 		snapshot_unref(client->opened);
 		client->opened = NULL;
 	}
 	const struct snapshot *s = client->opened;
-	size_t wanted = m.size_max < PIECE_MAX ? m.size_max : PIECE_MAX, got = 0;
-	if (s && m.offset < snapshot_stream_size(s)) {
-		uint64_t left = snapshot_stream_size(s) - m.offset;
-		got = read_stream(s, m.offset, piece, left < wanted ? (size_t)left : wanted);
+	size_t wanted = m->size_max < PIECE_MAX ? m->size_max : PIECE_MAX, got = 0;
+	if (s && m->offset < snapshot_stream_size(s)) {
+		uint64_t left = snapshot_stream_size(s) - m->offset;
+		got = read_stream(s, m->offset, piece, left < wanted ? (size_t)left : wanted);
 	}
 	struct msg_snap_data reply = {
-	    .request = m.request, .offset = m.offset, .data = {piece, got}};
-	msg_snap_data_put(conn_out(client->conn), &reply);
+	    .request = m->request, .offset = m->offset, .data = {piece, got}};
+	msg_snap_data_put(conn_out(client->base.conn), &reply);
 	return true;
 }
 
 bool
-snapshots_take_find(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+snapshots_take_find(struct logd *logd, struct logd_client *client, const struct msg_snap_find *m)
 {
-	struct msg_snap_find m;
-	if (!msg_snap_find_get(&m, body, size))
-		return false;
 	const struct snapshot *s = snapshot_reopen(logd, client);
-	struct msg_snap_found reply = {.request = m.request,
+	struct msg_snap_found reply = {.request = m->request,
 	    .found = s != NULL,
 	    .format = wire_text(""),
 	    .path = wire_text("")};
@@ -409,6 +400,6 @@ snapshots_take_find(struct logd *logd, struct logd_client *client, const uint8_t
 		reply.format = s->head.format;
 		reply.path = wire_text(s->file[0] ? s->path : "");
 	}
-	msg_snap_found_put(conn_out(client->conn), &reply);
+	msg_snap_found_put(conn_out(client->base.conn), &reply);
 	return true;
 }

@@ -72,11 +72,11 @@ uint64_t snapshots_pinned(const struct logd *logd);
 
 /* Requests; false: malformed. */
 bool snapshots_take_open(
-    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+    struct logd *logd, struct logd_client *client, const struct msg_snap_open *m);
 bool snapshots_take_read(
-    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+    struct logd *logd, struct logd_client *client, const struct msg_snap_read *m);
 bool snapshots_take_find(
-    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+    struct logd *logd, struct logd_client *client, const struct msg_snap_find *m);
 /* The connection ends. */
 void snapshots_forget(struct logd *logd, struct logd_client *client);
 

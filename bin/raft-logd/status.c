@@ -26,8 +26,8 @@ static size_t
 status_readers(const struct logd *logd)
 {
 	size_t count = 0;
-	for (const struct logd_client *client = logd->server.first; client; client = client->next)
-		count += client->kind == WIRE_READER || client->kind == WIRE_FSM;
+	for (const struct logd_client *client = NULL; (client = serve_next(logd, client));)
+		count += client->base.kind == WIRE_READER || client->base.kind == WIRE_FSM;
 	return count;
 }
 
@@ -55,10 +55,11 @@ put_snapshot(struct logd *logd, struct wire_buf *out)
 	    status_yes_no(logd->compact_to > logd->rlog.before.pos.index));
 }
 
-static void
-put_status(struct logd *logd, struct wire_buf *out)
+void
+status_put(void *arg, struct wire_buf *out)
 {
 	static const char *const marks[] = {"valid", "missing", "damaged"};
+	struct logd *logd = arg;
 	const struct db_state *state = &logd->state;
 	const struct log_index *rlog = &logd->rlog;
 	space_look(logd);
@@ -95,9 +96,10 @@ status_put_session(const struct raft_session *session, void *arg)
 	return true;
 }
 
-static void
-status_put_sessions(struct logd *logd, struct wire_buf *out)
+void
+status_put_sessions(void *arg, struct wire_buf *out)
 {
+	struct logd *logd = arg;
 	struct raft_sessions *table = logd->sessions.table;
 	raft_sessions_each(table, status_put_session, out);
 	status_add(out, "sessions_named=%zu sessions_anonymous=%zu index=%" PRIu64 "\n",
@@ -105,41 +107,11 @@ status_put_sessions(struct logd *logd, struct wire_buf *out)
 	    logd->sessions.index);
 }
 
-static bool
-status_is(struct wire_bytes what, const char *text)
-{
-	return what.size == strlen(text) && memcmp(what.bytes, text, what.size) == 0;
-}
-
 bool
-status_take(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
+status_take_session(struct logd *logd, struct logd_client *client, const struct msg_session_get *m)
 {
-	struct msg_query_text m;
-	struct wire_buf lines = {0};
-	if (!msg_query_text_get(&m, body, size))
-		return false;
-	if (status_is(m.what, "status"))
-		put_status(logd, &lines);
-	else if (status_is(m.what, "sessions"))
-		status_put_sessions(logd, &lines);
-	else
-		logd_client_refuse(
-		    client, m.request, EXIT_DATA, "raft-logd tells of: status, sessions");
-	struct msg_text_reply reply = {.request = m.request, .lines = {lines.bytes, lines.size}};
-	if (lines.size > 0)
-		msg_text_reply_put(conn_out(client->conn), &reply);
-	wire_buf_free(&lines);
-	return true;
-}
-
-bool
-status_take_session(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size)
-{
-	struct msg_session_get m;
-	if (!msg_session_get_get(&m, body, size))
-		return false;
-	const struct raft_session *session = raft_sessions_find(logd->sessions.table, &m.session);
-	struct msg_session reply = {.request = m.request, .found = session != NULL};
+	const struct raft_session *session = raft_sessions_find(logd->sessions.table, &m->session);
+	struct msg_session reply = {.request = m->request, .found = session != NULL};
 	if (session) {
 		reply.epoch = session->epoch;
 		reply.serial = session->serial;
@@ -147,6 +119,6 @@ status_take_session(struct logd *logd, struct logd_client *client, const uint8_t
 		memcpy(reply.run.b, session->run, sizeof reply.run.b);
 		reply.digest = session->digest;
 	}
-	msg_session_put(conn_out(client->conn), &reply);
+	msg_session_put(conn_out(client->base.conn), &reply);
 	return true;
 }

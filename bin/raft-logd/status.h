@@ -3,16 +3,16 @@
 #ifndef LOGD_STATUS_H
 #define LOGD_STATUS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "wire/message.h"
 
 struct logd;
 struct logd_client;
 
-/* query_text and session_get; false: malformed. */
-bool status_take(struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+/* Answers to query_text; arg: the struct logd. */
+void status_put(void *arg, struct wire_buf *out);
+void status_put_sessions(void *arg, struct wire_buf *out);
+/* session_get. */
 bool status_take_session(
-    struct logd *logd, struct logd_client *client, const uint8_t *body, size_t size);
+    struct logd *logd, struct logd_client *client, const struct msg_session_get *m);
 
 #endif

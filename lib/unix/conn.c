@@ -342,6 +342,13 @@ conn_pause(struct conn *conn, bool pause)
 		loop_at_start(conn->loop, &conn->wake);
 }
 
+void
+conn_read_now(struct conn *conn)
+{
+	if (!conn->freed && !conn->broken && !conn->paused && !conn->in_frame)
+		on_readable(conn);
+}
+
 bool
 conn_malformed(const struct conn *conn)
 {

@@ -43,6 +43,11 @@ bool conn_choked(const struct conn *conn);
 void conn_pause(struct conn *conn, bool pause);
 /* Whether it ended because the other end sent what is no frame. */
 bool conn_malformed(const struct conn *conn);
+/*
+ * Reads and hands over what has come.  For a timer that judges silence: it may run before the loop
+ * has polled, and late, when this process was stopped.
+ */
+void conn_read_now(struct conn *conn);
 int conn_fd(const struct conn *conn);
 void conn_arg(struct conn *conn, void *arg);
 /* Close after all that waits has been written (for a refusal); closed is then called. */

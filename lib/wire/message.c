@@ -13,6 +13,12 @@ wire_text(const char *text)
 	return (struct wire_bytes){(const uint8_t *)text, strlen(text)};
 }
 
+bool
+wire_text_is(struct wire_bytes bytes, const char *text)
+{
+	return bytes.size == strlen(text) && memcmp(bytes.bytes, text, bytes.size) == 0;
+}
+
 /* What is left of a body; a failed read leaves ok false and reads zeros from then on. */
 struct decoder {
 	const uint8_t *at;

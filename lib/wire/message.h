@@ -73,6 +73,7 @@ struct wire_run {
 	uint8_t b[16];
 };
 struct wire_bytes wire_text(const char *text);
+bool wire_text_is(struct wire_bytes bytes, const char *text);
 
 typedef uint8_t wire_c_u8;
 typedef uint16_t wire_c_u16;
