@@ -6,7 +6,7 @@
 load helper
 
 # Daemon and name of its socket.
-SERVED='logd:log'
+SERVED='logd:log elect:elect'
 
 setup() {
 	cluster_init "$BATS_TEST_TMPDIR/c" 1

@@ -1,45 +1,35 @@
 /* SPDX-License-Identifier: ISC */
-/* One client: its frames, and the frames to it.  clients.h says who may be one. */
+/* One client: what it may ask, and the answers to it.  clients.h has all of them. */
 #ifndef ELECT_CLIENT_H
 #define ELECT_CLIENT_H
 
-#include "unix/conn.h"
+#include "local/server.h"
 #include "clients.h"
 
-enum {
-	CLIENT_OUT_HIGH = 1 << 20,
-	/* A frame may be as large as the largest entry and so much more. */
-	CLIENT_FRAME_EXTRA = 8 << 20
-};
-
+/* A client outlives its connection while tickets refer to it. */
 struct elect_client {
-	struct elect_clients *clients;
-	struct conn *conn; /* NULL: it is gone, and only its tickets keep the struct */
-	struct elect_client *prev, *next;
-	size_t tickets_count;
+	struct server_client base;
 	uint64_t entries_count; /* outstanding */
 	size_t size;
-	bool greeted;
-	bool held;    /* not read for now */
-	bool closing; /* refused; closed once that is written */
+	bool held; /* not read for now */
 	bool watching;
 	bool watch_late; /* the state has changed while it did not take its answers */
 	uint64_t watch_request;
 };
 
-/* conn_calls.frame, with a struct elect_client. */
-void client_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg);
+/* Requests; false: malformed. */
+bool client_propose(struct node *node, struct elect_client *client, const struct msg_propose *m);
+bool client_read_index(
+    struct node *node, struct elect_client *client, const struct msg_read_index *m);
+bool client_transfer(struct node *node, struct elect_client *client, const struct msg_transfer *m);
+bool client_watch(struct node *node, struct elect_client *client, const struct msg_watch *m);
+
+/* Answers; nothing when the connection has ended. */
 void client_answer(struct elect_client *client, uint64_t request, const struct raft_answer *answer,
     const struct raft_hash *digest);
 void client_read_answer(
     struct elect_client *client, uint64_t request, const struct raft_read_answer *answer);
-/* Frees the text. */
-void client_text_reply(struct elect_client *client, uint64_t request, struct wire_buf *text);
-
-/*
- * Of clients.c.  Stops reading it when it has too much outstanding, does not take its answers, or
- * has proposed while the core is congested.
- */
-void client_hold_if_due(struct elect_client *client, bool proposed);
+/* The state, for a client that watches it. */
+void client_tell_state(struct node *node, struct elect_client *client);
 
 #endif

@@ -10,25 +10,15 @@
 #define ELECT_CLIENTS_H
 
 #include "raft/raft.h"
-#include "unix/conn.h"
-#include "unix/sock.h"
+#include "local/server.h"
 #include "tickets.h"
-
-enum {
-	CLIENTS_MAX = 1024,
-	CLIENT_ENTRIES_MAX = 65536, /* outstanding of one client; a read counts as one */
-	CLIENT_SIZE_MAX = 8 << 20
-};
 
 struct node;
 
 struct elect_clients {
 	struct node *node;
-	struct listener *listener;
-	char path[SOCK_PATH_MAX];
-	struct elect_client *first;
-	size_t count;
-	size_t held_count; /* of them, those that are not read now */
+	struct server *server;
+	size_t held_count; /* of its clients, those that are not read now */
 };
 
 /* Listens.  Errors: exits with one sentence. */

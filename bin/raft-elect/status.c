@@ -65,7 +65,7 @@ add_own(struct wire_buf *text, const struct node *node, const struct raft_status
 	status_add(text,
 	    " clients=%zu outstanding=%zu malformed=%" PRIu64 " log=%s peer=%s start=%016" PRIx64
 	    "\n",
-	    node->clients.count, node->tickets.used, node->peerd.malformed,
+	    server_count(node->clients.server), node->tickets.used, node->peerd.malformed,
 	    status_updown(node->logd.ready), status_updown(link_up(node->peerd.link)),
 	    node->start_number);
 }
@@ -111,8 +111,9 @@ find_peer(const struct raft_status *s, const struct raft_id *id)
 }
 
 void
-status_text(struct wire_buf *text, const struct node *node)
+status_text(void *arg, struct wire_buf *text)
 {
+	const struct node *node = arg;
 	struct raft_status s = {0};
 	if (node->raft)
 		raft_status(node->raft, mono_now(), &s);
@@ -132,8 +133,9 @@ status_text(struct wire_buf *text, const struct node *node)
 }
 
 void
-status_members(struct wire_buf *text, const struct node *node)
+status_members(void *arg, struct wire_buf *text)
 {
+	const struct node *node = arg;
 	if (node->raft == NULL)
 		return;
 	const struct raft_config *config = raft_config_now(node->raft);

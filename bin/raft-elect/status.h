@@ -9,9 +9,10 @@ struct node;
 
 /* One line: role, term, leader. */
 void status_state(struct wire_buf *text, const struct node *node);
+/* Answers to query_text; arg: the struct node. */
 /* One line of its own, and one for each member. */
-void status_text(struct wire_buf *text, const struct node *node);
-/* The configuration in force, a line a member; nothing while there is no core. */
-void status_members(struct wire_buf *text, const struct node *node);
+void status_text(void *arg, struct wire_buf *text);
+/* The configuration in force, a line per member; nothing while there is no core. */
+void status_members(void *arg, struct wire_buf *text);
 
 #endif
