@@ -473,7 +473,7 @@ PY
 	key_is state running
 	run "$TBIN/ask" "$N/run/fsm" nonsense
 	[ "$status" -eq 1 ]
-	[[ $output == *'raft-fsm tells of: status'* ]]
+	[[ $output == *'raft-fsm answers no query but: status'* ]]
 }
 
 @test "fsm: a second raft-fsm of the same node is refused with a sentence" {

@@ -6,7 +6,7 @@
 load helper
 
 # Daemon and name of its socket.
-SERVED='logd:log elect:elect'
+SERVED='logd:log elect:elect fsm:fsm'
 
 setup() {
 	cluster_init "$BATS_TEST_TMPDIR/c" 1
@@ -40,6 +40,8 @@ ends() {
 	wait "$pid" || status=$?
 	[ "$status" = "$2" ] || { echo "raft-$1: exit status $status" >&2 && return 1; }
 }
+
+fsm_is() { "$TBIN/ask" "$RUN/fsm" status | grep -q " state=$1 "; }
 
 # play DAEMON SOCKET: the Python program on stdin.
 play() {
@@ -122,6 +124,26 @@ play_each() {
 		ends "${s%:*}" 75
 		grep -q "ev=exit status=75 .*/${s#*:}: in use: another process listens there" "$CLUSTER/n1/${s%:*}.log"
 	done
+}
+
+@test "sockets: a daemon that takes its time to stop leaves the path to its successor" {
+	sed -i "s|^  command:.*|  command: [ sh, -c, \"trap '' TERM; cat; until [ -e '$RUN.end' ]; do sleep 0.1; done\" ]|" \
+		"$CLUSTER/n1/raft.yaml"
+	start logd log
+	start fsm fsm
+	wait_until 10 fsm_is running
+	old=$(daemon_pid n1 fsm)
+	kill "$old"
+	wait_until 10 fsm_is stopping
+	rm "$RUN/fsm"
+	start fsm fsm
+	# Time for the old one to look.
+	sleep 2
+	alive "$old"
+	touch "$RUN.end"
+	wait_until 20 gone "$old"
+	wait "$old"
+	answers fsm
 }
 
 @test "sockets: silent connections that keep coming keep no daemon of the node out" {

@@ -47,11 +47,19 @@ fsm_state(struct fsm *f, enum fsm_state state, const char *why)
 	snprintf(f->why, sizeof f->why, "%s", why);
 }
 
+static void
+fsm_on_stop(void *arg)
+{
+	struct fsm *f = arg;
+	serve_yield(f->server);
+	f->mode->stop(f);
+}
+
 void
 fsm_fail(struct fsm *f, enum exit_status status)
 {
 	f->exit_status = status;
-	f->mode->stop(f);
+	fsm_on_stop(f);
 }
 
 void
@@ -110,13 +118,6 @@ fsm_on_option(int opt, const char *value)
 {
 	(void)opt, (void)value;
 	daemon_die(EXIT_USAGE, "--try: spell it out");
-}
-
-static void
-fsm_on_stop(void *arg)
-{
-	struct fsm *f = arg;
-	f->mode->stop(f);
 }
 
 static void

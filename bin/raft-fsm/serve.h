@@ -7,9 +7,11 @@
 
 struct fsm_server;
 
-/* Listens; ends the process with a sentence when it can't. */
+/* Listens; ends the process with a sentence when that is impossible. */
 struct fsm_server *serve_new(struct fsm *fsm);
+/* raft-fsm stops: server_yield.  Takes NULL. */
+void serve_yield(struct fsm_server *server);
 /* Takes NULL. */
-void serve_free(struct fsm_server *status);
+void serve_free(struct fsm_server *server);
 
 #endif
