@@ -6,7 +6,7 @@
 load helper
 
 # Daemon and name of its socket.
-SERVED='logd:log elect:elect fsm:fsm'
+SERVED='logd:log elect:elect fsm:fsm peerd:peer'
 
 setup() {
 	cluster_init "$BATS_TEST_TMPDIR/c" 1
@@ -70,6 +70,7 @@ play_each() {
 		echo "# raft-${s%:*}"
 		start "${s%:*}" "${s#*:}"
 		play "${s%:*}" "${s#*:}" <<<"$program"
+		reap TERM "$(daemon_pid n1 "${s%:*}")"
 	done
 }
 
@@ -163,6 +164,16 @@ play_each() {
 		        silent.append(connect())
 		        if len(silent) > 400:
 		            silent.pop(0).close()
+		def admitted(kind):
+		    while True:  # others may take its place before it has sent its hello: a daemon tries again then
+		        c = Conn(sock)
+		        try:
+		            c.send("hello", low=1, high=1, kind=kind, program="test")
+		            if (got := c.recv()) is not None:
+		                assert got[0] == "hello_reply"
+		                return c
+		        except BrokenPipeError:
+		            pass
 		thread = threading.Thread(target=flood)
 		thread.start()
 		try:
@@ -170,8 +181,7 @@ play_each() {
 		        time.sleep(0.01)
 		    for i in range(20):
 		        for kind in ELECTOR, FSM, CLIENT:
-		            c = Conn(sock)
-		            c.hello(kind)
+		            c = admitted(kind)
 		            status(c)
 		            c.close()
 		finally:

@@ -112,6 +112,7 @@ peerd_on_stop(void *arg)
 {
 	struct peerd *peerd = arg;
 	peerd->stopping = true;
+	peerd_serve_yield(peerd->server);
 	peerd->stop_by.ms = mono_now().ms + STOP_MS;
 	uv_timer_start(&peerd->tick, on_stop_tick, 0, 10);
 }

@@ -10,8 +10,10 @@
 
 #include "peerd.h"
 
-/* NULL with one sentence in why (1 KiB). */
+/* NULL with errno and one sentence in why (SOCK_WHY_SIZE). */
 struct peerd_server *peerd_serve_new(struct peerd *peerd, char *why);
+/* raft-peerd stops: server_yield. */
+void peerd_serve_yield(struct peerd_server *server);
 void peerd_serve_free(struct peerd_server *server);
 bool peerd_serve_has_elector(const struct peerd_server *server);
 /* A raft_* frame from a peer. */

@@ -14,7 +14,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "unix/conn.h"
 #include "unix/file.h"
 #include "unix/signals.h"
 
@@ -336,24 +335,4 @@ daemon_ready(struct daemon *daemon)
 	if (write(self.ready_fd, "\n", 1) < 0)
 		log_warn("ready", "why=%s", log_q(strerror(errno)));
 	ready_end();
-}
-
-bool
-daemon_hello(struct conn *conn, const uint8_t *body, size_t size, uint8_t *kind, uint16_t *version)
-{
-	struct msg_hello hello;
-	if (!msg_hello_get(&hello, body, size) || hello.low > hello.high) {
-		conn_close_when_flushed(conn);
-		return false;
-	}
-	uint16_t high = hello.high < WIRE_VERSION_HIGH ? hello.high : WIRE_VERSION_HIGH;
-	if (high < hello.low || high < WIRE_VERSION_LOW) {
-		struct msg_hello_reply none = {.low = WIRE_VERSION_LOW, .high = WIRE_VERSION_HIGH};
-		msg_hello_reply_put(conn_out(conn), &none);
-		conn_close_when_flushed(conn);
-		return false;
-	}
-	*kind = hello.kind;
-	*version = high;
-	return true;
 }

@@ -50,13 +50,4 @@ void daemon_ready(struct daemon *daemon);
 _Noreturn void daemon_die(enum exit_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/*
- * The server side of hello: decodes the body; when no version is common, a reply with version 0
- * is put and the conn closes after it.  True when the conversation may go on: kind and the
- * chosen version are set, and the caller puts its hello_reply.
- */
-struct conn;
-bool daemon_hello(
-    struct conn *conn, const uint8_t *body, size_t size, uint8_t *kind, uint16_t *version);
-
 #endif
