@@ -41,7 +41,7 @@ struct fsm_server {
 
 /* ------- questions that wait ------------------------------------------------ */
 
-/* Who asks more than is answered is not read until it is. */
+/* A client that has ASKS_MAX questions open, or does not take its answers, is not read. */
 static void
 client_resume(struct fsm_client *client)
 {

@@ -69,7 +69,7 @@ struct server_text {
 	const char *what;
 	/* Appends the answer.  arg: server_arg. */
 	void (*put)(void *arg, struct wire_buf *text);
-	/* Answers it some time, with server_text_reply or server_refuse. */
+	/* Answers with server_text_reply or server_refuse, now or later. */
 	void (*answer_later)(struct server_client *client, uint64_t request);
 };
 
