@@ -393,6 +393,24 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 	run ! grep -h 'lvl=error' real/*.log
 }
 
+@test "node: a reader of the diagnostics that hangs costs no time, and what it misses is counted" {
+	cluster_init "$PWD/real"
+	for n in $(nodes); do
+		mkfifo "real/$n.log"
+		exec {fd}<>"real/$n.log"
+		spawn "real/$n.log" "$BIN/raft-node" -v -c "real/$n/raft.yaml"
+	done
+	wait_leader 20
+	seq 1500 | timeout 60 raft-append -w 1 -c real/n1/raft.yaml
+	for n in $(nodes); do
+		spawn "real/$n.read" cat "real/$n.log"
+	done
+	echo more | timeout 20 raft-append -c real/n1/raft.yaml
+	for n in $(nodes); do
+		wait_until 20 grep -q 'prog=raft-logd.* ev=log lost=[1-9]' "real/$n.read"
+	done
+}
+
 @test "node: kill -9 of a node, and a new one at once, goes on" {
 	cluster_init "$PWD/real"
 	declare -A pid

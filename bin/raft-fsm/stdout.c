@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "unix/file.h"
+
 static int flags_before;
 
 static void
@@ -21,13 +23,9 @@ stdout_open(void)
 	struct stat st;
 	if (fstat(STDOUT_FILENO, &st) < 0)
 		return -1;
-	if (S_ISFIFO(st.st_mode) || isatty(STDOUT_FILENO)) {
-		/* Opened anew it has flags of its own: O_NONBLOCK does not reach who else writes
-		 * there. */
-		int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-		if (fd >= 0)
-			return fd;
-	}
+	int fd = file_reopen_nonblocking(STDOUT_FILENO);
+	if (fd >= 0)
+		return fd;
 	if (!S_ISREG(st.st_mode)) {
 		flags_before = fcntl(STDOUT_FILENO, F_GETFL);
 		fcntl(STDOUT_FILENO, F_SETFL, flags_before | O_NONBLOCK);

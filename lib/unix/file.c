@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SUFFIX_SIZE = 17 }; /* a dot and 64 bits in hexadecimal */
@@ -31,6 +32,17 @@ close_quietly(int fd, bool good)
 		return false;
 	errno = saved;
 	return good;
+}
+
+int
+file_reopen_nonblocking(int fd)
+{
+	char path[32];
+	struct stat st;
+	if (fstat(fd, &st) < 0 || (!S_ISFIFO(st.st_mode) && !isatty(fd)))
+		return -1;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 /* ----------------------------------------------------------------- folders */

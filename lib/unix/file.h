@@ -54,4 +54,11 @@ bool file_sync_folder(const char *path);
 /* rename and fsync of the folder; a file is synced before. */
 bool file_rename(const char *from, const char *to);
 
+/*
+ * The pipe, FIFO or terminal that fd writes to, opened again and non-blocking: a description of our
+ * own, so that other processes that share fd do not see the flag.  -1: fd is something else, or its
+ * owner does not permit it.
+ */
+int file_reopen_nonblocking(int fd);
+
 #endif

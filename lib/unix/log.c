@@ -1,24 +1,45 @@
 /* SPDX-License-Identifier: ISC */
-/* logfmt lines on stderr: composed whole, written at once, never waited for. */
+/* logfmt lines on stderr: composed whole, offered once, never waited for. */
 #include "log.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 4096, VALUE_SIZE = 1024, VALUES_COUNT = 8, PATIENCE_MS = 100 };
+#include "file.h"
+
+/* A pipe accepts a write of PIPE_BUF bytes whole or not at all. */
+enum { LINE_SIZE = PIPE_BUF, VALUE_SIZE = 1024, VALUES_COUNT = 8 };
+
+/* What stderr is, and so how a write to it does not block. */
+enum log_way {
+	LOG_UNKNOWN,
+	LOG_REOPENED, /* a pipe or terminal, non-blocking as a description of our own */
+	LOG_PIPE,     /* a pipe of another user, which cannot be reopened */
+	LOG_SOCKET,
+	LOG_FILE /* or a device */
+};
 
 static struct {
 	const char *prog;
 	char node[64];
 	bool verbose;
 	bool time;
-} state = {.prog = "raft"};
+	enum log_way way;
+	int fd;
+	unsigned long long lost; /* lines, since stderr last accepted one */
+	/* A terminal or a socket may accept a part of a line: the rest goes before the next one. */
+	char rest[LINE_SIZE];
+	size_t rest_size;
+} state = {.prog = "raft", .fd = STDERR_FILENO};
 
 static const char *const level_names[] = {
 #define L(NAME, text) text,
@@ -94,17 +115,6 @@ log_q(const char *text)
 	return value;
 }
 
-/* A pipe that is full for long has a reader that hangs: the line is dropped, the daemon goes on. */
-static void
-write_line(const char *line, size_t size)
-{
-	struct pollfd stderr_ready = {.fd = STDERR_FILENO, .events = POLLOUT};
-	if (poll(&stderr_ready, 1, PATIENCE_MS) != 1 || !(stderr_ready.revents & POLLOUT))
-		return;
-	ssize_t ignored = write(STDERR_FILENO, line, size);
-	(void)ignored;
-}
-
 static int
 put_time(char *out, size_t room)
 {
@@ -117,6 +127,92 @@ put_time(char *out, size_t room)
 	return snprintf(out, room, "ts=%s.%03ldZ ", text, now.tv_nsec / 1000000);
 }
 
+/* The beginning of a line; its size. */
+static int
+log_head(char line[LINE_SIZE], enum log_level level, const char *event)
+{
+	int at = state.time ? put_time(line, LINE_SIZE) : 0;
+	at += snprintf(
+	    line + at, LINE_SIZE - (size_t)at, "lvl=%s prog=%s", level_names[level], state.prog);
+	if (state.node[0])
+		at += snprintf(line + at, LINE_SIZE - (size_t)at, " node=%s", state.node);
+	return at + snprintf(line + at, LINE_SIZE - (size_t)at, " ev=%s", event);
+}
+
+/* ------------------------------------------------------------ writing */
+
+static void
+choose_way(void)
+{
+	struct stat st;
+	bool known = fstat(STDERR_FILENO, &st) == 0;
+	int fd = file_reopen_nonblocking(STDERR_FILENO);
+	if (fd >= 0) {
+		state.fd = fd;
+		state.way = LOG_REOPENED;
+	} else if (known && S_ISFIFO(st.st_mode)) {
+		state.way = LOG_PIPE;
+	} else {
+		state.way = known && S_ISSOCK(st.st_mode) ? LOG_SOCKET : LOG_FILE;
+	}
+}
+
+/* write(2) that fails with EAGAIN instead of waiting. */
+static ssize_t
+write_now(const char *bytes, size_t size)
+{
+	if (state.way == LOG_UNKNOWN)
+		choose_way();
+	const struct iovec whole = {(char *)bytes, size};
+	struct pollfd room = {.fd = state.fd, .events = POLLOUT};
+	ssize_t done = -1;
+	if (state.way == LOG_SOCKET)
+		return send(state.fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (state.way == LOG_PIPE &&
+	    ((done = pwritev2(state.fd, &whole, 1, -1, RWF_NOWAIT)) >= 0 || errno != EOPNOTSUPP))
+		return done;
+	/* On Linux before 6.5 another writer may fill the pipe of another user in between. */
+	if (state.way != LOG_REOPENED && poll(&room, 1, 0) != 1)
+		return -1;
+	return write(state.fd, bytes, size);
+}
+
+/* False: nothing of it was accepted. */
+static bool
+log_offer(const char *bytes, size_t size)
+{
+	ssize_t done = write_now(bytes, size);
+	if (done < 0)
+		return false;
+	state.rest_size = size - (size_t)done;
+	memmove(state.rest, bytes + done, state.rest_size);
+	return true;
+}
+
+/* What must be written before another line. */
+static bool
+log_catch_up(void)
+{
+	char line[LINE_SIZE];
+	if (state.rest_size > 0)
+		log_offer(state.rest, state.rest_size);
+	if (state.rest_size == 0 && state.lost > 0) {
+		int at = log_head(line, LOG_WARN, "log");
+		at += snprintf(line + at, LINE_SIZE - (size_t)at, " lost=%llu why=%s\n", state.lost,
+		    log_q("standard error accepted no more lines"));
+		if (log_offer(line, (size_t)at))
+			state.lost = 0;
+	}
+	return state.rest_size == 0 && state.lost == 0;
+}
+
+void
+log_text(const char *line, size_t size)
+{
+	if (!log_catch_up() || !log_offer(line, size))
+		state.lost++;
+}
+
 void
 log_line(enum log_level level, const char *event, const char *keys, ...)
 {
@@ -124,17 +220,12 @@ log_line(enum log_level level, const char *event, const char *keys, ...)
 		return;
 	int saved = errno;
 	char line[LINE_SIZE];
-	int at = state.time ? put_time(line, sizeof line) : 0;
-	at += snprintf(
-	    line + at, sizeof line - (size_t)at, "lvl=%s prog=%s", level_names[level], state.prog);
-	if (state.node[0])
-		at += snprintf(line + at, sizeof line - (size_t)at, " node=%s", state.node);
-	at += snprintf(
-	    line + at, sizeof line - (size_t)at, " ev=%s%s", event, keys && *keys ? " " : "");
-	if (keys) {
+	int at = log_head(line, level, event);
+	if (keys && *keys) {
 		va_list args;
+		line[at++] = ' ';
 		va_start(args, keys);
-		int more = vsnprintf(line + at, sizeof line - (size_t)at - 1, keys, args);
+		int more = vsnprintf(line + at, LINE_SIZE - (size_t)at - 1, keys, args);
 		va_end(args);
 		if (more > 0)
 			at += more;
@@ -142,6 +233,6 @@ log_line(enum log_level level, const char *event, const char *keys, ...)
 	if (at > LINE_SIZE - 2)
 		at = LINE_SIZE - 2;
 	line[at++] = '\n';
-	write_line(line, (size_t)at);
+	log_text(line, (size_t)at);
 	errno = saved;
 }

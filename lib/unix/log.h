@@ -5,14 +5,18 @@
  *   lvl=info prog=raft-elect node=n2 ev=state from=follower to=candidate term=8 why="..."
  *
  * Values are quoted and escaped where they need it.  Never keys or payloads.
- * Writing never blocks a daemon for long and never fails it: what stderr does
- * not take is dropped.
+ *
+ * Writing never waits: a line that a pipe, socket or terminal does not accept at once is lost and
+ * counted, and the first line that is accepted again follows one with the count (ev=log lost=N).
+ * A line is written before log_line returns, so that it precedes everything that the process does
+ * afterwards, its own crash included.  The flags of stderr stay as they are: other processes share
+ * them.
  */
 #ifndef UNIX_LOG_H
 #define UNIX_LOG_H
 
 #include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 
 #define LOG_LEVELS(L)                                                                              \
 	L(ERROR, "error") /* dying */                                                              \
@@ -37,6 +41,8 @@ void log_time(bool time);       /* begin each line with ts= */
  */
 void log_line(enum log_level level, const char *event, const char *keys, ...)
     __attribute__((format(printf, 3, 4)));
+/* A line with its newline, at most PIPE_BUF bytes, as it is. */
+void log_text(const char *line, size_t size);
 /*
  * The text as a logfmt value: as it is, or quoted and escaped.  One of eight rotating
  * buffers of 1 KiB; what does not fit is cut.

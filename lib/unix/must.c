@@ -6,6 +6,7 @@
  * durable is on disk already, and the supervisor starts the program anew.
  */
 #include "exit.h"
+#include "log.h"
 
 #include "raft/types.h"
 
@@ -20,11 +21,7 @@ raft_must_fail(const char *cond, const char *file, int line)
 	int size = snprintf(text, sizeof text, "%s: bug: %s at %s:%d\n",
 	    program_invocation_short_name, cond, file, line);
 
-	if (size > 0) {
-		size_t length = (size_t)size < sizeof text ? (size_t)size : sizeof text - 1;
-
-		if (write(STDERR_FILENO, text, length) < 0)
-			_exit(EXIT_BUG);
-	}
+	if (size > 0)
+		log_text(text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
 	_exit(EXIT_BUG);
 }
