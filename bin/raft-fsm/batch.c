@@ -12,14 +12,12 @@
 #include <string.h>
 
 #include "client/framing.h"
-#include "child.h"
+#include "unix/timer.h"
 #include "feed.h"
-#include "fsm.h"
+#include "program.h"
 #include "source.h"
 
 enum {
-	BACKOFF_MIN_MS = 100,
-	BACKOFF_MAX_MS = 10000,
 	CURSOR_STOP_MS = 2000,  /* patience for the last one, when we stop */
 	IDLE_CURSOR_GAP = 4096, /* entries that are nobody's move the cursor now and then, too */
 	PIPE_SIZE = 1 << 20
@@ -27,23 +25,20 @@ enum {
 static const char cursor_name[] = "batch";
 
 /* GATHERING: entries are taken until a limit.  STORING: the cursor is being made durable. */
-enum batch_phase { PHASE_PLACING, PHASE_GATHERING, PHASE_RUNNING, PHASE_WAITING, PHASE_STORING };
+enum batch_phase { PHASE_PLACING, PHASE_GATHERING, PHASE_RUNNING, PHASE_STORING };
 
 struct batches {
 	struct fsm *fsm;
-	struct child *child;
 	struct feed *feed;
 	enum batch_phase phase;
 	struct batch batch;   /* from the reader */
 	struct wire_buf data; /* of this batch, framed */
 	uint64_t entries;     /* in it */
 	uint64_t bytes;
-	uint64_t after;  /* durable at raft-logd */
-	uint64_t last;   /* the last entry of the batch, or what was skipped behind it */
-	uv_timer_t full; /* the time of a batch is over */
-	uv_timer_t again, patience;
-	uint64_t backoff_ms;
-	uint64_t restarts; /* runs that failed */
+	uint64_t after;     /* durable at raft-logd */
+	uint64_t last;      /* the last entry of the batch, or what was skipped behind it */
+	struct timer *full; /* the time of a batch is over */
+	struct timer *patience;
 	bool stopping, gap;
 };
 
@@ -54,15 +49,17 @@ static void batch_gather(struct batches *b);
 static void
 batch_run(struct batches *b)
 {
-	uv_timer_stop(&b->full);
+	char again[128];
+	timer_stop(b->full);
 	b->phase = PHASE_RUNNING;
-	child_start(b->child);
+	snprintf(again, sizeof again, ": the batch up to entry %" PRIu64 " comes again", b->last);
+	program_start(b->fsm->program, again);
 }
 
 static void
-batch_on_full(uv_timer_t *timer)
+batch_on_full(void *arg)
 {
-	struct batches *b = timer->data;
+	struct batches *b = arg;
 	if (b->phase == PHASE_GATHERING && b->entries > 0)
 		batch_run(b);
 }
@@ -109,8 +106,8 @@ batch_gather(struct batches *b)
 			return;
 		}
 	}
-	if (b->entries > 0 && !uv_is_active((uv_handle_t *)&b->full))
-		uv_timer_start(&b->full, batch_on_full, b->fsm->conf->fsm.batch.time_ms, 0);
+	if (b->entries > 0 && !timer_active(b->full))
+		timer_start(b->full, b->fsm->conf->fsm.batch.time_ms);
 	else if (b->entries == 0 && b->last >= b->after + IDLE_CURSOR_GAP)
 		batch_store(b);
 }
@@ -139,7 +136,7 @@ batch_on_stored(uint64_t index, void *arg)
 	b->after = index;
 	b->entries = b->bytes = 0;
 	wire_buf_free(&b->data);
-	b->backoff_ms = BACKOFF_MIN_MS;
+	program_forgive(b->fsm->program);
 	b->phase = PHASE_GATHERING;
 	if (b->stopping)
 		fsm_done(b->fsm);
@@ -216,42 +213,9 @@ batch_on_started(int fd, void *arg)
 }
 
 static void
-batch_on_again(uv_timer_t *timer)
-{
-	struct batches *b = timer->data;
-	b->restarts++;
-	batch_run(b);
-}
-
-static void
-batch_back_off(struct batches *b, const char *what)
-{
-	char why[600];
-	snprintf(why, sizeof why,
-	    "%s: the batch up to entry %" PRIu64 " comes again in %" PRIu64 " ms", what, b->last,
-	    b->backoff_ms);
-	b->phase = PHASE_WAITING;
-	fsm_state(b->fsm, FSM_BACKOFF, why);
-	uv_timer_start(&b->again, batch_on_again, b->backoff_ms, 0);
-	b->backoff_ms = b->backoff_ms * 2 < BACKOFF_MAX_MS ? b->backoff_ms * 2 : BACKOFF_MAX_MS;
-}
-
-static void
-batch_on_failed(enum exit_status status, const char *why, void *arg)
+batch_on_patience(void *arg)
 {
 	struct batches *b = arg;
-	if (b->fsm->foreground && b->restarts == 0) {
-		log_error("program", "why=%s", log_q(why));
-		fsm_fail(b->fsm, status);
-		return;
-	}
-	batch_back_off(b, why);
-}
-
-static void
-batch_on_patience(uv_timer_t *timer)
-{
-	struct batches *b = timer->data;
 	log_warn("cursor", "index=%" PRIu64 " why=%s", b->last,
 	    log_q("raft-logd does not answer, so the last batch will come again"));
 	fsm_done(b->fsm);
@@ -266,27 +230,20 @@ batch_on_over(const char *how, bool clean, void *arg)
 		batch_close_input(b);
 	if (clean) {
 		if (b->stopping)
-			uv_timer_start(&b->patience, batch_on_patience, CURSOR_STOP_MS, 0);
+			timer_start(b->patience, CURSOR_STOP_MS);
 		batch_store(b);
 	} else if (b->stopping) {
 		fsm_done(b->fsm);
 	} else {
 		snprintf(what, sizeof what, "the command %s", how);
-		batch_back_off(b, what);
+		program_back_off(b->fsm->program, what);
 	}
 }
 
-static const struct child_calls child_calls = {
-    .started = batch_on_started, .failed = batch_on_failed, .over = batch_on_over};
+static const struct program_calls program_calls = {
+    .started = batch_on_started, .over = batch_on_over};
 
 /* ------- the mode --------------------------------------------------------------- */
-
-static void
-batch_timer_new(struct batches *b, uv_timer_t *timer)
-{
-	uv_timer_init(loop_uv(b->fsm->loop), timer);
-	timer->data = b;
-}
 
 static void
 batch_start(struct fsm *fsm)
@@ -295,17 +252,12 @@ batch_start(struct fsm *fsm)
 	must(b != NULL);
 	fsm->mode_arg = b;
 	b->fsm = fsm;
-	b->backoff_ms = BACKOFF_MIN_MS;
-	batch_timer_new(b, &b->full);
-	batch_timer_new(b, &b->again);
-	batch_timer_new(b, &b->patience);
+	b->full = timer_new(fsm->loop, batch_on_full, b);
+	b->patience = timer_new(fsm->loop, batch_on_patience, b);
 	source_calls(fsm->source, &batch_reader_calls, b);
 	source_cursor_get(fsm->source, cursor_name);
-	const struct child_options options = {.command = fsm->command,
-	    .mode = batch_mode.name,
-	    .pipe_size = PIPE_SIZE,
-	    .conf = fsm->conf};
-	b->child = child_new(fsm->loop, &options, &child_calls, b);
+	const struct program_options options = {.pipe_size = PIPE_SIZE};
+	fsm->program = program_new(fsm, &options, &program_calls, b);
 }
 
 static void
@@ -316,24 +268,16 @@ batch_stop(struct fsm *fsm)
 		return;
 	b->stopping = true;
 	fsm_state(fsm, FSM_STOPPING, "");
-	uv_timer_stop(&b->again);
-	uv_timer_stop(&b->full);
+	timer_stop(b->full);
 	if (b->phase == PHASE_STORING) {
-		uv_timer_start(&b->patience, batch_on_patience, CURSOR_STOP_MS, 0);
+		timer_start(b->patience, CURSOR_STOP_MS);
 		return;
 	}
 	/* What it has not been given whole it must not take for the whole: it is ended instead. */
 	if (b->feed)
-		child_kill(b->child);
-	if (!child_end(b->child))
+		program_kill(fsm->program);
+	if (!program_end(fsm->program))
 		fsm_done(fsm);
-}
-
-static void
-batch_stop_now(struct fsm *fsm)
-{
-	struct batches *b = fsm->mode_arg;
-	child_kill(b->child);
 }
 
 static void
@@ -344,26 +288,23 @@ batch_restart(struct fsm *fsm)
 		b->gap = false;
 		fsm_state(fsm, FSM_STARTING, "");
 		source_seek(fsm->source, b->last + 1);
-	} else if (b->phase == PHASE_WAITING && !b->stopping) {
-		b->backoff_ms = BACKOFF_MIN_MS;
-		uv_timer_start(&b->again, batch_on_again, 0, 0);
+	} else if (program_waits(fsm->program)) {
+		program_forgive(fsm->program);
+		program_again(fsm->program);
 	}
 }
 
-static struct fsm_progress
-batch_progress(const struct fsm *fsm)
+static uint64_t
+batch_delivered(const struct fsm *fsm)
 {
 	const struct batches *b = fsm->mode_arg;
-	uint64_t done = b->phase == PHASE_GATHERING && b->entries == 0 ? b->last : b->after;
-	return (struct fsm_progress){
-	    .pid = child_pid(b->child), .delivered = done, .restarts = b->restarts};
+	return b->phase == PHASE_GATHERING && b->entries == 0 ? b->last : b->after;
 }
 
 const struct mode batch_mode = {
     .name = "batch",
     .start = batch_start,
     .stop = batch_stop,
-    .stop_now = batch_stop_now,
-    .progress = batch_progress,
+    .delivered = batch_delivered,
     .restart = batch_restart,
 };

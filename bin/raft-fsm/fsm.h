@@ -12,6 +12,7 @@
 #include "prog/daemon.h"
 
 struct ask;
+struct program;
 struct source;
 struct fsm_server;
 struct wire_buf;
@@ -35,13 +36,6 @@ enum fsm_state {
 	    FSM_STATES_COUNT
 };
 
-/* How far a mode is: for the status. */
-struct fsm_progress {
-	int pid;            /* of the program; 0: none */
-	uint64_t delivered; /* index up to which the program's pipe has everything */
-	uint64_t restarts;
-};
-
 struct fsm;
 
 struct mode {
@@ -50,9 +44,8 @@ struct mode {
 	void (*start)(struct fsm *fsm);
 	/* Ends the program in an orderly way, then calls fsm_done. */
 	void (*stop)(struct fsm *fsm);
-	/* We exit at once: kill what would be left behind. */
-	void (*stop_now)(struct fsm *fsm);
-	struct fsm_progress (*progress)(const struct fsm *fsm);
+	/* Index up to which the program has everything, for the status. */
+	uint64_t (*delivered)(const struct fsm *fsm);
 	/* More keys for the status, each with a blank before it; may be NULL. */
 	void (*status)(const struct fsm *fsm, struct wire_buf *out);
 	/* Starts a stopped program again, or a running one anew. */
@@ -72,6 +65,7 @@ struct fsm {
 	bool foreground; /* no program from the YAML: what can't work ends raft-fsm */
 	struct source *source;
 	struct fsm_server *server;
+	struct program *program; /* the mode's; NULL: our own stdout */
 	const struct mode *mode;
 	void *mode_arg; /* the mode's own */
 	enum fsm_state state;

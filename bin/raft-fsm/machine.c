@@ -14,6 +14,7 @@
 #include "prog/daemon.h"
 
 enum { REPLIES_COUNT = 1 << 17, REPLIES_SIZE = 32 << 20, PIPE_SIZE = 1 << 20 };
+enum { SNAP_RETRY_FIRST_MS = 1000, SNAP_RETRY_LAST_MS = 600000 };
 
 static void
 machine_on_ready(void *arg)
@@ -51,13 +52,6 @@ static const struct source_calls machine_reader_calls = {
 };
 
 static void
-machine_timer_new(struct machine *m, uv_timer_t *timer)
-{
-	uv_timer_init(loop_uv(m->fsm->loop), timer);
-	timer->data = m;
-}
-
-static void
 machine_start(struct fsm *fsm)
 {
 	struct machine *m = calloc(1, sizeof *m);
@@ -65,20 +59,14 @@ machine_start(struct fsm *fsm)
 	fsm->mode_arg = m;
 	m->fsm = fsm;
 	m->netstring = fsm->conf->fsm.framing == FRAMING_NETSTRING;
-	m->backoff_ms = MACHINE_BACKOFF_MIN_MS;
 	m->replies = replies_new(REPLIES_COUNT, REPLIES_SIZE);
-	machine_timer_new(m, &m->again);
-	machine_timer_new(m, &m->deadline);
+	m->snap.backoff =
+	    (struct backoff){.first_ms = SNAP_RETRY_FIRST_MS, .last_ms = SNAP_RETRY_LAST_MS};
+	m->deadline = timer_new(fsm->loop, machine_on_deadline, m);
 	source_calls(fsm->source, &machine_reader_calls, m);
-	const struct child_options options = {
-	    .command = fsm->command,
-	    .mode = machine_mode.name,
-	    .pipe_size = PIPE_SIZE,
-	    .talks = true,
-	    .conf = fsm->conf,
-	};
-	m->child = child_new(fsm->loop, &options, &machine_child_calls, m);
-	child_start(m->child);
+	const struct program_options options = {.pipe_size = PIPE_SIZE, .talks = true};
+	fsm->program = program_new(fsm, &options, &machine_program_calls, m);
+	program_start(fsm->program, "; started again");
 }
 
 static void
@@ -89,7 +77,6 @@ machine_stop(struct fsm *fsm)
 		return;
 	m->stopping = true;
 	fsm_state(fsm, FSM_STOPPING, "");
-	uv_timer_stop(&m->again);
 	machine_refuse_all(m, "raft-fsm is being stopped");
 	if (m->phase != PHASE_DOWN && m->phase != PHASE_ENDING) {
 		if (m->feed)
@@ -97,15 +84,8 @@ machine_stop(struct fsm *fsm)
 		m->phase = PHASE_ENDING;
 		machine_close_input(m);
 	}
-	if (!child_end(m->child))
+	if (!program_end(fsm->program))
 		fsm_done(fsm);
-}
-
-static void
-machine_stop_now(struct fsm *fsm)
-{
-	struct machine *m = fsm->mode_arg;
-	child_kill(m->child);
 }
 
 /* Also what was found out about entries begins anew: the program may have been mended. */
@@ -118,14 +98,14 @@ machine_restart(struct fsm *fsm)
 	m->held = false;
 	m->suspect = m->single_from = m->single_to = 0;
 	m->deaths = 0;
-	m->backoff_ms = MACHINE_BACKOFF_MIN_MS;
-	if (m->phase == PHASE_DOWN && child_pid(m->child) == 0) {
+	program_forgive(fsm->program);
+	if (m->phase == PHASE_DOWN && program_pid(fsm->program) == 0) {
 		bool stays_down =
 		    fsm->state == FSM_POISON || fsm->state == FSM_GAP || fsm->state == FSM_FOREIGN;
 		if (stays_down)
 			fsm_state(fsm, FSM_STARTING, "");
-		if (stays_down || uv_is_active((uv_handle_t *)&m->again))
-			machine_start_now(m);
+		if (stays_down || program_waits(fsm->program))
+			program_again(fsm->program);
 	} else if (m->phase == PHASE_ENDING) {
 		m->restart = true;
 	} else {
@@ -133,12 +113,10 @@ machine_restart(struct fsm *fsm)
 	}
 }
 
-static struct fsm_progress
-machine_progress(const struct fsm *fsm)
+static uint64_t
+machine_delivered(const struct fsm *fsm)
 {
-	const struct machine *m = fsm->mode_arg;
-	return (struct fsm_progress){
-	    .pid = child_pid(m->child), .delivered = machine_answered(m), .restarts = m->restarts};
+	return machine_answered(fsm->mode_arg);
 }
 
 static void
@@ -161,8 +139,7 @@ const struct mode machine_mode = {
     .name = "machine",
     .start = machine_start,
     .stop = machine_stop,
-    .stop_now = machine_stop_now,
-    .progress = machine_progress,
+    .delivered = machine_delivered,
     .status = machine_status,
     .restart = machine_restart,
     .ask = machine_ask,

@@ -14,14 +14,16 @@
 #define FSM_MACHINE_H
 
 #include "ask.h"
-#include "child.h"
+#include "unix/backoff.h"
+#include "unix/timer.h"
 #include "feed.h"
 #include "pending.h"
+#include "program.h"
 #include "source.h"
 #include "replies.h"
 #include "reply.h"
 
-enum { MACHINE_BACKOFF_MIN_MS = 100, MACHINE_BACKOFF_MAX_MS = 10000, MACHINE_WHY_SIZE = 512 };
+enum { MACHINE_WHY_SIZE = 512 };
 
 /* Of the incarnation. */
 enum machine_phase {
@@ -59,7 +61,7 @@ struct machine_snap {
 	uint64_t label;      /* of the one being made */
 	struct amount since; /* answered or sent, since the last one */
 	struct amount saved; /* what since was before this one */
-	uint64_t backoff_ms;
+	struct backoff backoff;
 	struct mono_ms retry_at;    /* not by policy before */
 	char why[MACHINE_WHY_SIZE]; /* the last one failed; "" */
 	struct asks now, next;      /* orders that wait for this one; for the one after it */
@@ -74,7 +76,6 @@ struct output {
 struct machine {
 	struct fsm *fsm;
 	bool netstring;
-	struct child *child;
 	struct feed *feed;     /* NULL: its input is closed */
 	struct output *output; /* NULL: its output is closed */
 	struct reply_reader in;
@@ -91,14 +92,10 @@ struct machine {
 	struct pending pending;
 	struct replies *replies;
 
-	uv_timer_t deadline;
+	struct timer *deadline;
 	uint64_t armed_ms;    /* the patience that it was set for */
 	struct mono_ms moved; /* when the oldest request became the oldest */
 
-	uv_timer_t again; /* the next start */
-	uint64_t backoff_ms;
-	struct mono_ms started;
-	uint64_t restarts;
 	char fault[MACHINE_WHY_SIZE]; /* of this incarnation; "" */
 	struct read_index
 	    *read_index; /* what the cluster has committed is asked there; NULL: was never needed */
@@ -119,14 +116,12 @@ struct machine {
 uint64_t machine_answered(const struct machine *m);
 
 /* machine_life.c */
-extern const struct child_calls machine_child_calls;
+extern const struct program_calls machine_program_calls;
 /* An error of this incarnation: said, the group killed, a new one after a back-off. */
 void machine_fault(struct machine *m, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Ends it in an orderly way; the next one follows at once. */
 void machine_again(struct machine *m, const char *why);
-/* Before: none runs. */
-void machine_start_now(struct machine *m);
 /* Closes its input, now or when what has been begun is written. */
 void machine_close_input(struct machine *m);
 /* No further incarnation until it is told to go on. */
@@ -140,7 +135,8 @@ void machine_listen(struct machine *m, int fd);
 /* Takes what is there. */
 void machine_hear(struct machine *m);
 void machine_deaf(struct machine *m);
-/* Watches the oldest request. */
+/* Watches the oldest request; machine_on_deadline is the timer's. */
+void machine_on_deadline(void *arg);
 void machine_watch(struct machine *m);
 /* Puts a query, or a request whose data fits; returns it. */
 struct pending_one *machine_put(

@@ -238,7 +238,7 @@ machine_feed_read_some(struct machine *m)
 				m->closed = "standard output";
 			feed_free(m->feed);
 			m->feed = NULL;
-			child_deaf(m->child);
+			program_deaf(m->fsm->program);
 		}
 		return false;
 	}
@@ -320,10 +320,10 @@ machine_feed_patience_ms(struct machine *m, const char **what)
 		   : m->fsm->conf->fsm.timeout_ms;
 }
 
-static void
-on_deadline(uv_timer_t *timer)
+void
+machine_on_deadline(void *arg)
 {
-	struct machine *m = timer->data;
+	struct machine *m = arg;
 	const char *what;
 	/* We may have been stopped ourselves: what it has said meanwhile counts. */
 	if (m->output)
@@ -343,10 +343,9 @@ machine_watch(struct machine *m)
 	const char *what;
 	uint64_t patience = machine_feed_patience_ms(m, &what);
 	/* It may go off early, never late. */
-	bool active = uv_is_active((uv_handle_t *)&m->deadline);
-	if (patience == 0 || (active && m->armed_ms <= patience))
+	if (patience == 0 || (timer_active(m->deadline) && m->armed_ms <= patience))
 		return;
 	uint64_t gone = mono_now().ms - m->moved.ms;
 	m->armed_ms = patience;
-	uv_timer_start(&m->deadline, on_deadline, gone < patience ? patience - gone + 1 : 1, 0);
+	timer_start(m->deadline, gone < patience ? patience - gone + 1 : 1);
 }

@@ -32,7 +32,7 @@ machine_life_on_gone(int error, void *arg)
 	machine_hear(m);
 	if (!m->fault[0] && m->phase != PHASE_ENDING) {
 		m->closed = "standard input";
-		child_deaf(m->child);
+		program_deaf(m->fsm->program);
 	}
 }
 
@@ -48,46 +48,9 @@ machine_life_on_started(int fd, void *arg)
 	m->closed = NULL;
 	m->sent = m->base = 0;
 	m->phase = PHASE_HELLO;
-	m->started = m->moved = mono_now();
-	machine_listen(m, child_output(m->child));
+	m->moved = mono_now();
+	machine_listen(m, program_output(m->fsm->program));
 	machine_watch(m);
-}
-
-static void
-machine_life_on_again(uv_timer_t *timer)
-{
-	struct machine *m = timer->data;
-	m->restarts++;
-	child_start(m->child);
-}
-
-void
-machine_start_now(struct machine *m)
-{
-	uv_timer_start(&m->again, machine_life_on_again, 0, 0);
-}
-
-static void
-machine_life_back_off(struct machine *m, const char *what)
-{
-	char why[MACHINE_WHY_SIZE + 64];
-	snprintf(why, sizeof why, "%s; started again in %" PRIu64 " ms", what, m->backoff_ms);
-	fsm_state(m->fsm, FSM_BACKOFF, why);
-	uv_timer_start(&m->again, machine_life_on_again, m->backoff_ms, 0);
-	m->backoff_ms =
-	    m->backoff_ms * 2 < MACHINE_BACKOFF_MAX_MS ? m->backoff_ms * 2 : MACHINE_BACKOFF_MAX_MS;
-}
-
-static void
-machine_life_on_failed(enum exit_status status, const char *why, void *arg)
-{
-	struct machine *m = arg;
-	if (m->fsm->foreground && m->restarts == 0) {
-		log_error("program", "why=%s", log_q(why));
-		fsm_fail(m->fsm, status);
-		return;
-	}
-	machine_life_back_off(m, why);
 }
 
 void
@@ -111,7 +74,7 @@ machine_fault(struct machine *m, const char *format, ...)
 	m->phase = PHASE_ENDING;
 	machine_close_input(m);
 	machine_deaf(m);
-	child_kill(m->child);
+	program_kill(m->fsm->program);
 }
 
 /* Its input ends behind what has been begun; then it has stop_timeout. */
@@ -122,7 +85,7 @@ machine_life_end(struct machine *m)
 		feed_cut(m->feed);
 	m->phase = PHASE_ENDING;
 	machine_close_input(m);
-	child_end(m->child);
+	program_end(m->fsm->program);
 }
 
 void
@@ -162,7 +125,7 @@ static bool
 machine_life_judge(struct machine *m)
 {
 	const struct pending_one *first = pending_first(&m->pending);
-	bool outside = !m->fault[0] && child_killed(m->child);
+	bool outside = !m->fault[0] && program_killed(m->fsm->program);
 	if (outside || first == NULL || first->kind != REQUEST_ENTRY)
 		return false;
 	bool singly = first->index >= m->single_from && first->index <= m->single_to;
@@ -193,9 +156,9 @@ machine_life_next(struct machine *m, const char *what, bool poison)
 		machine_hold(m, FSM_POISON, why);
 	} else if (m->restart) {
 		m->restart = false;
-		machine_start_now(m);
+		program_again(m->fsm->program);
 	} else {
-		machine_life_back_off(m, what);
+		program_back_off(m->fsm->program, what);
 	}
 }
 
@@ -211,7 +174,7 @@ machine_life_on_over(const char *how, bool clean, void *arg)
 		machine_hear(m);
 	if (m->fault[0])
 		snprintf(what, sizeof what, "%s", m->fault);
-	else if (m->closed && child_ended(m->child))
+	else if (m->closed && program_ended(m->fsm->program))
 		snprintf(
 		    what, sizeof what, "the program closed its %s and went on: %s", m->closed, how);
 	else
@@ -229,12 +192,9 @@ machine_life_on_over(const char *how, bool clean, void *arg)
 	machine_snap_lost(m, what);
 	if (m->snap.step == SNAP_IDLE)
 		source_seek(m->fsm->source, 0);
-	uv_timer_stop(&m->deadline);
-	if (mono_now().ms - m->started.ms >= MACHINE_BACKOFF_MAX_MS)
-		m->backoff_ms = MACHINE_BACKOFF_MIN_MS;
+	timer_stop(m->deadline);
 	machine_life_next(m, what, poison);
 }
 
-const struct child_calls machine_child_calls = {.started = machine_life_on_started,
-    .failed = machine_life_on_failed,
-    .over = machine_life_on_over};
+const struct program_calls machine_program_calls = {
+    .started = machine_life_on_started, .over = machine_life_on_over};

@@ -14,8 +14,6 @@
 
 #include "machine.h"
 
-enum { RETRY_MIN_MS = 1000, RETRY_MAX_MS = 600000 };
-
 static void
 machine_snap_begin(struct machine *m)
 {
@@ -50,10 +48,7 @@ machine_snap_failed(struct machine *m, const char *why)
 	s->since.entries += s->saved.entries;
 	s->since.bytes += s->saved.bytes;
 	s->saved = (struct amount){0};
-	s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2 : RETRY_MIN_MS;
-	if (s->backoff_ms > RETRY_MAX_MS)
-		s->backoff_ms = RETRY_MAX_MS;
-	s->retry_at = (struct mono_ms){mono_now().ms + s->backoff_ms};
+	s->retry_at = (struct mono_ms){mono_now().ms + backoff_wait(&s->backoff)};
 	snprintf(s->why, sizeof s->why, "%s", why);
 	log_warn("snapshot", "label=%" PRIu64 " why=%s", s->label, log_q(why));
 	asks_refuse(&s->now, EXIT_RETRY, why);
@@ -161,7 +156,7 @@ machine_snap_added(bool ok, uint64_t index, const char *why, void *arg)
 	}
 	(void)index;
 	s->index = s->label;
-	s->backoff_ms = 0;
+	backoff_reset(&s->backoff);
 	s->why[0] = '\0';
 	s->saved = (struct amount){0};
 	log_info("snapshot", "index=%" PRIu64, s->index);

@@ -14,6 +14,7 @@
 
 #include "wire/buf.h"
 #include "fsm.h"
+#include "program.h"
 #include "source.h"
 #include "serve.h"
 #include "try.h"
@@ -34,7 +35,7 @@ static const enum log_level state_levels[] = {
 void
 fsm_state(struct fsm *f, enum fsm_state state, const char *why)
 {
-	int pid = f->mode->progress(f).pid;
+	int pid = program_pid(f->program);
 	char more[2048] = "";
 	int at = 0;
 	if (pid)
@@ -85,7 +86,7 @@ command_text(char *const *command)
 char *
 fsm_status_line(const struct fsm *f)
 {
-	struct fsm_progress progress = f->mode->progress(f);
+	uint64_t delivered = f->mode->delivered(f);
 	uint64_t commit = source_commit(f->source);
 	const char *down = source_why(f->source);
 	char *command = command_text(f->command), *line;
@@ -97,9 +98,8 @@ fsm_status_line(const struct fsm *f)
 	    " commit=%" PRIu64 " lag=%" PRIu64 " restarts=%" PRIu64 "%.*s why=%s\n",
 	    state_names[f->state], f->mode->name, framing_name(f->conf->fsm.framing),
 	    f->conf->fsm.from == CONF_FROM_CURSOR ? "cursor" : "start", log_q(command),
-	    progress.pid, progress.delivered, commit,
-	    commit > progress.delivered ? commit - progress.delivered : 0, progress.restarts,
-	    (int)more.size, more.size ? (const char *)more.bytes : "",
+	    program_pid(f->program), delivered, commit, commit > delivered ? commit - delivered : 0,
+	    program_restarts(f->program), (int)more.size, more.size ? (const char *)more.bytes : "",
 	    log_q(f->why[0] || !down ? f->why : down));
 	must(size > 0);
 	wire_buf_free(&more);
@@ -124,7 +124,8 @@ static void
 on_stop_now(void *arg)
 {
 	struct fsm *f = arg;
-	f->mode->stop_now(f);
+	if (f->program)
+		program_kill(f->program);
 }
 
 int

@@ -220,7 +220,7 @@ serve_hello(struct server_client *client, struct msg_hello_reply *reply)
 	reply->node = fsm->conf->node.id;
 	reply->cluster = source_cluster(fsm->source);
 	reply->start = (uint64_t)getpid();
-	reply->seen = fsm->mode->progress(fsm).delivered;
+	reply->seen = fsm->mode->delivered(fsm);
 }
 
 static void

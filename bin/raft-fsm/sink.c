@@ -17,40 +17,32 @@
 #include <string.h>
 
 #include "client/framing.h"
-#include "child.h"
+#include "unix/timer.h"
 #include "feed.h"
-#include "fsm.h"
+#include "program.h"
 #include "source.h"
 #include "stdout.h"
 
 enum {
-	BACKOFF_MIN_MS = 100,
-	BACKOFF_MAX_MS = 10000, /* and who ran so long starts from the least again */
-	CURSOR_MS = 100,        /* between two settings of the cursor */
-	CURSOR_STOP_MS = 2000,  /* patience for the last one */
+	CURSOR_MS = 100,       /* between two settings of the cursor */
+	CURSOR_STOP_MS = 2000, /* patience for the last one */
 	PIPE_SIZE = 1 << 20
 };
 static const char cursor_name[] = "sink";
 
 struct sink {
 	struct fsm *fsm;
-	struct child *child; /* NULL: our own stdout */
-	struct feed *feed;   /* NULL: nobody takes anything */
-	struct batch batch;  /* being delivered */
+	struct feed *feed;  /* NULL: nobody takes anything */
+	struct batch batch; /* being delivered */
 	bool from_cursor;
 	bool placed;      /* `after` is known */
 	uint64_t after;   /* what is delivered next, to a new incarnation, comes after it */
 	uint64_t written; /* of an incarnation whose input is closed */
 
-	uv_timer_t again; /* the next start */
-	uint64_t backoff_ms;
-	struct mono_ms started;
-	uint64_t restarts;
-
-	uv_timer_t tick;     /* the cursor's */
-	uint64_t told;       /* sent to raft-logd */
-	uint64_t stored;     /* durable there */
-	uv_timer_t patience; /* of the stop */
+	struct timer *tick;     /* the cursor's */
+	uint64_t told;          /* sent to raft-logd */
+	uint64_t stored;        /* durable there */
+	struct timer *patience; /* of the stop */
 	bool stopping;
 	bool finishing; /* only the cursor is waited for */
 	bool gap;       /* no further incarnation */
@@ -100,8 +92,6 @@ sink_fill(struct sink *sink)
 	return some;
 }
 
-static void sink_on_tick(uv_timer_t *timer);
-
 /* Until the pipe is full or nothing is left; the reader hands out a bounded amount a turn. */
 static void
 sink_pump(void *arg)
@@ -111,8 +101,8 @@ sink_pump(void *arg)
 		return;
 	while (feed_flush(sink->feed) && sink_fill(sink))
 		;
-	if (sink->from_cursor && !uv_is_active((uv_handle_t *)&sink->tick))
-		uv_timer_start(&sink->tick, sink_on_tick, CURSOR_MS, CURSOR_MS);
+	if (sink->from_cursor && !timer_active(sink->tick))
+		timer_repeat(sink->tick, CURSOR_MS, CURSOR_MS);
 }
 
 /* There is somebody to write to, and it is known from where on. */
@@ -129,11 +119,11 @@ sink_begin(struct sink *sink)
 
 /* Rests when the program has read all that was written. */
 static void
-sink_on_tick(uv_timer_t *timer)
+sink_on_tick(void *arg)
 {
-	struct sink *sink = timer->data;
+	struct sink *sink = arg;
 	if (sink->feed == NULL) {
-		uv_timer_stop(timer);
+		timer_stop(sink->tick);
 		return;
 	}
 	uint64_t taken = feed_taken(sink->feed);
@@ -142,7 +132,7 @@ sink_on_tick(uv_timer_t *timer)
 		source_cursor_set(sink->fsm->source, cursor_name, taken);
 	}
 	if (taken == feed_written(sink->feed))
-		uv_timer_stop(timer);
+		timer_stop(sink->tick);
 }
 
 static void
@@ -159,31 +149,28 @@ sink_on_cursor(uint64_t index, void *arg)
 static void
 sink_done(struct sink *sink)
 {
-	uv_timer_stop(&sink->patience);
-	uv_timer_stop(&sink->tick);
+	timer_stop(sink->patience);
+	timer_stop(sink->tick);
 	fsm_done(sink->fsm);
 }
-
-static void sink_on_patience(uv_timer_t *timer);
 
 /* Nobody takes anything any more: store the cursor, then leave. */
 static void
 sink_finish(struct sink *sink)
 {
-	uv_timer_stop(&sink->again);
 	sink->finishing = true;
 	if (!sink->from_cursor || !sink->placed || sink->after <= sink->stored) {
 		sink_done(sink);
 		return;
 	}
-	uv_timer_start(&sink->patience, sink_on_patience, CURSOR_STOP_MS, 0);
+	timer_start(sink->patience, CURSOR_STOP_MS);
 	source_cursor_set(sink->fsm->source, cursor_name, sink->after);
 }
 
 static void
-sink_on_patience(uv_timer_t *timer)
+sink_on_patience(void *arg)
 {
-	struct sink *sink = timer->data;
+	struct sink *sink = arg;
 	if (sink->feed) {
 		free_feed(sink);
 		sink->after = sink->written;
@@ -211,7 +198,7 @@ sink_close_input(struct sink *sink)
 	if (sink->feed == NULL || !feed_flush(sink->feed))
 		return;
 	free_feed(sink);
-	if (sink->child)
+	if (sink->fsm->program)
 		return;
 	sink->after = sink->written;
 	sink_finish(sink);
@@ -228,11 +215,10 @@ sink_stop(struct fsm *fsm)
 	fsm_state(fsm, FSM_STOPPING, "");
 	if (fed)
 		feed_cut(sink->feed);
-	if (fed && sink->child == NULL)
-		uv_timer_start(
-		    &sink->patience, sink_on_patience, fsm->conf->fsm.stop_timeout_ms, 0);
+	if (fed && fsm->program == NULL)
+		timer_start(sink->patience, fsm->conf->fsm.stop_timeout_ms);
 	sink_close_input(sink);
-	if (sink->child ? !child_end(sink->child) : !fed)
+	if (fsm->program ? !program_end(fsm->program) : !fed)
 		sink_finish(sink);
 }
 
@@ -254,8 +240,8 @@ sink_on_gap(uint64_t wanted, uint64_t first_available, void *arg)
 	}
 	if (sink->feed)
 		free_feed(sink);
-	if (sink->child)
-		child_end(sink->child);
+	if (sink->fsm->program)
+		program_end(sink->fsm->program);
 }
 
 static void
@@ -266,25 +252,6 @@ sink_on_source_failed(void *arg)
 }
 
 /* ------- the program, incarnation by incarnation ------------------------------------ */
-
-static void
-sink_on_again(uv_timer_t *timer)
-{
-	struct sink *sink = timer->data;
-	sink->restarts++;
-	child_start(sink->child);
-}
-
-static void
-sink_back_off(struct sink *sink, const char *what)
-{
-	char why[600];
-	snprintf(why, sizeof why, "%s; started again in %" PRIu64 " ms", what, sink->backoff_ms);
-	fsm_state(sink->fsm, FSM_BACKOFF, why);
-	uv_timer_start(&sink->again, sink_on_again, sink->backoff_ms, 0);
-	sink->backoff_ms =
-	    sink->backoff_ms * 2 < BACKOFF_MAX_MS ? sink->backoff_ms * 2 : BACKOFF_MAX_MS;
-}
 
 static void
 sink_on_room(void *arg)
@@ -302,7 +269,7 @@ sink_on_gone(int error, void *arg)
 {
 	struct sink *sink = arg;
 	log_debug("program", "why=%s", log_q(strerror(error)));
-	child_deaf(sink->child);
+	program_deaf(sink->fsm->program);
 }
 
 static const struct feed_calls feed_calls = {.room = sink_on_room, .gone = sink_on_gone};
@@ -313,21 +280,8 @@ sink_on_started(int fd, void *arg)
 	struct sink *sink = arg;
 	sink->feed =
 	    feed_new(sink->fsm->loop, fd, sink->after, sink->from_cursor, &feed_calls, sink);
-	sink->started = mono_now();
 	fsm_state(sink->fsm, FSM_RUNNING, "");
 	sink_begin(sink);
-}
-
-static void
-sink_on_failed(enum exit_status status, const char *why, void *arg)
-{
-	struct sink *sink = arg;
-	if (sink->fsm->foreground && sink->restarts == 0) {
-		log_error("program", "why=%s", log_q(why));
-		fsm_fail(sink->fsm, status);
-		return;
-	}
-	sink_back_off(sink, why);
 }
 
 static void
@@ -346,15 +300,13 @@ sink_on_over(const char *how, bool clean, void *arg)
 	}
 	if (sink->gap)
 		return;
-	if (mono_now().ms - sink->started.ms >= BACKOFF_MAX_MS)
-		sink->backoff_ms = BACKOFF_MIN_MS;
 	char what[128];
 	snprintf(what, sizeof what, "the program %s", how);
-	sink_back_off(sink, what);
+	program_back_off(sink->fsm->program, what);
 }
 
-static const struct child_calls child_calls = {
-    .started = sink_on_started, .failed = sink_on_failed, .over = sink_on_over};
+static const struct program_calls program_calls = {
+    .started = sink_on_started, .over = sink_on_over};
 
 /* ------- no program ------------------------------------------------------------------- */
 
@@ -389,24 +341,12 @@ start_stdout(struct sink *sink)
 /* ------- the mode ------------------------------------------------------------------------- */
 
 static void
-sink_timer_new(struct sink *sink, uv_timer_t *timer)
+start_program(struct sink *sink)
 {
-	uv_timer_init(loop_uv(sink->fsm->loop), timer);
-	timer->data = sink;
-}
-
-static void
-start_child(struct sink *sink)
-{
-	const struct child_options options = {
-	    .command = sink->fsm->command,
-	    .mode = sink_mode.name,
-	    /* A cursor's marks reach as far as the pipe is large. */
-	    .pipe_size = sink->from_cursor ? 0 : PIPE_SIZE,
-	    .conf = sink->fsm->conf,
-	};
-	sink->child = child_new(sink->fsm->loop, &options, &child_calls, sink);
-	child_start(sink->child);
+	/* A cursor's marks reach as far as the pipe is large. */
+	const struct program_options options = {.pipe_size = sink->from_cursor ? 0 : PIPE_SIZE};
+	sink->fsm->program = program_new(sink->fsm, &options, &program_calls, sink);
+	program_start(sink->fsm->program, "; started again");
 }
 
 static const struct source_calls sink_reader_calls = {.ready = sink_pump,
@@ -424,61 +364,45 @@ sink_start(struct fsm *fsm)
 	sink->fsm = fsm;
 	sink->from_cursor = fsm->conf->fsm.from == CONF_FROM_CURSOR;
 	sink->placed = !sink->from_cursor;
-	sink->backoff_ms = BACKOFF_MIN_MS;
-	sink_timer_new(sink, &sink->again);
-	sink_timer_new(sink, &sink->tick);
-	sink_timer_new(sink, &sink->patience);
+	sink->tick = timer_new(fsm->loop, sink_on_tick, sink);
+	sink->patience = timer_new(fsm->loop, sink_on_patience, sink);
 	source_calls(fsm->source, &sink_reader_calls, sink);
 	if (sink->from_cursor)
 		source_cursor_get(fsm->source, cursor_name);
 	if (fsm->command)
-		start_child(sink);
+		start_program(sink);
 	else
 		start_stdout(sink);
-}
-
-static void
-sink_stop_now(struct fsm *fsm)
-{
-	struct sink *sink = fsm->mode_arg;
-	if (sink->child)
-		child_kill(sink->child);
 }
 
 static void
 sink_restart(struct fsm *fsm)
 {
 	struct sink *sink = fsm->mode_arg;
-	if (sink->stopping || sink->child == NULL)
+	if (sink->stopping || fsm->program == NULL)
 		return;
 	sink->gap = false;
-	sink->backoff_ms = BACKOFF_MIN_MS;
-	if (uv_is_active((uv_handle_t *)&sink->again) || fsm->state == FSM_GAP) {
-		uv_timer_stop(&sink->again);
-		uv_timer_start(&sink->again, sink_on_again, 0, 0);
+	program_forgive(fsm->program);
+	if (program_waits(fsm->program) || fsm->state == FSM_GAP) {
+		program_again(fsm->program);
 		return;
 	}
 	if (sink->feed)
 		free_feed(sink);
-	child_end(sink->child);
+	program_end(fsm->program);
 }
 
-static struct fsm_progress
-sink_progress(const struct fsm *fsm)
+static uint64_t
+sink_delivered(const struct fsm *fsm)
 {
 	const struct sink *sink = fsm->mode_arg;
-	return (struct fsm_progress){
-	    .pid = sink->child ? child_pid(sink->child) : 0,
-	    .delivered = sink->feed ? feed_written(sink->feed) : sink->after,
-	    .restarts = sink->restarts,
-	};
+	return sink->feed ? feed_written(sink->feed) : sink->after;
 }
 
 const struct mode sink_mode = {
     .name = "sink",
     .start = sink_start,
     .stop = sink_stop,
-    .stop_now = sink_stop_now,
-    .progress = sink_progress,
+    .delivered = sink_delivered,
     .restart = sink_restart,
 };

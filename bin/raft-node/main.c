@@ -16,6 +16,7 @@
 
 #include "conf/text.h"
 #include "prog/daemon.h"
+#include "unix/timer.h"
 #include "service.h"
 #include "run.h"
 
@@ -33,7 +34,7 @@ static struct supervisor {
 	struct service_setting setting;
 	struct service services[CHILDREN_MAX];
 	size_t children_count;
-	uv_timer_t leftover;
+	struct timer *leftover;
 	struct mono_ms began;
 	bool started, stopping;
 	enum exit_status status; /* what the node exits with */
@@ -64,7 +65,7 @@ supervisor_stop(void *arg)
 	if (node.stopping)
 		return;
 	node.stopping = true;
-	uv_timer_stop(&node.leftover);
+	timer_stop(node.leftover);
 	stop_next();
 }
 
@@ -120,23 +121,6 @@ static const struct service_calls child_calls = {
 
 /* ------------------------------------------------------------ starting */
 
-/* Ours without what is meant for this process alone, and with the pipe's number. */
-static char **
-make_environment(void)
-{
-	static char parent_fd[] = "RAFT_PARENT_FD=4";
-	_Static_assert(CHILD_PARENT_FD == 4, "parent_fd says it");
-	size_t count = 0, kept = 0;
-	while (environ[count] != NULL)
-		count++;
-	char **environment = text_memory(calloc(count + 2, sizeof(*environment)));
-	for (size_t i = 0; i < count; i++)
-		if (strncmp(environ[i], "NOTIFY_SOCKET=", strlen("NOTIFY_SOCKET=")) != 0)
-			environment[kept++] = environ[i];
-	environment[kept] = parent_fd;
-	return environment;
-}
-
 /* The programs lie beside this one. */
 static char *
 programs_folder(void)
@@ -164,12 +148,13 @@ start_children(void)
 
 /* Waits for the daemons of a raft-node that was killed: two of a kind must not meet. */
 static void
-supervisor_try_start(uv_timer_t *timer)
+supervisor_try_start(void *arg)
 {
+	(void)arg;
 	char why[CONF_WHY_SIZE];
 	switch (run_lock(node.daemon.conf, &node.setting.parent_fd, why)) {
 	case RUN_LOCKED:
-		uv_timer_stop(timer);
+		timer_stop(node.leftover);
 		start_children();
 		return;
 	case RUN_LEFTOVER:
@@ -188,9 +173,9 @@ static void
 supervisor_begin(void)
 {
 	node.began = mono_now();
-	must(uv_timer_init(loop_uv(node.daemon.loop), &node.leftover) == 0);
-	uv_timer_start(&node.leftover, supervisor_try_start, LEFTOVER_POLL_MS, LEFTOVER_POLL_MS);
-	supervisor_try_start(&node.leftover);
+	node.leftover = timer_new(node.daemon.loop, supervisor_try_start, NULL);
+	timer_repeat(node.leftover, LEFTOVER_POLL_MS, LEFTOVER_POLL_MS);
+	supervisor_try_start(NULL);
 	if (!node.started)
 		log_info(
 		    "wait", "why=%s", log_q("daemons of a former raft-node are still stopping"));
@@ -212,11 +197,11 @@ main(int argc, char **argv)
 	if (!run_make(node.daemon.conf, why))
 		daemon_die(exit_of_errno(errno), "%s", why);
 
+	setenv("RAFT_PARENT_FD", CHILD_PARENT_FD_TEXT, 1);
 	node.setting = (struct service_setting){
 	    .loop = node.daemon.loop,
 	    .programs = programs_folder(),
 	    .config = node.daemon.conf->path,
-	    .environment = make_environment(),
 	    .verbose = node.daemon.verbose,
 	    .log_time = node.daemon.log_time,
 	    .calls = &child_calls,

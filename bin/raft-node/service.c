@@ -2,16 +2,19 @@
 /* The life of one daemon: every change of state goes through service_enter, which logs it. */
 #include "service.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "unix/log.h"
+#include "unix/timer.h"
 
-/* Back-off doubles from the first to the last and begins anew after a life of some length. */
 enum { WAIT_FIRST_MS = 100, WAIT_LAST_MS = 5000, LIFE_GOOD_MS = 10000, STOP_MAX_MS = 10000 };
-enum { PATH_SIZE = 4096, ARGS_MAX = 10, STDIO_COUNT = CHILD_PARENT_FD + 1 };
+enum { PATH_SIZE = 4096, ARGS_MAX = 10 };
 
 static const char *const state_names[] = {
 #define S(NAME, text) [CHILD_##NAME] = text,
@@ -42,20 +45,6 @@ service_enter(struct service *service, enum service_state state, const char *why
 	log_line(level, "child", "child=%s from=%s to=%s why=%s", service->name,
 	    state_names[service->state], state_names[state], log_q(why));
 	service->state = state;
-}
-
-static uv_loop_t *
-uv_of(const struct service *service)
-{
-	return loop_uv(service->setting->loop);
-}
-
-void
-service_init(struct service *service, const char *name, const struct service_setting *setting)
-{
-	*service = (struct service){.name = name, .setting = setting, .wait_ms = WAIT_FIRST_MS};
-	must(uv_timer_init(uv_of(service), &service->timer) == 0);
-	service->timer.data = service;
 }
 
 /* ------------------------------------------------------------ readiness */
@@ -89,58 +78,61 @@ service_on_ready(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 	service->setting->calls->ready(service, service->setting->arg);
 }
 
+static void
+watch_ready(struct service *service, int fd)
+{
+	must(uv_pipe_init(loop_uv(service->setting->loop), &service->ready, 0) == 0);
+	must(uv_pipe_open(&service->ready, fd) == 0);
+	service->ready.data = service;
+	uv_read_start((uv_stream_t *)&service->ready, give_ready_byte, service_on_ready);
+}
+
 /* ------------------------------------------------------------ its end */
 
 static void
-describe_end(const struct service *service, char *why, size_t size)
+describe_end(const struct child_exit *how, char *why, size_t size)
 {
-	if (service->signal != 0)
-		snprintf(why, size, "killed by signal %d, %s", service->signal,
-		    strsignal(service->signal));
-	else if (service->status == 0)
+	if (how->signal != 0)
+		snprintf(why, size, "killed by signal %d, %s", how->signal, strsignal(how->signal));
+	else if (how->status == 0)
 		snprintf(why, size, "exit status 0");
 	else
-		snprintf(
-		    why, size, "exit status %d, %s", service->status, exit_text(service->status));
+		snprintf(why, size, "exit status %d, %s", how->status, exit_text(how->status));
 }
 
 static void
-on_wait_over(uv_timer_t *timer)
+on_wait_over(void *arg)
 {
-	service_start(timer->data);
+	service_start(arg);
 }
 
 static void
 start_later(struct service *service, const char *why)
 {
-	uint64_t life_ms = mono_now().ms - service->started.ms;
-	if (life_ms >= LIFE_GOOD_MS)
-		service->wait_ms = WAIT_FIRST_MS;
+	backoff_end(&service->backoff);
 	service_enter(service, CHILD_WAITING, why);
-	uv_timer_start(&service->timer, on_wait_over, service->wait_ms, 0);
-	service->wait_ms =
-	    service->wait_ms * 2 < WAIT_LAST_MS ? service->wait_ms * 2 : WAIT_LAST_MS;
+	timer_start(service->again, backoff_wait(&service->backoff));
 }
 
 /* Wrong options, and what exit_of_errno says a person must change. */
 static bool
-is_hopeless(const struct service *service)
+is_hopeless(const struct child_exit *how)
 {
-	return service->signal == 0 &&
-	       (service->status == EXIT_USAGE || service->status == EXIT_CONFIG);
+	return how->signal == 0 && (how->status == EXIT_USAGE || how->status == EXIT_CONFIG);
 }
 
 static void
-service_on_process_closed(uv_handle_t *handle)
+service_on_ended(const struct child_exit *how, void *arg)
 {
-	struct service *service = handle->data;
+	struct service *service = arg;
 	char why[256];
-	describe_end(service, why, sizeof(why));
+	describe_end(how, why, sizeof(why));
+	close_ready(service);
+	child_forget(service->child);
 	if (service->state == CHILD_STOPPING) {
-		uv_timer_stop(&service->timer);
 		service_enter(service, CHILD_DOWN, why);
 		service->setting->calls->stopped(service, service->setting->arg);
-	} else if (is_hopeless(service)) {
+	} else if (is_hopeless(how)) {
 		service_enter(service, CHILD_DOWN, why);
 		service->setting->calls->hopeless(service, EXIT_CONFIG, service->setting->arg);
 	} else {
@@ -148,14 +140,28 @@ service_on_process_closed(uv_handle_t *handle)
 	}
 }
 
-static void
-on_exit_of(uv_process_t *process, int64_t status, int signal_number)
+/* KILL is the last step. */
+static uint64_t
+service_on_late(enum child_step step, void *arg)
 {
-	struct service *service = process->data;
-	service->status = (int)status;
-	service->signal = signal_number;
-	close_ready(service);
-	uv_close((uv_handle_t *)process, service_on_process_closed);
+	struct service *service = arg;
+	(void)step;
+	log_warn("child", "child=%s why=%s", service->name,
+	    log_q("did not stop on TERM in time, it is killed"));
+	return 0;
+}
+
+static const struct child_calls child_calls = {service_on_ended, service_on_late};
+
+void
+service_init(struct service *service, const char *name, const struct service_setting *setting)
+{
+	*service = (struct service){.name = name,
+	    .setting = setting,
+	    .backoff = {
+		.first_ms = WAIT_FIRST_MS, .last_ms = WAIT_LAST_MS, .good_ms = LIFE_GOOD_MS}};
+	service->again = timer_new(setting->loop, on_wait_over, service);
+	service->child = child_new(setting->loop, &child_calls, service);
 }
 
 /* ------------------------------------------------------------ its start */
@@ -163,8 +169,7 @@ on_exit_of(uv_process_t *process, int64_t status, int signal_number)
 static void
 make_args(const struct service *service, char **args)
 {
-	static char ready_fd[] = "3";
-	_Static_assert(CHILD_READY_FD == 3, "ready_fd says it");
+	static char ready_fd[] = CHILD_READY_FD_TEXT;
 	size_t count = 0;
 	args[count++] = (char *)service->name;
 	args[count++] = (char *)"-c";
@@ -179,37 +184,19 @@ make_args(const struct service *service, char **args)
 	must(count <= ARGS_MAX);
 }
 
+/* ready_fd: what it writes a newline to.  0, or an error of libuv's. */
 static int
-service_spawn(struct service *service)
+service_spawn(struct service *service, int ready_fd)
 {
 	char path[PATH_SIZE];
 	char *args[ARGS_MAX];
 	snprintf(path, sizeof(path), "%s/%s", service->setting->programs, service->name);
 	make_args(service, args);
-	uv_stdio_container_t stdio[STDIO_COUNT] = {
-	    {.flags = UV_IGNORE},
-	    {.flags = service->has_output ? UV_INHERIT_FD : UV_IGNORE, .data.fd = 1},
-	    {.flags = UV_INHERIT_FD, .data.fd = 2},
-	    {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-		.data.stream = (uv_stream_t *)&service->ready},
-	    {.flags = UV_INHERIT_FD, .data.fd = service->setting->parent_fd},
-	};
-	uv_process_options_t options = {
-	    .file = path,
-	    .args = args,
-	    .env = service->setting->environment,
-	    .exit_cb = on_exit_of,
-	    .flags = UV_PROCESS_DETACHED,
-	    .stdio = stdio,
-	    .stdio_count = STDIO_COUNT,
-	};
-	return uv_spawn(uv_of(service), &service->process, &options);
-}
-
-static void
-on_never_started(uv_handle_t *handle)
-{
-	(void)handle;
+	const int fds[] = {-1, service->has_output ? STDOUT_FILENO : -1, STDERR_FILENO, ready_fd,
+	    service->setting->parent_fd};
+	const struct child_command command = {
+	    .file = path, .args = args, .fds = fds, .fds_count = sizeof(fds) / sizeof(fds[0])};
+	return child_start(service->child, &command);
 }
 
 /* At the first start: a program that is not there, or is none.  Later it may be away for the moment
@@ -223,8 +210,6 @@ is_missing(const struct service *service, int error)
 static void
 not_started(struct service *service, int error)
 {
-	close_ready(service);
-	uv_close((uv_handle_t *)&service->process, on_never_started);
 	if (!is_missing(service, error)) {
 		start_later(service, uv_strerror(error));
 		return;
@@ -237,58 +222,44 @@ not_started(struct service *service, int error)
 void
 service_start(struct service *service)
 {
+	int fds[2];
 	must(service->state == CHILD_DOWN || service->state == CHILD_WAITING);
-	service->started = mono_now();
-	must(uv_pipe_init(uv_of(service), &service->ready, 0) == 0);
-	service->ready.data = service;
-	service->process.data = service;
-	int error = service_spawn(service);
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		not_started(service, -errno);
+		return;
+	}
+	int error = service_spawn(service, fds[1]);
+	close(fds[1]);
 	if (error != 0) {
+		close(fds[0]);
 		not_started(service, error);
 		return;
 	}
+	backoff_begin(&service->backoff);
 	service->has_run = true;
 	char why[64];
-	snprintf(why, sizeof(why), "process %d", service->process.pid);
+	snprintf(why, sizeof(why), "process %d", child_pid(service->child));
 	service_enter(service, CHILD_STARTING, why);
-	uv_read_start((uv_stream_t *)&service->ready, give_ready_byte, service_on_ready);
+	watch_ready(service, fds[0]);
 }
 
 /* ------------------------------------------------------------ stopping */
 
-static void
-on_stop_late(uv_timer_t *timer)
-{
-	struct service *service = timer->data;
-	log_warn("child", "child=%s why=%s", service->name,
-	    log_q("did not stop on TERM in time, it is killed"));
-	service_kill(service);
-}
-
-static bool
-is_running(const struct service *service)
-{
-	return service->state == CHILD_STARTING || service->state == CHILD_READY ||
-	       service->state == CHILD_STOPPING;
-}
-
 void
 service_stop(struct service *service)
 {
-	if (!is_running(service)) {
-		uv_timer_stop(&service->timer);
+	if (child_pid(service->child) == 0) {
+		timer_stop(service->again);
 		service->state = CHILD_DOWN;
 		service->setting->calls->stopped(service, service->setting->arg);
 		return;
 	}
 	service_enter(service, CHILD_STOPPING, "TERM sent");
-	uv_process_kill(&service->process, SIGTERM);
-	uv_timer_start(&service->timer, on_stop_late, STOP_MAX_MS, 0);
+	child_end(service->child, CHILD_TERM, STOP_MAX_MS);
 }
 
 void
 service_kill(struct service *service)
 {
-	if (is_running(service))
-		uv_process_kill(&service->process, SIGKILL);
+	child_signal(service->child, SIGKILL);
 }

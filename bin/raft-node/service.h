@@ -8,6 +8,8 @@
 #ifndef NODE_SERVICE_H
 #define NODE_SERVICE_H
 
+#include "unix/backoff.h"
+#include "unix/child.h"
 #include "unix/exit.h"
 #include "unix/loop.h"
 
@@ -39,13 +41,13 @@ struct service_setting {
 	struct loop *loop;
 	const char *programs; /* folder of the executables */
 	const char *config;   /* absolute path of raft.yaml */
-	char **environment;
-	int parent_fd; /* passed on as CHILD_PARENT_FD */
+	int parent_fd;        /* passed on as descriptor CHILD_PARENT_FD_TEXT */
 	bool verbose, log_time;
 	const struct service_calls *calls;
 	void *arg;
 };
-enum { CHILD_READY_FD = 3, CHILD_PARENT_FD = 4 };
+#define CHILD_READY_FD_TEXT "3"
+#define CHILD_PARENT_FD_TEXT "4"
 
 struct service {
 	const char *name;
@@ -53,13 +55,11 @@ struct service {
 	bool has_run;
 	const struct service_setting *setting;
 	enum service_state state;
-	uint64_t wait_ms; /* before the next start */
-	struct mono_ms started;
-	uv_process_t process;
+	struct child *child;
+	struct timer *again; /* the next start */
+	struct backoff backoff;
 	uv_pipe_t ready;
 	char ready_byte;
-	uv_timer_t timer;   /* of WAITING and STOPPING */
-	int status, signal; /* of its end, between its exit and the closing of the handle */
 };
 
 void service_init(struct service *service, const char *name, const struct service_setting *setting);

@@ -36,6 +36,7 @@ static struct {
 	uv_signal_t term, interrupt, hangup;
 	uv_poll_t parent;
 	int ready_fd;
+	char *notify; /* $NOTIFY_SOCKET; NULL: none */
 	bool stopping;
 } self = {.ready_fd = -1};
 
@@ -246,6 +247,16 @@ watch_parent(struct daemon *daemon)
 	uv_unref((uv_handle_t *)&self.parent);
 }
 
+/* It is for this process alone: what we start does not inherit it. */
+static void
+take_notify_socket(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	if (path)
+		must((self.notify = strdup(path)) != NULL);
+	unsetenv("NOTIFY_SOCKET");
+}
+
 static void
 watch_signal(struct daemon *daemon, uv_signal_t *handle, int number)
 {
@@ -279,12 +290,13 @@ daemon_start(struct daemon *daemon, int argc, char **argv)
 	if (!signals_ignored(SIGHUP))
 		watch_signal(daemon, &self.hangup, SIGHUP);
 	watch_parent(daemon);
+	take_notify_socket();
 }
 
 static void
 notify_systemd(void)
 {
-	const char *path = getenv("NOTIFY_SOCKET");
+	const char *path = self.notify;
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	if (path == NULL || strlen(path) >= sizeof sun.sun_path)
 		return;
