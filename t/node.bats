@@ -23,7 +23,7 @@ setup() {
 
 teardown() { stop_all; }
 
-# stand_in: NAME.exit holds the status it ends with at once, NAME.unready, NAME.stuck and NAME.deaf are switches.
+# stand_in: NAME.exit holds the status it ends with at once, NAME.unready, NAME.stuck, NAME.deaf and NAME.leaves are switches.
 stand_in() {
 	cat <<-'EOF'
 		#!/bin/bash
@@ -37,6 +37,7 @@ stand_in() {
 		exec 3>&-
 		env >"$name.env"
 		[ "$name" != raft-fsm ] || echo "output of $name"
+		if [ -e "$name.leaves" ]; then for i in {1..20}; do (sleep 1 &); done; say left; fi
 		while :; do
 			read -r -t 0.1 -u "$RAFT_PARENT_FD"
 			[ $? -gt 128 ] || break
@@ -124,6 +125,24 @@ ended() {
 	wait_until 10 count 'start raft-elect' 2
 	logged 'lvl=warn .*child=raft-elect .*to=waiting why="killed by signal 9, Killed"'
 	[ "$(grep -c 'start raft-logd' events)" -eq 1 ]
+}
+
+@test "node: processes that it inherits, as process 1 or as a subreaper, are reaped" {
+	touch raft-fsm.leaves
+	# 36 is PR_SET_CHILD_SUBREAPER.
+	spawn node.log python3 -c 'import ctypes, os, sys
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])' bin/raft-node -c "$CONF"
+	NODE=$SPAWNED
+	inherits() { ps -o comm= --ppid "$NODE" | grep -q sleep; }
+	wait_until 10 seen '^left'
+	inherits
+	wait_until 10 eval '! inherits'
+	# Its own are still seen to end.
+	kill -KILL "$(pid_of elect)"
+	wait_until 10 count 'start raft-elect' 2
+	reap TERM "$NODE"
+	ended 0
 }
 
 @test "node: a daemon that fails again and again is started less and less often" {

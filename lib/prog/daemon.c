@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "unix/child.h"
 #include "unix/file.h"
 #include "unix/signals.h"
 
@@ -289,6 +290,7 @@ daemon_start(struct daemon *daemon, int argc, char **argv)
 		watch_signal(daemon, &self.interrupt, SIGINT);
 	if (!signals_ignored(SIGHUP))
 		watch_signal(daemon, &self.hangup, SIGHUP);
+	child_reap_inherited(daemon->loop);
 	watch_parent(daemon);
 	take_notify_socket();
 }
