@@ -453,6 +453,31 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 	done
 }
 
+@test "node: after kill -9 a program that takes its time delays its own raft-fsm and no other daemon" {
+	cluster_init "$PWD/real" 1
+	cat >>real/n1/raft.yaml <<-'END'
+		fsm:
+		  mode: batch
+		  command: [ sh, -c, 'cat >>got; [ -e slow ] || { echo $$ >slow; exec sleep 600; }' ]
+		  stop_timeout: 1h
+	END
+	spawn real/n1.log "$BIN/raft-node" -c real/n1/raft.yaml
+	first=$SPAWNED
+	wait_leader 20
+	echo a | timeout 30 raft-append -c real/n1/raft.yaml
+	wait_until 20 test -s real/n1/slow
+	slow=$(cat real/n1/slow)
+	kill -KILL "$first"
+	spawn real/n1.log "$BIN/raft-node" -c real/n1/raft.yaml
+	wait_leader 20
+	echo b | timeout 30 raft-append -c real/n1/raft.yaml
+	alive "$slow"
+	# The next program starts when it is gone, not beside it.
+	[ "$(cat real/n1/got)" = a ]
+	kill -KILL "$slow"
+	wait_until 30 grep -qx b real/n1/got
+}
+
 @test "node: without a command the entries come out of raft-node, in order" {
 	cluster_init "$PWD/real"
 	for n in $(nodes); do

@@ -140,6 +140,7 @@ main(int argc, char **argv)
 		     "[--snapshot FILE] "
 		     "[--query QUERY] [--from INDEX] [--] COMMAND [ARG ...]",
 	    .operands = true,
+	    .yields = true,
 	    .options = options,
 	    .found = fsm_on_option,
 	    .stop = fsm_on_stop,

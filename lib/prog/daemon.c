@@ -221,6 +221,9 @@ on_parent(uv_poll_t *poll, int status, int events)
 	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	uv_poll_stop(poll);
+	/* An open one keeps the next raft-node waiting. */
+	if (self.daemon->yields)
+		close(fd);
 	if (!self.stopping)
 		daemon_stop("raft-node is gone");
 }

@@ -25,6 +25,11 @@ struct daemon {
 	/* More long options of this program (NULL: none); found: is told each one. */
 	const struct option *options;
 	bool operands; /* it takes some */
+	/*
+	 * When raft-node is gone, the next one need not wait for this daemon: it holds nothing that
+	 * the others use, and a second one of its kind is refused by its socket.
+	 */
+	bool yields;
 	void (*found)(int opt, const char *value);
 	/* Called once, in the loop, when the daemon is to stop; it calls loop_stop when it has. */
 	void (*stop)(void *arg);
