@@ -134,7 +134,7 @@ ended() {
 assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
 os.execv(sys.argv[1], sys.argv[1:])' bin/raft-node -c "$CONF"
 	NODE=$SPAWNED
-	inherits() { ps -o comm= --ppid "$NODE" | grep -q sleep; }
+	inherits() { pgrep -P "$NODE" -x sleep; }
 	wait_until 10 seen '^left'
 	inherits
 	wait_until 10 eval '! inherits'
