@@ -132,13 +132,13 @@ filled() { yes "$(printf 'x%.0s' $(seq 999))" | head -c "$1" >"$IN"; }
 	seq 5 >"$IN"
 	program <<<'echo ok; exec sleep 1000'
 	start
-	wait_until 20 said 'why="the program must say ready first; started again'
+	wait_until 20 said 'why="the program does not say ready first; started again'
 	program <<<'echo ready; exec sleep 1000'
 	wait_until 20 said 'why="the program breaks the contract: it says ready or durable without a number behind it; started again'
 	program <<<'echo ready 0; read -r l; echo ready 0; exec sleep 1000'
 	wait_until 20 said 'why="the program says ready twice; started again'
 	program <<<'echo ready 0; read -r l; echo durable 1000; exec sleep 1000'
-	wait_until 20 said 'why="the program says durable of an entry that it was not given; started again'
+	wait_until 20 said 'why="the program says durable [0-9]*, an entry that it was not given; started again'
 	well 5
 }
 

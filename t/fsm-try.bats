@@ -57,6 +57,36 @@ breaks() {
 	run -127 try -- ./none
 }
 
+@test "try, machine: after a restore entries follow what the snapshot of a durable program holds" {
+	seq 5 | sed 's/.*/incr n/' | try --snapshot s -- "$ROOT/etc/examples/kv-durable.py" db >/dev/null
+	printf 'incr n\nincr n\n' | try --restore s --query 'get n' -- "$ROOT/etc/examples/kv-durable.py" other >out
+	diff out - <<<$'ok\nok 6\nok 7\nok 7'
+	sqlite3 other 'SELECT idx FROM applied' | grep -qx 7
+	# One that holds more than the snapshot goes back to it.
+	echo 'incr n' | try --restore s -- "$ROOT/etc/examples/kv-durable.py" other >out
+	diff out - <<<$'ok\nok 6'
+	sqlite3 other 'SELECT idx FROM applied' | grep -qx 6
+	# One whose state is in memory alone has no index: the first line is entry 1.
+	try --restore s -- sh -c 'echo ready 0; read -r a; echo ok; read -r b || exit 0; echo "ok $b"' <<<x >out
+	diff out - <<<$'ok\nok entry 1 x'
+}
+
+@test "try: a signal that ends raft-fsm ends the program with its process group" {
+	mkfifo pipe
+	for mode in sink machine; do
+		raft-fsm --try --mode "$mode" -- sh -c 'sleep 600 & echo $! >left; echo ready 0; wait' <pipe >/dev/null 3>&- &
+		pid=$!
+		exec 8>pipe
+		wait_until 10 test -s left
+		kill -TERM "$pid"
+		exec 8>&-
+		wait "$pid" && status=0 || status=$?
+		[ "$status" -eq 143 ]
+		wait_until 10 gone "$(cat left)"
+		rm left
+	done
+}
+
 @test "try, machine: a hundred thousand entries are pipelined, and the answers are all there" {
 	seq 100000 | sed 's/.*/put k &/' | try --query 'get k' -- raft-kv | tail -n 1 | grep -qx 'ok 100000'
 }

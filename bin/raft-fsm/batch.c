@@ -39,7 +39,9 @@ struct batches {
 	uint64_t last;      /* the last entry of the batch, or what was skipped behind it */
 	struct timer *full; /* the time of a batch is over */
 	struct timer *patience;
+	uint64_t number; /* of the batch, from 1 */
 	bool stopping, gap;
+	bool ended; /* --try: there are no more lines */
 };
 
 static void batch_gather(struct batches *b);
@@ -52,6 +54,7 @@ batch_run(struct batches *b)
 	char again[128];
 	timer_stop(b->full);
 	b->phase = PHASE_RUNNING;
+	b->number++;
 	snprintf(again, sizeof again, ": the batch up to entry %" PRIu64 " comes again", b->last);
 	program_start(b->fsm->program, again);
 }
@@ -106,7 +109,11 @@ batch_gather(struct batches *b)
 			return;
 		}
 	}
-	if (b->entries > 0 && !timer_active(b->full))
+	if (b->ended && b->entries == 0)
+		fsm_verdict(b->fsm, EXIT_OK, NULL);
+	if (b->ended)
+		batch_run(b);
+	else if (b->entries > 0 && !timer_active(b->full))
 		timer_start(b->full, b->fsm->conf->fsm.batch.time_ms);
 	else if (b->entries == 0 && b->last >= b->after + IDLE_CURSOR_GAP)
 		batch_store(b);
@@ -116,6 +123,14 @@ static void
 batch_on_ready(void *arg)
 {
 	batch_gather(arg);
+}
+
+static void
+batch_on_end(void *arg)
+{
+	struct batches *b = arg;
+	b->ended = true;
+	batch_gather(b);
 }
 
 static void
@@ -170,6 +185,7 @@ static const struct source_calls batch_reader_calls = {.ready = batch_on_ready,
     .gap = batch_on_gap,
     .cursor = batch_on_cursor,
     .stored = batch_on_stored,
+    .end = batch_on_end,
     .failed = batch_on_source_failed};
 
 /* ------- a run of the command ------------------------------------------------ */
@@ -228,6 +244,11 @@ batch_on_over(const char *how, bool clean, void *arg)
 	char what[128];
 	if (b->feed)
 		batch_close_input(b);
+	if (b->fsm->trial && !clean)
+		fsm_verdict(b->fsm, program_status(b->fsm->program),
+		    "batch %" PRIu64 ", entries %" PRIu64 " to %" PRIu64
+		    ": the command %s: the same batch would come again",
+		    b->number, b->after + 1, b->last, how);
 	if (clean) {
 		if (b->stopping)
 			timer_start(b->patience, CURSOR_STOP_MS);

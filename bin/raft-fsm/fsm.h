@@ -2,9 +2,9 @@
 /*
  * raft-fsm as a whole: what its parts share, and what a mode is.
  *
- * main.c makes the one struct fsm, the reader and the status socket, and hands
- * over to a mode.  A mode (sink.c) takes committed entries from the reader and
- * brings them to a program; there is one file a mode.
+ * main.c makes the one struct fsm, the source and the status socket, and hands
+ * over to a mode (sink.c, batch.c, machine.c).  A mode takes committed entries from the source and
+ * brings them to a program.  try.c does the same with a source that reads standard input.
  */
 #ifndef FSM_FSM_H
 #define FSM_FSM_H
@@ -13,6 +13,7 @@
 
 struct ask;
 struct program;
+struct trial;
 struct source;
 struct fsm_server;
 struct wire_buf;
@@ -56,9 +57,20 @@ struct mode {
 };
 
 extern const struct mode sink_mode, batch_mode, machine_mode;
+const struct mode *fsm_mode(enum conf_mode mode);
+
+/* What --try asks of a machine.  NULL, 0: not asked for.  Paths are absolute. */
+enum { TRIAL_QUERIES_MAX = 64 };
+struct trial {
+	const char *restore, *snapshot;
+	uint64_t from; /* index of the first line */
+	const char *queries[TRIAL_QUERIES_MAX];
+	size_t queries_count;
+};
 
 struct fsm {
 	struct daemon daemon;
+	const struct trial *trial; /* of --try; NULL: a daemon */
 	const struct conf *conf;
 	struct loop *loop;
 	char **command;  /* NULL: entries go to our stdout */
@@ -66,6 +78,8 @@ struct fsm {
 	struct source *source;
 	struct fsm_server *server;
 	struct program *program; /* the mode's; NULL: our own stdout */
+	int pid;                 /* of the program; 0: none runs */
+	uint64_t restarts;       /* of the program */
 	const struct mode *mode;
 	void *mode_arg; /* the mode's own */
 	enum fsm_state state;
@@ -75,10 +89,15 @@ struct fsm {
 
 /* The one place where the state changes: kept for the status, and logged. */
 void fsm_state(struct fsm *fsm, enum fsm_state state, const char *why);
+/* As on TERM; arg is the struct fsm. */
+void fsm_stop(void *arg);
 /* Stops as on TERM, then exits with the status; why was said before. */
 void fsm_fail(struct fsm *fsm, enum exit_status status);
 /* The mode has ended everything: leave the loop. */
 void fsm_done(struct fsm *fsm);
+/* --try is over, with this sentence unless format is NULL. */
+_Noreturn void fsm_verdict(const struct fsm *fsm, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The line that answers "status", as a new string. */
 char *fsm_status_line(const struct fsm *fsm);
 

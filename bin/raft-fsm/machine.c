@@ -48,6 +48,7 @@ static const struct source_calls machine_reader_calls = {
     .snap_found = machine_snap_found,
     .snap_path = machine_snap_path,
     .snap_added = machine_snap_added,
+    .end = machine_try_no_more,
     .failed = machine_on_source_failed,
 };
 
@@ -99,7 +100,7 @@ machine_restart(struct fsm *fsm)
 	m->suspect = m->single_from = m->single_to = 0;
 	m->deaths = 0;
 	program_forgive(fsm->program);
-	if (m->phase == PHASE_DOWN && program_pid(fsm->program) == 0) {
+	if (m->phase == PHASE_DOWN && fsm->pid == 0) {
 		bool stays_down =
 		    fsm->state == FSM_POISON || fsm->state == FSM_GAP || fsm->state == FSM_FOREIGN;
 		if (stays_down)

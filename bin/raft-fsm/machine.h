@@ -9,6 +9,7 @@
  *   machine_ahead.c    one whose state is ahead of this node's log: late, or of another history?
  *   machine_snap.c     snapshots: when, and how far
  *   machine_ask.c      what clients ask
+ *   machine_try.c      --try: what is asked in their place, and each breach of the contract
  */
 #ifndef FSM_MACHINE_H
 #define FSM_MACHINE_H
@@ -47,6 +48,9 @@ enum snap_step {
 	{                                                                                          \
 		"idle", "asking", "ready", "writing", "storing"                                    \
 	}
+
+/* Of --try: what comes next. */
+enum trial_step { TRIAL_ENTRIES, TRIAL_QUERIES, TRIAL_ANSWERS, TRIAL_END };
 
 /* Entries and their bytes. */
 struct amount {
@@ -101,6 +105,7 @@ struct machine {
 	    *read_index; /* what the cluster has committed is asked there; NULL: was never needed */
 	const char *closed;  /* which end of its own it closed first; NULL: none */
 	bool restart;        /* at the end of this incarnation, at once */
+	bool greeted;        /* it has said ready */
 	bool stopping, held; /* held: stopped until fsm restart */
 
 	/* Entries that are fed singly, because one of them ended an incarnation. */
@@ -110,6 +115,9 @@ struct machine {
 
 	struct machine_snap snap;
 	struct asks queries, waits; /* waits: for replies */
+
+	enum trial_step trial_step; /* of --try */
+	size_t trial_query;         /* the next one to put */
 };
 
 /* All up to here is answered. */
@@ -122,6 +130,8 @@ void machine_fault(struct machine *m, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Ends it in an orderly way; the next one follows at once. */
 void machine_again(struct machine *m, const char *why);
+/* Its input ends after what has been begun; then it has stop_timeout. */
+void machine_end(struct machine *m);
 /* Closes its input, now or when what has been begun is written. */
 void machine_close_input(struct machine *m);
 /* No further incarnation until it is told to go on. */
@@ -144,6 +154,10 @@ struct pending_one *machine_put(
 
 /* machine_restore.c */
 void machine_ready(struct machine *m, uint64_t index);
+/* Asks it to restore this file, whose state is that after the entry index. */
+void machine_restore(struct machine *m, const char *path, uint64_t index);
+/* Entries follow after index. */
+void machine_feed_from(struct machine *m, uint64_t index);
 void machine_restored(struct machine *m, bool ok, struct wire_bytes why);
 /* These two are source_calls'. */
 void machine_snap_found(const struct source_snapshot *found, void *arg);
@@ -160,6 +174,8 @@ void machine_ahead_heard(struct machine *m);
 void machine_snap_policy(struct machine *m);
 /* Tells the program, when a place is ready and it is fed. */
 void machine_snap_put(struct machine *m);
+/* Lets it write a snapshot to this file, at the next chance. */
+void machine_snap_to(struct machine *m, const char *path);
 void machine_snap_written(struct machine *m, bool ok, struct wire_bytes why);
 /* The program died, or is ended. */
 void machine_snap_lost(struct machine *m, const char *why);
@@ -175,5 +191,27 @@ void machine_serve(struct machine *m);
 void machine_put_queries(struct machine *m);
 /* Nobody will answer: refuses all that waits. */
 void machine_refuse_all(struct machine *m, const char *why);
+
+/* machine_try.c: only with --try. */
+/* It has said ready. */
+void machine_try_ready(struct machine *m, uint64_t index);
+/* A source call: there are no more lines. */
+void machine_try_no_more(void *arg);
+/* Puts what follows the lines. */
+void machine_try_fill(struct machine *m);
+/* Ends it when all is answered. */
+void machine_try_end(struct machine *m);
+/* Whether it is started again when it has restored. */
+bool machine_try_again(const struct machine *m);
+/* Prints an answer as the one who asks would get it.  Before: its request is the oldest. */
+void machine_try_answer(struct machine *m, enum wire_reply_state state, struct wire_bytes data);
+/* The program did what it must not: the sentence, what was expected, and the end. */
+_Noreturn void machine_try_breach(struct machine *m, const char *sentence);
+/* It has ended. */
+_Noreturn void machine_try_over(struct machine *m, const char *how);
+/* It does not end. */
+_Noreturn void machine_try_late(struct machine *m);
+/* What it said, quoted, as far as it can be shown. */
+const char *machine_try_shown(struct wire_bytes said);
 
 #endif

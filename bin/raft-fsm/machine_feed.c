@@ -110,9 +110,13 @@ machine_pump(struct machine *m)
 			machine_snap_put(m);
 		some = machine_feed_fill(m);
 		machine_feed_settle_local(m);
+		if (m->fsm->trial)
+			machine_try_fill(m);
 	} while (feed_flush(m->feed) && some);
 	machine_serve(m);
 	machine_watch(m);
+	if (m->fsm->trial)
+		machine_try_end(m);
 }
 
 /* ------- in ---------------------------------------------------------------- */
@@ -133,11 +137,26 @@ machine_feed_keep(struct machine *m, const struct pending_one *one, enum wire_re
 	}
 }
 
+/* The oldest request has its answer.  A query of --try has nobody to answer. */
 static void
-answer_query(const struct pending_one *one, enum wire_reply_state state, struct wire_bytes data)
+machine_feed_answer(struct machine *m, enum wire_reply_state state, struct wire_bytes data)
 {
-	ask_reply(one->ask, 0, one->before, (uint8_t)state, data);
-	ask_end(one->ask);
+	const struct pending_one one = *pending_first(&m->pending);
+	if (m->fsm->trial)
+		machine_try_answer(m, state, data);
+	m->moved = mono_now();
+	/* A restore or snapshot may end or begin other things: it is off the list before. */
+	pending_drop_first(&m->pending);
+	if (one.kind == REQUEST_ENTRY) {
+		machine_feed_keep(m, &one, state, data);
+	} else if (one.kind == REQUEST_RESTORE) {
+		machine_restored(m, state == WIRE_REPLY_OK, data);
+	} else if (one.kind == REQUEST_SNAPSHOT) {
+		machine_snap_written(m, state == WIRE_REPLY_OK, data);
+	} else if (one.ask) {
+		ask_reply(one.ask, 0, one.before, (uint8_t)state, data);
+		ask_end(one.ask);
+	}
 }
 
 /* Those that are ours to answer, as soon as they are the oldest. */
@@ -145,60 +164,39 @@ static void
 machine_feed_settle_local(struct machine *m)
 {
 	char why[REQUEST_WHY_SIZE];
-	for (struct pending_one *one; (one = pending_first(&m->pending)) && one->unfit;) {
-		struct wire_bytes refusal =
-		    request_refusal(why, request_name(one->kind), one->unfit);
-		if (one->kind == REQUEST_ENTRY)
-			machine_feed_keep(m, one, WIRE_REPLY_REFUSED, refusal);
-		else
-			answer_query(one, WIRE_REPLY_REFUSED, refusal);
-		pending_drop_first(&m->pending);
-	}
+	for (struct pending_one *one; (one = pending_first(&m->pending)) && one->unfit;)
+		machine_feed_answer(m, WIRE_REPLY_REFUSED,
+		    request_refusal(why, request_name(one->kind), one->unfit));
 }
 
-/* What cannot be passed on is a lost reply of an entry, for that is applied; a query may as well be
+/* What cannot be passed on is a lost reply of an entry, which is applied; a query may as well be
  * refused. */
-static void
-pass_on(struct machine *m, const struct pending_one *one, const struct reply *reply)
-{
-	enum wire_reply_state state = reply->kind == REPLY_OK ? WIRE_REPLY_OK : WIRE_REPLY_REFUSED;
-	struct wire_bytes data = reply->lost ? wire_text(reply->lost) : reply->data;
-	if (one->kind == REQUEST_ENTRY) {
-		machine_feed_keep(m, one, reply->lost ? WIRE_REPLY_LOST : state, data);
-		return;
-	}
-	answer_query(one, reply->lost ? WIRE_REPLY_REFUSED : state, data);
-}
-
 static void
 take_answer(struct machine *m, const struct reply *reply)
 {
 	struct pending_one *first = pending_first(&m->pending);
-	bool ok = reply->kind == REPLY_OK;
+	enum wire_reply_state state = reply->kind == REPLY_OK ? WIRE_REPLY_OK : WIRE_REPLY_REFUSED;
 	if (first == NULL) {
-		/* Which answer was the one too many nobody knows. */
+		/* Which answer was the one too many is not known. */
 		replies_forget(m->replies, m->base);
 		machine_fault(m, "the program answers what it was not asked, or twice");
 		return;
 	}
-	const struct pending_one one = *first;
-	m->moved = mono_now();
-	/* A restore or snapshot may end or begin other things: it is off the list before. */
-	pending_drop_first(&m->pending);
-	if (one.kind == REQUEST_ENTRY || one.kind == REQUEST_QUERY) {
-		pass_on(m, &one, reply);
-	} else if (one.kind == REQUEST_RESTORE) {
-		machine_restored(m, ok, reply->data);
-	} else {
-		machine_snap_written(m, ok, reply->data);
-	}
+	if (reply->lost && first->kind == REQUEST_ENTRY)
+		state = WIRE_REPLY_LOST;
+	else if (reply->lost && first->kind == REQUEST_QUERY)
+		state = WIRE_REPLY_REFUSED;
+	machine_feed_answer(m, state, reply->lost ? wire_text(reply->lost) : reply->data);
 	machine_feed_settle_local(m);
 }
 
 static void
 take_reply(struct machine *m, const struct reply *reply)
 {
-	if (reply->kind == REPLY_WRONG) {
+	if (reply->kind == REPLY_WRONG && m->fsm->trial) {
+		machine_fault(m, "the program breaks the contract: %s: \"%s\"", reply->why,
+		    machine_try_shown(reply->data));
+	} else if (reply->kind == REPLY_WRONG) {
 		machine_fault(m, "the program breaks the contract: %s", reply->why);
 	} else if (reply->kind == REPLY_READY) {
 		if (m->phase == PHASE_HELLO)
@@ -206,11 +204,12 @@ take_reply(struct machine *m, const struct reply *reply)
 		else if (m->phase != PHASE_ENDING)
 			machine_fault(m, "the program says ready twice");
 	} else if (m->phase == PHASE_HELLO) {
-		machine_fault(m, "the program must say ready first");
+		machine_fault(m, "the program does not say ready first");
 	} else if (reply->kind == REPLY_DURABLE) {
 		if (reply->index > m->sent)
-			machine_fault(
-			    m, "the program says durable of an entry that it was not given");
+			machine_fault(m,
+			    "the program says durable %llu, an entry that it was not given",
+			    (unsigned long long)reply->index);
 		else if (reply->index > m->durable)
 			m->durable = reply->index;
 	} else {
@@ -329,7 +328,12 @@ machine_on_deadline(void *arg)
 	if (m->output)
 		machine_hear(m);
 	uint64_t patience = machine_feed_patience_ms(m, &what);
-	if (patience && mono_now().ms - m->moved.ms >= patience)
+	bool late = patience && mono_now().ms - m->moved.ms >= patience;
+	if (late && m->fsm->trial)
+		machine_fault(m,
+		    "the program has said nothing for %llu ms: is its output buffered?",
+		    (unsigned long long)patience);
+	else if (late)
 		machine_fault(m,
 		    "the program has not answered to %s for %llu ms: is its output buffered?", what,
 		    (unsigned long long)patience);

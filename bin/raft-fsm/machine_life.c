@@ -46,6 +46,7 @@ machine_life_on_started(int fd, void *arg)
 	m->feed = feed_new(m->fsm->loop, fd, 0, false, &feed_calls, m);
 	m->fault[0] = '\0';
 	m->closed = NULL;
+	m->greeted = false;
 	m->sent = m->base = 0;
 	m->phase = PHASE_HELLO;
 	m->moved = mono_now();
@@ -71,15 +72,16 @@ machine_fault(struct machine *m, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(m->fault, sizeof m->fault, format, args);
 	va_end(args);
+	if (m->fsm->trial)
+		machine_try_breach(m, m->fault);
 	m->phase = PHASE_ENDING;
 	machine_close_input(m);
 	machine_deaf(m);
 	program_kill(m->fsm->program);
 }
 
-/* Its input ends behind what has been begun; then it has stop_timeout. */
-static void
-machine_life_end(struct machine *m)
+void
+machine_end(struct machine *m)
 {
 	if (m->feed)
 		feed_cut(m->feed);
@@ -93,7 +95,7 @@ machine_again(struct machine *m, const char *why)
 {
 	log_info("program", "why=%s", log_q(why));
 	m->restart = true;
-	machine_life_end(m);
+	machine_end(m);
 }
 
 void
@@ -105,7 +107,7 @@ machine_hold(struct machine *m, enum fsm_state state, const char *why)
 	if (m->fsm->foreground)
 		fsm_fail(m->fsm, state == FSM_GAP ? EXIT_GAP : EXIT_DATA);
 	else if (m->phase != PHASE_DOWN && m->phase != PHASE_ENDING)
-		machine_life_end(m);
+		machine_end(m);
 }
 
 /* Queries are not asked again: whoever asks may do that. */
@@ -172,6 +174,8 @@ machine_life_on_over(const char *how, bool clean, void *arg)
 	/* What it said before its end counts. */
 	if (m->output && !m->fault[0])
 		machine_hear(m);
+	if (m->fsm->trial && !m->restart)
+		machine_try_over(m, how);
 	if (m->fault[0])
 		snprintf(what, sizeof what, "%s", m->fault);
 	else if (m->closed && program_ended(m->fsm->program))
@@ -196,5 +200,13 @@ machine_life_on_over(const char *how, bool clean, void *arg)
 	machine_life_next(m, what, poison);
 }
 
+static void
+machine_life_on_late(void *arg)
+{
+	struct machine *m = arg;
+	if (m->fsm->trial)
+		machine_try_late(m);
+}
+
 const struct program_calls machine_program_calls = {
-    .started = machine_life_on_started, .over = machine_life_on_over};
+    .started = machine_life_on_started, .over = machine_life_on_over, .late = machine_life_on_late};

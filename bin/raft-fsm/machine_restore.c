@@ -6,9 +6,8 @@
 
 #include "machine.h"
 
-/* Entries follow behind index. */
-static void
-feed_from(struct machine *m, uint64_t index)
+void
+machine_feed_from(struct machine *m, uint64_t index)
 {
 	m->base = m->sent = index;
 	m->last_client = index;
@@ -23,13 +22,28 @@ feed_from(struct machine *m, uint64_t index)
 }
 
 void
+machine_restore(struct machine *m, const char *path, uint64_t index)
+{
+	m->phase = PHASE_RESTORING;
+	m->sent = index;
+	machine_put(m, REQUEST_RESTORE, path, strlen(path))->before = m->base;
+	feed_flush(m->feed);
+	machine_watch(m);
+}
+
+void
 machine_ready(struct machine *m, uint64_t index)
 {
 	m->base = m->sent = m->last_client = m->durable = index;
 	m->gap_first = 0;
+	m->greeted = true;
 	m->restored = m->restore_refused = false;
 	m->phase = PHASE_FINDING;
 	fsm_state(m->fsm, FSM_RUNNING, "");
+	if (m->fsm->trial) {
+		machine_try_ready(m, index);
+		return;
+	}
 	/* One question at a time: that of a snapshot being stored is asked first. */
 	if (m->snap.step != SNAP_PATH && m->snap.step != SNAP_STORING)
 		source_snap_find(m->fsm->source);
@@ -73,17 +87,13 @@ machine_snap_found(const struct source_snapshot *found, void *arg)
 	usable = usable && found->index > m->base && !m->restore_refused &&
 		 request_unfit(m->netstring, wire_text(found->path)) == NULL;
 	if (usable && (m->base == 0 || m->gap_first)) {
-		m->phase = PHASE_RESTORING;
-		m->sent = found->index;
-		machine_put(m, REQUEST_RESTORE, found->path, strlen(found->path))->before = m->base;
-		feed_flush(m->feed);
-		machine_watch(m);
+		machine_restore(m, found->path, found->index);
 	} else if (m->gap_first && m->restore_refused) {
 		machine_fault(m, "the program needs a snapshot and refuses to restore it");
 	} else if (m->gap_first) {
 		no_way(m, found);
 	} else {
-		feed_from(m, m->base);
+		machine_feed_from(m, m->base);
 	}
 }
 
@@ -93,10 +103,14 @@ machine_restored(struct machine *m, bool ok, struct wire_bytes why)
 	uint64_t index = m->sent;
 	if (m->phase != PHASE_RESTORING)
 		return;
+	if (ok && machine_try_again(m)) {
+		machine_again(m, "which entry is its state of?");
+		return;
+	}
 	if (ok) {
 		log_info("restore", "index=%" PRIu64, index);
 		m->restored = true;
-		feed_from(m, index);
+		machine_feed_from(m, index);
 		return;
 	}
 	char text[256];
@@ -106,7 +120,7 @@ machine_restored(struct machine *m, bool ok, struct wire_bytes why)
 	    log_q("the program refuses to restore: it is fed from the log, if that is whole"),
 	    log_q(text));
 	m->restore_refused = true;
-	feed_from(m, m->base);
+	machine_feed_from(m, m->base);
 }
 
 void

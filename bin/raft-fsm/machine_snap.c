@@ -43,7 +43,7 @@ static void
 machine_snap_failed(struct machine *m, const char *why)
 {
 	struct machine_snap *s = &m->snap;
-	if (s->path)
+	if (s->path && !m->fsm->trial)
 		unlink(s->path);
 	s->since.entries += s->saved.entries;
 	s->since.bytes += s->saved.bytes;
@@ -90,6 +90,13 @@ machine_snap_order(struct machine *m, struct ask *ask)
 }
 
 void
+machine_snap_to(struct machine *m, const char *path)
+{
+	must((m->snap.path = strdup(path)) != NULL);
+	m->snap.step = SNAP_READY;
+}
+
+void
 machine_snap_path(const char *path, const char *why, void *arg)
 {
 	struct machine *m = arg;
@@ -101,8 +108,7 @@ machine_snap_path(const char *path, const char *why, void *arg)
 	} else if (m->phase != PHASE_FEEDING) {
 		machine_snap_failed(m, "the program ended before it could be asked for a snapshot");
 	} else {
-		must((s->path = strdup(path)) != NULL);
-		s->step = SNAP_READY;
+		machine_snap_to(m, path);
 		machine_pump(m);
 	}
 }
@@ -129,13 +135,21 @@ machine_snap_written(struct machine *m, bool ok, struct wire_bytes why)
 	char text[256];
 	if (s->step != SNAP_WRITING)
 		return;
+	bool written = lstat(s->path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
 	if (!ok) {
 		snprintf(text, sizeof text, "the program refuses: %.*s",
 		    (int)(why.size < 200 ? why.size : 200), (const char *)why.bytes);
 		machine_snap_failed(m, text);
-	} else if (lstat(s->path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0) {
+	} else if (!written && m->fsm->trial) {
+		machine_fault(m,
+		    "the program says ok to snapshot and has written no file, or an empty one: "
+		    "%.300s",
+		    s->path);
+	} else if (!written) {
 		machine_snap_failed(
 		    m, "the program says ok and has written no file, or an empty one");
+	} else if (m->fsm->trial) {
+		machine_snap_ended(m);
 	} else {
 		s->step = SNAP_STORING;
 		source_snap_add(m->fsm->source, s->label, s->path, m->fsm->conf->fsm.format);

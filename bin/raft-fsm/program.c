@@ -46,7 +46,6 @@ struct program {
 
 	struct timer *next; /* start */
 	struct backoff backoff;
-	uint64_t restarts;
 	char again[AGAIN_SIZE];
 };
 
@@ -56,7 +55,7 @@ static void
 program_on_next(void *arg)
 {
 	struct program *program = arg;
-	program->restarts++;
+	program->fsm->restarts++;
 	program_start(program, program->again);
 }
 
@@ -92,7 +91,9 @@ program_forgive(struct program *program)
 static void
 program_cannot(struct program *program, enum exit_status status, const char *why)
 {
-	if (program->fsm->foreground && program->restarts == 0) {
+	if (program->fsm->trial)
+		fsm_verdict(program->fsm, (int)status, "%s", why);
+	if (program->fsm->foreground && program->fsm->restarts == 0) {
 		log_error("program", "why=%s", log_q(why));
 		fsm_fail(program->fsm, status);
 	} else {
@@ -178,10 +179,25 @@ program_run(struct program *program, int lock_fd)
 	if (program->options.talks)
 		close(out[1]);
 	program->output = out[0];
+	program->fsm->pid = (int)child_pid(program->child);
 	program->phase = RUNNING;
 	program->orderly = false;
 	backoff_begin(&program->backoff);
 	program->calls->started(in[1], program->arg);
+}
+
+/* --try has no place for a lock, and no second raft-fsm to fear. */
+static int
+program_lock(const struct program *program)
+{
+	return program->fsm->trial ? open("/dev/null", O_RDONLY | O_CLOEXEC)
+				   : lock_acquire(program->lock_path);
+}
+
+static bool
+program_is_gone(const struct program *program)
+{
+	return program->fsm->trial || lock_is_free(program->lock_path);
 }
 
 static void
@@ -196,7 +212,7 @@ program_rest(struct program *program)
 static void
 program_try_start(struct program *program)
 {
-	int fd = lock_acquire(program->lock_path);
+	int fd = program_lock(program);
 	if (fd >= 0) {
 		program_rest(program);
 		program_run(program, fd);
@@ -216,8 +232,7 @@ program_on_tick(void *arg)
 	struct program *program = arg;
 	if (program->phase == HELD) {
 		program_try_start(program);
-	} else if (child_pid(program->child) == 0 &&
-		   (program->given_up || lock_is_free(program->lock_path))) {
+	} else if (program->fsm->pid == 0 && (program->given_up || program_is_gone(program))) {
 		program_rest(program);
 		backoff_end(&program->backoff);
 		bool clean = program->end.status == 0 && program->end.signal == 0;
@@ -245,6 +260,8 @@ program_on_late(enum child_step step, void *arg)
 			       "without waiting for it",
 	};
 	struct program *program = arg;
+	if (step == CHILD_TERM && program->calls->late)
+		program->calls->late(program->arg);
 	if (program->phase == HELD)
 		child_adopt(program->child, lock_group(program->lock_path));
 	log_warn(
@@ -261,6 +278,7 @@ program_on_ended(const struct child_exit *how, void *arg)
 {
 	struct program *program = arg;
 	program->end = *how;
+	program->fsm->pid = 0;
 	if (how->signal) {
 		const char *name = sigabbrev_np(how->signal);
 		snprintf(
@@ -335,15 +353,9 @@ program_ended(const struct program *program)
 }
 
 int
-program_pid(const struct program *program)
+program_status(const struct program *program)
 {
-	return program ? child_pid(program->child) : 0;
-}
-
-uint64_t
-program_restarts(const struct program *program)
-{
-	return program ? program->restarts : 0;
+	return program->end.signal ? 128 + program->end.signal : program->end.status;
 }
 
 /* ------- the struct ------------------------------------------------------------ */
@@ -352,10 +364,12 @@ program_restarts(const struct program *program)
 static void
 program_set_environment(const struct fsm *fsm)
 {
+	setenv("RAFT_MODE", fsm->mode->name, 1);
+	if (fsm->conf->path == NULL)
+		return;
 	setenv("RAFT_NODE", fsm->conf->node.id.s, 1);
 	setenv("RAFT_CLUSTER", fsm->conf->cluster.name, 1);
 	setenv("RAFT_CONFIG", fsm->conf->path, 1);
-	setenv("RAFT_MODE", fsm->mode->name, 1);
 }
 
 struct program *

@@ -22,6 +22,8 @@ struct program_calls {
 	void (*started)(int fd, void *arg);
 	/* Started, and now over.  how: "exited with 3".  clean: by itself, with 0. */
 	void (*over)(const char *how, bool clean, void *arg);
+	/* It does not end in time and is going to be sent TERM.  May be NULL. */
+	void (*late)(void *arg);
 };
 
 struct program_options {
@@ -58,9 +60,7 @@ int program_output(struct program *program);
 bool program_killed(const struct program *program);
 /* In over: whether we have sent it a signal. */
 bool program_ended(const struct program *program);
-/* 0: none runs.  These two take NULL. */
-int program_pid(const struct program *program);
-/* How often it was started again. */
-uint64_t program_restarts(const struct program *program);
+/* In over, as an exit status: its own, or 128 and the signal that ended it. */
+int program_status(const struct program *program);
 
 #endif

@@ -46,6 +46,7 @@ struct sink {
 	bool stopping;
 	bool finishing; /* only the cursor is waited for */
 	bool gap;       /* no further incarnation */
+	bool ended;     /* --try: there are no more lines */
 };
 
 /* Closes the input, and notes how far it came. */
@@ -99,10 +100,23 @@ sink_pump(void *arg)
 	struct sink *sink = arg;
 	if (sink->feed == NULL || sink->stopping || !sink->placed)
 		return;
-	while (feed_flush(sink->feed) && sink_fill(sink))
+	bool all;
+	while ((all = feed_flush(sink->feed)) && sink_fill(sink))
 		;
+	if (all && sink->ended) {
+		free_feed(sink);
+		return;
+	}
 	if (sink->from_cursor && !timer_active(sink->tick))
 		timer_repeat(sink->tick, CURSOR_MS, CURSOR_MS);
+}
+
+static void
+sink_on_end(void *arg)
+{
+	struct sink *sink = arg;
+	sink->ended = true;
+	sink_pump(sink);
 }
 
 /* There is somebody to write to, and it is known from where on. */
@@ -288,6 +302,8 @@ static void
 sink_on_over(const char *how, bool clean, void *arg)
 {
 	struct sink *sink = arg;
+	if (sink->fsm->trial)
+		fsm_verdict(sink->fsm, program_status(sink->fsm->program), NULL);
 	if (sink->feed) {
 		free_feed(sink);
 	} else if (sink->from_cursor && clean) {
@@ -353,6 +369,7 @@ static const struct source_calls sink_reader_calls = {.ready = sink_pump,
     .gap = sink_on_gap,
     .cursor = sink_on_cursor,
     .stored = sink_on_stored,
+    .end = sink_on_end,
     .failed = sink_on_source_failed};
 
 static void

@@ -9,6 +9,7 @@
 #include "local/link.h"
 #include "prog/daemon.h"
 #include "unix/sock.h"
+#include "lines.h"
 
 enum {
 	READ_SIZE = 1 << 20, /* of one answer; a larger entry comes alone */
@@ -20,6 +21,7 @@ struct source {
 	const struct source_calls *calls;
 	void *arg;
 
+	struct lines *lines; /* --try; NULL: there is a link */
 	struct link *link;
 	char why[512]; /* there is none; "": there is one */
 
@@ -70,8 +72,11 @@ probe_end(struct source *source)
 static void
 ask_read(struct source *source)
 {
-	if (!link_up(source->link) || source->next == 0 || source->read_request ||
-	    source->ready.count)
+	if (source->next == 0 || source->read_request || source->ready.count)
+		return;
+	if (source->lines)
+		lines_want(source->lines);
+	if (source->lines || !link_up(source->link))
 		return;
 	source->read_request = ++source->request;
 	struct msg_log_read read = {.request = source->read_request,
@@ -87,7 +92,9 @@ ask_read(struct source *source)
 static void
 ask_cursor(struct source *source)
 {
-	if (!link_up(source->link) || source->cursor_request)
+	if (source->lines)
+		lines_want(source->lines);
+	if (source->lines || !link_up(source->link) || source->cursor_request)
 		return;
 	if (source->cursor_get) {
 		source->cursor_request = ++source->request;
@@ -360,6 +367,41 @@ source_new(struct loop *loop, const struct conf *conf)
 	return source;
 }
 
+/* A turn of the loop: what was asked for is answered here, as raft-logd would. */
+static void
+source_on_lines(void *arg)
+{
+	struct source *source = arg;
+	if (source->cursor_get) {
+		source->cursor_get = false;
+		source->calls->cursor(0, source->arg);
+	}
+	if (source->cursor_set) {
+		uint64_t index = source->cursor_set;
+		source->cursor_set = 0;
+		source->calls->stored(index, source->arg);
+	}
+	if (source->next == 0 || source->ready.count) {
+		lines_hold(source->lines);
+	} else if (!lines_take(source->lines, source->next, &source->ready)) {
+		source->next = 0;
+		source->calls->end(source->arg);
+	} else if (source->ready.count) {
+		source->next += source->ready.count;
+		source->calls->ready(source->arg);
+	}
+}
+
+struct source *
+source_of_lines(struct loop *loop, const struct conf *conf)
+{
+	struct source *source = calloc(1, sizeof *source);
+	must(source != NULL);
+	source->conf = conf;
+	source->lines = lines_new(loop, source_on_lines, source);
+	return source;
+}
+
 void
 source_free(struct source *source)
 {
@@ -453,7 +495,7 @@ source_snap_add(struct source *source, uint64_t index, const char *path, const c
 void
 source_snap_release(struct source *source)
 {
-	if (link_up(source->link))
+	if (source->link && link_up(source->link))
 		msg_snap_read_put(
 		    link_out(source->link), &(struct msg_snap_read){.request = ++source->request});
 }

@@ -7,6 +7,8 @@
  * the ready one was taken.  So however slow the program is, no more than two
  * batches are in memory.
  *
+ * Of --try: the lines of standard input, each an entry, in the place of raft-logd.
+ *
  * It waits for raft-logd with a back-off, says so once, and goes on from the
  * next index after a reconnect: no repeat, no gap.
  */
@@ -52,11 +54,15 @@ struct source_calls {
 	/* path "": none, why says why. */
 	void (*snap_path)(const char *path, const char *why, void *arg);
 	void (*snap_added)(bool ok, uint64_t index, const char *why, void *arg);
+	/* All lines of standard input have been taken; NULL in a daemon. */
+	void (*end)(void *arg);
 	/* raft-logd speaks no version that we speak, which has been logged. */
 	void (*failed)(void *arg);
 };
 
 struct source *source_new(struct loop *loop, const struct conf *conf);
+/* Reads standard input; what is wrong there ends the process with one sentence. */
+struct source *source_of_lines(struct loop *loop, const struct conf *conf);
 /* Takes NULL. */
 void source_free(struct source *source);
 /* Before anything else; calls must outlive the reader. */

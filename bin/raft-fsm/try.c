@@ -1,27 +1,39 @@
 /* SPDX-License-Identifier: ISC */
-/* The contract without a cluster: each line of stdin is an entry.  What is asked for, and in which
- * mode. */
+/*
+ * The modes without a cluster: the source is standard input, the first end of the program is the
+ * last, and there are no lines of log.
+ */
 #include "try.h"
 
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "unix/exit.h"
-#include "try_run.h"
+#include "unix/signals.h"
+#include "program.h"
+#include "source.h"
 
-enum { ENTRY_MAX = 8 << 20 };
+enum { BATCH_TIME_MS = 24 * 3600 * 1000 };
+
+/* What was asked for. */
+struct wish {
+	struct trial trial;
+	struct conf *conf; /* NULL: none was named */
+	const char *mode;  /* NULL: that of the configuration; likewise */
+	const char *framing;
+	enum framing framed;
+};
+
+static struct fsm try_fsm;
 
 static const char usage[] = "--try [-c FILE] [-F line|nul|netstring|json] [-0] [--mode "
 			    "sink|batch|machine] [--restore FILE] [--snapshot FILE] "
 			    "[--query QUERY] [--from INDEX] [--] COMMAND [ARG ...]";
-
-static const char *const mode_names[] = {
-    [CONF_SINK] = "sink", [CONF_BATCH] = "batch", [CONF_MACHINE] = "machine"};
 
 /* Those of try, and of the daemon, which are skipped. */
 static const char letters[] = "+c:F:0d:nvhV";
@@ -57,53 +69,41 @@ try_wanted(int argc, char **argv)
 }
 
 static void
-try_take_conf(struct try *try, const char *path)
+try_take_conf(struct wish *wish, const char *path)
 {
 	char why[CONF_WHY_SIZE];
-	try->conf = conf_read(path, why);
-	if (try->conf == NULL)
+	wish->conf = conf_read(path, why);
+	if (wish->conf == NULL)
 		errx((int)exit_of_errno(errno), "%s", why);
 }
 
 static void
-try_take_framing(struct try *try, const char *name)
+try_take_framing(struct wish *wish, const char *name)
 {
-	if (!framing_parse(&try->framing, name) || try->framing == FRAMING_WHOLE)
+	if (!framing_parse(&wish->framed, name) || wish->framed == FRAMING_WHOLE)
 		errx(EXIT_USAGE,
 		    "-F %s: not a framing for a program: line, nul, netstring or json is expected",
 		    name);
-	try->framed = true;
+	wish->framing = name;
 }
 
 static void
-take_mode(struct try *try, const char *name)
+try_take_query(struct trial *trial, const char *query)
 {
-	for (size_t i = 0; i < sizeof mode_names / sizeof mode_names[0]; i++) {
-		if (strcmp(mode_names[i], name) == 0) {
-			try->mode = (enum conf_mode)i;
-			try->moded = true;
-			return;
-		}
-	}
-	errx(EXIT_USAGE, "--mode %s: no mode: sink, batch or machine is expected", name);
+	if (trial->queries_count == TRIAL_QUERIES_MAX)
+		errx(EXIT_USAGE, "--query %s: more than %d of them", query, TRIAL_QUERIES_MAX);
+	trial->queries[trial->queries_count++] = query;
 }
 
-static void
-try_take_query(struct try *try, const char *query)
-{
-	if (try->queries_count == TRY_QUERIES_MAX)
-		errx(EXIT_USAGE, "--query %s: more than %d of them", query, TRY_QUERIES_MAX);
-	try->queries[try->queries_count++] = query;
-}
-
-static void
-take_from(struct try *try, const char *text)
+static uint64_t
+try_index(const char *text)
 {
 	char *end;
 	errno = 0;
-	try->from = strtoull(text, &end, 10);
+	uint64_t index = strtoull(text, &end, 10);
 	if (errno || *end || text[0] < '1' || text[0] > '9')
 		errx(EXIT_USAGE, "--from %s: an index is expected, a number from 1 on", text);
+	return index;
 }
 
 /* A new string: the command may run in another folder. */
@@ -127,35 +127,35 @@ try_tell(const char *before, const char *what)
 }
 
 static void
-try_take_option(struct try *try, int opt, char **argv)
+try_take_option(struct wish *wish, int opt, char **argv)
 {
 	switch (opt) {
 	case 't':
 	case 'v':
 		break;
 	case 'c':
-		try_take_conf(try, optarg);
+		try_take_conf(wish, optarg);
 		break;
 	case 'F':
-		try_take_framing(try, optarg);
+		try_take_framing(wish, optarg);
 		break;
 	case '0':
-		try_take_framing(try, "nul");
+		try_take_framing(wish, "nul");
 		break;
 	case 'm':
-		take_mode(try, optarg);
+		wish->mode = optarg;
 		break;
 	case 'R':
-		try->restore = try_absolute(optarg);
+		wish->trial.restore = try_absolute(optarg);
 		break;
 	case 'S':
-		try->snapshot = try_absolute(optarg);
+		wish->trial.snapshot = try_absolute(optarg);
 		break;
 	case 'q':
-		try_take_query(try, optarg);
+		try_take_query(&wish->trial, optarg);
 		break;
 	case 'i':
-		take_from(try, optarg);
+		wish->trial.from = try_index(optarg);
 		break;
 	case 'h':
 		try_tell("usage: raft-fsm ", usage);
@@ -170,66 +170,109 @@ try_take_option(struct try *try, int opt, char **argv)
 	}
 }
 
+static enum conf_mode
+try_mode(const char *name)
+{
+	for (enum conf_mode mode = CONF_SINK; mode <= CONF_MACHINE; mode++)
+		if (strcmp(fsm_mode(mode)->name, name) == 0)
+			return mode;
+	errx(EXIT_USAGE, "--mode %s: no mode: sink, batch or machine is expected", name);
+}
+
 /* What is of a machine only, and what a machine cannot have. */
 static void
-try_check(const struct try *try)
+try_check(const struct trial *trial, enum conf_mode mode, enum framing framing)
 {
-	bool lines = try->framing == FRAMING_LINE;
-	if (try->mode == CONF_MACHINE && !lines && try->framing != FRAMING_NETSTRING)
+	bool lines = framing == FRAMING_LINE;
+	if (mode == CONF_MACHINE && !lines && framing != FRAMING_NETSTRING)
 		errx(EXIT_USAGE, "a machine has framing line or netstring, not %s",
-		    framing_name(try->framing));
-	if (try->mode != CONF_MACHINE &&
-	    (try->restore || try->snapshot || try->queries_count || try->from))
+		    framing_name(framing));
+	if (mode != CONF_MACHINE &&
+	    (trial->restore || trial->snapshot || trial->queries_count || trial->from))
 		errx(EXIT_USAGE, "--restore, --snapshot, --query and --from are of mode machine: "
 				 "add --mode machine");
-	if (try->restore && access(try->restore, R_OK) < 0)
-		errx(EXIT_IO, "%s: %s", try->restore, strerror(errno));
-	bool broken = (try->restore && strchr(try->restore, '\n')) ||
-		      (try->snapshot && strchr(try->snapshot, '\n'));
-	for (size_t i = 0; i < try->queries_count; i++)
-		broken = broken || strchr(try->queries[i], '\n');
+	if (trial->restore && access(trial->restore, R_OK) < 0)
+		errx(EXIT_IO, "%s: %s", trial->restore, strerror(errno));
+	bool broken = (trial->restore && strchr(trial->restore, '\n')) ||
+		      (trial->snapshot && strchr(trial->snapshot, '\n'));
+	for (size_t i = 0; i < trial->queries_count; i++)
+		broken = broken || strchr(trial->queries[i], '\n');
 	if (lines && broken)
 		errx(EXIT_USAGE, "a query or path that holds a newline needs framing netstring");
 }
 
-static void
-try_take_options(struct try *try, int argc, char **argv)
+/* The configuration that was named, or the defaults, with what was asked for. */
+static struct conf *
+try_conf(const struct wish *wish)
 {
-	for (int opt; (opt = getopt_long(argc, argv, letters, options, NULL)) != -1;)
-		try_take_option(try, opt, argv);
-	bool section = try->conf && try->conf->fsm.present;
-	if (section && !try->moded)
-		try->mode = try->conf->fsm.mode;
-	if (section && !try->framed)
-		try->framing = try->conf->fsm.framing;
-	try->command = optind < argc ? argv + optind : try->conf ? try->conf->fsm.command : NULL;
-	if (try->command == NULL)
-		errx(EXIT_USAGE, "no command to try (usage: raft-fsm %s)", usage);
-	try_check(try);
+	char why[CONF_WHY_SIZE];
+	struct conf *conf = wish->conf ? wish->conf : conf_default(why);
+	if (conf == NULL)
+		errx(EXIT_OS, "%s", why);
+	if (wish->mode)
+		conf->fsm.mode = try_mode(wish->mode);
+	if (wish->framing)
+		conf->fsm.framing = wish->framed;
+	/* What depends on time or on a log has no place here. */
+	conf->fsm.from = CONF_FROM_START;
+	conf->fsm.batch.time_ms = BATCH_TIME_MS;
+	conf->fsm.snapshot = (struct conf_limits){0};
+	return conf;
 }
 
-/* As the real one finds it, as far as that goes without a node. */
+/* The program has a process group of its own: it does not outlive us. */
 static void
-set_environment(const struct try *try)
+try_kill(void)
 {
-	setenv("RAFT_MODE", mode_names[try->mode], 1);
-	if (try->conf == NULL)
-		return;
-	setenv("RAFT_NODE", try->conf->node.id.s, 1);
-	setenv("RAFT_CLUSTER", try->conf->cluster.name, 1);
-	setenv("RAFT_CONFIG", try->conf->path, 1);
-	if (chdir(try->conf->folder) < 0)
-		errx(EXIT_OS, "%s: %s", try->conf->folder, strerror(errno));
+	if (try_fsm.program)
+		program_kill(try_fsm.program);
+}
+
+static void
+try_on_signal(uv_signal_t *handle, int number)
+{
+	(void)handle;
+	try_kill();
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void
+try_watch_signals(struct loop *loop)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	static uv_signal_t handles[sizeof numbers / sizeof numbers[0]];
+	signals_unblock();
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+		uv_signal_init(loop_uv(loop), &handles[i]);
+		if (!signals_ignored(numbers[i]))
+			uv_signal_start(&handles[i], try_on_signal, numbers[i]);
+	}
+	/* We live on when nobody reads. */
+	signal(SIGPIPE, SIG_IGN);
+	atexit(try_kill);
 }
 
 int
 try_main(int argc, char **argv)
 {
-	static int (*const modes[])(struct try * try) = {
-	    [CONF_SINK] = try_sink, [CONF_BATCH] = try_batch, [CONF_MACHINE] = try_machine};
-	static struct try try = {.framing = FRAMING_LINE, .mode = CONF_SINK};
-	try_take_options(&try, argc, argv);
-	set_environment(&try);
-	framing_init(&try.lines, FRAMING_LINE, ENTRY_MAX);
-	return modes[try.mode](&try);
+	static struct wish wish;
+	struct fsm *fsm = &try_fsm;
+	for (int opt; (opt = getopt_long(argc, argv, letters, options, NULL)) != -1;)
+		try_take_option(&wish, opt, argv);
+	struct conf *conf = try_conf(&wish);
+	*fsm = (struct fsm){.trial = &wish.trial,
+	    .conf = conf,
+	    .mode = fsm_mode(conf->fsm.mode),
+	    .command = optind < argc ? argv + optind : conf->fsm.command,
+	    .foreground = true};
+	if (fsm->command == NULL)
+		errx(EXIT_USAGE, "no command to try (usage: raft-fsm %s)", usage);
+	try_check(fsm->trial, conf->fsm.mode, conf->fsm.framing);
+	fsm->loop = loop_new();
+	try_watch_signals(fsm->loop);
+	fsm->source = source_of_lines(fsm->loop, conf);
+	fsm->mode->start(fsm);
+	loop_run(fsm->loop);
+	return EXIT_BUG; /* fsm_verdict ends it */
 }

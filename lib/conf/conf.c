@@ -102,11 +102,17 @@ check_required(struct conf_reading *r)
 	return true;
 }
 
-static bool
-read_tree(struct conf_reading *r)
+static void
+read_defaults(struct conf_reading *r)
 {
 	for (size_t i = 0; i < CONF_KEYS_COUNT; i++)
 		value_default(r, &conf_keys[i]);
+}
+
+static bool
+read_tree(struct conf_reading *r)
+{
+	read_defaults(r);
 	const struct tree_node *root = r->tree->root;
 	if (root->kind != TREE_MAP)
 		return tree_wrong(r->tree, root->at, r->why,
@@ -141,6 +147,21 @@ conf_read(const char *path, char *why)
 		return conf;
 	conf_free(conf);
 	return NULL;
+}
+
+struct conf *
+conf_default(char *why)
+{
+	char *folder = getcwd(NULL, 0);
+	if (folder == NULL) {
+		snprintf(why, CONF_WHY_SIZE, "the working directory is not readable: %s",
+		    strerror(errno));
+		return NULL;
+	}
+	struct conf *conf = text_memory(calloc(1, sizeof(*conf)));
+	conf->folder = folder;
+	read_defaults(&(struct conf_reading){.conf = conf, .why = why});
+	return conf;
 }
 
 void

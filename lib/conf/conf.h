@@ -118,6 +118,9 @@ char *conf_find(const char *given, char *why);
 /* NULL with one sentence, file:line:column first, in why; errno is EINVAL for what the file says,
  * else that of the call. */
 struct conf *conf_read(const char *path, char *why);
+/* All keys at their defaults, those without one at NULL or zero: for a program that runs without a
+ * file.  Its folder is the present one.  NULL with errno and a sentence in why. */
+struct conf *conf_default(char *why);
 void conf_free(struct conf *conf);
 /* The effective configuration as YAML that reads back as the same: a new string. */
 char *conf_print(const struct conf *conf);

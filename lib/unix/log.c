@@ -29,7 +29,7 @@ enum log_way {
 };
 
 static struct {
-	const char *prog;
+	const char *prog; /* NULL: no lines */
 	char node[64];
 	bool verbose;
 	bool time;
@@ -39,7 +39,7 @@ static struct {
 	/* A terminal or a socket may accept a part of a line: the rest goes before the next one. */
 	char rest[LINE_SIZE];
 	size_t rest_size;
-} state = {.prog = "raft", .fd = STDERR_FILENO};
+} state = {.fd = STDERR_FILENO};
 
 static const char *const level_names[] = {
 #define L(NAME, text) text,
@@ -216,7 +216,7 @@ log_text(const char *line, size_t size)
 void
 log_line(enum log_level level, const char *event, const char *keys, ...)
 {
-	if (level == LOG_DEBUG && !state.verbose)
+	if (state.prog == NULL || (level == LOG_DEBUG && !state.verbose))
 		return;
 	int saved = errno;
 	char line[LINE_SIZE];

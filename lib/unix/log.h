@@ -29,7 +29,8 @@ enum log_level {
 #undef L
 };
 
-/* Once, first of all.  prog: the program's name.  node: NULL until it is known. */
+/* First of all: before it no line is written.  prog: the program's name.  node: NULL until it is
+ * known. */
 void log_init(const char *prog);
 void log_node(const char *node);
 void log_verbose(bool verbose); /* debug lines too */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+/* Each line becomes a record of the log, and the records a batch. */
+#include "lines.h"
+
+#include <err.h>
+#include <stdlib.h>
+
+#include "client/input.h"
+#include "unix/timer.h"
+
+enum { LINE_MAX_SIZE = 8 << 20, BATCH_SIZE = 1 << 20 };
+
+struct lines {
+	struct input *input;
+	struct timer *again;
+};
+
+/* The turn that follows does the work. */
+static void
+lines_on_again(void *arg)
+{
+	(void)arg;
+}
+
+struct lines *
+lines_new(struct loop *loop, void (*turn)(void *arg), void *arg)
+{
+	static char *paths[] = {NULL};
+	struct lines *lines = calloc(1, sizeof *lines);
+	must(lines != NULL);
+	lines->input = input_new(loop, FRAMING_LINE, LINE_MAX_SIZE, paths);
+	lines->again = timer_new(loop, lines_on_again, NULL);
+	loop_on_turn(loop, turn, arg);
+	return lines;
+}
+
+void
+lines_want(struct lines *lines)
+{
+	timer_start(lines->again, 0);
+}
+
+void
+lines_hold(struct lines *lines)
+{
+	input_hold(lines->input);
+}
+
+static void
+lines_put(struct wire_buf *records, uint64_t index, struct wire_bytes line)
+{
+	static const struct raft_sid no_session;
+	raft_entry_header(wire_buf_add(records, RAFT_ENTRY_HEADER_SIZE), 1, RAFT_CLIENT,
+	    &no_session, index, (uint32_t)line.size);
+	wire_buf_put(records, line.bytes, line.size);
+}
+
+bool
+lines_take(struct lines *lines, uint64_t first_index, struct batch *batch)
+{
+	struct wire_buf records = {0};
+	struct wire_bytes line;
+	enum input_found found;
+	enum exit_status status;
+	char why[FRAMING_WHY_SIZE];
+	uint32_t count = 0;
+	while ((found = input_next(lines->input, &line, &status, why)) == INPUT_ITEM) {
+		lines_put(&records, first_index + count++, line);
+		if (records.size >= BATCH_SIZE)
+			break;
+	}
+	if (found == INPUT_FAILED && count == 0)
+		errx((int)status, "%s", why);
+	*batch = (struct batch){.first_index = first_index, .count = count};
+	must(wire_entries_get((struct wire_bytes){records.bytes, records.size}, count,
+	    &batch->entries, &batch->chunk));
+	wire_buf_free(&records);
+	return found != INPUT_END || count > 0;
+}

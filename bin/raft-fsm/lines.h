@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/* Lines of standard input as entries: what --try feeds in the place of a log. */
+#ifndef FSM_LINES_H
+#define FSM_LINES_H
+
+#include "source.h"
+
+struct lines;
+
+/* turn is called once in each turn of the loop. */
+struct lines *lines_new(struct loop *loop, void (*turn)(void *arg), void *arg);
+/* Another turn is to come soon. */
+void lines_want(struct lines *lines);
+/* Reads no more for now. */
+void lines_hold(struct lines *lines);
+/*
+ * Those that are there, none or some, become a batch that begins with this index.  False at the
+ * end of the input.  An input that fails ends the process with one sentence.
+ */
+bool lines_take(struct lines *lines, uint64_t first_index, struct batch *batch);
+
+#endif
