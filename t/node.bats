@@ -416,6 +416,7 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 	cluster_init "$PWD/real"
 	for n in $(nodes); do
 		mkfifo "real/$n.log"
+		# shellcheck disable=SC2034 # it stays open, and nobody reads
 		exec {fd}<>"real/$n.log"
 		spawn "real/$n.log" "$BIN/raft-node" -v -c "real/$n/raft.yaml"
 	done

@@ -92,9 +92,8 @@ machine_try_over(struct machine *m, const char *how)
 void
 machine_try_answer(struct machine *m, enum wire_reply_state state, struct wire_bytes data)
 {
-	static const char *const words[] = {[WIRE_REPLY_OK] = "ok",
-	    [WIRE_REPLY_REFUSED] = "refused",
-	    [WIRE_REPLY_LOST] = "lost"};
+	static const char *const words[] = {
+	    [WIRE_REPLY_OK] = "ok", [WIRE_REPLY_REFUSED] = "refused", [WIRE_REPLY_LOST] = "lost"};
 	const struct trial *trial = m->fsm->trial;
 	enum request_kind kind = pending_first(&m->pending)->kind;
 	if (kind == REQUEST_RESTORE && m->fsm->restarts > 0)

@@ -251,8 +251,8 @@ snap_take_path(struct logd *logd, struct logd_client *client, const struct msg_s
 	snapshots_folder(logd);
 	snprintf(path, sizeof path, "%s/new-%016" PRIx64 "-%" PRIu64, logd->snapshots.folder,
 	    logd->start_number, ++logd->snapshots.paths);
-	msg_snap_path_reply_put(
-	    conn_out(client->base.conn), &(struct msg_snap_path_reply){m->request, wire_text(path)});
+	msg_snap_path_reply_put(conn_out(client->base.conn),
+	    &(struct msg_snap_path_reply){m->request, wire_text(path)});
 	return true;
 }
 

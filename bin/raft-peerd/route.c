@@ -17,18 +17,15 @@ enum {
 	HELLO_FIRST_MS = 200, /* then doubled, up to */
 	HELLO_LAST_MS = 4000,
 	HELLO_HURRY_MS = 1600,
-	/* A handshake that has just begun is not begun again. */
-	HELLO_FLOOR_MS = 50,
+	HELLO_FLOOR_MS = 50, /* a handshake that has just begun is not begun again */
 	/* An attempt to connect may hang in the kernel, whose own retries become rare. */
 	REDIAL_MS = 2500,
 	RECONNECT_MS = 50,
 	HASTEN_MS = 100,
-	/* Without a session only what is new is worth keeping. */
-	WAITING_BYTES_MAX = 256 << 10,
+	WAITING_BYTES_MAX = 256 << 10, /* without a session only what is new is worth keeping */
 	WAITING_MS = 1000,
 	UNANSWERED_MS = 5000,
-	/* A message that is being written can't be overtaken: it should not take longer. */
-	BATCH_MS = 50,
+	BATCH_MS = 50, /* a message that is being written can't be overtaken */
 	BATCH_LEAST = 16 << 10,
 	BATCH_FIRST = 256 << 10
 };
@@ -383,9 +380,7 @@ waiting_limit(struct route *route)
 	return route_queue_size(route) == 0 ? PEER_FRAME_MAX : WAITING_BYTES_MAX;
 }
 
-/*
- * What says nothing of the frames before it: elections and the peer's acknowledgements live on it.
- */
+/* What says nothing of the frames before it, such as votes and acknowledgements. */
 static bool
 is_quick(const struct wire_frame *frame)
 {
@@ -590,10 +585,10 @@ tick_greeting(struct route *route, struct mono_ms now)
 		route->unanswered_told = true;
 		log_warn("unanswered", "peer=%s address=%s why=%s", route->peer->member.id.s,
 		    log_q(route->peer->member.address),
-		    log_q("somebody is there who does not answer the handshake: another cluster, "
-			  "node or key, "
-			  "or its raft-elect is not up, or it cannot reach our address; its log "
-			  "may say which"));
+		    log_q(
+			"the handshake is not answered: another cluster, node or key is there, its "
+			"raft-elect is not up, or it cannot reach our address; its log may say "
+			"which"));
 	}
 	/* The usual tick is fine enough for what is tried rarely. */
 	if (route->hello_delay_ms <= HELLO_HURRY_MS)
