@@ -14,12 +14,11 @@
 #include "peers.h"
 
 enum {
-	HELLO_FIRST_MS = 200, /* then doubled, up to */
-	HELLO_LAST_MS = 4000,
+	HELLO_FIRST_MS = 200,
+	HELLO_LAST_MS = 4000, /* doubled from one to the other */
 	HELLO_HURRY_MS = 1600,
 	HELLO_FLOOR_MS = 50, /* a handshake that has just begun is not begun again */
-	/* An attempt to connect may hang in the kernel, whose own retries become rare. */
-	REDIAL_MS = 2500,
+	REDIAL_MS = 2500,    /* an attempt may hang in the kernel, whose own retries become rare */
 	RECONNECT_MS = 50,
 	HASTEN_MS = 100,
 	WAITING_BYTES_MAX = 256 << 10, /* without a session only what is new is worth keeping */
@@ -47,7 +46,7 @@ static const char *class_name(enum wire_class class)
 	return class == WIRE_BULK ? "bulk" : "consensus";
 }
 
-/* Whether the change is worth a line: what comes between lost and connected is not. */
+/* Without -v nothing is logged of what comes between lost and connected. */
 static void
 log_state(struct route *route, enum route_state state, struct mono_ms now, const char *why)
 {
