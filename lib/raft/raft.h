@@ -131,10 +131,7 @@ enum raft_message_type {
 };
 const char *raft_message_name(enum raft_message_type type);
 
-/*
- * Their fields are in fields.def.  A struct for each message, but for timeout_now: nothing is in
- * that.
- */
+/* A struct for each message, of the fields in fields.def; timeout_now has none. */
 #define RAFT_C_u64(field) uint64_t field;
 #define RAFT_C_flag(field) bool field;
 #define RAFT_C_pos(field) struct raft_pos field;
