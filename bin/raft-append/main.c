@@ -269,10 +269,8 @@ end_of_input(void)
 static void
 put_place(struct raft_pos pos, char end)
 {
-	char text[64];
-	int size = snprintf(text, sizeof text, "%llu %llu%c", (unsigned long long)pos.index,
+	wire_buf_printf(&self.out, "%llu %llu%c", (unsigned long long)pos.index,
 	    (unsigned long long)pos.term, end);
-	wire_buf_put(&self.out, text, (size_t)size);
 }
 
 static void
@@ -337,11 +335,8 @@ append_on_reply(const struct awaited_reply *reply, void *arg)
 		say_not_ok(reply);
 	item.size = 0;
 	if (self.tool.verbose) {
-		char text[80];
-		int size = snprintf(text, sizeof text, "%llu %llu %s%s",
-		    (unsigned long long)reply->pos.index, (unsigned long long)reply->pos.term,
-		    states[reply->state], told ? " " : "");
-		wire_buf_put(&item, text, (size_t)size);
+		wire_buf_printf(&item, "%llu %llu %s%s", (unsigned long long)reply->pos.index,
+		    (unsigned long long)reply->pos.term, states[reply->state], told ? " " : "");
 	}
 	if (told)
 		wire_buf_put(&item, reply->data.bytes, reply->data.size);

@@ -3,7 +3,6 @@
 #include "snap_send.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "unix/log.h"
 #include "node.h"
@@ -294,17 +293,15 @@ snap_send_clear(struct snap_send *snap_send)
 void
 snap_send_status(const struct snap_send *snap_send, struct wire_buf *text)
 {
-	char line[256];
 	for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
 		const struct snap_transfer *t = &snap_send->transfers[i];
 		if (!t->used || !t->running)
 			continue;
 		uint64_t ms = mono_now().ms - t->began_at.ms;
-		int size = snprintf(line, sizeof line,
+		wire_buf_printf(text,
 		    "part=transfer peer=%s index=%" PRIu64 " bytes=%" PRIu64 " of=%" PRIu64
 		    " ms=%" PRIu64 " bytes_per_s=%" PRIu64 "\n",
 		    t->peer.s, snap_send->pos.index, t->acked, snap_send->size, ms,
 		    ms > 0 ? t->acked * 1000 / ms : 0);
-		wire_buf_put(text, line, (size_t)size);
 	}
 }

@@ -3,24 +3,11 @@
 #include "status.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "seal/seal.h"
 #include "unix/log.h"
 #include "node.h"
-
-__attribute__((format(printf, 2, 3))) static void
-status_add(struct wire_buf *text, const char *format, ...)
-{
-	char line[2048];
-	va_list args;
-	va_start(args, format);
-	int size = vsnprintf(line, sizeof line, format, args);
-	va_end(args);
-	must(size >= 0);
-	wire_buf_put(text, line, (size_t)size < sizeof line ? (size_t)size : sizeof line - 1);
-}
 
 static const char *
 status_updown(bool up)
@@ -31,26 +18,20 @@ status_updown(bool up)
 void
 status_state(struct wire_buf *text, const struct node *node)
 {
-	status_add(text, "role=%s term=%" PRIu64 " leader=%s\n", node_role_name(node), node->term,
-	    node->leader.s);
-}
-
-static const char *
-status_yes_no(bool yes)
-{
-	return yes ? "yes" : "no";
+	wire_buf_printf(text, "role=%s term=%" PRIu64 " leader=%s\n", node_role_name(node),
+	    node->term, node->leader.s);
 }
 
 static void
 add_core(struct wire_buf *text, const struct raft_status *s, uint64_t config)
 {
-	status_add(text,
+	wire_buf_printf(text,
 	    " commit=%" PRIu64 " last=%" PRIu64 " durable=%" PRIu64 " uncommitted_bytes=%" PRIu64
 	    " tail_bytes=%" PRIu64 " elections=%" PRIu64 " dropped=%" PRIu64
 	    " recovering=%s full=%s stalled=%s transfer=%s config=%" PRIu64,
 	    s->commit.index, s->last.index, s->durable, s->uncommitted_size, s->tail_size,
-	    s->elections, s->dropped, status_yes_no(s->recovering), status_yes_no(s->full),
-	    status_yes_no(s->stalled), s->transfer.s, config);
+	    s->elections, s->dropped, log_yes(s->recovering), log_yes(s->full), log_yes(s->stalled),
+	    s->transfer.s, config);
 }
 
 static void
@@ -58,11 +39,11 @@ add_own(struct wire_buf *text, const struct node *node, const struct raft_status
 {
 	char cluster[2 * sizeof node->cluster.b + 1];
 	seal_hex(cluster, node->cluster.b, sizeof node->cluster.b);
-	status_add(text, "part=elect node=%s cluster=%s role=%s term=%" PRIu64 " leader=%s",
+	wire_buf_printf(text, "part=elect node=%s cluster=%s role=%s term=%" PRIu64 " leader=%s",
 	    node->conf->node.id.s, cluster, node_role_name(node), node->term, node->leader.s);
 	if (node->raft)
 		add_core(text, s, raft_config_index(node->raft));
-	status_add(text,
+	wire_buf_printf(text,
 	    " clients=%zu outstanding=%zu malformed=%" PRIu64 " log=%s peer=%s start=%016" PRIx64
 	    "\n",
 	    server_count(node->clients.server), node->tickets.used, node->peerd.malformed,
@@ -75,12 +56,12 @@ add_member(struct wire_buf *text, const struct raft_member *member)
 {
 	char key[SEAL_KEY_TEXT_SIZE];
 	seal_key_text(key, member->key);
-	status_add(text, " address=%s key=%s", log_q(member->address), key);
+	wire_buf_printf(text, " address=%s key=%s", log_q(member->address), key);
 	if (raft_member_two_keys(member)) {
 		seal_key_text(key, member->key_next);
-		status_add(text, " key_next=%s", key);
+		wire_buf_printf(text, " key_next=%s", key);
 	}
-	status_add(text, "\n");
+	wire_buf_printf(text, "\n");
 }
 
 static const char *
@@ -93,12 +74,12 @@ member_role(const struct raft_member *member)
 static void
 add_progress(struct wire_buf *text, const struct raft_peer_status *peer)
 {
-	status_add(text,
+	wire_buf_printf(text,
 	    " state=%s match=%" PRIu64 " next=%" PRIu64 " in_flight=%" PRIu64
 	    " recovering=%s heard_ms=",
-	    peer->state, peer->match, peer->next, peer->in_flight, status_yes_no(peer->recovering));
+	    peer->state, peer->match, peer->next, peer->in_flight, log_yes(peer->recovering));
 	if (peer->heard_ms != UINT64_MAX)
-		status_add(text, "%" PRIu64, peer->heard_ms);
+		wire_buf_printf(text, "%" PRIu64, peer->heard_ms);
 }
 
 static const struct raft_peer_status *
@@ -124,7 +105,8 @@ status_text(void *arg, struct wire_buf *text)
 	for (size_t i = 0; i < config->count; i++) {
 		const struct raft_member *member = &config->members[i];
 		const struct raft_peer_status *peer = find_peer(&s, &member->id);
-		status_add(text, "part=member id=%s role=%s", member->id.s, member_role(member));
+		wire_buf_printf(
+		    text, "part=member id=%s role=%s", member->id.s, member_role(member));
 		if (peer && s.role == RAFT_LEADER)
 			add_progress(text, peer);
 		add_member(text, member);
@@ -140,7 +122,7 @@ status_members(void *arg, struct wire_buf *text)
 		return;
 	const struct raft_config *config = raft_config_now(node->raft);
 	for (size_t i = 0; i < config->count; i++) {
-		status_add(text, "id=%s role=%s", config->members[i].id.s,
+		wire_buf_printf(text, "id=%s role=%s", config->members[i].id.s,
 		    member_role(&config->members[i]));
 		add_member(text, &config->members[i]);
 	}

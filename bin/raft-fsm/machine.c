@@ -126,14 +126,12 @@ machine_status(const struct fsm *fsm, struct wire_buf *out)
 	static const char *const steps[] = SNAP_STEPS;
 	const struct machine *m = fsm->mode_arg;
 	const struct machine_snap *s = &m->snap;
-	char text[2048];
-	int size = snprintf(text, sizeof text,
+	wire_buf_printf(out,
 	    " sent=%" PRIu64 " unanswered=%zu durable=%" PRIu64 " replies=%zu poison=%" PRIu64
 	    " snapshot=%" PRIu64 " snapshot_step=%s snapshot_entries=%" PRIu64 " snapshot_why=%s",
 	    m->sent, m->pending.count, m->durable, replies_count(m->replies),
 	    fsm->state == FSM_POISON ? m->suspect : 0, s->index, steps[s->step], s->since.entries,
 	    log_q(s->why));
-	wire_buf_put(out, text, size < (int)sizeof text ? (size_t)size : sizeof text - 1);
 }
 
 const struct mode machine_mode = {

@@ -12,7 +12,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,15 +109,12 @@ kv_answer(struct kv *kv)
 	kv->reply.size = 0;
 }
 
-__attribute__((format(printf, 2, 3))) static void
-answer_text(struct kv *kv, const char *format, ...)
+static void
+answer_durable(struct kv *kv)
 {
-	char text[SNAPSHOT_WHY_SIZE + 16];
-	va_list args;
-	va_start(args, format);
-	int size = vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	wire_buf_put(&kv->reply, text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
+	if (!kv->store->durable)
+		return;
+	wire_buf_printf(&kv->reply, "durable %" PRIu64, kv->store->applied);
 	kv_answer(kv);
 }
 
@@ -143,8 +139,7 @@ end_round(struct kv *kv)
 	if (kv->changing) {
 		kv->store->calls->commit(kv->store);
 		kv->changing = false;
-		if (kv->store->durable)
-			answer_text(kv, "durable %" PRIu64, kv->store->applied);
+		answer_durable(kv);
 	}
 	write_replies(kv);
 }
@@ -224,9 +219,10 @@ kv_take_snapshot(struct kv *kv, struct wire_bytes request)
 	char *path = kv_path_of(request), why[SNAPSHOT_WHY_SIZE];
 	end_round(kv);
 	if (snapshot_write(kv->store, path, why))
-		answer_text(kv, "ok");
+		wire_buf_printf(&kv->reply, "ok");
 	else
-		answer_text(kv, "refused %s", why);
+		wire_buf_printf(&kv->reply, "refused %s", why);
+	kv_answer(kv);
 	free(path);
 }
 
@@ -234,15 +230,16 @@ static void
 take_restore(struct kv *kv, struct wire_bytes request, bool fresh)
 {
 	char *path = kv_path_of(request), why[SNAPSHOT_WHY_SIZE];
-	if (!fresh) {
-		answer_text(kv, "refused a snapshot is restored before anything else");
-	} else if (!snapshot_read(kv->store, path, why)) {
-		answer_text(kv, "refused %s", why);
-	} else {
-		answer_text(kv, "ok");
-		if (kv->store->durable)
-			answer_text(kv, "durable %" PRIu64, kv->store->applied);
-	}
+	bool ok = fresh && snapshot_read(kv->store, path, why);
+	if (!fresh)
+		wire_buf_printf(&kv->reply, "refused a snapshot is restored before anything else");
+	else if (!ok)
+		wire_buf_printf(&kv->reply, "refused %s", why);
+	else
+		wire_buf_printf(&kv->reply, "ok");
+	kv_answer(kv);
+	if (ok)
+		answer_durable(kv);
 	free(path);
 }
 
@@ -315,7 +312,8 @@ main(int argc, char **argv)
 	kv_take_options(&kv, argc, argv);
 	kv.store = kv.database ? durable_new(kv.database) : memory_new();
 	framing_init(&kv.requests, kv.framing, REQUEST_MAX);
-	answer_text(&kv, "ready %" PRIu64, kv.store->applied);
+	wire_buf_printf(&kv.reply, "ready %" PRIu64, kv.store->applied);
+	kv_answer(&kv);
 	write_replies(&kv);
 	for (bool more = true; more;) {
 		size_t round = 0;

@@ -148,7 +148,7 @@ main(int argc, char **argv)
 	    "last=%" PRIu64 " commit=%" PRIu64 " term=%" PRIu64 " transactions=%" PRIu64
 	    " recovering=%s",
 	    logd.rlog.last.pos.index, logd.rlog.commit.index, logd.state.term,
-	    logd.state.transactions, logd.state.recovering ? "yes" : "no");
+	    logd.state.transactions, log_yes(logd.state.recovering));
 	daemon_ready(&logd.daemon);
 	loop_run(logd.daemon.loop);
 	logd_finish(&logd);

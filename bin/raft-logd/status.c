@@ -3,24 +3,11 @@
 #include "status.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "seal/seal.h"
 #include "logd.h"
-
-__attribute__((format(printf, 2, 3))) static void
-status_add(struct wire_buf *out, const char *format, ...)
-{
-	char text[1024];
-	va_list args;
-	va_start(args, format);
-	int size = vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	must(size >= 0 && (size_t)size < sizeof text);
-	wire_buf_put(out, text, (size_t)size);
-}
 
 static size_t
 status_readers(const struct logd *logd)
@@ -29,12 +16,6 @@ status_readers(const struct logd *logd)
 	for (const struct logd_client *client = NULL; (client = serve_next(logd, client));)
 		count += client->base.kind == WIRE_READER || client->base.kind == WIRE_FSM;
 	return count;
-}
-
-static const char *
-status_yes_no(bool yes)
-{
-	return yes ? "yes" : "no";
 }
 
 static void
@@ -46,13 +27,13 @@ put_snapshot(struct logd *logd, struct wire_buf *out)
 	char format[SNAPSHOT_TEXT_MAX + 1];
 	snprintf(format, sizeof format, "%.*s", (int)head->format.size,
 	    (const char *)head->format.bytes);
-	status_add(out,
+	wire_buf_printf(out,
 	    " log_bytes=%" PRIu64 " snapshot=%" PRIu64 " snapshot_bytes=%" PRIu64
 	    " snapshot_format=%s taking=%s "
 	    "compacting=%s\n",
 	    db_used_size(logd->db), head->pos.index, head->file_size, log_q(format),
-	    status_yes_no(logd->snapshots.local != NULL),
-	    status_yes_no(logd->compact_to > logd->rlog.before.pos.index));
+	    log_yes(logd->snapshots.local != NULL),
+	    log_yes(logd->compact_to > logd->rlog.before.pos.index));
 }
 
 void
@@ -63,23 +44,22 @@ status_put(void *arg, struct wire_buf *out)
 	const struct db_state *state = &logd->state;
 	const struct log_index *rlog = &logd->rlog;
 	space_look(logd);
-	status_add(out,
+	wire_buf_printf(out,
 	    "part=log node=%s first=%" PRIu64 " last=%" PRIu64 " last_term=%" PRIu64
 	    " commit=%" PRIu64 " term=%" PRIu64 " vote=%s",
 	    logd->identity.node.s, index_first_available(rlog), rlog->last.pos.index,
 	    rlog->last.pos.term, rlog->commit.index, state->term, state->vote.s);
-	status_add(out,
+	wire_buf_printf(out,
 	    " transactions=%" PRIu64 " truncations=%" PRIu64
 	    " recovering=%s mark=%s mark_term=%" PRIu64 " full=%s",
-	    state->transactions, state->truncations, status_yes_no(state->recovering),
+	    state->transactions, state->truncations, log_yes(state->recovering),
 	    marks[logd->mark_found], state->mark_term, space_name(logd->space.state));
-	status_add(out,
+	wire_buf_printf(out,
 	    " db_bytes=%" PRIu64 " wal_bytes=%" PRIu64 " free_bytes=%" PRIu64
 	    " tail_bytes=%zu waiting=%zu readers=%zu "
 	    "elector=%s",
 	    db_file_size(logd->db), db_wal_size(logd->db), logd->space.free_bytes, rlog->tail.size,
-	    logd->writer.queue.count, status_readers(logd),
-	    status_yes_no(logd->elector.client != NULL));
+	    logd->writer.queue.count, status_readers(logd), log_yes(logd->elector.client != NULL));
 	put_snapshot(logd, out);
 }
 
@@ -90,7 +70,7 @@ status_put_session(const struct raft_session *session, void *arg)
 	if (!raft_sid_named(&session->sid))
 		return true;
 	seal_hex(digest, session->digest.b, RAFT_HASH_SIZE);
-	status_add(arg,
+	wire_buf_printf(arg,
 	    "session=%s epoch=%" PRIu64 " serial=%" PRIu64 " last_index=%" PRIu64 " digest=%s\n",
 	    log_q(session->name), session->epoch, session->serial, session->last_index, digest);
 	return true;
@@ -102,7 +82,7 @@ status_put_sessions(void *arg, struct wire_buf *out)
 	struct logd *logd = arg;
 	struct raft_sessions *table = logd->sessions.table;
 	raft_sessions_each(table, status_put_session, out);
-	status_add(out, "sessions_named=%zu sessions_anonymous=%zu index=%" PRIu64 "\n",
+	wire_buf_printf(out, "sessions_named=%zu sessions_anonymous=%zu index=%" PRIu64 "\n",
 	    raft_sessions_count(table, true), raft_sessions_count(table, false),
 	    logd->sessions.index);
 }

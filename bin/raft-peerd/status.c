@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The status as logfmt lines: one for the daemon, one for each peer. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "serve.h"
@@ -9,33 +8,18 @@
 #include "pipes.h"
 #include "peers.h"
 
-enum { LINE_MAX_SIZE = 2048 };
-
-__attribute__((format(printf, 2, 3))) static void
-put_line(struct wire_buf *out, const char *format, ...)
-{
-	char line[LINE_MAX_SIZE];
-	va_list args;
-	va_start(args, format);
-	int size = vsnprintf(line, sizeof line, format, args);
-	va_end(args);
-	must(size > 0);
-	wire_buf_put(out, line, (size_t)size < sizeof line ? (size_t)size : sizeof line - 1);
-	wire_buf_put(out, "\n", 1);
-}
-
 static void
 put_peerd(struct peerd *peerd, struct wire_buf *out)
 {
 	char fingerprint[FINGERPRINT_SIZE], cluster[2 * sizeof peerd->cluster + 1];
 	peerd_fingerprint(fingerprint, peerd->pair.public);
 	seal_hex(cluster, &peerd->cluster, sizeof peerd->cluster);
-	put_line(out,
+	wire_buf_printf(out,
 	    "part=peerd id=%s listen=%s up_ms=%" PRIu64
 	    " elector=%s cluster=%s peers=%zu pipes=%zu refusals=%" PRIu64 " unheard=%" PRIu64
-	    " cipher=%s fingerprint=%s",
+	    " cipher=%s fingerprint=%s\n",
 	    peerd->self.s, log_q(peerd->conf->peerd.listen), mono_now().ms - peerd->since.ms,
-	    peerd_serve_has_elector(peerd->server) ? "yes" : "no",
+	    log_yes(peerd_serve_has_elector(peerd->server)),
 	    peerd->have_cluster ? cluster : "unknown", peerd->peers_count,
 	    pipes_count(peerd->pipes), peerd->refusals, peerd->unheard,
 	    channel_clear() ? "none" : "ChaChaPoly", fingerprint);
@@ -65,14 +49,14 @@ put_peer(const struct peer *peer, struct wire_buf *out)
 		queue += route_queue_size(&peer->routes[c]);
 	}
 	peerd_fingerprint(fingerprint, peer_key(peer, 0));
-	put_line(out,
+	wire_buf_printf(out,
 	    "part=peer id=%s address=%s connected=%s state=%s since_ms=%" PRIu64
 	    " heard_ms=%s round_trip_us=%" PRIu64 " sent_bytes=%" PRIu64 " received_bytes=%" PRIu64
-	    " queue_bytes=%" PRIu64 " dropped=%" PRIu64 " refusals=%" PRIu64 " fingerprint=%s",
-	    peer->member.id.s, log_q(peer->member.address),
-	    route->state == ROUTE_OPEN ? "yes" : "no", route_state_name(route->state),
-	    now.ms - route->since.ms, status_ago(heard, peer->heard, now), peer->round_trip_us,
-	    sent, peer->received_bytes, queue, dropped, peer->refusals, fingerprint);
+	    " queue_bytes=%" PRIu64 " dropped=%" PRIu64 " refusals=%" PRIu64 " fingerprint=%s\n",
+	    peer->member.id.s, log_q(peer->member.address), log_yes(route->state == ROUTE_OPEN),
+	    route_state_name(route->state), now.ms - route->since.ms,
+	    status_ago(heard, peer->heard, now), peer->round_trip_us, sent, peer->received_bytes,
+	    queue, dropped, peer->refusals, fingerprint);
 }
 
 void

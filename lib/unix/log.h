@@ -49,6 +49,11 @@ void log_text(const char *line, size_t size);
  * buffers of 1 KiB; what does not fit is cut.
  */
 const char *log_q(const char *text);
+static inline const char *
+log_yes(bool yes)
+{
+	return yes ? "yes" : "no";
+}
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_line(LOG_WARN, __VA_ARGS__)

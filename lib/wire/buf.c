@@ -2,10 +2,12 @@
 /* Growing buffers. */
 #include "buf.h"
 
-#include <err.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
+
+#include "raft/types.h"
 
 void
 wire_buf_free(struct wire_buf *buf)
@@ -22,8 +24,7 @@ wire_buf_add(struct wire_buf *buf, size_t size)
 		while (size > room - buf->size)
 			room *= 2;
 		uint8_t *bytes = realloc(buf->bytes, room);
-		if (bytes == NULL)
-			err(EX_OSERR, "no memory for a buffer of %zu bytes", room);
+		must(bytes != NULL);
 		buf->bytes = bytes;
 		buf->room = room;
 	}
@@ -37,6 +38,25 @@ wire_buf_put(struct wire_buf *buf, const void *bytes, size_t size)
 {
 	if (size > 0)
 		memcpy(wire_buf_add(buf, size), bytes, size);
+}
+
+void
+wire_buf_printf(struct wire_buf *buf, const char *format, ...)
+{
+	enum { MOST_TEXTS = 256 };
+	va_list args, again;
+	size_t start = buf->size;
+	va_start(args, format);
+	va_copy(again, args);
+	int size = vsnprintf((char *)wire_buf_add(buf, MOST_TEXTS), MOST_TEXTS, format, args);
+	must(size >= 0);
+	buf->size = start;
+	if (size >= MOST_TEXTS)
+		vsnprintf(
+		    (char *)wire_buf_add(buf, (size_t)size + 1), (size_t)size + 1, format, again);
+	buf->size = start + (size_t)size;
+	va_end(again);
+	va_end(args);
 }
 
 void

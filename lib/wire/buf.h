@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A growing run of bytes: what is to be written.  Memory failure ends the process (EX_OSERR).
- */
+/* A growing run of bytes.  A failed allocation ends the process through raft_must_fail. */
 #ifndef WIRE_BUF_H
 #define WIRE_BUF_H
 
@@ -19,6 +18,9 @@ void wire_buf_free(struct wire_buf *buf);
 /* Room for `size` bytes more at the end; returns where they go and counts them in. */
 uint8_t *wire_buf_add(struct wire_buf *buf, size_t size);
 void wire_buf_put(struct wire_buf *buf, const void *bytes, size_t size);
+/* Text without a NUL at the end. */
+__attribute__((format(printf, 2, 3))) void wire_buf_printf(
+    struct wire_buf *buf, const char *format, ...);
 /* Drops the first `size` bytes. */
 void wire_buf_drop(struct wire_buf *buf, size_t size);
 
