@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "client/json.h"
-#include "raft/types.h"
+#include "raft/array.h"
 #include "keys.def"
 
 enum { COLUMNS = 80, COLUMNS_MAX = 32 };
@@ -64,8 +64,7 @@ text_parse_line(struct text_line *line, const char *at, const char *end)
 			at++;
 		if (at == key)
 			return;
-		line->pairs = realloc(line->pairs, (line->count + 1) * sizeof *line->pairs);
-		must(line->pairs != NULL);
+		RAFT_GROW(line->pairs, line->room, line->count + 1);
 		struct text_pair *pair = &line->pairs[line->count++];
 		pair->key = text_copy(key, (size_t)(at - key));
 		if (at < end && *at == '=')
@@ -91,8 +90,7 @@ text_parse(struct text *text, const char *bytes, size_t size)
 		const char *stop = memchr(bytes, '\n', (size_t)(end - bytes));
 		if (stop == NULL)
 			stop = end;
-		text->lines = realloc(text->lines, (text->count + 1) * sizeof *text->lines);
-		must(text->lines != NULL);
+		RAFT_GROW(text->lines, text->room, text->count + 1);
 		text->lines[text->count] = (struct text_line){0};
 		text_parse_line(&text->lines[text->count++], bytes, stop);
 		bytes = stop + 1;

@@ -13,11 +13,11 @@ struct text_pair {
 };
 struct text_line {
 	struct text_pair *pairs;
-	size_t count;
+	size_t count, room;
 };
 struct text {
 	struct text_line *lines;
-	size_t count;
+	size_t count, room;
 };
 
 void text_parse(struct text *text, const char *bytes, size_t size);

@@ -35,7 +35,8 @@ watch_show(const char *line, size_t size)
 	if (self.role_only && !self.ctl->json)
 		json_put_raw(&out, role);
 	else if (self.role_only) {
-		struct text_line only = {&(struct text_pair){"role", (char *)role}, 1};
+		struct text_line only = {
+		    .pairs = &(struct text_pair){"role", (char *)role}, .count = 1};
 		text_json(&out, &only, "state");
 	} else if (self.ctl->json)
 		text_json(&out, &text.lines[0], "state");

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "raft/array.h"
 #include "node.h"
 
 enum { ASK_EVERY_MS = 10, GIVE_UP_MS = 5000 };
@@ -21,12 +22,7 @@ session_open_add(
     struct session_opens *session_opens, uint64_t ticket, const struct raft_answer *answer)
 {
 	struct mono_ms now = mono_now();
-	if (session_opens->count == session_opens->room) {
-		session_opens->room = session_opens->room ? 2 * session_opens->room : 16;
-		session_opens->list =
-		    realloc(session_opens->list, session_opens->room * sizeof *session_opens->list);
-		must(session_opens->list != NULL);
-	}
+	RAFT_GROW(session_opens->list, session_opens->room, session_opens->count + 1);
 	session_opens->list[session_opens->count++] = (struct session_open){
 	    .ticket = ticket,
 	    .ask_at = now,
