@@ -230,6 +230,46 @@ load logd
 	grep -q 'stored number=300 last=30000' "$D/told"
 }
 
+@test "logd: a file size limit that the end of a transaction meets first is a full disk, too (H14)" {
+	logd_make "$D"
+	logd_start "$D"
+	prlimit --fsize=4096:unlimited --pid "$LOGD"
+	timeout 60 "$TBIN/logdctl" "$D/run/log" >"$D/told" 2>&1 3>&- <<-'SCRIPT' &
+		hello A elector
+		write A number=1 term=1 vote=n1 first=1 count=1
+		stored A 1
+	SCRIPT
+	client=$!
+	wait_until 20 has_status "$D" full full
+	prlimit --fsize=unlimited:unlimited --pid "$LOGD"
+	wait "$client"
+	grep -q 'stored number=1 last=1 ' "$D/told"
+}
+
+@test "logd: ⚠ EIO after a full disk is no full disk: it ends it with 74 (H1, H14)" {
+	local status=0
+	logd_make "$D"
+	logd_start "$D"
+	# More than the cache holds meets the limit within a statement; SQLite keeps the number of that error.
+	prlimit --fsize=$((1 << 20)):unlimited --pid "$LOGD"
+	timeout 60 "$TBIN/logdctl" "$D/run/log" >"$D/told" 2>&1 3>&- <<-'SCRIPT' &
+		hello A elector
+		write A number=1 term=1 vote=n1 first=1 count=12000 size=1000
+		stored A 1
+	SCRIPT
+	client=$!
+	wait_until 20 has_status "$D" full full
+	# Then only the state is tried, which is one COMMIT.
+	prlimit --fsize=4096:unlimited --pid "$LOGD"
+	kill "$client"
+	wait_until 20 has_status "$D" waiting 0
+	spawn "$D/strace" strace -f -p "$LOGD" -o "$D/calls" -e trace=pwrite64 -e inject=pwrite64:error=EIO
+	wait_until 20 gone "$LOGD"
+	wait "$LOGD" || status=$?
+	[ "$status" = 74 ]
+	grep -q 'ev=exit status=74 why="a read, write or sync of the database failed' "$D/log"
+}
+
 refused_twice() { [ "$(grep -c EFBIG "$D/calls")" -ge 2 ]; }
 
 @test "logd: ⚠ a transaction that meets a full disk in its middle leaves nothing of itself, and is not taken for damage (H14)" {

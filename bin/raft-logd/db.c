@@ -101,14 +101,16 @@ db_die_errno(const struct db *db, const char *what)
 	die_with(db, exit_of_errno(errno), what, strerror(errno));
 }
 
+/*
+ * errno was 0 before the call.  sqlite3_system_errno would be of an earlier error after a COMMIT
+ * that failed: SQLite does not set it there.
+ */
 static bool
-is_full(struct db *db, int code)
+is_full(int code)
 {
-	int number = sqlite3_system_errno(db->sqlite);
-	if ((code & 0xff) == SQLITE_FULL)
-		return true;
-	return code == SQLITE_IOERR_WRITE &&
-	       (number == ENOSPC || number == EDQUOT || number == EFBIG);
+	return (code & 0xff) == SQLITE_FULL ||
+	       (code == SQLITE_IOERR_WRITE &&
+		   (errno == ENOSPC || errno == EDQUOT || errno == EFBIG));
 }
 
 enum db_result
@@ -118,7 +120,7 @@ db_judge(struct db *db, int code, bool writing)
 		return DB_OK;
 	if (code == SQLITE_DONE)
 		return DB_END;
-	if (is_full(db, code))
+	if (is_full(code))
 		return DB_FULL;
 	bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 	if (damaged && !writing)
@@ -151,6 +153,7 @@ db_use(struct db *db, enum db_statement number)
 enum db_result
 db_do(struct db *db, struct sqlite3_stmt *statement)
 {
+	errno = 0;
 	int code = sqlite3_step(statement);
 	if (code == SQLITE_ROW)
 		return DB_OK;
@@ -171,6 +174,7 @@ db_write(struct db *db, struct sqlite3_stmt *statement)
 static void
 db_execute(struct db *db, const char *sql)
 {
+	errno = 0;
 	int code = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
 	if (db_judge(db, code, true) != DB_OK)
 		db_die(db, "there is no room to make the database");
@@ -184,6 +188,7 @@ db_ask(struct db *db, const char *sql, char *out, size_t room)
 {
 	sqlite3_stmt *statement;
 	out[0] = '\0';
+	errno = 0;
 	int code = sqlite3_prepare_v2(db->sqlite, sql, -1, &statement, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(statement);
@@ -317,6 +322,7 @@ static enum db_result
 db_control(struct db *db, enum db_statement number)
 {
 	sqlite3_stmt *statement = db_use(db, number);
+	errno = 0;
 	int code = sqlite3_step(statement);
 	enum db_result result = db_judge(db, code, true);
 	sqlite3_reset(statement);
@@ -366,6 +372,7 @@ db_checkpoint(struct db *db, bool empty)
 {
 	int all = 0, moved = 0;
 	int mode = empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+	errno = 0;
 	int code = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, mode, &all, &moved);
 	if (db_judge(db, code, true) == DB_FULL)
 		return false;

@@ -108,8 +108,8 @@ enum db_result db_do(struct db *db, struct sqlite3_stmt *statement);
 /* A statement that writes, unless the transaction has met a full disk. */
 void db_write(struct db *db, struct sqlite3_stmt *statement);
 /*
- * What an SQLite result code means: DB_OK, DB_FULL, DB_DAMAGED; ends the process on any
- * other.  `writing`: damage is then an error, too.
+ * What an SQLite result code means, with errno of that call: DB_OK, DB_FULL, DB_DAMAGED; ends the
+ * process on any other.  `writing`: damage is then an error, too.
  */
 enum db_result db_judge(struct db *db, int code, bool writing);
 /* Ends the process at once with an error line: for SQLite's last error, or for errno. */
