@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
-# No order of starting the four daemons is required.
+# No order of starting the four daemons is required; an orderly start and stop is quiet.
 
 load helper
 
@@ -27,4 +27,26 @@ for p in itertools.permutations(sys.argv[1:]): print(*p)' "$@"
 		cluster_stop
 	done < <(orders logd peerd elect fsm)
 	[ "$n" -eq 24 ]
+}
+
+@test "a cluster that is started, stopped and started again logs no warning, and nothing of a crash" {
+	cluster_init "$BATS_TEST_TMPDIR/three" 3
+	for n in $(nodes); do
+		printf '%s\n' 'logd: { reserve: 1MiB }' 'fsm: { mode: machine, format: "1", command: [ raft-kv ] }' \
+			>>"$CLUSTER/$n/raft.yaml"
+	done
+	for round in 1 2 3; do
+		for n in $(nodes); do
+			spawn "$CLUSTER/$n/node.log" "$BIN/raft-node" -c "$CLUSTER/$n/raft.yaml"
+			echo "$SPAWNED" >"$CLUSTER/$n/node.pid"
+		done
+		for n in $(nodes); do ctl "$n" wait; done
+		echo "put round $round" | timeout 60 raft-append -r -c "$CLUSTER/n1/raft.yaml"
+		for n in $(nodes); do wait_until 20 ctl "$n" snapshot; done
+		for n in $(nodes); do kill -TERM "$(daemon_pid "$n" node)"; done
+		for n in $(nodes); do wait "$(daemon_pid "$n" node)"; done
+	done
+	[ "$(cat "$CLUSTER"/*/node.log | grep -c 'ev=start ')" -eq 9 ]
+	run grep -iE 'lvl=(warn|error)|crash' "$CLUSTER"/*/node.log
+	[ "$status" -eq 1 ]
 }

@@ -457,6 +457,18 @@ kill_fsm() { kill -KILL "$FSM" && wait_until 10 gone "$FSM"; }
 	wait_until 40 newer
 }
 
+@test "machine: a snapshot that a stop interrupts is no warning" {
+	yaml 'snapshot: { entries: 50 }'
+	touch "$N/snap-hang"
+	seq 1 60 >"$IN"
+	logd
+	fsm
+	wait_until 20 said 'ev=snapshot label='
+	reap TERM "$FSM"
+	said 'lvl=info .*ev=snapshot label=.* why='
+	run ! grep -q 'lvl=warn.*ev=snapshot' "$LOG"
+}
+
 @test "machine: a gap without a snapshot is an error, with one it is a restore, another format is none" {
 	seq 1 100 >"$IN"
 	logd 50

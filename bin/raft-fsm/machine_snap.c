@@ -50,7 +50,8 @@ machine_snap_failed(struct machine *m, const char *why)
 	s->saved = (struct amount){0};
 	s->retry_at = (struct mono_ms){mono_now().ms + backoff_wait(&s->backoff)};
 	snprintf(s->why, sizeof s->why, "%s", why);
-	log_warn("snapshot", "label=%" PRIu64 " why=%s", s->label, log_q(why));
+	log_line(m->stopping ? LOG_INFO : LOG_WARN, "snapshot", "label=%" PRIu64 " why=%s",
+	    s->label, log_q(why));
 	asks_refuse(&s->now, EXIT_RETRY, why);
 	machine_snap_ended(m);
 }

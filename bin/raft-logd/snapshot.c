@@ -206,7 +206,7 @@ is_named(const struct logd *logd, const char *name)
 	       (size > 8 && strcmp(name + size - 8, ".damaged") == 0);
 }
 
-/* What a crash has left. */
+/* One that was being made when raft-logd or its maker ended, or that somebody was still reading. */
 static void
 remove_unnamed(const struct logd *logd)
 {
@@ -216,7 +216,7 @@ remove_unnamed(const struct logd *logd)
 			continue;
 		if (unlinkat(dirfd(folder), entry->d_name, 0) == 0)
 			log_info("snapshot", "removed=%s why=%s", log_q(entry->d_name),
-			    log_q("left over by a crash"));
+			    log_q("it was not complete, or no longer the newest"));
 	}
 	if (folder)
 		closedir(folder);
