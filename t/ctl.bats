@@ -54,6 +54,35 @@ teardown_file() { cluster_stop; }
 	grep -qE "^n2 .* open .* $fingerprint\$" "$BATS_TEST_TMPDIR/out"
 }
 
+@test "ctl and tail: an answer that came while the tool was stopped counts" {
+	local node=$BATS_TEST_TMPDIR/late/n1
+	raft-init -N 1 -p "$(free_ports 1)" "${node%/*}" >/dev/null
+	echo 'fsm: { command: [ cat ] }' >>"$node/raft.yaml"
+	mkdir -p "$node/run"
+	spawn "$BATS_TEST_TMPDIR/daemon.log" python3 "$ROOT/t/tools/late-daemon.py" "$node/run" 3.5
+	for name in elect log fsm; do wait_until 10 test -S "$node/run/$name"; done
+	cd "$BATS_TEST_TMPDIR"
+	# tool NAME COMMAND...: side by side, as each of them is stopped for longer than its -t 3s.
+	local pids=()
+	tool() {
+		{
+			timeout 60 "$2" -t 3s -c "$node/raft.yaml" "${@:3}" 2>&1 && echo 'exit 0' || echo "exit $?"
+		} >"$1" 3>&- &
+		pids+=("$!")
+	}
+	tool members raft-ctl members
+	tool wait raft-ctl wait
+	tool restart raft-ctl fsm restart
+	tool snapshot raft-ctl snapshot -o backup
+	tool tail raft-tail
+	wait "${pids[@]}"
+	stop_all
+	[[ $(cat members) == *voter*$'\nexit 0' ]]
+	[ "$(cat wait restart)" = $'exit 0\nexit 0' ]
+	[[ $(cat snapshot) == 'raft-ctl: snapshot: this node has none: '*$'\nexit 69' ]]
+	[ "$(cat tail)" = $'late\nexit 0' ]
+}
+
 @test "ctl: a daemon that is not there is shown as down, the others as they are" {
 	f=$(follower)
 	kill_9 "$f" peerd
