@@ -147,6 +147,7 @@ misbehaves() {
 	key_is state running
 	[ "$(starts)" -eq 2 ]
 	alive "$LOGD"
+	[ "$(grep -c 'to=raft-logd state=up' "$LOG")" -eq 1 ] # not each time that it begins to read elsewhere
 }
 
 @test "machine: entries are answered in order, queries see them, and nobody else is asked" {

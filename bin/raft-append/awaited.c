@@ -2,7 +2,6 @@
 /* Runs of committed entries, and the one that is asked for. */
 #include "awaited.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,8 +5,6 @@
  * raft-elect answers when the target has stood for election, or when the leader changed
  * meanwhile; who leads in the end is then asked of it.
  */
-#include <stdio.h>
-#include <string.h>
 
 #include "client/refusal.h"
 #include "query.h"

@@ -41,7 +41,6 @@ static struct {
 	struct timeout *timeout;
 	uv_poll_t output;
 	struct wire_buf out;
-	char why[SOCK_WHY_SIZE];
 } self;
 
 static const char log_unreadable[] = "raft-logd sends what cannot be read";
@@ -204,9 +203,8 @@ static void
 tail_on_down(bool was_up, const char *why, void *arg)
 {
 	(void)arg;
-	if (self.tool.verbose && strcmp(self.why, why) != 0)
+	if (self.tool.verbose && strcmp(timeout_why(self.timeout), why) != 0)
 		tool_say("%s", why);
-	snprintf(self.why, sizeof self.why, "%s", why);
 	timeout_set_why(self.timeout, why);
 	if (was_up)
 		tail_progress();

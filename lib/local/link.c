@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "unix/log.h"
 #include "unix/sock.h"
@@ -38,6 +37,7 @@ struct link {
 	bool settled;    /* as link_settled has it */
 	bool answered;   /* this connection has brought more than a greeting */
 	bool logged;     /* why the link is not up */
+	bool quiet;      /* the owner has ended the last connection */
 	bool freed;
 };
 
@@ -84,6 +84,7 @@ link_break(struct link *link, const char *why)
 	else if (link->answered && link->settled)
 		link->again_ms = AGAIN_FIRST_MS;
 	link->answered = link->settled = false;
+	link->quiet = why == NULL;
 	try_later(link);
 	if (why)
 		link_log_once(link, was_up, why);
@@ -279,7 +280,8 @@ link_settled(struct link *link)
 {
 	link->settled = true;
 	link->logged = false;
-	log_info("link", "to=%s state=up", link->daemon);
+	if (!link->quiet)
+		log_info("link", "to=%s state=up", link->daemon);
 }
 
 bool
