@@ -40,7 +40,7 @@ own_value(const struct query *query, const char *key)
 	return value ? value : "";
 }
 
-/* One that was started by hand has no section, and answers. */
+/* A raft-fsm that was started by hand needs no section. */
 static bool
 is_absent(const struct ctl *ctl, const struct query *queries, size_t i)
 {

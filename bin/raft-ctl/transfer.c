@@ -5,7 +5,6 @@
  * raft-elect answers when the target has stood for election, or when the leader changed
  * meanwhile; who leads in the end is then asked of it.
  */
-
 #include "client/refusal.h"
 #include "query.h"
 #include "steps.h"

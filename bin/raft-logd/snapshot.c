@@ -206,7 +206,8 @@ is_named(const struct logd *logd, const char *name)
 	       (size > 8 && strcmp(name + size - 8, ".damaged") == 0);
 }
 
-/* One that was being made when raft-logd or its maker ended, or that somebody was still reading. */
+/* Files that were not complete when their writer or raft-logd ended, or that a reader still held.
+ */
 static void
 remove_unnamed(const struct logd *logd)
 {

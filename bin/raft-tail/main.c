@@ -126,7 +126,7 @@ static void
 tail_progress(void)
 {
 	timeout_begin(self.timeout, tail_limit_ms());
-	/* One that follows has all the time there is, while somebody is there to follow. */
+	/* With -f it waits without a limit while raft-logd is connected. */
 	if (self.follow && link_up(self.link))
 		timeout_stop(self.timeout);
 }

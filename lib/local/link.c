@@ -211,7 +211,7 @@ link_connect(struct link *link)
 		return;
 	}
 	if (fd < 0) {
-		/* A daemon is part of the node, and does not ask. */
+		/* A daemon of the node does not ask whether the node runs. */
 		if (link->daemon == NULL && (errno == ENOENT || errno == ECONNREFUSED))
 			snprintf(why, sizeof why, "%s: nobody listens there: is the node running?",
 			    link->path);

@@ -11,7 +11,7 @@
 
 enum { RUN_MS = 1000 };
 
-/* What the daemon does after a hello. */
+/* What the daemon does with a hello and with requests. */
 enum deed {
 	DEED_TALK,    /* greets, and answers each request with a text_reply */
 	DEED_DIE,     /* greets, and closes */
@@ -144,7 +144,7 @@ on_end(uv_timer_t *timer)
 	*(bool *)timer->data = true;
 }
 
-/* Runs for so long, or until there were so many hellos. */
+/* Runs until the time is over or this number of hellos has come. */
 static void
 run_loop(uint64_t ms, unsigned hellos)
 {
@@ -283,7 +283,7 @@ main(void)
 	check_run("link: where the owner does not want refusals, one ends the connection",
 	    test_default_refusal);
 	check_run("link: a refused hello is an attempt that failed", test_busy);
-	check_run("link: no version in common is final, and told as a failure or as a refusal",
+	check_run("link: no version in common is final, and reported as a failure or as a refusal",
 	    test_foreign);
 	check_run(
 	    "link: where the owner wants neither, it is tried again", test_foreign_without_calls);
