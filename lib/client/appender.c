@@ -297,7 +297,7 @@ renew_later(struct appender *appender, uint64_t seen)
 }
 
 static void
-on_refused(struct appender *appender, size_t slot, const struct msg_answer *answer)
+appender_on_refused(struct appender *appender, size_t slot, const struct msg_answer *answer)
 {
 	enum raft_reason reason = (enum raft_reason)answer->reason;
 	bool anonymous = appender->open.name[0] == '\0';
@@ -342,7 +342,7 @@ appender_on_answer(struct appender *appender, const struct msg_answer *answer)
 	} else if (window_not_committed(
 		       &appender->window, answer->request, from, to, unknown, &slot)) {
 		if (!unknown) {
-			on_refused(appender, slot, answer);
+			appender_on_refused(appender, slot, answer);
 		} else {
 			if (appender->state < APPENDER_STOPPING)
 				appender_set_trouble(appender, (enum raft_reason)answer->reason);
