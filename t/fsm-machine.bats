@@ -575,7 +575,7 @@ while True:
     conn.expect("hello")
     conn.send("hello_reply", version=1, low=1, high=1, node="n1", cluster=b"\1")
     while (got := conn.recv()) is not None:
-        index = int(open(sys.argv[3]).read()) if os.path.exists(sys.argv[3]) else 0
+        index = int(open(sys.argv[3]).read() or 0) if os.path.exists(sys.argv[3]) else 0
         conn.send("read_index_reply", request=got[1]["request"], ok=index > 0, reason=0 if index else 2, index=index)
         print(got, index, flush=True)
 PY
