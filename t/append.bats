@@ -246,6 +246,51 @@ elects() {
 	done
 }
 
+@test "append: a FIFO that nobody writes delays neither the files before it nor a signal" {
+	wait_leader
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	lines 10 early >"$BATS_TEST_TMPDIR/file"
+	spawn "$BATS_TEST_TMPDIR/err" raft-append -c "$CLUSTER/n1/raft.yaml" "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/fifo"
+	committed() { [ "$(tail_all n1 | grep -c '^early ')" -eq 10 ]; }
+	wait_until 20 committed
+	reap TERM "$SPAWNED"
+	status=0
+	wait "$SPAWNED" || status=$?
+	[ "$status" -eq 75 ]
+	[ "$(cat "$BATS_TEST_TMPDIR/err")" = 'raft-append: interrupted: committed 10, resume with line 11' ]
+	spawn "$BATS_TEST_TMPDIR/err2" raft-append -c "$CLUSTER/n1/raft.yaml" "$BATS_TEST_TMPDIR/fifo"
+	lines 10 late >"$BATS_TEST_TMPDIR/fifo"
+	wait_until 20 gone "$SPAWNED"
+	wait "$SPAWNED"
+	[ "$(tail_all n1 | grep -c '^late ')" -eq 10 ]
+}
+
+full() { python3 -c 'import select, sys; sys.exit(select.select([], [int(sys.argv[1])], [], 0)[1] != [])' "$1"; } # FD
+
+@test "append: a reader of its output that hangs makes the input wait, and delays no signal" {
+	wait_leader
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	lines 50000 hung >"$BATS_TEST_TMPDIR/in"
+	exec 7<>"$BATS_TEST_TMPDIR/fifo"
+	raft-append -v -c "$CLUSTER/n1/raft.yaml" "$BATS_TEST_TMPDIR/in" >&7 2>"$BATS_TEST_TMPDIR/err" 3>&- 7>&- &
+	pid=$!
+	wait_until 20 full 7
+	reap TERM "$pid"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 75 ]
+	[[ "$(cat "$BATS_TEST_TMPDIR/err")" =~ ^raft-append:\ interrupted:\ committed\ [0-9]{4,5},\ resume ]]
+	rm "$BATS_TEST_TMPDIR/fifo"
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	exec 7<>"$BATS_TEST_TMPDIR/fifo"
+	append -v "$BATS_TEST_TMPDIR/in" >&7 3>&- 7>&- &
+	pid=$!
+	wait_until 20 full 7
+	exec 8<"$BATS_TEST_TMPDIR/fifo" 7>&-
+	[ "$(wc -l <&8)" -eq 50000 ]
+	wait "$pid"
+}
+
 @test "append: -v on an output that fails says what is committed" {
 	wait_leader
 	run bash -c 'seq 500 | timeout 60 raft-append -v -c "$1" 2>&1 >/dev/full' - "$CLUSTER/n1/raft.yaml"

@@ -6,6 +6,8 @@
  * A turn reads what is there, gives the appender as much as it takes, and what has
  * gathered leaves in one go; the input is not read while the appender has no room.
  */
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,8 @@
 #include "client/input.h"
 #include "progress.h"
 #include "awaited.h"
+
+enum { OUT_AGAIN_MS = 20 };
 
 static struct {
 	struct tool tool;
@@ -44,10 +48,12 @@ static struct {
 	bool ended;
 	bool failed; /* the appender has said so */
 	bool over;   /* and all is told */
+	bool interrupted;
 	enum exit_status status;
 	char why[FRAMING_WHY_SIZE];
 	bool refused, lost;  /* some of the replies */
-	struct wire_buf out; /* of -v and -r */
+	struct wire_buf out; /* of -v and -r: what standard output has not accepted yet */
+	uv_timer_t out_again;
 } self;
 
 /* ------------------------------------------------------------- options */
@@ -193,6 +199,8 @@ end_if_done(void)
 {
 	if (self.over || !self.ended || awaited_come())
 		return;
+	if (self.out.size > 0 && !self.interrupted)
+		return;
 	if (!self.failed && !appender_idle(self.appender))
 		return;
 	if (!self.failed && self.status != EXIT_OK)
@@ -207,7 +215,7 @@ append_on_signal(uv_signal_t *handle, int number)
 	(void)number;
 	if (self.over)
 		return;
-	self.ended = true;
+	self.ended = self.interrupted = true;
 	self.status = EXIT_RETRY;
 	input_hold(self.input);
 	if (self.awaited)
@@ -274,15 +282,28 @@ put_place(struct raft_pos pos, char end)
 }
 
 static void
+append_output(const uint8_t *bytes, size_t size)
+{
+	if (tool_output(bytes, size))
+		return;
+	char why[256];
+	snprintf(why, sizeof why, "standard output: %s", strerror(errno));
+	say_fate(why);
+	exit(EXIT_IO);
+}
+
+/* What standard output accepts now: its reader may hang, and signals and answers are still heard.
+ */
+static void
 append_flush(void)
 {
-	if (self.out.size > 0 && !tool_output(self.out.bytes, self.out.size)) {
-		char why[256];
-		snprintf(why, sizeof why, "standard output: %s", strerror(errno));
-		say_fate(why);
-		exit(EXIT_IO);
+	struct pollfd room = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	size_t at = 0, piece;
+	for (; at < self.out.size && poll(&room, 1, 0) == 1; at += piece) {
+		piece = self.out.size - at < PIPE_BUF ? self.out.size - at : PIPE_BUF;
+		append_output(self.out.bytes + at, piece);
 	}
-	self.out.size = 0;
+	wire_buf_drop(&self.out, at);
 }
 
 static void
@@ -413,15 +434,23 @@ append_take_one(void)
 static bool
 append_has_room(void)
 {
-	return appender_room(self.appender) &&
+	return self.out.size == 0 && appender_room(self.appender) &&
 	       (self.awaited == NULL ||
 		   (awaited_ready(self.awaited) && awaited_room(self.awaited)));
+}
+
+static void
+on_out_again(uv_timer_t *timer)
+{
+	(void)timer; /* the turn looks */
 }
 
 static void
 append_turn(void *arg)
 {
 	(void)arg;
+	append_flush();
+	bool blocked = self.out.size > 0;
 	bool ready = self.session == NULL || self.open;
 	while (!self.ended && ready && append_has_room() && append_take_one())
 		;
@@ -431,6 +460,8 @@ append_turn(void *arg)
 	if (self.awaited)
 		awaited_send(self.awaited);
 	append_flush();
+	if (blocked || self.out.size > 0)
+		uv_timer_start(&self.out_again, on_out_again, OUT_AGAIN_MS, 0);
 	progress_show(self.progress, appender_committed(self.appender) + self.skipped,
 	    appender_trouble(self.appender));
 	end_if_done();
@@ -447,6 +478,17 @@ is_typed(char **paths)
 	for (; *paths; paths++)
 		standard = standard || strcmp(*paths, "-") == 0;
 	return standard && isatty(STDIN_FILENO);
+}
+
+/* The rest of the output, once the loop has ended: a signal has its default effect again. */
+static void
+append_finish(void)
+{
+	progress_clear(self.progress);
+	for (size_t i = 0; i < sizeof self.signals / sizeof self.signals[0]; i++)
+		uv_signal_stop(&self.signals[i]);
+	if (!self.interrupted)
+		append_output(self.out.bytes, self.out.size);
 }
 
 static void
@@ -468,6 +510,7 @@ append_set_up(void)
 			uv_signal_start(&self.signals[i], append_on_signal, numbers[i]);
 		uv_unref((uv_handle_t *)&self.signals[i]);
 	}
+	uv_timer_init(loop_uv(self.tool.loop), &self.out_again);
 	self.input = input_new(
 	    self.tool.loop, self.framing, self.tool.conf->elect.entry_max, self.tool.argv);
 	self.progress = progress_new(self.tool.loop, self.tool.prog, is_typed(self.tool.argv));
@@ -502,6 +545,6 @@ main(int argc, char **argv)
 	check_options();
 	append_set_up();
 	loop_run(self.tool.loop);
-	progress_clear(self.progress);
+	append_finish();
 	return (int)self.status;
 }

@@ -147,8 +147,8 @@ open_next(struct input *input)
 		input->standard_given = true;
 	if (path == NULL || strcmp(path, "-") == 0)
 		input->fd = STDIN_FILENO;
-	else
-		input->fd = open(path, O_RDONLY | O_CLOEXEC);
+	else /* a FIFO without a writer is waited for by polling it */
+		input->fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (input->fd < 0)
 		input->failed = errno;
 	else

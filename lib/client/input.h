@@ -2,8 +2,8 @@
 /*
  * Where entries come from: standard input or files, one after the other.
  *
- * Reading never stalls the loop: pipes and terminals are polled, files are read a
- * piece a turn.  Each input ends its own last entry: none spans two files.
+ * Neither opening nor reading stalls the loop: FIFOs, pipes and terminals are polled, files are
+ * read a piece a turn.  Each input ends its own last entry: none spans two files.
  */
 #ifndef CLIENT_INPUT_H
 #define CLIENT_INPUT_H
