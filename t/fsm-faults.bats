@@ -108,7 +108,7 @@ filled() { yes "$(printf 'x%.0s' $(seq 999))" | head -c "$1" >"$IN"; }
 	MODE=-x good
 	wait_until 20 said 'why="./program: cannot run in .*permission denied; started again'
 	program /nowhere/interpreter <<<''
-	wait_until 20 said 'why="./program: cannot run: its interpreter is missing; started again'
+	wait_until 20 said 'why="./program: cannot run: its interpreter is missing: #!/nowhere/interpreter; started again'
 	well 5
 	reap TERM "$FSM"
 	# One of the command line ends raft-fsm.

@@ -30,6 +30,16 @@ breaks() {
 	grep -q -- "^raft-fsm: the program $2" err
 }
 
+@test "try: a script whose interpreter is missing is 126, and a carriage return after its name is named" {
+	printf '#!/bin/sh\r\ncat\r\n' >script
+	chmod 755 script
+	run timeout 10 raft-fsm --try -- ./script </dev/null
+	[ "$status" -eq 126 ]
+	[[ $output == "raft-fsm: ./script: cannot run: its interpreter is missing: #!/bin/sh, with a carriage return after it: "* ]]
+	run -127 timeout 10 raft-fsm --try -- ./nowhere </dev/null
+	[[ $output == *"no such file or directory" ]]
+}
+
 @test "try, machine: ready, entries, queries and a snapshot, each answer printed; then a restore" {
 	printf 'put a 1\nnonsense\nincr n\n' | try --query 'get a' --query 'get b' --snapshot s -- raft-kv >out
 	diff out - <<-'END'

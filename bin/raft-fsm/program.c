@@ -15,6 +15,7 @@
 #include "unix/child.h"
 #include "unix/sock.h"
 #include "unix/timer.h"
+#include "command.h"
 #include "lock.h"
 
 enum {
@@ -101,27 +102,6 @@ program_cannot(struct program *program, enum exit_status status, const char *why
 	}
 }
 
-/* ENOENT is also said of a script whose interpreter is missing. */
-static enum exit_status
-program_why_not_run(const struct program *program, int error, char *why, size_t size)
-{
-	const char *name = program->fsm->command[0], *folder = program->fsm->conf->folder;
-	int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0) {
-		snprintf(
-		    why, size, "%s: cannot run: its folder %s: %s", name, folder, strerror(errno));
-		return EXIT_NOT_EXECUTABLE;
-	}
-	bool there = strchr(name, '/') && faccessat(dir, name, F_OK, 0) == 0;
-	close(dir);
-	if (error == UV_ENOENT && there) {
-		snprintf(why, size, "%s: cannot run: its interpreter is missing", name);
-		return EXIT_NOT_EXECUTABLE;
-	}
-	snprintf(why, size, "%s: cannot run in %s: %s", name, folder, uv_strerror(error));
-	return error == UV_ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-}
-
 /* The two ends of a pipe, ours (its number) non-blocking, and as large as wanted, or allowed. */
 static bool
 pipe_new(const struct program *program, int fds[2], int ours)
@@ -171,7 +151,8 @@ program_run(struct program *program, int lock_fd)
 	if (error) {
 		close_pipe(in);
 		close_pipe(out);
-		enum exit_status status = program_why_not_run(program, error, why, sizeof why);
+		enum exit_status status = command_why(
+		    program->fsm->command[0], program->fsm->conf->folder, error, why, sizeof why);
 		program_cannot(program, status, why);
 		return;
 	}

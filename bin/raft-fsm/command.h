@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+/* Why a command cannot be run: one sentence, and 126 or 127. */
+#ifndef FSM_COMMAND_H
+#define FSM_COMMAND_H
+
+#include <stddef.h>
+
+#include "unix/exit.h"
+
+/* error: of the attempt to run it in folder, one of libuv's. */
+enum exit_status command_why(
+    const char *name, const char *folder, int error, char *why, size_t size);
+/* What an attempt to run it in folder would find, without the attempt: EXIT_OK, or as above. */
+enum exit_status command_check(const char *name, const char *folder, char *why, size_t size);
+
+#endif
