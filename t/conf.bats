@@ -29,8 +29,8 @@ good() {
 	EOF
 }
 
-check() { timeout 10 raft-node -n -c raft.yaml; }
-print() { timeout 10 raft-node -nv -c "${1:-raft.yaml}"; }
+check() { timeout 10 raft-elect -n -c raft.yaml; }
+print() { timeout 10 raft-elect -nv -c "${1:-raft.yaml}"; }
 
 # refused PLACE WORDS: -n exits 78 and says one line, that begins with raft.yaml:PLACE and holds the words.
 refused() {
@@ -38,7 +38,7 @@ refused() {
 	echo "$output"
 	[ "$status" -eq 78 ]
 	[ "${#lines[@]}" -eq 1 ]
-	[[ $output == "raft-node: raft.yaml:$1: "* ]]
+	[[ $output == "raft-elect: raft.yaml:$1: "* ]]
 	[[ $output == *"$2"* ]]
 }
 
@@ -113,27 +113,27 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	good | sed '/- {/d; s/members:/members: members.yaml/' >raft.yaml
 	run check
 	[ "$status" -eq 78 ]
-	[[ $output == "raft-node: $BATS_TEST_TMPDIR/members.yaml:1:22: "* ]]
+	[[ $output == "raft-elect: $BATS_TEST_TMPDIR/members.yaml:1:22: "* ]]
 }
 
 @test "conf: the file is -c, else \$RAFT_CONFIG, else ./raft.yaml" {
-	timeout 10 raft-node -n
+	timeout 10 raft-elect -n
 	mkdir empty && cd empty
-	run timeout 10 raft-node -n
+	run timeout 10 raft-elect -n
 	if [ ! -e /etc/raft/raft.yaml ]; then
 		[ "$status" -eq 78 ]
 		[ "${#lines[@]}" -eq 1 ]
 		[[ $output == *"give -c FILE"* ]]
 	fi
-	RAFT_CONFIG=../raft.yaml timeout 10 raft-node -n
-	run env RAFT_CONFIG=../raft.yaml timeout 10 raft-node -n -c ../no.yaml
+	RAFT_CONFIG=../raft.yaml timeout 10 raft-elect -n
+	run env RAFT_CONFIG=../raft.yaml timeout 10 raft-elect -n -c ../no.yaml
 	[ "$status" -eq 78 ]
-	[[ $output == "raft-node: ../no.yaml: cannot be read: No such file or directory" ]]
+	[[ $output == "raft-elect: ../no.yaml: cannot be read: No such file or directory" ]]
 }
 
 @test "conf: a folder and an unreadable file are said to be so" {
 	mkdir folder
-	run timeout 10 raft-node -n -c folder
+	run timeout 10 raft-elect -n -c folder
 	[ "$status" -eq 78 ]
 	[[ $output == *"folder: cannot be read: Is a directory" ]]
 }
@@ -375,7 +375,7 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 		run check
 		[ "$status" -eq 78 ]
 		[ "${#lines[@]}" -eq 1 ]
-		[[ $output == 'raft-node: raft.yaml:1:1: '* ]]
+		[[ $output == 'raft-elect: raft.yaml:1:1: '* ]]
 	done
 }
 
@@ -421,7 +421,7 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	head -c 1100000 /dev/zero | tr '\0' '#' >>raft.yaml
 	run check
 	[ "$status" -eq 78 ]
-	[[ $output == 'raft-node: raft.yaml: cannot be read: it is larger than 1MiB' ]]
+	[[ $output == 'raft-elect: raft.yaml: cannot be read: it is larger than 1MiB' ]]
 }
 
 @test "conf: each key is in raft.yaml(5), and each key of the page exists" {

@@ -11,7 +11,7 @@ setup() {
 }
 
 init() { timeout 20 raft-init "$@"; }
-node_check() { timeout 10 raft-node -n -c "$1"; }
+node_check() { timeout 10 raft-elect -n -c "$1"; }
 mode() { stat -c %a "$1"; }
 
 # refused STATUS WORDS ARGS...: one line that holds the words, that status, nothing on stdout.

@@ -1,7 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # Mistakes get one clear sentence and the right status, from every program alike.
+# shellcheck disable=SC2016,SC2030,SC2031
 
+bats_require_minimum_version 1.5.0
 load helper
 
 DAEMONS='raft-logd raft-peerd raft-elect raft-fsm'
@@ -31,7 +33,7 @@ teardown() {
 mistake() {
 	local want=$1 sentence=$2 said
 	shift 2
-	run timeout 10 "$@" </dev/null
+	run "-$want" timeout 10 "$@" </dev/null
 	echo "$* -> $status: $output"
 	[ "$status" -eq "$want" ]
 	# Diagnostics of a daemon that came up before it found out are no sentences.
@@ -207,6 +209,78 @@ time.sleep(60)' "$PORT" "$N/bound" 3>&- &
 @test "a run directory that others can enter is 78, with what to do" {
 	chmod 755 "$N/run"
 	mistake 78 'run is open to others (mode 0755): chmod 0700 it' raft-node -c "$C"
+}
+
+# errors: who complains of what, in the lines of a daemon.
+errors() { sed -nE '/^lvl=error/s/.* (prog=[^ ]*).* (why=.*)/\1 \2/p' <<<"$output"; }
+
+# as_start STATUS: raft-node -n and raft-node end with it and the same sentences, and -n makes and changes nothing.
+as_start() {
+	local before said
+	before=$(cd "$N" && find . -printf '%p %m %T@\n' | sort)
+	run timeout 10 raft-node -n -c "$C"
+	echo "-n: $status: $output"
+	[ "$status" -eq "$1" ]
+	[ "$before" = "$(cd "$N" && find . -printf '%p %m %T@\n' | sort)" ]
+	said=$(errors)
+	[ -n "$said" ]
+	run timeout 20 raft-node -c "$C" </dev/null
+	echo "start: $status: $output"
+	[ "$status" -eq "$1" ]
+	[ "$said" = "$(errors)" ]
+	rm -rf "$N"
+	cp -a "$MADE" "$N"
+}
+
+@test "raft-node -n refuses what the start refuses, with the same sentences and status, and changes nothing" {
+	rmdir "$N/run" # it may not be there yet
+	timeout 10 raft-node -n -c "$C"
+	[ ! -e "$N/run" ]
+	chmod 644 "$N/n1.key"
+	as_start 78
+	rm "$N/n1.key"
+	as_start 78
+	echo hello >"$N/n1.key"
+	as_start 78
+	echo 'node: { id: n1, group: no-such-group }' | cat - <(sed '/^node:/,/^[a-z]*:/{/^node:/d;/^ /d}' "$MADE/raft.yaml") >"$C"
+	as_start 78
+	sed -i 's/^fsm:.*/fsm: { mode: machine }/' "$C"
+	as_start 78
+	rm "$N/data/identity"
+	as_start 78
+	sed -i 's/^node .*/node n2/' "$N/data/identity"
+	as_start 78
+	rm "$N/members.yaml"
+	as_start 78
+	chmod 755 "$N/run"
+	as_start 78
+	rm -r "$N/run"
+	sed -i 's,^  run: .*,  run: no/such,' "$C"
+	as_start 78
+}
+
+@test "-n refuses a command that is not there or cannot be run, with the sentence of the start" {
+	sed -i 's,^fsm:.*,fsm: { command: [ ./apply ] },' "$C"
+	mistake 127 "./apply: cannot run in $N: no such file or directory" raft-fsm -n -c "$C"
+	run -127 timeout 10 raft-node -n -c "$C"
+	daemon raft-fsm fsm
+	wait_until 10 grep -qF "./apply: cannot run in $N: no such file or directory" "$N/raft-fsm.log"
+	printf '#!/nowhere/sh\n' >"$N/apply"
+	mistake 126 './apply: cannot run in' raft-fsm -n -c "$C"
+	chmod 755 "$N/apply"
+	mistake 126 './apply: cannot run: its interpreter is missing: #!/nowhere/sh' raft-fsm -n -c "$C"
+	printf '#!/bin/sh\n' >"$N/apply"
+	timeout 10 raft-node -n -c "$C"
+	mistake 127 'no-such-program: cannot run in' raft-fsm -n -c "$C" -- no-such-program
+	timeout 10 raft-fsm -n -c "$C" -- cat
+}
+
+@test "raft-node -n finds a daemon that is not beside it: 127, and one that cannot be run: 126" {
+	mkdir "$N/bin"
+	cp "$BIN/raft-node" "$N/bin"
+	mistake 127 "raft-logd can't be started from $N/bin" "$N/bin/raft-node" -n -c "$C"
+	: >"$N/bin/raft-logd"
+	mistake 126 "raft-logd can't be started from $N/bin" "$N/bin/raft-node" -n -c "$C"
 }
 
 # ---------------------------------------------------------------- clients

@@ -8,6 +8,7 @@
  */
 #include <getopt.h>
 
+#include "command.h"
 #include "fsm.h"
 #include "program.h"
 #include "source.h"
@@ -24,6 +25,26 @@ fsm_on_option(int opt, const char *value)
 {
 	(void)opt, (void)value;
 	daemon_die(EXIT_USAGE, "--try: spell it out");
+}
+
+/* A command that is missing now may be there when it is needed: the start goes on without it. */
+static void
+fsm_check(void *arg)
+{
+	struct fsm *f = arg;
+	char why[1024];
+	f->conf = f->daemon.conf;
+	f->mode = fsm_mode(f->conf->fsm.mode);
+	f->foreground = f->daemon.argc > 0 || f->conf->fsm.command == NULL;
+	f->command = f->daemon.argc > 0 ? f->daemon.argv : f->conf->fsm.command;
+	if (f->command == NULL && f->mode != &sink_mode)
+		daemon_die(
+		    EXIT_CONFIG, "fsm.command is missing: mode %s needs a program", f->mode->name);
+	if (!f->daemon.checking || f->command == NULL)
+		return;
+	enum exit_status status = command_check(f->command[0], f->conf->folder, why, sizeof why);
+	if (status != EXIT_OK)
+		daemon_die(status, "%s", why);
 }
 
 static void
@@ -49,19 +70,13 @@ main(int argc, char **argv)
 	    .yields = true,
 	    .options = options,
 	    .found = fsm_on_option,
+	    .check = fsm_check,
 	    .stop = fsm_stop,
 	    .stop_now = on_stop_now,
 	    .arg = &fsm,
 	};
 	daemon_start(&fsm.daemon, argc, argv);
-	fsm.conf = fsm.daemon.conf;
 	fsm.loop = fsm.daemon.loop;
-	fsm.mode = fsm_mode(fsm.conf->fsm.mode);
-	fsm.foreground = fsm.daemon.argc > 0 || fsm.conf->fsm.command == NULL;
-	fsm.command = fsm.daemon.argc > 0 ? fsm.daemon.argv : fsm.conf->fsm.command;
-	if (fsm.command == NULL && fsm.mode != &sink_mode)
-		daemon_die(
-		    EXIT_CONFIG, "fsm.command is missing: mode %s needs a program", fsm.mode->name);
 	fsm.server = serve_new(&fsm);
 	fsm.source = source_new(fsm.loop, fsm.conf);
 	fsm.mode->start(&fsm);

@@ -29,6 +29,7 @@ static const struct option options[] = {
 
 enum { TICK_MS = 1000 };
 
+static void logd_check(void *arg);
 static void logd_turn(void *arg);
 static void logd_stop(void *arg);
 static void logd_found(int opt, const char *value);
@@ -41,6 +42,7 @@ static struct logd logd = {
 		"[-nv] [-c FILE] [-d FD] [--log-time] [--accept-loss | --recover-alone] [--yes]",
 	    .options = options,
 	    .found = logd_found,
+	    .check = logd_check,
 	    .stop = logd_stop,
 	    .arg = &logd,
 	},
@@ -126,12 +128,18 @@ logd_check_usage(void)
 	exit(EXIT_USAGE);
 }
 
+static void
+logd_check(void *arg)
+{
+	logd_check_usage();
+	start_check(arg);
+}
+
 int
 main(int argc, char **argv)
 {
 	seal_init();
 	daemon_start(&logd.daemon, argc, argv);
-	logd_check_usage();
 	start_log(&logd);
 	if (logd.accept_loss)
 		rescue_accept_loss(&logd);

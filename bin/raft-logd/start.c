@@ -157,30 +157,38 @@ check_listed_cluster(const struct conf *conf, const struct db_origin *origin)
 		    conf->path);
 }
 
+/* What a new log begins with. */
 static void
-first_start(struct logd *logd)
+first_origin(const struct logd *logd, struct db_origin *origin, struct raft_config *config)
 {
 	const struct conf *conf = logd->daemon.conf;
-	struct raft_config config;
-	struct db_origin origin = {.node = logd->identity.node};
-	memcpy(origin.directory, logd->identity.directory, sizeof origin.directory);
-	if (strlen(conf->cluster.name) >= sizeof origin.name)
+	*origin = (struct db_origin){.node = logd->identity.node};
+	memcpy(origin->directory, logd->identity.directory, sizeof origin->directory);
+	if (strlen(conf->cluster.name) >= sizeof origin->name)
 		daemon_die(EXIT_CONFIG, "%s: cluster: name: too long", conf->path);
-	strcpy(origin.name, conf->cluster.name);
-	origin.joined = logd->identity.join;
+	strcpy(origin->name, conf->cluster.name);
+	origin->joined = logd->identity.join;
 	if (logd->identity.join) {
-		joiner_config(conf, &config);
-		origin.cluster = conf->cluster.id.hash;
+		joiner_config(conf, config);
+		origin->cluster = conf->cluster.id.hash;
 	} else {
-		first_config(conf, &config);
-		origin.cluster = seal_cluster_id(conf->cluster.name, &config);
-		check_listed_cluster(conf, &origin);
+		first_config(conf, config);
+		origin->cluster = seal_cluster_id(conf->cluster.name, config);
+		check_listed_cluster(conf, origin);
 	}
 	if (logd->identity.have_cluster &&
-	    !raft_hash_equal(&origin.cluster, &logd->identity.cluster))
+	    !raft_hash_equal(&origin->cluster, &logd->identity.cluster))
 		daemon_die(EXIT_CONFIG,
 		    "%s: cluster: members: they are of another cluster than %s/identity",
 		    conf->path, conf->node.data);
+}
+
+static void
+first_start(struct logd *logd)
+{
+	struct raft_config config;
+	struct db_origin origin;
+	first_origin(logd, &origin, &config);
 	struct db_state state = {.transactions = 1, .mark_valid = true};
 	if (rescue_restore(logd, &origin, &config, &state))
 		return;
@@ -383,11 +391,20 @@ verify_end(struct logd *logd)
 }
 
 void
+start_check(struct logd *logd)
+{
+	struct raft_config config;
+	struct db_origin origin;
+	read_identity(logd);
+	if (logd->identity.fresh && !db_exists(logd->daemon.conf->node.data))
+		first_origin(logd, &origin, &config);
+}
+
+void
 start_log(struct logd *logd)
 {
 	const char *data = logd->daemon.conf->node.data;
 	struct mark_note note;
-	read_identity(logd);
 	logd->lock = start_lock(data);
 	/* Again: the one before may just have ended its first start. */
 	read_identity(logd);

@@ -10,6 +10,9 @@
 
 struct logd;
 
+/* What can be found out without a side effect: identity, and the members of a first start. */
+void start_check(struct logd *logd);
+/* After: start_check. */
 void start_log(struct logd *logd);
 
 #endif

@@ -9,9 +9,11 @@
 #include <linux/close_range.h>
 #include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "conf/text.h"
@@ -97,21 +99,28 @@ on_child_stopped(struct service *service, void *arg)
 	stop_next();
 }
 
+static const char *
+hopeless_text(const char *name, bool was_run)
+{
+	static char text[PATH_MAX + 64];
+	if (was_run)
+		snprintf(text, sizeof text,
+		    "%s can't work with this configuration: its own line says why", name);
+	else
+		snprintf(
+		    text, sizeof text, "%s can't be started from %s", name, node.setting.programs);
+	return text;
+}
+
 static void
 on_child_hopeless(struct service *service, enum exit_status status, void *arg)
 {
-	char why[256];
 	if (node.stopping) {
 		stop_next();
 		return;
 	}
-	if (status == EXIT_CONFIG)
-		snprintf(why, sizeof(why),
-		    "%s can't work with this configuration: its own line says why", service->name);
-	else
-		snprintf(why, sizeof(why), "%s can't be started from %s", service->name,
-		    node.setting.programs);
-	log_error("stop", "status=%d why=%s", (int)status, log_q(why));
+	log_error("stop", "status=%d why=%s", (int)status,
+	    log_q(hopeless_text(service->name, status == EXIT_CONFIG)));
 	node.status = status;
 	supervisor_stop(arg);
 }
@@ -134,10 +143,16 @@ programs_folder(void)
 }
 
 static void
+count_children(void)
+{
+	node.children_count = node.daemon.conf->fsm.present ? FSM + 1 : FSM;
+}
+
+static void
 start_children(void)
 {
 	node.started = true;
-	node.children_count = node.daemon.conf->fsm.present ? FSM + 1 : FSM;
+	count_children();
 	for (size_t i = 0; i < node.children_count; i++) {
 		service_init(&node.services[i], child_names[i], &node.setting);
 		node.services[i].has_output = i == FSM;
@@ -181,6 +196,48 @@ supervisor_begin(void)
 		    "wait", "why=%s", log_q("daemons of a former raft-node are still stopping"));
 }
 
+/* ------------------------------------------------------------ -n */
+
+/* The daemon looks at what it needs itself. */
+static void
+check_child(const char *name)
+{
+	char path[PATH_MAX];
+	char *args[] = {(char *)name, (char *)"-n", (char *)"-c", node.daemon.conf->path,
+	    node.daemon.log_time ? (char *)"--log-time" : NULL, NULL};
+	pid_t pid;
+	int status;
+	snprintf(path, sizeof path, "%s/%s", node.setting.programs, name);
+	int error = posix_spawn(&pid, path, NULL, NULL, args, environ);
+	if (error == 0 && waitpid(pid, &status, 0) < 0)
+		error = errno;
+	if (error != 0)
+		daemon_die(exit_of_errno(error) != EXIT_CONFIG ? exit_of_errno(error)
+			   : error == ENOENT                   ? EXIT_NOT_FOUND
+							       : EXIT_NOT_EXECUTABLE,
+		    "%s", hopeless_text(name, false));
+	if (!WIFEXITED(status))
+		daemon_die(EXIT_OS, "%s -n was killed by signal %d", name, WTERMSIG(status));
+	if (WEXITSTATUS(status) != EXIT_OK)
+		daemon_die((enum exit_status)WEXITSTATUS(status), "%s", hopeless_text(name, true));
+}
+
+/* At the start, run_make and the daemons themselves find this out. */
+static void
+supervisor_check(void *arg)
+{
+	char why[CONF_WHY_SIZE];
+	(void)arg;
+	if (!node.daemon.checking)
+		return;
+	if (!run_check(node.daemon.conf, why))
+		daemon_die(exit_of_errno(errno), "%s", why);
+	node.setting.programs = programs_folder();
+	count_children();
+	for (size_t i = 0; i < node.children_count; i++)
+		check_child(child_names[i]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -188,6 +245,7 @@ main(int argc, char **argv)
 	node.daemon = (struct daemon){
 	    .prog = "raft-node",
 	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time]",
+	    .check = supervisor_check,
 	    .stop = supervisor_stop,
 	    .stop_now = stop_now,
 	};

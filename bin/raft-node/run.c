@@ -49,11 +49,34 @@ run_check_ours(int fd, const char *path, mode_t mode, char *why)
 	return true;
 }
 
+static mode_t
+run_mode(const struct conf *conf)
+{
+	return conf->node.group != NULL ? 0750 : 0700;
+}
+
+bool
+run_check(const struct conf *conf, char *why)
+{
+	const char *path = conf->node.run;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		return run_fail(path, "cannot be opened", why);
+	if (fd < 0) {
+		char *folder = path_folder(path);
+		bool good = access(folder, W_OK | X_OK) == 0;
+		free(folder);
+		return good || run_fail(path, "cannot be made", why);
+	}
+	bool good = run_check_ours(fd, path, run_mode(conf), why);
+	close(fd);
+	return good;
+}
+
 bool
 run_make(const struct conf *conf, char *why)
 {
 	const char *path = conf->node.run;
-	mode_t mode = conf->node.group != NULL ? 0750 : 0700;
 	gid_t gid;
 	if (!sock_group(conf->node.group, &gid, why))
 		return false;
@@ -62,10 +85,10 @@ run_make(const struct conf *conf, char *why)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return run_fail(path, "cannot be opened", why);
-	bool good = run_check_ours(fd, path, mode, why);
+	bool good = run_check_ours(fd, path, run_mode(conf), why);
 	if (good && gid != no_group && fchown(fd, (uid_t)-1, gid) != 0)
 		good = run_fail(path, "cannot be given to node.group", why);
-	if (good && fchmod(fd, mode) != 0)
+	if (good && fchmod(fd, run_mode(conf)) != 0)
 		good = run_fail(path, "cannot be given its mode", why);
 	close(fd);
 	return good;

@@ -19,6 +19,8 @@
  * False with errno and one sentence in why.
  */
 bool run_make(const struct conf *conf, char *why);
+/* Whether run_make would do that, as far as it can be seen without doing it. */
+bool run_check(const struct conf *conf, char *why);
 
 enum run_lock {
 	RUN_LOCKED,   /* ours, for life */

@@ -118,10 +118,11 @@ peerd_on_stop(void *arg)
 }
 
 static void
-read_secret(struct peerd *peerd)
+read_secret(void *arg)
 {
+	struct peerd *peerd = arg;
 	char why[SEAL_WHY_SIZE];
-	if (!seal_pair_read(&peerd->pair, peerd->conf->peerd.secret, why))
+	if (!seal_pair_read(&peerd->pair, peerd->daemon.conf->peerd.secret, why))
 		daemon_die(exit_of_errno(errno), "%s", why);
 }
 
@@ -173,6 +174,7 @@ peerd_start(struct peerd *peerd, int argc, char **argv)
 	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [--renew MESSAGES] [--renew-after TIME]",
 	    .options = options,
 	    .found = peerd_on_option,
+	    .check = read_secret,
 	    .stop = peerd_on_stop,
 	    .arg = peerd,
 	};
@@ -185,7 +187,6 @@ peerd_start(struct peerd *peerd, int argc, char **argv)
 	peerd->self = peerd->conf->node.id;
 	peerd->start = seal_random_u64();
 	peerd->since = mono_now();
-	read_secret(peerd);
 	peerd->events = nng_events_new(peerd->loop);
 	peerd->pipes = pipes_new();
 	peerd->rate = rate_new(peerd->loop, peerd->conf->peerd.bulk_rate);

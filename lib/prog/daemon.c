@@ -17,6 +17,7 @@
 #include "unix/child.h"
 #include "unix/file.h"
 #include "unix/signals.h"
+#include "unix/sock.h"
 
 enum { OPTIONS_MAX = 32, OPT_LOG_TIME = 0x7000, PARENT_FD_LOW = 1000 };
 
@@ -43,7 +44,6 @@ static struct {
 
 struct wants {
 	const char *config;
-	bool check;
 	bool verbose;
 };
 
@@ -114,7 +114,7 @@ daemon_take_option(struct daemon *daemon, struct wants *wants, int opt, char **a
 		wants->config = optarg;
 		break;
 	case 'n':
-		wants->check = true;
+		daemon->checking = true;
 		break;
 	case 'v':
 		wants->verbose = true;
@@ -173,7 +173,19 @@ daemon_take_conf(struct daemon *daemon, const struct wants *wants)
 	if (daemon->conf == NULL)
 		die_plain(daemon, exit_of_errno(errno), "%s", why);
 	free(path);
-	if (!wants->check)
+}
+
+/* What every daemon needs, and what this one does. */
+static void
+daemon_check(struct daemon *daemon, const struct wants *wants)
+{
+	char why[SOCK_WHY_SIZE];
+	gid_t gid;
+	if (!sock_group(daemon->conf->node.group, &gid, why))
+		daemon_die(exit_of_errno(errno), "%s", why);
+	if (daemon->check)
+		daemon->check(daemon->arg);
+	if (!daemon->checking)
 		return;
 	if (wants->verbose) {
 		char *text = conf_print(daemon->conf);
@@ -285,6 +297,7 @@ daemon_start(struct daemon *daemon, int argc, char **argv)
 	daemon->verbose = wants.verbose;
 	daemon_take_conf(daemon, &wants);
 	log_node(daemon->conf->node.id.s);
+	daemon_check(daemon, &wants);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	daemon->loop = loop_new();

@@ -3,11 +3,12 @@
  * What the main() of every daemon does alike: options, configuration, signals,
  * readiness, the pipe of raft-node.
  *
- * Options: -c FILE, -n (check), -nv (print the configuration), -d FD (readiness: a
- * newline is written to it and it is closed), -v (debug lines), -h, -V, --log-time, and the long
- * forms. $NOTIFY_SOCKET is told READY=1 as well. $RAFT_PARENT_FD names a descriptor whose end of
- * file means that raft-node is gone: the daemon then stops as on TERM. TERM and INT call stop once,
- * a second one calls stop_now and exits at once; HUP is logged, nothing else; PIPE is ignored.
+ * Options: -c FILE, -n (check what the start checks), -nv (print the configuration), -d FD
+ * (readiness: a newline is written to it and it is closed), -v (debug lines), -h, -V, --log-time,
+ * and the long forms. $NOTIFY_SOCKET is told READY=1 as well. $RAFT_PARENT_FD names a descriptor
+ * whose end of file means that raft-node is gone: the daemon then stops as on TERM. TERM and INT
+ * call stop once, a second one calls stop_now and exits at once; HUP is logged, nothing else; PIPE
+ * is ignored.
  */
 #ifndef PROG_DAEMON_H
 #define PROG_DAEMON_H
@@ -31,6 +32,11 @@ struct daemon {
 	 */
 	bool yields;
 	void (*found)(int opt, const char *value);
+	/*
+	 * Called once the configuration is read, by -n as well: whatever else the start needs and
+	 * can be found out without a side effect.  It ends in daemon_die.  May be NULL.
+	 */
+	void (*check)(void *arg);
 	/* Called once, in the loop, when the daemon is to stop; it calls loop_stop when it has. */
 	void (*stop)(void *arg);
 	/* What must be done even then, without the loop; may be NULL. */
@@ -39,6 +45,7 @@ struct daemon {
 	/* Set by daemon_start. */
 	struct conf *conf;
 	struct loop *loop;
+	bool checking;          /* -n */
 	bool verbose, log_time; /* -v, --log-time: raft-node passes them on */
 	int argc;               /* what is left after the options (raft-fsm's command) */
 	char **argv;
