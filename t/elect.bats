@@ -57,6 +57,16 @@ said() { grep -cE "$1" "$LOG"; }
 	[ "$(said 'ev=wait for=raft-peerd')" -eq 1 ]
 }
 
+@test "elect: its status has a cluster and a start only once there is a log" {
+	has() { ctl n1 -j status | jq -e ".elect | has(\"cluster\") and has(\"start\")"; }
+	elect_start
+	ctl n1 status | grep -q 'role=none'
+	[ "$(ctl n1 -j status | jq -c '.elect | [.cluster, .start]')" = '[null,null]' ]
+	daemon_start n1 logd
+	wait_until 10 has
+	[[ "$(status n1 elect cluster)" =~ ^[0-9a-f]*[1-9a-f][0-9a-f]*$ ]]
+}
+
 @test "elect: a data directory of another node is one sentence and exit 78" {
 	play <<-'PY' 3>&- &
 		Logd(run, node="n9").accept()

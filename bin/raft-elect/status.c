@@ -34,21 +34,25 @@ add_core(struct wire_buf *text, const struct raft_status *s, uint64_t config)
 	    s->transfer.s, config);
 }
 
+/* Cluster, core and its start are known once raft-logd has reported its log. */
 static void
 add_own(struct wire_buf *text, const struct node *node, const struct raft_status *s)
 {
 	char cluster[2 * sizeof node->cluster.b + 1];
 	seal_hex(cluster, node->cluster.b, sizeof node->cluster.b);
-	wire_buf_printf(text, "part=elect node=%s cluster=%s role=%s term=%" PRIu64 " leader=%s",
-	    node->conf->node.id.s, cluster, node_role_name(node), node->term, node->leader.s);
+	wire_buf_printf(text, "part=elect node=%s", node->conf->node.id.s);
+	if (node->raft)
+		wire_buf_printf(text, " cluster=%s", cluster);
+	wire_buf_printf(text, " role=%s term=%" PRIu64 " leader=%s", node_role_name(node),
+	    node->term, node->leader.s);
 	if (node->raft)
 		add_core(text, s, raft_config_index(node->raft));
-	wire_buf_printf(text,
-	    " clients=%zu outstanding=%zu malformed=%" PRIu64 " log=%s peer=%s start=%016" PRIx64
-	    "\n",
+	wire_buf_printf(text, " clients=%zu outstanding=%zu malformed=%" PRIu64 " log=%s peer=%s",
 	    server_count(node->clients.server), node->tickets.used, node->peerd.malformed,
-	    status_updown(node->logd.ready), status_updown(link_up(node->peerd.link)),
-	    node->start_number);
+	    status_updown(node->logd.ready), status_updown(link_up(node->peerd.link)));
+	if (node->raft)
+		wire_buf_printf(text, " start=%016" PRIx64, node->start_number);
+	wire_buf_printf(text, "\n");
 }
 
 static void
