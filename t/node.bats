@@ -412,6 +412,36 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 	run ! grep -h 'lvl=error' real/*.log
 }
 
+@test "node: what root starts in a node of another user runs as that user, and leaves no file of root's" {
+	[ "$(id -u)" = 0 ] || { echo 'this test needs root: it starts the node of another user' >&2 && return 1; }
+	root_files() { find real ! -user 65534 -printf '%p of %u\n'; }
+	chmod a+x "$BATS_RUN_TMPDIR" "$(dirname "$BATS_TEST_TMPDIR")" "$BATS_TEST_TMPDIR"
+	mkdir real
+	chown 65534 real
+	cluster_init "$PWD/real" 1
+	[ -z "$(root_files)" ]
+	raft-init --new-key real/n1/next.key
+	printf '\nfsm: { command: [ sh, -c, "exec cat >out" ], mode: sink }\n' >>real/n1/raft.yaml
+	cp "$BIN"/raft-* bin/
+	spawn node.log bin/raft-node -c real/n1/raft.yaml
+	wait_leader 20
+	echo line | timeout 20 raft-append -c real/n1/raft.yaml
+	ctl n1 snapshot || : # of this mode there is none
+	wait_until 20 grep -qx line real/n1/out
+	[ -z "$(root_files)" ]
+	reap TERM "$SPAWNED"
+	raft-logd -c real/n1/raft.yaml --recover-alone --yes
+	for d in logd peerd elect fsm; do daemon_start n1 "$d"; done
+	wait_leader 20
+	echo more | timeout 20 raft-append -c real/n1/raft.yaml
+	cluster_stop
+	rm real/n1/*.log
+	[ -z "$(root_files)" ]
+	spawn node.log setpriv --reuid=65534 --regid=65534 --clear-groups bin/raft-node -c real/n1/raft.yaml
+	wait_leader 20
+	[ "$(tail_all n1)" = line$'\n'more ]
+}
+
 @test "node: a reader of the diagnostics that hangs costs no time, and what it misses is counted" {
 	cluster_init "$PWD/real"
 	for n in $(nodes); do

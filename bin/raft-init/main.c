@@ -19,6 +19,7 @@
 #include "conf/conf.h"
 #include "conf/text.h"
 #include "unix/exit.h"
+#include "unix/user.h"
 #include "files.h"
 #include "node.h"
 #include "restore.h"
@@ -215,7 +216,8 @@ static void
 take_folder(const char *folder)
 {
 	char why[CONF_WHY_SIZE];
-	if (!files_folder(folder, 0755, why) || !files_lock(folder, why))
+	if (!user_become_owner(folder, why, sizeof why) || !files_folder(folder, 0755, why) ||
+	    !files_lock(folder, why))
 		init_give_up(EXIT_IO, why);
 }
 
@@ -327,6 +329,10 @@ do_key(const struct wanted *wanted)
 			init_die(EXIT_CONFIG,
 			    "%s exists: nothing is written over, choose another name",
 			    wanted->folder);
+		char *folder = path_folder(wanted->folder);
+		if (!user_become_owner(folder, why, sizeof why))
+			init_die(exit_of_errno(errno), "%s", why);
+		free(folder);
 		seal_pair_new(&pair);
 		if (!seal_pair_write(&pair, wanted->folder, why))
 			init_die(EXIT_IO, "%s", why);

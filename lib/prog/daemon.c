@@ -18,6 +18,7 @@
 #include "unix/file.h"
 #include "unix/signals.h"
 #include "unix/sock.h"
+#include "unix/user.h"
 
 enum { OPTIONS_MAX = 32, OPT_LOG_TIME = 0x7000, PARENT_FD_LOW = 1000 };
 
@@ -175,6 +176,20 @@ daemon_take_conf(struct daemon *daemon, const struct wants *wants)
 	free(path);
 }
 
+/* Files in the data and run directories are made for the user whose they are. */
+static void
+become_owner(const struct daemon *daemon)
+{
+	char why[CONF_WHY_SIZE];
+	uid_t before = geteuid();
+	if (!user_become_owner(daemon->conf->node.data, why, sizeof why) ||
+	    !user_become_owner(daemon->conf->node.run, why, sizeof why))
+		daemon_die(exit_of_errno(errno), "%s", why);
+	if (geteuid() != before && !daemon->checking)
+		log_info("user", "uid=%u why=%s", (unsigned)geteuid(),
+		    log_q("started by root: the node belongs to this user"));
+}
+
 /* What every daemon needs, and what this one does. */
 static void
 daemon_check(struct daemon *daemon, const struct wants *wants)
@@ -297,6 +312,7 @@ daemon_start(struct daemon *daemon, int argc, char **argv)
 	daemon->verbose = wants.verbose;
 	daemon_take_conf(daemon, &wants);
 	log_node(daemon->conf->node.id.s);
+	become_owner(daemon);
 	daemon_check(daemon, &wants);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
