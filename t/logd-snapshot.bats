@@ -158,6 +158,26 @@ first_is() { has_status "$1" first "$2"; } # DIR INDEX
 	[[ $output == *'state 3 0' ]]
 }
 
+@test "snapshot: where no thread can be made, one is taken and one is received all the same" {
+	filled "$D" 2000
+	logd_stop
+	wait_until 10 gone "$LOGD"
+	no_threads=(strace -f -qq -o /dev/null -e "trace=clone,clone3" -e "inject=clone,clone3:error=EAGAIN")
+	logd_start "$D" "${no_threads[@]}"
+	[ "$(snapshot add "$D/run/log" 1500 "$S/state")" = '1 1500 ' ]
+	grep -q 'lvl=warn .*ev=thread why="resource temporarily unavailable"' "$D/log"
+	cmp "$S/state" "$D"/data/snapshots/*-1.snapshot
+	snapshot get "$D/run/log" "$S/stream"
+	logd_make "$E"
+	sed -i 's/id: n1, data/id: n2, data/' "$E/raft.yaml"
+	sed -i 's/node n1/node n2/' "$E/data/identity"
+	logd_start "$E" "${no_threads[@]}"
+	run snapshot install "$E/run/log" "$S/stream"
+	[[ $output == *'state 1 0'*'log_stored (1500, 1)' ]]
+	grep -q 'ev=thread' "$E/log"
+	has_status "$E" commit 1500
+}
+
 @test "snapshot: a stream whose head is of version 1 is taken, kept as it is, and backed up as the present version" {
 	filled "$D" 300
 	snapshot add "$D/run/log" 200 "$S/state"

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "unix/file.h"
+#include "unix/job.h"
 #include "logd.h"
 
 struct snap_store {
@@ -26,7 +27,6 @@ struct snap_store {
 	char path[SNAPSHOT_PATH_SIZE]; /* of the file while it comes */
 	int fd;
 	struct seal_stream stream;
-	uv_work_t work;
 	bool syncing;
 	int error; /* of the work */
 	bool complete;
@@ -94,9 +94,9 @@ snap_store_give_up(struct logd *logd, const char *why)
 /* -------------------------------------------------------------- the end */
 
 static void
-sync_file(uv_work_t *work)
+sync_file(void *arg)
 {
-	struct snap_store *in = work->data;
+	struct snap_store *in = arg;
 	in->error = in->fd >= 0 && fsync(in->fd) < 0 ? errno : 0;
 }
 
@@ -108,12 +108,12 @@ snap_store_give_name(const struct snap_store *in)
 }
 
 static void
-on_synced(uv_work_t *work, int status)
+on_synced(void *arg)
 {
-	struct snap_store *in = work->data;
+	struct snap_store *in = arg;
 	struct logd *logd = in->logd;
 	in->syncing = false;
-	if (status != 0 || in->error != 0 || !snap_store_give_name(in)) {
+	if (in->error != 0 || !snap_store_give_name(in)) {
 		snap_store_give_up(logd, "its file cannot be made durable");
 		return;
 	}
@@ -134,8 +134,7 @@ snap_store_end(struct logd *logd, struct snap_store *in)
 	if (!raft_hash_equal(&hash, &in->snapshot->head.file_hash))
 		return "its file does not fit the hash in its head";
 	in->syncing = true;
-	in->work.data = in;
-	must(uv_queue_work(loop_uv(logd->daemon.loop), &in->work, sync_file, on_synced) == 0);
+	job_start(logd->daemon.loop, sync_file, on_synced, in);
 	return NULL;
 }
 

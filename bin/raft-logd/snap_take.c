@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "unix/file.h"
+#include "unix/job.h"
 #include "txn.h"
 #include "compact.h"
 #include "logd.h"
@@ -27,7 +28,6 @@ struct snap_take {
 	bool cut; /* there is no file, the log is only cut */
 	char path[SNAPSHOT_PATH_SIZE];
 	char format[SNAPSHOT_TEXT_MAX + 1];
-	uv_work_t work;
 	bool hashed; /* the file is hashed and synced */
 	uint64_t size;
 	struct raft_hash hash;
@@ -71,9 +71,9 @@ snap_take_finish(struct logd *logd, const char *why)
 
 /* Off the main thread: nothing of logd but its own struct is touched. */
 static void
-hash_file(uv_work_t *work)
+hash_file(void *arg)
 {
-	struct snap_take *local = work->data;
+	struct snap_take *local = arg;
 	uint8_t *piece = malloc(PIECE_SIZE);
 	int fd = open(local->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct seal_stream stream;
@@ -98,14 +98,13 @@ hash_file(uv_work_t *work)
 }
 
 static void
-on_hashed(uv_work_t *work, int status)
+on_hashed(void *arg)
 {
-	struct snap_take *local = work->data;
+	struct snap_take *local = arg;
 	struct logd *logd = local->logd;
 	char why[WHY_SIZE];
-	if (local->error != 0 || status != 0) {
-		snprintf(why, sizeof why, "%.300s: %s", local->path,
-		    strerror(local->error ? local->error : ECANCELED));
+	if (local->error != 0) {
+		snprintf(why, sizeof why, "%.300s: %s", local->path, strerror(local->error));
 		snap_take_finish(logd, why);
 		return;
 	}
@@ -316,8 +315,7 @@ snap_take_add(struct logd *logd, struct logd_client *client, const struct msg_sn
 	local->request = m->request;
 	memcpy(local->path, path, sizeof local->path);
 	memcpy(local->format, m->format.bytes, m->format.size);
-	local->work.data = local;
-	must(uv_queue_work(loop_uv(logd->daemon.loop), &local->work, hash_file, on_hashed) == 0);
+	job_start(logd->daemon.loop, hash_file, on_hashed, local);
 	return true;
 }
 
