@@ -14,7 +14,10 @@ setup_file() {
 	for n in $(nodes); do timeout 60 raft-ctl -t 50s -c "$CLUSTER/$n/raft.yaml" wait; done
 }
 teardown_file() { cluster_stop; }
-teardown() { show_logs; }
+teardown() {
+	show_logs
+	stop_all
+}
 
 append() { timeout 60 raft-append -c "$CLUSTER/n1/raft.yaml" "$@"; }
 commit() { ctl n1 barrier && status n1 log commit; }

@@ -463,6 +463,35 @@ said() { grep -cE "$1" "$LOG"; }
 	PY
 }
 
+@test "elect: a full pipe of -d and a full notify socket delay nothing, and are written once there is room" {
+	mkfifo "$BATS_TEST_TMPDIR/ready"
+	exec 7<>"$BATS_TEST_TMPDIR/ready"
+	dd if=/dev/zero of="$BATS_TEST_TMPDIR/ready" bs=4096 oflag=nonblock status=none || :
+	cat >"$BATS_TEST_TMPDIR/systemd.py" <<-'PY'
+		import os, socket, sys
+		s, c = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2))
+		s.bind(sys.argv[1] + ".sock")
+		c.setblocking(False)
+		try:
+		    while True: c.sendto(b"x", sys.argv[1] + ".sock")
+		except BlockingIOError: open(sys.argv[1] + ".full", "w")
+		os.kill(os.getpid(), 19) # until the test goes on
+		while s.recv(64) != b"READY=1": pass
+	PY
+	spawn "$BATS_TEST_TMPDIR/systemd.log" python3 "$BATS_TEST_TMPDIR/systemd.py" "$BATS_TEST_TMPDIR/n"
+	systemd=$SPAWNED
+	echo "$systemd" >"$CLUSTER/n1/systemd.pid"
+	wait_until 10 test -e "$BATS_TEST_TMPDIR/n.full"
+	spawn "$LOG" env NOTIFY_SOCKET="$BATS_TEST_TMPDIR/n.sock" "$BIN/raft-elect" -c "$CLUSTER/n1/raft.yaml" -d 7
+	echo "$SPAWNED" >"$CLUSTER/n1/elect.pid"
+	wait_until 10 has_role n1 none
+	kill -CONT "$systemd"
+	wait_until 10 gone "$systemd"
+	wait "$systemd"
+	# 64 KiB of zeros, and the newline.
+	[ "$(timeout 20 head -c 65537 <&7 | tail -c 1 | od -An -tx1)" = ' 0a' ]
+}
+
 @test "elect: thousands of mutated frames from clients, peers and raft-logd do not end it" {
 	elect_start
 	play <<-'PY'

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 #include "unix/sock.h"
 #include "unix/user.h"
 
-enum { OPTIONS_MAX = 32, OPT_LOG_TIME = 0x7000, PARENT_FD_LOW = 1000 };
+enum { OPTIONS_MAX = 32, OPT_LOG_TIME = 0x7000, PARENT_FD_LOW = 1000, ANNOUNCE_MS = 100 };
 
 static const struct option common_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -38,6 +39,7 @@ static struct {
 	struct daemon *daemon;
 	uv_signal_t term, interrupt, hangup;
 	uv_poll_t parent;
+	uv_timer_t announce;
 	int ready_fd;
 	char *notify; /* $NOTIFY_SOCKET; NULL: none */
 	bool stopping;
@@ -327,25 +329,30 @@ daemon_start(struct daemon *daemon, int argc, char **argv)
 	take_notify_socket();
 }
 
-static void
+/* False: its queue is full, try again. */
+static bool
 notify_systemd(void)
 {
 	const char *path = self.notify;
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	if (path == NULL || strlen(path) >= sizeof sun.sun_path)
-		return;
+		return true;
 	size_t size = strlen(path);
 	memcpy(sun.sun_path, path, size);
 	if (sun.sun_path[0] == '@')
 		sun.sun_path[0] = '\0';
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return;
+		return true;
 	static const char ready[] = "READY=1";
 	socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
-	if (sendto(fd, ready, sizeof ready - 1, MSG_NOSIGNAL, (struct sockaddr *)&sun, length) < 0)
+	bool sent =
+	    sendto(fd, ready, sizeof ready - 1, MSG_NOSIGNAL, (struct sockaddr *)&sun, length) >= 0;
+	bool full = !sent && errno == EAGAIN;
+	if (!sent && !full)
 		log_warn("notify", "why=%s", log_q(strerror(errno)));
 	close(fd);
+	return !full;
 }
 
 /*
@@ -367,18 +374,39 @@ ready_end(void)
 	self.ready_fd = -1;
 }
 
+/* False: it accepts nothing now, try again. */
+static bool
+notify_ready_fd(void)
+{
+	struct pollfd room = {.fd = self.ready_fd, .events = POLLOUT};
+	if (self.ready_fd < 0)
+		return true;
+	if (poll(&room, 1, 0) == 0)
+		return false;
+	if (write(self.ready_fd, "\n", 1) < 0)
+		log_warn("ready", "why=%s", log_q(strerror(errno)));
+	ready_end();
+	return true;
+}
+
+static void
+daemon_announce(uv_timer_t *timer)
+{
+	static bool systemd_knows;
+	systemd_knows = systemd_knows || notify_systemd();
+	if (notify_ready_fd() && systemd_knows)
+		uv_timer_stop(timer);
+}
+
 void
 daemon_ready(struct daemon *daemon)
 {
 	static bool done;
-	(void)daemon;
 	if (done)
 		return;
 	done = true;
-	notify_systemd();
-	if (self.ready_fd < 0)
-		return;
-	if (write(self.ready_fd, "\n", 1) < 0)
-		log_warn("ready", "why=%s", log_q(strerror(errno)));
-	ready_end();
+	uv_timer_init(loop_uv(daemon->loop), &self.announce);
+	uv_unref((uv_handle_t *)&self.announce);
+	uv_timer_start(&self.announce, daemon_announce, ANNOUNCE_MS, ANNOUNCE_MS);
+	daemon_announce(&self.announce);
 }

@@ -82,7 +82,7 @@ write_to_hung_reader(int reader, int writer)
 static bool
 all_written_or_counted(int reader, int writer, uid_t user)
 {
-	int status;
+	int status = -1;
 	fflush(stdout);
 	pid_t pid = fork();
 	if (pid == 0) {
