@@ -13,14 +13,6 @@
 #include "serve.h"
 #include "source.h"
 
-const struct mode *
-fsm_mode(enum conf_mode mode)
-{
-	static const struct mode *const modes[] = {
-	    [CONF_SINK] = &sink_mode, [CONF_BATCH] = &batch_mode, [CONF_MACHINE] = &machine_mode};
-	return modes[mode];
-}
-
 static const char *const state_names[] = {
 #define S(NAME, text, level) text,
     FSM_STATES(S)

@@ -34,6 +34,34 @@ machine_on_cursor(uint64_t index, void *arg)
 }
 
 static void
+machine_on_snap_found(const struct source_snapshot *found, void *arg)
+{
+	machine_snap_found(arg, found);
+	machine_pump(arg);
+}
+
+static void
+machine_on_snap_path(const char *path, const char *why, void *arg)
+{
+	machine_snap_path(arg, path, why);
+	machine_pump(arg);
+}
+
+static void
+machine_on_end(void *arg)
+{
+	machine_try_no_more(arg);
+	machine_pump(arg);
+}
+
+static void
+machine_on_ask(struct fsm *fsm, struct ask *ask)
+{
+	machine_ask(fsm->mode_arg, ask);
+	machine_pump(fsm->mode_arg);
+}
+
+static void
 machine_on_source_failed(void *arg)
 {
 	struct machine *m = arg;
@@ -45,10 +73,10 @@ static const struct source_calls machine_reader_calls = {
     .gap = machine_gap,
     .cursor = machine_on_cursor,
     .stored = machine_on_cursor,
-    .snap_found = machine_snap_found,
-    .snap_path = machine_snap_path,
+    .snap_found = machine_on_snap_found,
+    .snap_path = machine_on_snap_path,
     .snap_added = machine_snap_added,
-    .end = machine_try_no_more,
+    .end = machine_on_end,
     .failed = machine_on_source_failed,
 };
 
@@ -79,12 +107,8 @@ machine_stop(struct fsm *fsm)
 	m->stopping = true;
 	fsm_state(fsm, FSM_STOPPING, "");
 	machine_refuse_all(m, "raft-fsm is being stopped");
-	if (m->phase != PHASE_DOWN && m->phase != PHASE_ENDING) {
-		if (m->feed)
-			feed_cut(m->feed);
-		m->phase = PHASE_ENDING;
-		machine_close_input(m);
-	}
+	if (m->phase != PHASE_DOWN && m->phase != PHASE_ENDING)
+		machine_end(m);
 	if (!program_end(fsm->program))
 		fsm_done(fsm);
 }
@@ -141,5 +165,5 @@ const struct mode machine_mode = {
     .delivered = machine_delivered,
     .status = machine_status,
     .restart = machine_restart,
-    .ask = machine_ask,
+    .ask = machine_on_ask,
 };

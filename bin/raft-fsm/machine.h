@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mode: machine, shared by its files:
+ * mode: machine, shared by its files.  Each calls those above it in this list, never one below; so
+ * what has to follow an event, as sending what can be sent now, is done by the caller.
  *
- *   machine.c          the mode: start, stop, orders, states, the deadline
- *   machine_life.c     incarnations: start, fault, end, back-off, poison
- *   machine_feed.c     requests out, replies in
- *   machine_restore.c  where an incarnation begins: ready, restore, gaps
- *   machine_ahead.c    one whose state is ahead of this node's log: late, or of another history?
+ *   machine_put.c      one request out
+ *   machine_breach.c   --try: what was expected in the place of a fault
+ *   machine_end.c      which phase may follow which; an incarnation is brought to its end
  *   machine_snap.c     snapshots: when, and how far
+ *   machine_ahead.c    one whose state is ahead of this node's log: late, or of another history?
+ *   machine_restore.c  where an incarnation begins: ready, restore, gaps
  *   machine_ask.c      what clients ask
- *   machine_try.c      --try: what is asked in their place, and each breach of the contract
+ *   machine_try.c      --try: what is asked in their place
+ *   machine_feed.c     requests out, replies in, the deadline
+ *   machine_life.c     incarnations: start, end, poison
+ *   machine.c          the mode: start, stop, orders, events
  */
 #ifndef FSM_MACHINE_H
 #define FSM_MACHINE_H
@@ -120,48 +124,56 @@ struct machine {
 	size_t trial_query;         /* the next one to put */
 };
 
+/* machine_put.c */
 /* All up to here is answered. */
 uint64_t machine_answered(const struct machine *m);
-
-/* machine_life.c */
-extern const struct program_calls machine_program_calls;
-/* An error of this incarnation: said, the group killed, a new one after a back-off. */
-void machine_fault(struct machine *m, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-/* Ends it in an orderly way; the next one follows at once. */
-void machine_again(struct machine *m, const char *why);
-/* Its input ends after what has been begun; then it has stop_timeout. */
-void machine_end(struct machine *m);
-/* Closes its input, now or when what has been begun is written. */
-void machine_close_input(struct machine *m);
-/* No further incarnation until it is told to go on. */
-void machine_hold(struct machine *m, enum fsm_state state, const char *why);
-
-/* machine_feed.c */
-/* Sends what can be sent. */
-void machine_pump(struct machine *m);
-/* Takes the child's output over. */
-void machine_listen(struct machine *m, int fd);
-/* Takes what is there. */
-void machine_hear(struct machine *m);
-void machine_deaf(struct machine *m);
-/* Watches the oldest request; machine_on_deadline is the timer's. */
-void machine_on_deadline(void *arg);
-void machine_watch(struct machine *m);
 /* Puts a query, or a request whose data fits; returns it. */
 struct pending_one *machine_put(
     struct machine *m, enum request_kind kind, const void *data, size_t size);
+void machine_put_entry(struct machine *m, uint64_t index, const struct raft_entry *entry);
 
-/* machine_restore.c */
-void machine_ready(struct machine *m, uint64_t index);
-/* Asks it to restore this file, whose state is that after the entry index. */
-void machine_restore(struct machine *m, const char *path, uint64_t index);
-/* Entries follow after index. */
-void machine_feed_from(struct machine *m, uint64_t index);
-void machine_restored(struct machine *m, bool ok, struct wire_bytes why);
-/* These two are source_calls'. */
-void machine_snap_found(const struct source_snapshot *found, void *arg);
-void machine_gap(uint64_t wanted, uint64_t first_available, void *arg);
+/* machine_breach.c */
+/* Ends --try with the sentence, and with what was expected. */
+_Noreturn void machine_breach(struct machine *m, const char *sentence);
+/* What it said, as far as it can be shown. */
+const char *machine_shown(struct wire_bytes said);
+
+/* machine_end.c */
+/* The one place where the phase changes. */
+void machine_enter(struct machine *m, enum machine_phase phase);
+/* An error of this incarnation: said, the group killed, a new one after a back-off. */
+void machine_fault(struct machine *m, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Its input ends after what has been begun; then it has stop_timeout. */
+void machine_end(struct machine *m);
+/* Likewise, and the next one follows at once. */
+void machine_again(struct machine *m, const char *why);
+/* No further incarnation until fsm restart. */
+void machine_hold(struct machine *m, enum fsm_state state, const char *why);
+/* Closes its input, now or when what has been begun is written. */
+void machine_close_input(struct machine *m);
+/* Closes its output. */
+void machine_deaf(struct machine *m);
+/* No answer will come: refuses all that waits. */
+void machine_refuse_all(struct machine *m, const char *why);
+
+/* machine_snap.c */
+/* The phase is FINDING: asks for the newest one. */
+void machine_snap_find(struct machine *m);
+/* Begins one if it is time. */
+void machine_snap_policy(struct machine *m);
+void machine_snap_order(struct machine *m, struct ask *ask);
+/* A place for one, or why there is none. */
+void machine_snap_path(struct machine *m, const char *path, const char *why);
+/* Lets it write a snapshot to this file, at the next chance. */
+void machine_snap_to(struct machine *m, const char *path);
+/* Puts the request, when there is a place and the program is fed. */
+void machine_snap_put(struct machine *m);
+void machine_snap_written(struct machine *m, bool ok, struct wire_bytes why);
+/* A source call. */
+void machine_snap_added(bool ok, uint64_t index, const char *why, void *arg);
+/* The program died, or is ended. */
+void machine_snap_lost(struct machine *m, const char *why);
 
 /* machine_ahead.c */
 /* Before: raft-logd has just answered, and base is above the commit index that it last told. */
@@ -169,49 +181,54 @@ void machine_ahead(struct machine *m);
 /* More is committed here; only in PHASE_AHEAD. */
 void machine_ahead_heard(struct machine *m);
 
-/* machine_snap.c */
-/* Begins one if it is time. */
-void machine_snap_policy(struct machine *m);
-/* Tells the program, when a place is ready and it is fed. */
-void machine_snap_put(struct machine *m);
-/* Lets it write a snapshot to this file, at the next chance. */
-void machine_snap_to(struct machine *m, const char *path);
-void machine_snap_written(struct machine *m, bool ok, struct wire_bytes why);
-/* The program died, or is ended. */
-void machine_snap_lost(struct machine *m, const char *why);
-void machine_snap_order(struct machine *m, struct ask *ask);
-void machine_snap_path(const char *path, const char *why, void *arg);
-void machine_snap_added(bool ok, uint64_t index, const char *why, void *arg);
+/* machine_restore.c */
+/* It has said ready. */
+void machine_greeted(struct machine *m, uint64_t index);
+void machine_snap_found(struct machine *m, const struct source_snapshot *found);
+/* Puts the request to restore this file, whose state is that after the entry index. */
+void machine_restore(struct machine *m, const char *path, uint64_t index);
+void machine_restored(struct machine *m, bool ok, struct wire_bytes why);
+/* Entries follow after index. */
+void machine_feed_from(struct machine *m, uint64_t index);
+/* A source call. */
+void machine_gap(uint64_t wanted, uint64_t first_available, void *arg);
 
 /* machine_ask.c */
-void machine_ask(struct fsm *fsm, struct ask *ask);
+void machine_ask(struct machine *m, struct ask *ask);
 /* Answers those whose time has come. */
 void machine_serve(struct machine *m);
 /* Puts queries whose time has come. */
 void machine_put_queries(struct machine *m);
-/* Nobody will answer: refuses all that waits. */
-void machine_refuse_all(struct machine *m, const char *why);
 
-/* machine_try.c: only with --try. */
+/* machine_try.c: only with --try */
 /* It has said ready. */
 void machine_try_ready(struct machine *m, uint64_t index);
-/* A source call: there are no more lines. */
-void machine_try_no_more(void *arg);
+void machine_try_restored(struct machine *m);
+/* There are no more lines. */
+void machine_try_no_more(struct machine *m);
 /* Puts what follows the lines. */
 void machine_try_fill(struct machine *m);
-/* Ends it when all is answered. */
-void machine_try_end(struct machine *m);
-/* Whether it is started again when it has restored. */
-bool machine_try_again(const struct machine *m);
 /* Prints an answer as the one who asks would get it.  Before: its request is the oldest. */
 void machine_try_answer(struct machine *m, enum wire_reply_state state, struct wire_bytes data);
-/* The program did what it must not: the sentence, what was expected, and the end. */
-_Noreturn void machine_try_breach(struct machine *m, const char *sentence);
+/* Ends it when all is answered. */
+void machine_try_end(struct machine *m);
 /* It has ended. */
 _Noreturn void machine_try_over(struct machine *m, const char *how);
 /* It does not end. */
 _Noreturn void machine_try_late(struct machine *m);
-/* What it said, quoted, as far as it can be shown. */
-const char *machine_try_shown(struct wire_bytes said);
+
+/* machine_feed.c */
+/* Sends what can be sent, and watches the oldest request. */
+void machine_pump(struct machine *m);
+/* Takes the program's output over. */
+void machine_listen(struct machine *m, int fd);
+/* Takes what is there. */
+void machine_hear(struct machine *m);
+/* Watches the oldest request; machine_on_deadline is the timer's. */
+void machine_watch(struct machine *m);
+void machine_on_deadline(void *arg);
+
+/* machine_life.c */
+extern const struct program_calls machine_program_calls;
 
 #endif

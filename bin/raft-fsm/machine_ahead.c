@@ -21,9 +21,7 @@ machine_ahead_go_on(struct machine *m)
 {
 	fsm_state(m->fsm, FSM_RUNNING, "");
 	m->sent = m->base;
-	m->phase = PHASE_FINDING;
-	if (m->snap.step != SNAP_PATH && m->snap.step != SNAP_STORING)
-		source_snap_find(m->fsm->source);
+	machine_snap_find(m);
 }
 
 void
@@ -90,7 +88,7 @@ on_probed(void *arg)
 void
 machine_ahead(struct machine *m)
 {
-	m->phase = PHASE_AHEAD;
+	machine_enter(m, PHASE_AHEAD);
 	if (!source_probe(m->fsm->source, on_probed, m))
 		on_probed(m);
 }

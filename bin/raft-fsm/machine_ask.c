@@ -18,9 +18,8 @@ machine_ask_hopeless(struct machine *m, struct ask *ask)
 }
 
 void
-machine_ask(struct fsm *fsm, struct ask *ask)
+machine_ask(struct machine *m, struct ask *ask)
 {
-	struct machine *m = fsm->mode_arg;
 	if (machine_ask_hopeless(m, ask))
 		return;
 	if (m->queries.count + m->waits.count >= ASKS_MAX) {
@@ -29,13 +28,12 @@ machine_ask(struct fsm *fsm, struct ask *ask)
 		machine_snap_order(m, ask);
 	} else if (ask->kind == ASK_REPLIES) {
 		uint64_t last = ask->first + (ask->count ? ask->count - 1 : 0);
-		uint64_t until = ask->until ? ask->until : source_commit(fsm->source);
+		uint64_t until = ask->until ? ask->until : source_commit(m->fsm->source);
 		ask->index = ask->first ? last : until;
 		asks_put(&m->waits, ask);
 		machine_serve(m);
 	} else {
 		asks_put(&m->queries, ask);
-		machine_pump(m);
 	}
 }
 
@@ -80,13 +78,4 @@ machine_put_queries(struct machine *m)
 		else
 			asks_put(&m->queries, ask);
 	}
-}
-
-void
-machine_refuse_all(struct machine *m, const char *why)
-{
-	asks_refuse(&m->queries, EXIT_UNAVAILABLE, why);
-	asks_refuse(&m->waits, EXIT_UNAVAILABLE, why);
-	asks_refuse(&m->snap.now, EXIT_UNAVAILABLE, why);
-	asks_refuse(&m->snap.next, EXIT_UNAVAILABLE, why);
 }

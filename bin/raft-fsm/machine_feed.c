@@ -10,36 +10,7 @@
 
 enum { READ_SIZE = 64 << 10, READS_A_TURN = 16 };
 
-uint64_t
-machine_answered(const struct machine *m)
-{
-	return m->pending.count ? m->pending.ring[m->pending.first].before : m->sent;
-}
-
 /* ------- out --------------------------------------------------------------- */
-
-/* What the framing cannot hold has its place among the requests, too: it is refused in its turn. */
-static struct pending_one *
-machine_feed_put(
-    struct machine *m, enum request_kind kind, uint64_t index, const void *data, size_t size)
-{
-	if (m->pending.count == 0)
-		m->moved = mono_now();
-	struct pending_one *one = pending_put(&m->pending, kind, size);
-	one->unfit = request_unfit(m->netstring, (struct wire_bytes){data, size});
-	if (one->unfit == NULL)
-		request_put(feed_buf(m->feed), m->netstring, kind, index, data, size);
-	return one;
-}
-
-struct pending_one *
-machine_put(struct machine *m, enum request_kind kind, const void *data, size_t size)
-{
-	struct pending_one *one = machine_feed_put(m, kind, 0, data, size);
-	one->before = m->sent;
-	feed_mark(m->feed, m->sent);
-	return one;
-}
 
 /*
  * While entries are fed singly one goes out when all before it are answered, and the next likewise.
@@ -52,25 +23,6 @@ may_send(struct machine *m, uint64_t index)
 	bool single = (index >= m->single_from && index <= m->single_to) ||
 		      (m->sent >= m->single_from && m->sent <= m->single_to);
 	return m->single_from == 0 || !single || m->pending.count == 0;
-}
-
-static void
-machine_feed_put_entry(struct machine *m, uint64_t index, const struct raft_entry *entry)
-{
-	if (entry->kind == RAFT_CLIENT) {
-		uint32_t size = raft_entry_data_size(entry);
-		struct pending_one *one =
-		    machine_feed_put(m, REQUEST_ENTRY, index, raft_entry_data(entry), size);
-		one->before = index - 1;
-		one->index = index;
-		one->serial = entry->serial;
-		one->session = entry->session;
-		m->last_client = index;
-		m->snap.since.entries++;
-		m->snap.since.bytes += size;
-	}
-	m->sent = index;
-	feed_mark(m->feed, index);
 }
 
 static void machine_feed_settle_local(struct machine *m);
@@ -89,8 +41,7 @@ machine_feed_fill(struct machine *m)
 		}
 		if (!may_send(m, batch->first_index + batch->at))
 			break;
-		machine_feed_put_entry(
-		    m, batch->first_index + batch->at, &batch->entries[batch->at]);
+		machine_put_entry(m, batch->first_index + batch->at, &batch->entries[batch->at]);
 		batch->at++;
 		some = true;
 	}
@@ -100,9 +51,13 @@ machine_feed_fill(struct machine *m)
 void
 machine_pump(struct machine *m)
 {
+	bool some;
+	if (m->phase == PHASE_RESTORING) {
+		feed_flush(m->feed);
+		machine_watch(m);
+	}
 	if (m->feed == NULL || m->phase != PHASE_FEEDING)
 		return;
-	bool some;
 	do {
 		if (may_send(m, m->sent + 1))
 			machine_put_queries(m);
@@ -149,6 +104,8 @@ machine_feed_answer(struct machine *m, enum wire_reply_state state, struct wire_
 	pending_drop_first(&m->pending);
 	if (one.kind == REQUEST_ENTRY) {
 		machine_feed_keep(m, &one, state, data);
+	} else if (one.kind == REQUEST_RESTORE && m->fsm->trial) {
+		machine_try_restored(m);
 	} else if (one.kind == REQUEST_RESTORE) {
 		machine_restored(m, state == WIRE_REPLY_OK, data);
 	} else if (one.kind == REQUEST_SNAPSHOT) {
@@ -195,12 +152,14 @@ take_reply(struct machine *m, const struct reply *reply)
 {
 	if (reply->kind == REPLY_WRONG && m->fsm->trial) {
 		machine_fault(m, "the program breaks the contract: %s: \"%s\"", reply->why,
-		    machine_try_shown(reply->data));
+		    machine_shown(reply->data));
 	} else if (reply->kind == REPLY_WRONG) {
 		machine_fault(m, "the program breaks the contract: %s", reply->why);
 	} else if (reply->kind == REPLY_READY) {
-		if (m->phase == PHASE_HELLO)
-			machine_ready(m, reply->index);
+		if (m->phase == PHASE_HELLO && m->fsm->trial)
+			machine_try_ready(m, reply->index);
+		else if (m->phase == PHASE_HELLO)
+			machine_greeted(m, reply->index);
 		else if (m->phase != PHASE_ENDING)
 			machine_fault(m, "the program says ready twice");
 	} else if (m->phase == PHASE_HELLO) {
@@ -232,7 +191,7 @@ machine_feed_read_some(struct machine *m)
 		machine_deaf(m);
 		/* Its end is near, or is brought about. */
 		if (m->phase != PHASE_ENDING) {
-			m->phase = PHASE_ENDING;
+			machine_enter(m, PHASE_ENDING);
 			if (m->closed == NULL)
 				m->closed = "standard output";
 			feed_free(m->feed);
@@ -282,23 +241,6 @@ machine_listen(struct machine *m, int fd)
 	must(uv_poll_init(loop_uv(m->fsm->loop), &output->poll, fd) == 0);
 	uv_poll_start(&output->poll, UV_READABLE | UV_DISCONNECT, machine_feed_on_output);
 	m->output = output;
-}
-
-static void
-machine_feed_on_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-void
-machine_deaf(struct machine *m)
-{
-	if (m->output == NULL)
-		return;
-	m->output->machine = NULL;
-	uv_close((uv_handle_t *)&m->output->poll, machine_feed_on_closed);
-	close(m->output->fd);
-	m->output = NULL;
 }
 
 /* ------- the deadline --------------------------------------------------------- */

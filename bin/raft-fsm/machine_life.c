@@ -48,66 +48,10 @@ machine_life_on_started(int fd, void *arg)
 	m->closed = NULL;
 	m->greeted = false;
 	m->sent = m->base = 0;
-	m->phase = PHASE_HELLO;
+	machine_enter(m, PHASE_HELLO);
 	m->moved = mono_now();
 	machine_listen(m, program_output(m->fsm->program));
 	machine_watch(m);
-}
-
-void
-machine_close_input(struct machine *m)
-{
-	if (m->feed == NULL || (m->fault[0] == '\0' && !feed_flush(m->feed)))
-		return;
-	feed_free(m->feed);
-	m->feed = NULL;
-}
-
-void
-machine_fault(struct machine *m, const char *format, ...)
-{
-	va_list args;
-	if (m->fault[0] || m->phase == PHASE_DOWN)
-		return;
-	va_start(args, format);
-	vsnprintf(m->fault, sizeof m->fault, format, args);
-	va_end(args);
-	if (m->fsm->trial)
-		machine_try_breach(m, m->fault);
-	m->phase = PHASE_ENDING;
-	machine_close_input(m);
-	machine_deaf(m);
-	program_kill(m->fsm->program);
-}
-
-void
-machine_end(struct machine *m)
-{
-	if (m->feed)
-		feed_cut(m->feed);
-	m->phase = PHASE_ENDING;
-	machine_close_input(m);
-	program_end(m->fsm->program);
-}
-
-void
-machine_again(struct machine *m, const char *why)
-{
-	log_info("program", "why=%s", log_q(why));
-	m->restart = true;
-	machine_end(m);
-}
-
-void
-machine_hold(struct machine *m, enum fsm_state state, const char *why)
-{
-	m->held = true;
-	fsm_state(m->fsm, state, why);
-	machine_refuse_all(m, why);
-	if (m->fsm->foreground)
-		fsm_fail(m->fsm, state == FSM_GAP ? EXIT_GAP : EXIT_DATA);
-	else if (m->phase != PHASE_DOWN && m->phase != PHASE_ENDING)
-		machine_end(m);
 }
 
 /* Queries are not asked again: whoever asks may do that. */
@@ -170,7 +114,7 @@ machine_life_on_over(const char *how, bool clean, void *arg)
 	struct machine *m = arg;
 	char what[MACHINE_WHY_SIZE];
 	(void)clean;
-	m->phase = PHASE_ENDING;
+	machine_enter(m, PHASE_ENDING);
 	/* What it said before its end counts. */
 	if (m->output && !m->fault[0])
 		machine_hear(m);
@@ -192,7 +136,7 @@ machine_life_on_over(const char *how, bool clean, void *arg)
 	bool poison = !m->restart && !m->stopping && !m->held && machine_life_judge(m);
 	m->sent = machine_answered(m);
 	drop_pending(m);
-	m->phase = PHASE_DOWN;
+	machine_enter(m, PHASE_DOWN);
 	machine_snap_lost(m, what);
 	if (m->snap.step == SNAP_IDLE)
 		source_seek(m->fsm->source, 0);

@@ -11,42 +11,32 @@ machine_feed_from(struct machine *m, uint64_t index)
 {
 	m->base = m->sent = index;
 	m->last_client = index;
-	m->phase = PHASE_FEEDING;
+	machine_enter(m, PHASE_FEEDING);
 	m->moved = mono_now();
 	feed_mark(m->feed, index);
 	m->snap.since =
 	    (struct amount){.entries = index > m->snap.index ? index - m->snap.index : 0};
 	source_snap_release(m->fsm->source);
 	source_seek(m->fsm->source, index + 1);
-	machine_pump(m);
 }
 
 void
 machine_restore(struct machine *m, const char *path, uint64_t index)
 {
-	m->phase = PHASE_RESTORING;
+	machine_enter(m, PHASE_RESTORING);
 	m->sent = index;
 	machine_put(m, REQUEST_RESTORE, path, strlen(path))->before = m->base;
-	feed_flush(m->feed);
-	machine_watch(m);
 }
 
 void
-machine_ready(struct machine *m, uint64_t index)
+machine_greeted(struct machine *m, uint64_t index)
 {
 	m->base = m->sent = m->last_client = m->durable = index;
 	m->gap_first = 0;
 	m->greeted = true;
 	m->restored = m->restore_refused = false;
-	m->phase = PHASE_FINDING;
+	machine_snap_find(m);
 	fsm_state(m->fsm, FSM_RUNNING, "");
-	if (m->fsm->trial) {
-		machine_try_ready(m, index);
-		return;
-	}
-	/* One question at a time: that of a snapshot being stored is asked first. */
-	if (m->snap.step != SNAP_PATH && m->snap.step != SNAP_STORING)
-		source_snap_find(m->fsm->source);
 }
 
 /* Nothing that is there brings it over the gap. */
@@ -71,9 +61,8 @@ no_way(struct machine *m, const struct source_snapshot *found)
 }
 
 void
-machine_snap_found(const struct source_snapshot *found, void *arg)
+machine_snap_found(struct machine *m, const struct source_snapshot *found)
 {
-	struct machine *m = arg;
 	bool usable =
 	    found->found && found->size > 0 && strcmp(found->format, m->fsm->conf->fsm.format) == 0;
 	if (usable)
@@ -103,10 +92,6 @@ machine_restored(struct machine *m, bool ok, struct wire_bytes why)
 	uint64_t index = m->sent;
 	if (m->phase != PHASE_RESTORING)
 		return;
-	if (ok && machine_try_again(m)) {
-		machine_again(m, "which entry is its state of?");
-		return;
-	}
 	if (ok) {
 		log_info("restore", "index=%" PRIu64, index);
 		m->restored = true;
@@ -139,7 +124,5 @@ machine_gap(uint64_t wanted, uint64_t first_available, void *arg)
 		return;
 	}
 	m->gap_first = first_available;
-	m->phase = PHASE_FINDING;
-	if (m->snap.step != SNAP_PATH && m->snap.step != SNAP_STORING)
-		source_snap_find(m->fsm->source);
+	machine_snap_find(m);
 }

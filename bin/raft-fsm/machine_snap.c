@@ -90,6 +90,15 @@ machine_snap_order(struct machine *m, struct ask *ask)
 	}
 }
 
+/* One question at a time: that of a snapshot being stored is asked first. */
+void
+machine_snap_find(struct machine *m)
+{
+	machine_enter(m, PHASE_FINDING);
+	if (!m->fsm->trial && m->snap.step != SNAP_PATH && m->snap.step != SNAP_STORING)
+		source_snap_find(m->fsm->source);
+}
+
 void
 machine_snap_to(struct machine *m, const char *path)
 {
@@ -98,9 +107,8 @@ machine_snap_to(struct machine *m, const char *path)
 }
 
 void
-machine_snap_path(const char *path, const char *why, void *arg)
+machine_snap_path(struct machine *m, const char *path, const char *why)
 {
-	struct machine *m = arg;
 	struct machine_snap *s = &m->snap;
 	if (s->step != SNAP_PATH)
 		return;
@@ -110,7 +118,6 @@ machine_snap_path(const char *path, const char *why, void *arg)
 		machine_snap_failed(m, "the program ended before it could be asked for a snapshot");
 	} else {
 		machine_snap_to(m, path);
-		machine_pump(m);
 	}
 }
 

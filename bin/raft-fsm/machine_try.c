@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What --try adds to a machine: it asks in the place of clients and of the policy, prints each
- * answer, and the first breach of the contract ends it, with what was done and what was expected.
+ * What --try adds to a machine: it asks in the place of clients and of the policy, and prints each
+ * answer.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,51 +10,7 @@
 
 #include "machine.h"
 
-enum { SAID_MAX = 60 };
-
-/* ------- what is wrong ------------------------------------------------------ */
-
-/* What the program ought to say now. */
-static const char *
-machine_try_expected(struct machine *m)
-{
-	static char text[MACHINE_WHY_SIZE];
-	struct pending_one *one = pending_first(&m->pending);
-	if (!m->greeted)
-		return "\"ready N\", N the last index that it holds on its own disk, or 0";
-	if (one == NULL)
-		return "nothing, or \"durable N\": each request has one answer, and all have "
-		       "theirs";
-	int at = snprintf(
-	    text, sizeof text, "\"ok\" or \"refused\", in answer to %s", request_name(one->kind));
-	if (one->kind == REQUEST_ENTRY)
-		snprintf(text + at, sizeof text - (size_t)at, " %" PRIu64, one->index);
-	else if (one->kind == REQUEST_QUERY)
-		snprintf(text + at, sizeof text - (size_t)at, " %.100s",
-		    m->fsm->trial->queries[one->index]);
-	return text;
-}
-
-const char *
-machine_try_shown(struct wire_bytes said)
-{
-	static char text[SAID_MAX * 4 + 8];
-	size_t at = 0;
-	for (size_t i = 0; i < said.size && i < SAID_MAX; i++)
-		at += (size_t)snprintf(text + at, sizeof text - at,
-		    said.bytes[i] >= ' ' && said.bytes[i] < 127 && said.bytes[i] != '\\'
-			? "%c"
-			: "\\x%02x",
-		    said.bytes[i]);
-	snprintf(text + at, sizeof text - at, "%s", said.size > SAID_MAX ? "..." : "");
-	return text;
-}
-
-void
-machine_try_breach(struct machine *m, const char *sentence)
-{
-	fsm_verdict(m->fsm, EXIT_DATA, "%s; expected: %s", sentence, machine_try_expected(m));
-}
+/* ------- the end --------------------------------------------------------------- */
 
 void
 machine_try_late(struct machine *m)
@@ -66,7 +22,7 @@ machine_try_late(struct machine *m)
 		snprintf(text, sizeof text,
 		    "the program does not end after its input ended, for %" PRIu64 " ms",
 		    m->fsm->conf->fsm.stop_timeout_ms);
-	machine_try_breach(m, text);
+	machine_breach(m, text);
 }
 
 void
@@ -84,7 +40,7 @@ machine_try_over(struct machine *m, const char *how)
 	else if (!early && m->pending.count == 0)
 		fsm_verdict(m->fsm, program_status(m->fsm->program), NULL);
 	snprintf(text, sizeof text, "the program %s%s", how, when);
-	machine_try_breach(m, text);
+	machine_breach(m, text);
 }
 
 /* ------- answers ------------------------------------------------------------- */
@@ -108,7 +64,7 @@ machine_try_answer(struct machine *m, enum wire_reply_state state, struct wire_b
 		char text[MACHINE_WHY_SIZE];
 		snprintf(
 		    text, sizeof text, "the program refuses to restore %.300s", trial->restore);
-		machine_try_breach(m, text);
+		machine_breach(m, text);
 	}
 }
 
@@ -118,10 +74,10 @@ machine_try_answer(struct machine *m, enum wire_reply_state state, struct wire_b
  * The index of what is restored is known to the program alone, if to anyone.  A durable one holds
  * it on its disk then: it is started again, and says it.
  */
-bool
+static bool
 machine_try_again(const struct machine *m)
 {
-	return m->fsm->trial && m->fsm->trial->from == 0 && m->fsm->restarts == 0;
+	return m->fsm->trial->from == 0 && m->fsm->restarts == 0;
 }
 
 void
@@ -129,6 +85,7 @@ machine_try_ready(struct machine *m, uint64_t index)
 {
 	const struct trial *trial = m->fsm->trial;
 	uint64_t before = trial->from ? trial->from - 1 : index;
+	machine_greeted(m, index);
 	if (trial->restore && machine_try_again(m))
 		machine_restore(m, trial->restore, UINT64_MAX);
 	else if (trial->restore && (trial->from || index == 0))
@@ -138,11 +95,18 @@ machine_try_ready(struct machine *m, uint64_t index)
 }
 
 void
-machine_try_no_more(void *arg)
+machine_try_restored(struct machine *m)
 {
-	struct machine *m = arg;
+	if (machine_try_again(m))
+		machine_again(m, "which entry is its state of?");
+	else
+		machine_feed_from(m, m->sent);
+}
+
+void
+machine_try_no_more(struct machine *m)
+{
 	m->trial_step = TRIAL_QUERIES;
-	machine_pump(m);
 }
 
 static bool
