@@ -5,11 +5,9 @@
  * with anything else the same batch comes again after a back-off.  So each entry comes at least
  * once.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "client/framing.h"
 #include "unix/timer.h"

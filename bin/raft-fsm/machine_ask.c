@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* What clients ask: queries, replies, orders. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "machine.h"
 
 enum { ASKS_MAX = 8192 };

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Requests out, replies in. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "machine.h"

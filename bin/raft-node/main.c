@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <linux/close_range.h>
 #include <limits.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
