@@ -187,6 +187,33 @@ filled() { yes "$(printf 'x%.0s' $(seq 999))" | head -c "$1" >"$IN"; }
 	well 30000
 }
 
+@test "faults: queries that wait are bounded in bytes, and those above are refused" {
+	yaml machine 'timeout: 1h'
+	seq 5 >"$IN"
+	program <<<'echo ready 0; exec sleep 1000'
+	start
+	wait_until 10 key_is state running
+	cat >"$N/ask.py" <<'PY'
+import sys
+sys.path.insert(0, sys.argv[1])
+import wire
+conn = wire.Conn(sys.argv[2], timeout=60)
+conn.hello()
+for request in range(1, 101):
+    conn.raw(wire.put("fsm_query", request=request, data=b"x" * (1 << 20)))
+# 64 MiB wait, and 4 MiB are on the way to the program.
+for _ in range(25):
+    name, fields = conn.recv()
+    assert name == "refusal" and fields["exit_status"] == 75 and fields["request"] > 64, (name, fields)
+    assert fields["sentence"] == "too many questions to the program wait", fields
+PY
+	python3 "$N/ask.py" "$ROOT/t/tools" "$N/run/fsm"
+	[ "$(key restarts)" -eq 0 ]
+	good
+	restart
+	wait_until 20 counted 5
+}
+
 @test "faults: answers late, but within the deadline, is no fault" {
 	yaml machine 'timeout: 10s'
 	seq 5 >"$IN"

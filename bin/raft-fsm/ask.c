@@ -13,6 +13,7 @@ asks_put(struct asks *asks, struct ask *ask)
 	*asks->end = ask;
 	asks->end = &ask->next;
 	asks->count++;
+	asks->bytes += ask->size;
 }
 
 struct ask *
@@ -23,6 +24,7 @@ asks_take(struct asks *asks)
 		return NULL;
 	asks->first = ask->next;
 	asks->count--;
+	asks->bytes -= ask->size;
 	return ask;
 }
 

@@ -33,6 +33,7 @@ struct ask {
 struct asks {
 	struct ask *first, **end;
 	size_t count;
+	size_t bytes; /* of their data */
 };
 void asks_put(struct asks *asks, struct ask *ask);
 /* Takes the first; NULL: none. */

@@ -2,7 +2,7 @@
 /* What clients ask: queries, replies, orders. */
 #include "machine.h"
 
-enum { ASKS_MAX = 8192 };
+enum { ASKS_MAX = 8192, ASKS_BYTES_MAX = 64 << 20 };
 
 /* Whether the program is there, or soon will be. */
 static bool
@@ -19,7 +19,7 @@ machine_ask(struct machine *m, struct ask *ask)
 {
 	if (machine_ask_hopeless(m, ask))
 		return;
-	if (m->queries.count + m->waits.count >= ASKS_MAX) {
+	if (m->queries.count + m->waits.count >= ASKS_MAX || m->queries.bytes >= ASKS_BYTES_MAX) {
 		ask_refuse(ask, EXIT_RETRY, "too many questions to the program wait");
 	} else if (ask->kind == ASK_COMMAND) {
 		machine_snap_order(m, ask);
