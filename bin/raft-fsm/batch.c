@@ -34,7 +34,7 @@ struct batches {
 	uint64_t entries;     /* in it */
 	uint64_t bytes;
 	uint64_t after;     /* durable at raft-logd */
-	uint64_t last;      /* the last entry of the batch, or what was skipped behind it */
+	uint64_t last;      /* the last entry of the batch, or what was skipped after it */
 	struct timer *full; /* the time of a batch is over */
 	struct timer *patience;
 	uint64_t number; /* of the batch, from 1 */
@@ -108,7 +108,7 @@ batch_gather(struct batches *b)
 		}
 	}
 	if (b->ended && b->entries == 0)
-		fsm_verdict(b->fsm, EXIT_OK, NULL);
+		fsm_verdict(EXIT_OK, NULL);
 	if (b->ended)
 		batch_run(b);
 	else if (b->entries > 0 && !timer_active(b->full))
@@ -243,7 +243,7 @@ batch_on_over(const char *how, bool clean, void *arg)
 	if (b->feed)
 		batch_close_input(b);
 	if (b->fsm->trial && !clean)
-		fsm_verdict(b->fsm, program_status(b->fsm->program),
+		fsm_verdict(program_status(b->fsm->program),
 		    "batch %" PRIu64 ", entries %" PRIu64 " to %" PRIu64
 		    ": the command %s: the same batch would come again",
 		    b->number, b->after + 1, b->last, how);

@@ -62,10 +62,9 @@ fsm_done(struct fsm *f)
 }
 
 void
-fsm_verdict(const struct fsm *f, int status, const char *format, ...)
+fsm_verdict(int status, const char *format, ...)
 {
 	va_list args;
-	(void)f;
 	fflush(stdout);
 	va_start(args, format);
 	if (format)

@@ -96,8 +96,8 @@ void fsm_fail(struct fsm *fsm, enum exit_status status);
 /* The mode has ended everything: leave the loop. */
 void fsm_done(struct fsm *fsm);
 /* --try is over, with this sentence unless format is NULL. */
-_Noreturn void fsm_verdict(const struct fsm *fsm, int status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+_Noreturn void fsm_verdict(int status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The line that answers "status", as a new string. */
 char *fsm_status_line(const struct fsm *fsm);
 

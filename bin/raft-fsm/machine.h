@@ -208,7 +208,7 @@ void machine_try_restored(struct machine *m);
 void machine_try_no_more(struct machine *m);
 /* Puts what follows the lines. */
 void machine_try_fill(struct machine *m);
-/* Prints an answer as the one who asks would get it.  Before: its request is the oldest. */
+/* Prints an answer as a client would get it.  Before: its request is the oldest. */
 void machine_try_answer(struct machine *m, enum wire_reply_state state, struct wire_bytes data);
 /* Ends it when all is answered. */
 void machine_try_end(struct machine *m);

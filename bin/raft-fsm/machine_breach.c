@@ -48,5 +48,5 @@ machine_shown(struct wire_bytes said)
 void
 machine_breach(struct machine *m, const char *sentence)
 {
-	fsm_verdict(m->fsm, EXIT_DATA, "%s; expected: %s", sentence, machine_expected(m));
+	fsm_verdict(EXIT_DATA, "%s; expected: %s", sentence, machine_expected(m));
 }

@@ -90,7 +90,7 @@ machine_feed_keep(struct machine *m, const struct pending_one *one, enum wire_re
 	}
 }
 
-/* The oldest request has its answer.  A query of --try has nobody to answer. */
+/* The oldest request has its answer.  A query of --try has no client. */
 static void
 machine_feed_answer(struct machine *m, enum wire_reply_state state, struct wire_bytes data)
 {

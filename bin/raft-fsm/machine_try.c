@@ -37,7 +37,7 @@ machine_try_over(struct machine *m, const char *how)
 	else if (begun)
 		when = " in the middle of what nobody asked for";
 	else if (!early && m->pending.count == 0)
-		fsm_verdict(m->fsm, program_status(m->fsm->program), NULL);
+		fsm_verdict(program_status(m->fsm->program), NULL);
 	snprintf(text, sizeof text, "the program %s%s", how, when);
 	machine_breach(m, text);
 }
@@ -70,8 +70,8 @@ machine_try_answer(struct machine *m, enum wire_reply_state state, struct wire_b
 /* ------- requests -------------------------------------------------------------- */
 
 /*
- * The index of what is restored is known to the program alone, if to anyone.  A durable one holds
- * it on its disk then: it is started again, and says it.
+ * Only the program can know the index of what it has restored.  A durable one has it on its disk:
+ * it is started again, and reports it.
  */
 static bool
 machine_try_again(const struct machine *m)

@@ -93,7 +93,7 @@ static void
 program_cannot(struct program *program, enum exit_status status, const char *why)
 {
 	if (program->fsm->trial)
-		fsm_verdict(program->fsm, (int)status, "%s", why);
+		fsm_verdict((int)status, "%s", why);
 	if (program->fsm->foreground && program->fsm->restarts == 0) {
 		log_error("program", "why=%s", log_q(why));
 		fsm_fail(program->fsm, status);

@@ -56,7 +56,7 @@ void program_deaf(struct program *program);
 void program_kill(struct program *program);
 /* In started, when it talks: our end of its stdout, non-blocking, which the caller then owns. */
 int program_output(struct program *program);
-/* In over: whether somebody else ended it with a signal that programs do not give themselves. */
+/* In over: whether another process ended it, with a signal that programs do not send themselves. */
 bool program_killed(const struct program *program);
 /* In over: whether we have sent it a signal. */
 bool program_ended(const struct program *program);

@@ -32,7 +32,7 @@ static const char cursor_name[] = "sink";
 
 struct sink {
 	struct fsm *fsm;
-	struct feed *feed;  /* NULL: nobody takes anything */
+	struct feed *feed;  /* NULL: there is no output */
 	struct batch batch; /* being delivered */
 	bool from_cursor;
 	bool placed;      /* `after` is known */
@@ -303,7 +303,7 @@ sink_on_over(const char *how, bool clean, void *arg)
 {
 	struct sink *sink = arg;
 	if (sink->fsm->trial)
-		fsm_verdict(sink->fsm, program_status(sink->fsm->program), NULL);
+		fsm_verdict(program_status(sink->fsm->program), NULL);
 	if (sink->feed) {
 		free_feed(sink);
 	} else if (sink->from_cursor && clean) {

@@ -248,7 +248,7 @@ try_watch_signals(struct loop *loop)
 		if (!signals_ignored(numbers[i]))
 			uv_signal_start(&handles[i], try_on_signal, numbers[i]);
 	}
-	/* We live on when nobody reads. */
+	/* A program that does not read must not end us. */
 	signal(SIGPIPE, SIG_IGN);
 	atexit(try_kill);
 }

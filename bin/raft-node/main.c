@@ -49,9 +49,9 @@ stop_next(void)
 {
 	for (size_t i = node.children_count; i-- > 0;) {
 		struct service *service = &node.services[i];
-		if (service->state == CHILD_STOPPING)
+		if (service->state == SERVICE_STOPPING)
 			return;
-		if (service->state != CHILD_DOWN) {
+		if (service->state != SERVICE_DOWN) {
 			service_stop(service);
 			return;
 		}
@@ -85,8 +85,9 @@ on_child_ready(struct service *service, void *arg)
 {
 	(void)service;
 	(void)arg;
-	if (node.services[LOGD].state == CHILD_READY && node.services[PEERD].state == CHILD_READY &&
-	    node.services[ELECT].state == CHILD_READY)
+	if (node.services[LOGD].state == SERVICE_READY &&
+	    node.services[PEERD].state == SERVICE_READY &&
+	    node.services[ELECT].state == SERVICE_READY)
 		daemon_ready(&node.daemon);
 }
 

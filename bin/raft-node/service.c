@@ -17,12 +17,12 @@ enum { WAIT_FIRST_MS = 100, WAIT_LAST_MS = 5000, LIFE_GOOD_MS = 10000, STOP_MAX_
 enum { PATH_SIZE = 4096, ARGS_MAX = 10 };
 
 static const char *const state_names[] = {
-#define S(NAME, text) [CHILD_##NAME] = text,
-    CHILD_STATES(S)
+#define S(NAME, text) [SERVICE_##NAME] = text,
+    SERVICE_STATES(S)
 #undef S
 };
 _Static_assert(
-    sizeof(state_names) / sizeof(state_names[0]) == CHILD_STATES_COUNT, "each state has a name");
+    sizeof(state_names) / sizeof(state_names[0]) == SERVICE_STATES_COUNT, "each state has a name");
 
 static const char *
 exit_text(int status)
@@ -41,7 +41,7 @@ exit_text(int status)
 static void
 service_enter(struct service *service, enum service_state state, const char *why)
 {
-	enum log_level level = state == CHILD_WAITING ? LOG_WARN : LOG_INFO;
+	enum log_level level = state == SERVICE_WAITING ? LOG_WARN : LOG_INFO;
 	log_line(level, "child", "child=%s from=%s to=%s why=%s", service->name,
 	    state_names[service->state], state_names[state], log_q(why));
 	service->state = state;
@@ -72,9 +72,9 @@ service_on_ready(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 	if (size == 0)
 		return;
 	close_ready(service);
-	if (size < 0 || service->state != CHILD_STARTING)
+	if (size < 0 || service->state != SERVICE_STARTING)
 		return;
-	service_enter(service, CHILD_READY, "answers on its socket");
+	service_enter(service, SERVICE_READY, "answers on its socket");
 	service->setting->calls->ready(service, service->setting->arg);
 }
 
@@ -110,7 +110,7 @@ static void
 start_later(struct service *service, const char *why)
 {
 	backoff_end(&service->backoff);
-	service_enter(service, CHILD_WAITING, why);
+	service_enter(service, SERVICE_WAITING, why);
 	timer_start(service->again, backoff_wait(&service->backoff));
 }
 
@@ -129,11 +129,11 @@ service_on_ended(const struct child_exit *how, void *arg)
 	describe_end(how, why, sizeof(why));
 	close_ready(service);
 	child_forget(service->child);
-	if (service->state == CHILD_STOPPING) {
-		service_enter(service, CHILD_DOWN, why);
+	if (service->state == SERVICE_STOPPING) {
+		service_enter(service, SERVICE_DOWN, why);
 		service->setting->calls->stopped(service, service->setting->arg);
 	} else if (is_hopeless(how)) {
-		service_enter(service, CHILD_DOWN, why);
+		service_enter(service, SERVICE_DOWN, why);
 		service->setting->calls->hopeless(service, EXIT_CONFIG, service->setting->arg);
 	} else {
 		start_later(service, why);
@@ -192,6 +192,7 @@ service_spawn(struct service *service, int ready_fd)
 	char *args[ARGS_MAX];
 	snprintf(path, sizeof(path), "%s/%s", service->setting->programs, service->name);
 	make_args(service, args);
+	/* Its descriptors 0 to 4. */
 	const int fds[] = {-1, service->has_output ? STDOUT_FILENO : -1, STDERR_FILENO, ready_fd,
 	    service->setting->parent_fd};
 	const struct child_command command = {
@@ -214,7 +215,7 @@ not_started(struct service *service, int error)
 		start_later(service, uv_strerror(error));
 		return;
 	}
-	service_enter(service, CHILD_DOWN, uv_strerror(error));
+	service_enter(service, SERVICE_DOWN, uv_strerror(error));
 	service->setting->calls->hopeless(service,
 	    error == UV_ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, service->setting->arg);
 }
@@ -223,7 +224,7 @@ void
 service_start(struct service *service)
 {
 	int fds[2];
-	must(service->state == CHILD_DOWN || service->state == CHILD_WAITING);
+	must(service->state == SERVICE_DOWN || service->state == SERVICE_WAITING);
 	if (pipe2(fds, O_CLOEXEC) < 0) {
 		not_started(service, -errno);
 		return;
@@ -239,7 +240,7 @@ service_start(struct service *service)
 	service->has_run = true;
 	char why[64];
 	snprintf(why, sizeof(why), "process %d", child_pid(service->child));
-	service_enter(service, CHILD_STARTING, why);
+	service_enter(service, SERVICE_STARTING, why);
 	watch_ready(service, fds[0]);
 }
 
@@ -250,11 +251,11 @@ service_stop(struct service *service)
 {
 	if (child_pid(service->child) == 0) {
 		timer_stop(service->again);
-		service->state = CHILD_DOWN;
+		service->state = SERVICE_DOWN;
 		service->setting->calls->stopped(service, service->setting->arg);
 		return;
 	}
-	service_enter(service, CHILD_STOPPING, "TERM sent");
+	service_enter(service, SERVICE_STOPPING, "TERM sent");
 	child_end(service->child, CHILD_TERM, STOP_MAX_MS);
 }
 

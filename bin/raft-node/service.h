@@ -13,17 +13,17 @@
 #include "unix/exit.h"
 #include "unix/loop.h"
 
-#define CHILD_STATES(S)                                                                            \
+#define SERVICE_STATES(S)                                                                          \
 	S(DOWN, "down")         /* not wanted */                                                   \
 	S(STARTING, "starting") /* runs, and has not said that it is ready */                      \
 	S(READY, "ready")                                                                          \
 	S(WAITING, "waiting")   /* is started again after a while */                               \
 	S(STOPPING, "stopping") /* has been asked to end */
 enum service_state {
-#define S(NAME, text) CHILD_##NAME,
-	CHILD_STATES(S)
+#define S(NAME, text) SERVICE_##NAME,
+	SERVICE_STATES(S)
 #undef S
-	    CHILD_STATES_COUNT
+	    SERVICE_STATES_COUNT
 };
 
 struct service;
