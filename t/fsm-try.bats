@@ -141,6 +141,13 @@ breaks() {
 	breaks "$ready read -r b; read -r c; printf 'ok\\nok\\nok\\n'; exec sleep 20" 'does not end after its input ended, for 2000 ms'
 }
 
+@test "try, machine: fsm.stop_timeout begins when the input has ended, not before" {
+	conf 'stop_timeout: 0ms'
+	run -65 try -c raft.yaml -- sh -c 'echo ready 0; read -r a; echo ok; exec sleep 20' <<<a
+	[ "${lines[0]}" = ok ]
+	[[ ${lines[1]} = 'raft-fsm: the program does not end after its input ended, for 0 ms; expected: '* ]]
+}
+
 @test "try, machine: data that does not fit the framing is answered in place of the program, and a reply that does not is lost" {
 	conf 'reply_max: 1KiB'
 	long=$(head -c 2000 /dev/zero | tr '\000' x)

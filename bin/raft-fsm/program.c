@@ -241,7 +241,7 @@ program_on_late(enum child_step step, void *arg)
 			       "without waiting for it",
 	};
 	struct program *program = arg;
-	if (step == CHILD_TERM && program->calls->late)
+	if (step == CHILD_TERM && program->phase == ENDING && program->calls->late)
 		program->calls->late(program->arg);
 	if (program->phase == HELD)
 		child_adopt(program->child, lock_group(program->lock_path));
