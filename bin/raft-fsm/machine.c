@@ -26,13 +26,6 @@ machine_on_ready(void *arg)
 		machine_pump(m);
 }
 
-/* This mode has none. */
-static void
-machine_on_cursor(uint64_t index, void *arg)
-{
-	(void)index, (void)arg;
-}
-
 static void
 machine_on_snap_found(const struct source_snapshot *found, void *arg)
 {
@@ -71,8 +64,6 @@ machine_on_source_failed(void *arg)
 static const struct source_calls machine_reader_calls = {
     .ready = machine_on_ready,
     .gap = machine_gap,
-    .cursor = machine_on_cursor,
-    .stored = machine_on_cursor,
     .snap_found = machine_on_snap_found,
     .snap_path = machine_on_snap_path,
     .snap_added = machine_snap_added,

@@ -27,7 +27,7 @@ enum {
 };
 
 /* HELD: processes of an earlier incarnation are still there.  ENDING: its stdin is closed. */
-enum phase { IDLE, HELD, RUNNING, ENDING };
+enum program_phase { IDLE, HELD, RUNNING, ENDING };
 
 struct program {
 	struct fsm *fsm;
@@ -37,7 +37,7 @@ struct program {
 	char lock_path[SOCK_PATH_MAX + 8];
 
 	struct child *child;
-	enum phase phase;
+	enum program_phase phase;
 	struct timer *tick;
 	struct child_exit end; /* of its first process */
 	char how[64];
@@ -223,7 +223,8 @@ program_on_tick(void *arg)
 
 /* Waits for all of its group to go, beginning with this step. */
 static void
-program_wait(struct program *program, enum phase phase, enum child_step step, uint64_t patience_ms)
+program_wait(
+    struct program *program, enum program_phase phase, enum child_step step, uint64_t patience_ms)
 {
 	program->phase = phase;
 	program->given_up = false;

@@ -303,7 +303,7 @@ take_cursor(struct source *source, const uint8_t *body, size_t size)
 		link_break(source->link, "raft-logd sent a malformed cursor");
 		return;
 	}
-	if (m.request != source->cursor_request)
+	if (source->cursor_request == 0 || m.request != source->cursor_request)
 		return;
 	source->cursor_request = 0;
 	if (source->cursor_get) {

@@ -45,11 +45,12 @@ struct source_calls {
 	void (*ready)(void *arg);
 	/* The entry that was asked for is compacted away; nothing more is read. */
 	void (*gap)(uint64_t wanted, uint64_t first_available, void *arg);
-	/* The answer to reader_cursor_get. */
+	/* From here on a call may be NULL in a mode that does not ask.  The answer to
+	 * source_cursor_get. */
 	void (*cursor)(uint64_t index, void *arg);
 	/* A cursor is durable. */
 	void (*stored)(uint64_t index, void *arg);
-	/* The answers to reader_snap_*; they may be NULL in a mode that does not ask. */
+	/* The answers to source_snap_*. */
 	void (*snap_found)(const struct source_snapshot *found, void *arg);
 	/* path "": none, why says why. */
 	void (*snap_path)(const char *path, const char *why, void *arg);
