@@ -96,6 +96,8 @@ machine_try_ready(struct machine *m, uint64_t index)
 void
 machine_try_restored(struct machine *m)
 {
+	if (m->phase != PHASE_RESTORING)
+		return;
 	if (machine_try_again(m))
 		machine_again(m, "which entry is its state of?");
 	else
