@@ -95,9 +95,9 @@ play_each() {
 		[ "$(stat -c %a "$RUN/${s#*:}")" = 600 ]
 		mv "$RUN/${s#*:}" "$RUN/moved"
 		wait_until 10 answers "${s#*:}"
-		# A dead socket in its place.
-		mv "$RUN/${s#*:}" "$RUN/moved"
-		python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$RUN/${s#*:}"
+		# A socket on which nobody listens in its place.
+		python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$RUN/${s#*:}.dead"
+		mv "$RUN/${s#*:}.dead" "$RUN/${s#*:}"
 		wait_until 10 answers "${s#*:}"
 	done
 	mv "$RUN" "$RUN.moved"
@@ -260,6 +260,27 @@ play_each() {
 	PY
 }
 
+@test "sockets: another user who may connect is served, and is never raft-elect or raft-fsm of the node" {
+	[ "$(id -u)" = 0 ] || { echo 'this test needs root: it becomes another user' >&2 && return 1; }
+	play_each <<-'PY'
+		run, name = os.path.split(sock)
+		os.chdir(run)
+		os.chmod(".", 0o711)
+		os.chmod(name, 0o666)
+		os.setgroups([])
+		os.setgid(65534)
+		os.setuid(65534)
+		for kind in ELECTOR, FSM:
+		    c = Conn(name)
+		    c.send("hello", low=1, high=1, kind=kind, program="test")
+		    assert c.expect("refusal")["exit_status"] == 77
+		    assert c.recv() is None
+		c = Conn(name)
+		c.hello()
+		status(c)
+	PY
+}
+
 @test "sockets: each daemon refuses in the same words what it does not serve or understand" {
 	play_each <<-'PY'
 		def refusal(c, request, status, sentence):
@@ -275,6 +296,9 @@ play_each() {
 		c.raw(struct.pack(">IH", 2, 999))
 		refusal(c, 0, 64, f"{daemon} does not know this request")
 		status(c)
+		if owned := {"raft-logd": "snap_path", "raft-peerd": "peer_config"}.get(daemon):
+		    c.send(owned)
+		    refusal(c, 0, 77, "only a daemon of this node may make this request")
 		def ends(sentence, *frames, hello=True):
 		    c = Conn(sock)
 		    if hello:

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "wire/buf.h"
-#include "serve.h"
 #include "source.h"
 
 static const char *const state_names[] = {
@@ -43,8 +42,7 @@ void
 fsm_stop(void *arg)
 {
 	struct fsm *f = arg;
-	if (f->server)
-		serve_yield(f->server);
+	server_yield(f->server);
 	f->mode->stop(f);
 }
 

@@ -9,13 +9,15 @@
 #ifndef FSM_FSM_H
 #define FSM_FSM_H
 
+#include "local/server.h"
 #include "prog/daemon.h"
 
 struct ask;
 struct program;
 struct trial;
+struct server;
 struct source;
-struct fsm_server;
+struct timer;
 struct wire_buf;
 
 /* What the program is doing: NAME, text, level of the line that says so. */
@@ -76,10 +78,11 @@ struct fsm {
 	char **command;  /* NULL: entries go to our stdout */
 	bool foreground; /* no program from the YAML: what can't work ends raft-fsm */
 	struct source *source;
-	struct fsm_server *server;
-	struct program *program; /* the mode's; NULL: our own stdout */
-	int pid;                 /* of the program; 0: none runs */
-	uint64_t restarts;       /* of the program */
+	struct server *server;
+	struct timer *status_wait; /* for raft-logd, while the status is asked for */
+	struct program *program;   /* the mode's; NULL: our own stdout */
+	int pid;                   /* of the program; 0: none runs */
+	uint64_t restarts;         /* of the program */
 	const struct mode *mode;
 	void *mode_arg; /* the mode's own */
 	enum fsm_state state;

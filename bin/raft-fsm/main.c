@@ -77,12 +77,12 @@ main(int argc, char **argv)
 	};
 	daemon_start(&fsm.daemon, argc, argv);
 	fsm.loop = fsm.daemon.loop;
-	fsm.server = serve_new(&fsm);
+	fsm_serve_open(&fsm);
 	fsm.source = source_new(fsm.loop, fsm.conf);
 	fsm.mode->start(&fsm);
 	daemon_ready(&fsm.daemon);
 	loop_run(fsm.loop);
-	serve_free(fsm.server);
+	server_free(fsm.server);
 	source_free(fsm.source);
 	return (int)fsm.exit_status;
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "local/server.h"
+#include "unix/timer.h"
 #include "ask.h"
 #include "source.h"
 
@@ -31,12 +31,6 @@ struct fsm_client {
 	size_t asks;
 	bool waiting; /* for the answer to request */
 	uint64_t request;
-};
-
-struct fsm_server {
-	struct fsm *fsm;
-	struct server *server;
-	uv_timer_t patience;
 };
 
 /* ------- questions that wait ------------------------------------------------ */
@@ -125,24 +119,23 @@ serve_give(struct fsm *fsm, struct ask *ask)
 /* ------- requests ------------------------------------------------------------ */
 
 static bool
-serve_command(struct fsm_server *server, struct fsm_client *client, const struct msg_fsm_command *m)
+serve_command(struct fsm *fsm, struct fsm_client *client, const struct msg_fsm_command *m)
 {
-	serve_give(server->fsm, ask_new(client, ASK_COMMAND, m->request, m->what));
+	serve_give(fsm, ask_new(client, ASK_COMMAND, m->request, m->what));
 	return true;
 }
 
 static bool
-serve_query(struct fsm_server *server, struct fsm_client *client, const struct msg_fsm_query *m)
+serve_query(struct fsm *fsm, struct fsm_client *client, const struct msg_fsm_query *m)
 {
 	struct ask *ask = ask_new(client, ASK_QUERY, m->request, m->data);
 	ask->index = m->index;
-	serve_give(server->fsm, ask);
+	serve_give(fsm, ask);
 	return true;
 }
 
 static bool
-serve_reply_get(
-    struct fsm_server *server, struct fsm_client *client, const struct msg_fsm_reply_get *m)
+serve_reply_get(struct fsm *fsm, struct fsm_client *client, const struct msg_fsm_reply_get *m)
 {
 	if (m->count > REPLIES_ASKED_MAX)
 		return false;
@@ -152,7 +145,7 @@ serve_reply_get(
 	ask->count = m->count;
 	ask->first = m->index;
 	ask->until = m->until;
-	serve_give(server->fsm, ask);
+	serve_give(fsm, ask);
 	return true;
 }
 
@@ -160,10 +153,10 @@ serve_reply_get(
 static void
 serve_answer(void *arg)
 {
-	struct fsm_server *server = arg;
-	uv_timer_stop(&server->patience);
-	char *line = fsm_status_line(server->fsm);
-	for (struct server_client *at = server_first(server->server); at; at = at->next) {
+	struct fsm *fsm = arg;
+	timer_stop(fsm->status_wait);
+	char *line = fsm_status_line(fsm);
+	for (struct server_client *at = server_first(fsm->server); at; at = at->next) {
 		struct fsm_client *client = (struct fsm_client *)at;
 		struct wire_buf lines = {0};
 		if (!client->waiting)
@@ -176,27 +169,21 @@ serve_answer(void *arg)
 }
 
 static void
-serve_on_patience(uv_timer_t *timer)
-{
-	serve_answer(timer->data);
-}
-
-static void
 serve_status(struct server_client *server_client, uint64_t request)
 {
-	struct fsm_server *server = server_arg(server_client->server);
+	struct fsm *fsm = server_arg(server_client->server);
 	struct fsm_client *client = (struct fsm_client *)server_client;
 	/* One question at a time of each. */
 	if (client->waiting)
-		serve_answer(server);
+		serve_answer(fsm);
 	client->waiting = true;
 	client->request = request;
-	if (uv_is_active((uv_handle_t *)&server->patience))
+	if (timer_active(fsm->status_wait))
 		return;
-	if (source_probe(server->fsm->source, serve_answer, server))
-		uv_timer_start(&server->patience, serve_on_patience, PROBE_MS, 0);
+	if (source_probe(fsm->source, serve_answer, fsm))
+		timer_start(fsm->status_wait, PROBE_MS);
 	else
-		serve_answer(server);
+		serve_answer(fsm);
 }
 
 /* ------- the socket ---------------------------------------------------------- */
@@ -215,8 +202,7 @@ static const struct server_text texts[] = {{"status", NULL, serve_status}};
 static void
 serve_hello(struct server_client *client, struct msg_hello_reply *reply)
 {
-	struct fsm_server *server = server_arg(client->server);
-	struct fsm *fsm = server->fsm;
+	const struct fsm *fsm = server_arg(client->server);
 	reply->node = fsm->conf->node.id;
 	reply->cluster = source_cluster(fsm->source);
 	reply->start = (uint64_t)getpid();
@@ -229,8 +215,8 @@ serve_drained(struct server_client *client)
 	client_resume((struct fsm_client *)client);
 }
 
-struct fsm_server *
-serve_new(struct fsm *fsm)
+void
+fsm_serve_open(struct fsm *fsm)
 {
 	size_t frame_max = fsm->conf->elect.entry_max + FRAME_MORE;
 	const struct server_settings settings = {
@@ -251,35 +237,8 @@ serve_new(struct fsm *fsm)
 	    .drained = serve_drained,
 	};
 	char why[SOCK_WHY_SIZE];
-	struct fsm_server *server = calloc(1, sizeof *server);
-	must(server != NULL);
-	server->fsm = fsm;
-	server->server = server_new(fsm->loop, &settings, server, why);
-	if (server->server == NULL)
+	fsm->server = server_new(fsm->loop, &settings, fsm, why);
+	if (fsm->server == NULL)
 		daemon_die(exit_of_errno(errno), "%s", why);
-	must(uv_timer_init(loop_uv(fsm->loop), &server->patience) == 0);
-	server->patience.data = server;
-	return server;
-}
-
-void
-serve_yield(struct fsm_server *server)
-{
-	if (server)
-		server_yield(server->server);
-}
-
-static void
-serve_on_timer_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-void
-serve_free(struct fsm_server *server)
-{
-	if (server == NULL)
-		return;
-	server_free(server->server);
-	uv_close((uv_handle_t *)&server->patience, serve_on_timer_closed);
+	fsm->status_wait = timer_new(fsm->loop, serve_answer, fsm);
 }

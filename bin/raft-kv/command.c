@@ -104,7 +104,7 @@ parse_number(struct wire_bytes text, int64_t *number)
 	if (sscanf(again, "%" SCNd64, number) != 1)
 		return false;
 	snprintf(again, sizeof again, "%" PRId64, *number);
-	return words_is(text, again);
+	return wire_text_is(text, again);
 }
 
 static void
@@ -192,7 +192,7 @@ static const struct command_kind *
 find_kind(struct wire_bytes name)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (words_is(name, kinds[i].name))
+		if (wire_text_is(name, kinds[i].name))
 			return &kinds[i];
 	return NULL;
 }

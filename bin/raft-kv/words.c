@@ -80,9 +80,3 @@ words_join(struct words *words, size_t first, struct wire_bytes data)
 	words->word[first].size = (size_t)(data.bytes + data.size - words->word[first].bytes);
 	words->count = first + 1;
 }
-
-bool
-words_is(struct wire_bytes word, const char *text)
-{
-	return word.size == strlen(text) && memcmp(word.bytes, text, word.size) == 0;
-}

@@ -24,7 +24,6 @@ struct words {
 bool words_split(struct words *words, struct wire_bytes data);
 /* The words from `first` to the end become one, blanks and all.  No effect on netstrings. */
 void words_join(struct words *words, size_t first, struct wire_bytes data);
-bool words_is(struct wire_bytes word, const char *text);
 /* Takes one netstring off the front; false: none stands there. */
 bool words_netstring(struct wire_bytes *data, struct wire_bytes *content);
 void words_put_netstring(struct wire_buf *out, struct wire_bytes content);

@@ -278,7 +278,7 @@ take_frame(struct arrival *a, const struct wire_frame *frame)
 	default:
 		if (!msg_is_raft(frame->number))
 			return false;
-		peerd_serve_deliver(a->peerd->server, &a->peer->member.id, frame);
+		peerd_serve_deliver(a->peerd, &a->peer->member.id, frame);
 		return true;
 	}
 }

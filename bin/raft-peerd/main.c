@@ -112,7 +112,7 @@ peerd_on_stop(void *arg)
 {
 	struct peerd *peerd = arg;
 	peerd->stopping = true;
-	peerd_serve_yield(peerd->server);
+	server_yield(peerd->server);
 	peerd->stop_by.ms = mono_now().ms + STOP_MS;
 	uv_timer_start(&peerd->tick, on_stop_tick, 0, 10);
 }
@@ -132,14 +132,12 @@ open_sockets(struct peerd *peerd)
 	static const struct pull_calls calls = {inbound_message, inbound_pipe};
 	char why[1024];
 	peers_check_clear(peerd->conf->peerd.listen);
-	peerd->server = peerd_serve_new(peerd, why);
-	if (peerd->server == NULL)
-		daemon_die(exit_of_errno(errno), "%s", why);
+	peerd_serve_open(peerd);
 	peerd->pull = pull_new(peerd->loop, peerd->events, peerd->conf->peerd.listen,
 	    PEER_MESSAGE_MAX, PIPES_MAX, &calls, peerd, why);
 	if (peerd->pull == NULL) {
 		int error = errno;
-		peerd_serve_free(peerd->server);
+		server_free(peerd->server);
 		daemon_die(exit_of_errno(error), "%s", why);
 	}
 }
@@ -204,7 +202,7 @@ peerd_start(struct peerd *peerd, int argc, char **argv)
 _Noreturn static void
 peerd_finish(struct peerd *peerd)
 {
-	peerd_serve_free(peerd->server);
+	server_free(peerd->server);
 	seal_wipe(&peerd->pair, sizeof peerd->pair);
 	_exit(EXIT_OK);
 }

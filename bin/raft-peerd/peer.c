@@ -65,7 +65,7 @@ peer_lost(struct peer *peer)
 	if (peer->lost_turn == peer->peerd->turn)
 		return;
 	peer->lost_turn = peer->peerd->turn;
-	peerd_serve_lost(peer->peerd->server, &peer->member.id);
+	peerd_serve_lost(peer->peerd, &peer->member.id);
 }
 
 /* ------- keys -------------------------------------------------------------------- */

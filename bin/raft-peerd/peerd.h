@@ -15,6 +15,7 @@
 #define PEERD_PEERD_H
 
 #include "conf/conf.h"
+#include "local/server.h"
 #include "seal/envelope.h"
 #include "unix/conn.h"
 #include "prog/daemon.h"
@@ -41,7 +42,6 @@ enum {
 struct rate;
 struct peer;
 struct pipes;
-struct peerd_server;
 
 struct peerd {
 	struct daemon daemon;
@@ -66,7 +66,8 @@ struct peerd {
 	struct nng_events *events;
 	struct pull *pull;
 	struct pipes *pipes;
-	struct peerd_server *server;
+	struct server *server;
+	struct server_client *elector; /* one of its clients, or NULL */
 	struct rate *rate;
 	uv_timer_t tick;
 	uint64_t tick_ms;
@@ -85,7 +86,7 @@ void peerd_hurry(struct peerd *peerd);
 /* Lower-case hexadecimal of a hash of the key: what people compare. */
 enum { FINGERPRINT_SIZE = 17 };
 void peerd_fingerprint(char out[FINGERPRINT_SIZE], const uint8_t key[SEAL_KEY_SIZE]);
-/* The answer to "status". */
-void peerd_status(struct peerd *peerd, struct wire_buf *out);
+/* The answer to "status"; arg: the struct peerd. */
+void peerd_status(void *arg, struct wire_buf *out);
 
 #endif

@@ -3,87 +3,71 @@
 #include "serve.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "local/server.h"
 #include "peer.h"
 #include "peers.h"
 
 enum { CLIENTS_MAX = 64, CLIENT_FRAME_MAX = 64 << 10, ELECTOR_FRAME_MAX = PEER_FRAME_MAX + 64 };
 
-struct peerd_server {
-	struct peerd *peerd;
-	struct server *server;
-	struct server_client *elector; /* one of the clients, or NULL */
-};
-
 /* ------- raft-elect ----------------------------------------------------------------- */
 
 static bool
-serve_send(struct peerd_server *server, struct server_client *client, const struct msg_peer_send *m)
+serve_send(struct peerd *peerd, struct server_client *client, const struct msg_peer_send *m)
 {
 	struct wire_frame frame;
 	(void)client;
 	if (m->class >= WIRE_CLASSES_COUNT || !frame_whole(m->frame, PEER_FRAME_MAX, &frame) ||
 	    !msg_is_raft(frame.number))
 		return false;
-	struct peer *peer = peers_find(server->peerd, &m->to);
+	struct peer *peer = peers_find(peerd, &m->to);
 	if (peer)
 		route_send(&peer->routes[m->class], &frame);
 	else
-		peerd_serve_lost(server, &m->to);
+		peerd_serve_lost(peerd, &m->to);
 	return true;
 }
 
 static bool
-serve_config(
-    struct peerd_server *server, struct server_client *client, const struct msg_peer_config *m)
+serve_config(struct peerd *peerd, struct server_client *client, const struct msg_peer_config *m)
 {
 	(void)client;
-	return peers_take(server->peerd, m);
+	return peers_take(peerd, m);
 }
 
 static void
-become_elector(struct peerd_server *server, struct server_client *client)
+become_elector(struct peerd *peerd, struct server_client *client)
 {
-	struct server_client *old = server->elector;
-	server->elector = client;
+	struct server_client *old = peerd->elector;
+	peerd->elector = client;
 	if (old) {
 		log_info("elector", "state=replaced why=%s", log_q("a newer raft-elect has come"));
 		server_client_drop(old, "a newer raft-elect has come");
-		pull_pause(server->peerd->pull, false);
+		pull_pause(peerd->pull, false);
 	} else {
 		log_info("elector", "state=connected");
 	}
 }
 
 void
-peerd_serve_deliver(
-    struct peerd_server *server, const struct raft_id *from, const struct wire_frame *frame)
+peerd_serve_deliver(struct peerd *peerd, const struct raft_id *from, const struct wire_frame *frame)
 {
-	if (server->elector == NULL) {
-		server->peerd->unheard++;
+	if (peerd->elector == NULL) {
+		peerd->unheard++;
 		return;
 	}
 	struct msg_peer_recv m = {.from = *from, .frame = frame->whole};
-	msg_peer_recv_put(conn_out(server->elector->conn), &m);
-	if (conn_choked(server->elector->conn))
-		pull_pause(server->peerd->pull, true);
+	msg_peer_recv_put(conn_out(peerd->elector->conn), &m);
+	if (conn_choked(peerd->elector->conn))
+		pull_pause(peerd->pull, true);
 }
 
 void
-peerd_serve_lost(struct peerd_server *server, const struct raft_id *peer)
+peerd_serve_lost(struct peerd *peerd, const struct raft_id *peer)
 {
 	struct msg_peer_lost m = {.peer = *peer};
-	if (server->elector)
-		msg_peer_lost_put(conn_out(server->elector->conn), &m);
-}
-
-bool
-peerd_serve_has_elector(const struct peerd_server *server)
-{
-	return server->elector != NULL;
+	if (peerd->elector)
+		msg_peer_lost_put(conn_out(peerd->elector->conn), &m);
 }
 
 /* ------- the socket --------------------------------------------------------------------- */
@@ -95,23 +79,16 @@ peerd_serve_has_elector(const struct peerd_server *server)
 
 REQUESTS(SERVER_HANDLER)
 
-static void
-serve_status(void *arg, struct wire_buf *text)
-{
-	struct peerd_server *server = arg;
-	peerd_status(server->peerd, text);
-}
-
 static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST)};
-static const struct server_text texts[] = {{"status", serve_status, NULL}};
+static const struct server_text texts[] = {{"status", peerd_status, NULL}};
 
 static void
 serve_hello(struct server_client *client, struct msg_hello_reply *reply)
 {
-	const struct peerd_server *server = server_arg(client->server);
-	reply->node = server->peerd->self;
-	reply->cluster = server->peerd->cluster;
-	reply->start = server->peerd->start;
+	const struct peerd *peerd = server_arg(client->server);
+	reply->node = peerd->self;
+	reply->cluster = peerd->cluster;
+	reply->start = peerd->start;
 }
 
 static void
@@ -124,24 +101,24 @@ serve_greeted(struct server_client *client)
 static void
 serve_drained(struct server_client *client)
 {
-	struct peerd_server *server = server_arg(client->server);
-	if (client == server->elector)
-		pull_pause(server->peerd->pull, false);
+	struct peerd *peerd = server_arg(client->server);
+	if (client == peerd->elector)
+		pull_pause(peerd->pull, false);
 }
 
 static void
 serve_closed(struct server_client *client, const char *why)
 {
-	struct peerd_server *server = server_arg(client->server);
-	if (client != server->elector)
+	struct peerd *peerd = server_arg(client->server);
+	if (client != peerd->elector)
 		return;
-	server->elector = NULL;
-	pull_pause(server->peerd->pull, false);
+	peerd->elector = NULL;
+	pull_pause(peerd->pull, false);
 	log_info("elector", "state=gone why=%s", log_q(why));
 }
 
-struct peerd_server *
-peerd_serve_new(struct peerd *peerd, char *why)
+void
+peerd_serve_open(struct peerd *peerd)
 {
 	const struct server_settings settings = {
 	    .program = "raft-peerd",
@@ -162,29 +139,8 @@ peerd_serve_new(struct peerd *peerd, char *why)
 	    .drained = serve_drained,
 	    .closed = serve_closed,
 	};
-	struct peerd_server *server = calloc(1, sizeof *server);
-	must(server != NULL);
-	server->peerd = peerd;
-	server->server = server_new(peerd->loop, &settings, server, why);
-	if (server->server)
-		return server;
-	int error = errno;
-	free(server);
-	errno = error;
-	return NULL;
-}
-
-void
-peerd_serve_yield(struct peerd_server *server)
-{
-	server_yield(server->server);
-}
-
-void
-peerd_serve_free(struct peerd_server *server)
-{
-	if (server == NULL)
-		return;
-	server_free(server->server);
-	free(server);
+	char why[SOCK_WHY_SIZE];
+	peerd->server = server_new(peerd->loop, &settings, peerd, why);
+	if (peerd->server == NULL)
+		daemon_die(exit_of_errno(errno), "%s", why);
 }

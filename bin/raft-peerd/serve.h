@@ -10,15 +10,11 @@
 
 #include "peerd.h"
 
-/* NULL with errno and one sentence in why (SOCK_WHY_SIZE). */
-struct peerd_server *peerd_serve_new(struct peerd *peerd, char *why);
-/* raft-peerd stops: server_yield. */
-void peerd_serve_yield(struct peerd_server *server);
-void peerd_serve_free(struct peerd_server *server);
-bool peerd_serve_has_elector(const struct peerd_server *server);
+/* Makes peerd->server; ends the process with a sentence when that is impossible. */
+void peerd_serve_open(struct peerd *peerd);
 /* A raft_* frame from a peer. */
 void peerd_serve_deliver(
-    struct peerd_server *server, const struct raft_id *from, const struct wire_frame *frame);
-void peerd_serve_lost(struct peerd_server *server, const struct raft_id *peer);
+    struct peerd *peerd, const struct raft_id *from, const struct wire_frame *frame);
+void peerd_serve_lost(struct peerd *peerd, const struct raft_id *peer);
 
 #endif

@@ -19,9 +19,8 @@ put_peerd(struct peerd *peerd, struct wire_buf *out)
 	    " elector=%s cluster=%s peers=%zu pipes=%zu refusals=%" PRIu64 " unheard=%" PRIu64
 	    " cipher=%s fingerprint=%s\n",
 	    peerd->self.s, log_q(peerd->conf->peerd.listen), mono_now().ms - peerd->since.ms,
-	    log_yes(peerd_serve_has_elector(peerd->server)),
-	    peerd->have_cluster ? cluster : "unknown", peerd->peers_count,
-	    pipes_count(peerd->pipes), peerd->refusals, peerd->unheard,
+	    log_yes(peerd->elector != NULL), peerd->have_cluster ? cluster : "unknown",
+	    peerd->peers_count, pipes_count(peerd->pipes), peerd->refusals, peerd->unheard,
 	    channel_clear() ? "none" : "ChaChaPoly", fingerprint);
 }
 
@@ -60,8 +59,9 @@ put_peer(const struct peer *peer, struct wire_buf *out)
 }
 
 void
-peerd_status(struct peerd *peerd, struct wire_buf *out)
+peerd_status(void *arg, struct wire_buf *out)
 {
+	struct peerd *peerd = arg;
 	put_peerd(peerd, out);
 	for (size_t i = 0; i < peerd->members.count; i++) {
 		const struct peer *peer = peers_find(peerd, &peerd->members.members[i].id);

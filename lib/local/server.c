@@ -84,6 +84,7 @@ server_client_drop(struct server_client *client, const char *why)
 		server->strangers--;
 	else if (server->settings.closed)
 		server->settings.closed(client, why);
+	must(server->count > 0);
 	client_unlink(client);
 	server->count--;
 	conn_free(client->conn);
@@ -261,6 +262,7 @@ hello_handle(struct server_client *client, const uint8_t *body, size_t size)
 	}
 	if (!hello_admitted(client, hello.kind))
 		return;
+	must(client->server->strangers > 0);
 	client->kind = hello.kind;
 	client->server->strangers--;
 	settings->hello(client, &reply);
@@ -494,7 +496,8 @@ server_new(struct loop *loop, const struct server_settings *settings, void *arg,
 void
 server_yield(struct server *server)
 {
-	server->yields = true;
+	if (server)
+		server->yields = true;
 }
 
 void

@@ -113,7 +113,7 @@ struct server *server_new(
 void *server_arg(const struct server *server);
 /*
  * The daemon has begun to stop: it accepts connections still, and a socket that is lost now is left
- * to its successor.
+ * to its successor.  Takes NULL.
  */
 void server_yield(struct server *server);
 /* Accepts no more connections and removes the socket, if it is still this one's; clients stay. */
