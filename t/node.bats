@@ -455,10 +455,12 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 	for n in $(nodes); do
 		spawn "real/$n.read" cat "real/$n.log"
 	done
-	echo more | timeout 20 raft-append -c real/n1/raft.yaml
-	for n in $(nodes); do
-		wait_until 20 grep -q 'prog=raft-logd.* ev=log lost=[1-9]' "real/$n.read"
-	done
+	# What is lost is reported with the next line.
+	reported() {
+		echo more | timeout 20 raft-append -c real/n1/raft.yaml
+		grep -q 'prog=raft-logd.* ev=log lost=[1-9]' "real/$1.read"
+	}
+	for n in $(nodes); do wait_until 20 reported "$n"; done
 }
 
 @test "node: kill -9 of a node, and a new one at once, goes on" {
