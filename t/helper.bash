@@ -33,7 +33,7 @@ spawn() {
 	setsid "$@" >>"$log" 2>&1 </dev/null 3>&- 4>&- &
 	SPAWNED=$!
 	PIDS+=("$SPAWNED")
-	started "$SPAWNED" >"$BATS_RUN_TMPDIR/started.$SPAWNED"
+	started "$SPAWNED" >"$BATS_RUN_TMPDIR/started.$SPAWNED" || : # it has ended already
 }
 
 # started PID: when the process was started, in ticks.
@@ -48,7 +48,7 @@ started() {
 ours() {
 	local parent
 	if [ -e "$BATS_RUN_TMPDIR/started.$1" ]; then
-		[ "$(started "$1")" = "$(cat "$BATS_RUN_TMPDIR/started.$1")" ]
+		[ -s "$BATS_RUN_TMPDIR/started.$1" ] && [ "$(started "$1")" = "$(cat "$BATS_RUN_TMPDIR/started.$1")" ]
 	else
 		parent=$(sed -n 's/^PPid:\t//p' "/proc/$1/status" 2>/dev/null) && [ "$parent" = "$BASHPID" ]
 	fi
