@@ -28,10 +28,12 @@ add_core(struct wire_buf *text, const struct raft_status *s, uint64_t config)
 	wire_buf_printf(text,
 	    " commit=%" PRIu64 " last=%" PRIu64 " durable=%" PRIu64 " uncommitted_bytes=%" PRIu64
 	    " tail_bytes=%" PRIu64 " elections=%" PRIu64 " dropped=%" PRIu64
-	    " recovering=%s full=%s stalled=%s transfer=%s config=%" PRIu64,
+	    " recovering=%s full=%s stalled=%s transfer=%s config=%" PRIu64 " level=%d",
 	    s->commit.index, s->last.index, s->durable, s->uncommitted_size, s->tail_size,
 	    s->elections, s->dropped, log_yes(s->recovering), log_yes(s->full), log_yes(s->stalled),
-	    s->transfer.s, config);
+	    s->transfer.s, config, RAFT_LEVEL);
+	if (s->role == RAFT_LEADER)
+		wire_buf_printf(text, " level_min=%" PRIu64, s->level_min);
 }
 
 /* Cluster, core and its start are known once raft-logd has reported its log. */
@@ -80,8 +82,9 @@ add_progress(struct wire_buf *text, const struct raft_peer_status *peer)
 {
 	wire_buf_printf(text,
 	    " state=%s match=%" PRIu64 " next=%" PRIu64 " in_flight=%" PRIu64
-	    " recovering=%s heard_ms=",
-	    peer->state, peer->match, peer->next, peer->in_flight, log_yes(peer->recovering));
+	    " recovering=%s level=%" PRIu64 " heard_ms=",
+	    peer->state, peer->match, peer->next, peer->in_flight, log_yes(peer->recovering),
+	    peer->level);
 	if (peer->heard_ms != UINT64_MAX)
 		wire_buf_printf(text, "%" PRIu64, peer->heard_ms);
 }

@@ -39,6 +39,7 @@ reply_start(struct raft *raft, const struct raft_id *to)
 	reply->mark_valid = raft->recover.active && raft->recover.mark_valid;
 	reply->round = raft->round_seen;
 	reply->start_number = raft->start_number;
+	reply->level = RAFT_LEVEL;
 	return reply;
 }
 

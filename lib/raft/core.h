@@ -251,6 +251,7 @@ struct raft_peer {
 	bool fetched_sent;
 	/* incarnation and recovery */
 	uint64_t start_number;
+	uint64_t level; /* as reported to this leader; 0: not yet */
 	uint64_t old_starts[CORE_OLD_STARTS];
 	bool recovering;
 	bool mark_valid;

@@ -105,6 +105,7 @@ leader_peer_begin(struct raft *raft, struct raft_peer *peer)
 	peer->round_acked = 0;
 	peer->heard = false;
 	peer->heard_at = raft->now;
+	peer->level = 0;
 	peer->recovering = false;
 	peer->mark_valid = false;
 	peer->contact_round = 0;

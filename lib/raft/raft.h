@@ -366,6 +366,7 @@ struct raft_peer_status {
 	uint64_t next;
 	uint64_t in_flight;
 	uint64_t heard_ms; /* since its last reply; UINT64_MAX: never */
+	uint64_t level;    /* the highest one that it supports; 0: not known */
 	bool recovering;
 };
 struct raft_status {
@@ -384,6 +385,7 @@ struct raft_status {
 	bool full;
 	struct raft_id transfer; /* the target of a transfer under way; nobody: none is */
 	bool stalled;            /* the disk has been silent for longer than store_timeout_ms */
+	uint64_t level_min;      /* leader: the lowest level of all members; 0: not known */
 	size_t peers_count;
 	struct raft_peer_status peers[RAFT_MEMBERS_MAX];
 };

@@ -280,6 +280,7 @@ raft_replicate_reply(struct raft *raft, const struct raft_message *message)
 	}
 	peer->heard = true;
 	peer->heard_at = raft->now;
+	peer->level = reply->level;
 	if (reply->round > peer->round_acked)
 		peer->round_acked = reply->round;
 	must(peer->round_acked <= raft->round);

@@ -14,6 +14,7 @@ status_self(const struct raft *raft, struct raft_peer_status *status, enum raft_
 	status->state = "self";
 	status->match = raft->store.durable;
 	status->next = raft->log.last + 1;
+	status->level = RAFT_LEVEL;
 	status->recovering = raft->recover.active;
 }
 
@@ -29,7 +30,21 @@ status_peer(const struct raft *raft, struct mono_ms now, struct raft_peer_status
 	status->in_flight = peer->flights_size;
 	status->heard_ms =
 	    peer->heard && now.ms >= peer->heard_at.ms ? now.ms - peer->heard_at.ms : UINT64_MAX;
+	status->level = peer->level;
 	status->recovering = peer->recovering;
+}
+
+/* What each member has reported to this leader, learners included. */
+static uint64_t
+status_level_min(const struct raft *raft, const struct raft_status *status)
+{
+	uint64_t level = RAFT_LEVEL;
+
+	if (raft->role != RAFT_LEADER)
+		return 0;
+	for (size_t i = 0; i < status->peers_count; i++)
+		level = min_u64(level, status->peers[i].level);
+	return level;
 }
 
 void
@@ -68,6 +83,7 @@ raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *sta
 		must(raft_id_equal(&raft->peers[peer].id, &config->members[i].id));
 		status_peer(raft, now, at, &raft->peers[peer++]);
 	}
+	status->level_min = status_level_min(raft, status);
 }
 
 const struct raft_config *

@@ -101,7 +101,13 @@ struct raft_chunk *raft_chunk_ref(struct raft_chunk *chunk);
 /* Takes NULL. */
 void raft_chunk_unref(struct raft_chunk *chunk);
 
-/* Kinds of entries: number, NAME, text.  The numbers are on disk. */
+/*
+ * The highest level that this program supports.  A level is a set of kinds of entries and of
+ * fields of records; one that is not level 1 is written only once each member has reported it.
+ */
+enum { RAFT_LEVEL = 1 };
+
+/* Kinds of entries of level 1: number, NAME, text.  The numbers are on disk. */
 #define RAFT_KINDS(K)                                                                              \
 	K(0, NOOP, "noop")                                                                         \
 	K(1, CONFIG, "config")                                                                     \

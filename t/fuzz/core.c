@@ -369,7 +369,7 @@ op_append_reply(struct world *w)
 	uint8_t flags = fuzz_u8(&w->in);
 
 	m.append_reply = (struct raft_append_reply){
-	    flags & 1, flags & 2, flags & 4, pick(w), pick(w), pick(w), pick_pos(w)};
+	    flags & 1, flags & 2, flags & 4, pick(w), pick(w), pick(w), pick_pos(w), flags >> 3};
 	deliver(w, &m);
 }
 

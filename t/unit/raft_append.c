@@ -45,6 +45,22 @@ test_truncates_only_at_conflict(void)
 }
 
 static void
+test_replies_carry_level(void)
+{
+	struct rig rig;
+
+	follower(&rig, ones, 3, 1);
+	rig_append(&rig, 2, 1, (struct raft_pos){3, 1}, 1, 1, 0);
+	CHECK(reply(&rig).ok && reply(&rig).level == RAFT_LEVEL);
+	rig_append(&rig, 2, 1, (struct raft_pos){9, 1}, 1, 0, 0);
+	CHECK(!reply(&rig).ok && reply(&rig).level == RAFT_LEVEL);
+	rig_append(&rig, 3, 2, (struct raft_pos){3, 1}, 2, 0, 0);
+	rig_append(&rig, 2, 1, (struct raft_pos){3, 1}, 1, 0, 0);
+	CHECK(reply(&rig).match == 3 && reply(&rig).level == RAFT_LEVEL);
+	rig_free(&rig);
+}
+
+static void
 test_heartbeat_never_truncates(void)
 {
 	struct rig rig;
@@ -639,6 +655,8 @@ main(void)
 	    test_config_rolls_back);
 	check_run(
 	    "what is committed stays in memory until it is durable here", test_tail_until_durable);
+	check_run("each reply carries the level, accepted, refused or to an old leader",
+	    test_replies_carry_level);
 	check_run("memory holds what is not committed and durable, and a bounded rest", test_tail);
 	return check_done();
 }

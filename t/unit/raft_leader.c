@@ -414,6 +414,57 @@ test_new_incarnation(void)
 }
 
 static void
+reply_level(struct rig *rig, int from, uint64_t start_number, uint64_t level)
+{
+	struct raft_message message =
+	    rig_make(RAFT_MSG_APPEND_REPLY, from, 1, rig_status(rig).term);
+
+	message.append_reply.ok = true;
+	message.append_reply.start_number = start_number;
+	message.append_reply.level = level;
+	rig_message(rig, &message);
+}
+
+static void
+test_levels(void)
+{
+	struct rig rig;
+	struct raft_pos prev;
+
+	leader(&rig, 3, NULL, 0);
+	CHECK(peer(&rig, 1).level == RAFT_LEVEL && peer(&rig, 2).level == 0);
+	reply_level(&rig, 2, 2, 3);
+	CHECK(peer(&rig, 2).level == 3 && rig_status(&rig).level_min == 0);
+	reply_level(&rig, 3, 3, 1);
+	CHECK(peer(&rig, 3).level == 1 && rig_status(&rig).level_min == 1);
+	/* It was upgraded; this node was not. */
+	reply_level(&rig, 3, 33, 3);
+	CHECK(peer(&rig, 3).level == 3 && rig_status(&rig).level_min == RAFT_LEVEL);
+	prev = rig_status(&rig).last;
+	rig_append(&rig, 2, 2, prev, 2, 0, 0);
+	CHECK(rig_status(&rig).role == RAFT_FOLLOWER && rig_status(&rig).level_min == 0);
+	rig_elect(&rig);
+	CHECK(peer(&rig, 2).level == 0 && rig_status(&rig).level_min == 0);
+	rig_free(&rig);
+}
+
+static void
+test_levels_of_learners(void)
+{
+	struct rig rig;
+
+	rig_init(&rig, 1, 3);
+	rig.config = rig_config(3, 1, false);
+	rig_start(&rig);
+	rig_elect(&rig);
+	reply_level(&rig, 2, 2, 1);
+	CHECK(rig_status(&rig).level_min == 0);
+	reply_level(&rig, 3, 3, 1);
+	CHECK(rig_status(&rig).level_min == 1);
+	rig_free(&rig);
+}
+
+static void
 test_fetch(void)
 {
 	struct net net;
@@ -690,6 +741,10 @@ main(void)
 	    "C28: an unreachable peer gets heartbeats only, until it answers", test_unreachable);
 	check_run("a peer's new start number resets its match, and the old one never counts again",
 	    test_new_incarnation);
+	check_run(
+	    "a leader knows the lowest level that all members have reported to it in its term",
+	    test_levels);
+	check_run("a learner's level counts as a voter's does", test_levels_of_learners);
 	check_run("entries no longer in memory are read back for a slow peer", test_fetch);
 	check_run(
 	    "C22: what is read back is checked, and asked for once at a time", test_fetch_checked);
