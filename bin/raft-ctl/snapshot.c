@@ -80,6 +80,8 @@ snapshot_take_head(struct wire_bytes *data)
 				snapshot_die(EXIT_IO, "what raft-logd sends is no snapshot");
 			continue;
 		}
+		if (snapshot_head_newer(self.head.bytes, self.head.size))
+			snapshot_die(EXIT_CONFIG, SNAPSHOT_NEWER);
 		struct raft_hash hash =
 		    seal_hash(&(struct seal_part){self.head.bytes, self.head.size}, 1);
 		if (!raft_hash_equal(&hash, &self.hash) ||

@@ -34,7 +34,12 @@ logd_on_state(struct logd_link *logd, const struct msg_log_state *m)
 static const char *
 logd_on_part(struct logd_link *logd, const struct msg_log_part *m)
 {
-	return load_part(logd->load, m);
+	const char *wrong = load_part(logd->load, m);
+	char why[WIRE_NEWER_SIZE];
+	if (wrong && m->what == WIRE_ENTRIES &&
+	    wire_entries_newer(m->records, UINT32_MAX, m->first_index, why))
+		daemon_die(EXIT_CONFIG, "from raft-logd: %s", why);
+	return wrong;
 }
 
 static const char *
@@ -78,8 +83,12 @@ logd_on_entries(struct logd_link *logd, const struct msg_log_entries *m)
 {
 	struct raft_entry *entries;
 	struct raft_chunk *chunk;
-	if (!wire_entries_get(m->entries, m->count, &entries, &chunk))
+	char why[WIRE_NEWER_SIZE];
+	if (!wire_entries_get(m->entries, m->count, &entries, &chunk)) {
+		if (wire_entries_newer(m->entries, m->count, m->first_index, why))
+			daemon_die(EXIT_CONFIG, "from raft-logd: %s", why);
 		return "a malformed log_entries";
+	}
 	struct raft_event event = {.type = RAFT_EVENT_FETCHED};
 	event.fetched.request = m->request;
 	event.fetched.first_index = m->first_index;

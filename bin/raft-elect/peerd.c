@@ -2,6 +2,7 @@
 /* The conversation with raft-peerd. */
 #include "peerd.h"
 
+#include "prog/daemon.h"
 #include "unix/log.h"
 #include "unix/sock.h"
 #include "codec.h"
@@ -38,6 +39,21 @@ count_malformed(struct peerd_link *peerd, const struct raft_id *from)
 	peerd->said_at = now;
 }
 
+/*
+ * An entry of a newer level in an append of a leader that is not deposed: this node could neither
+ * store it nor acknowledge anything after it.
+ */
+static void
+die_if_newer(const struct node *node, const struct raft_id *from, const struct wire_frame *frame)
+{
+	struct msg_raft_append m;
+	char why[WIRE_NEWER_SIZE];
+	if (frame->number == MSG_RAFT_APPEND && msg_raft_append_get(&m, frame->body, frame->size) &&
+	    node->raft && m.term >= node->term &&
+	    wire_entries_newer(m.entries, m.count, m.prev.index + 1, why))
+		daemon_die(EXIT_CONFIG, "from %s: %s", from->s, why);
+}
+
 /* False: malformed, or of no kind that raft-elects send.  Snapshots do not concern the core. */
 static bool
 on_peer_frame(struct peerd_link *peerd, const struct raft_id *from, const struct wire_frame *frame)
@@ -55,8 +71,10 @@ on_peer_frame(struct peerd_link *peerd, const struct raft_id *from, const struct
 			return false;
 		snap_send_ack(&node->snap_send, from, &ack);
 	} else {
-		if (!codec_get(&in, frame))
+		if (!codec_get(&in, frame)) {
+			die_if_newer(node, from, frame);
 			return false;
+		}
 		in.message.from = *from;
 		in.message.to = node->conf->node.id;
 		node_step(node,

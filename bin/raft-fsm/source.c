@@ -257,8 +257,11 @@ static void
 take_batch(struct source *source, const struct msg_log_entries *m)
 {
 	struct batch *ready = &source->ready;
+	char why[WIRE_NEWER_SIZE];
 	if (m->first_index != source->next ||
 	    !wire_entries_get(m->entries, m->count, &ready->entries, &ready->chunk)) {
+		if (wire_entries_newer(m->entries, m->count, m->first_index, why))
+			daemon_die(EXIT_CONFIG, "from raft-logd: %s", why);
 		link_break(source->link, "raft-logd sent malformed entries");
 		return;
 	}

@@ -230,7 +230,7 @@ open_restore(const struct wanted *wanted)
 	if (wanted->restore == NULL)
 		return NULL;
 	if (!restore_open(&restore, wanted->restore, why))
-		init_die(EXIT_DATA, "--restore %s", why);
+		init_die(restore.newer ? EXIT_CONFIG : EXIT_DATA, "--restore %s", why);
 	return &restore;
 }
 

@@ -56,8 +56,13 @@ read_head(struct restore *restore, char *why)
 	size_t size = read_at(restore, 0, prefix, sizeof prefix) ? snapshot_head_size(prefix) : 0;
 	if (size == 0)
 		return restore_wrong(restore, "it does not begin as a snapshot does", why);
-	if (!read_at(restore, 0, wire_buf_add(&restore->bytes, size), size) ||
-	    !snapshot_head_get(&restore->head, restore->bytes.bytes, size))
+	bool whole = read_at(restore, 0, wire_buf_add(&restore->bytes, size), size);
+	restore->newer = whole && snapshot_head_newer(restore->bytes.bytes, size);
+	if (restore->newer) {
+		snprintf(why, CONF_WHY_SIZE, "%s: " SNAPSHOT_NEWER, restore->path);
+		return false;
+	}
+	if (!whole || !snapshot_head_get(&restore->head, restore->bytes.bytes, size))
 		return restore_wrong(restore, "its head is cut short or damaged", why);
 	return true;
 }

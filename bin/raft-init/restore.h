@@ -16,6 +16,7 @@ struct restore {
 	int fd;
 	struct wire_buf bytes; /* the head */
 	struct snapshot_head head;
+	bool newer; /* it is refused for its level */
 };
 
 /* Opens and checks it.  False with one sentence in why. */

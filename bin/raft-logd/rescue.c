@@ -227,6 +227,9 @@ restore_adopt(struct logd *logd, const struct db_origin *origin, const struct ra
 	struct wire_buf out = {0};
 	struct snapshot_head head;
 	char file[SNAPSHOT_FILE_SIZE] = "";
+	if (snapshot_head_newer(old->bytes, old->size))
+		daemon_die(EXIT_CONFIG, "%s/snapshots/" RESTORE_HEAD ": " SNAPSHOT_NEWER,
+		    logd->daemon.conf->node.data);
 	if (!snapshot_head_get(&head, old->bytes, old->size))
 		daemon_die(EXIT_CONFIG,
 		    "%s/snapshots/" RESTORE_HEAD

@@ -106,7 +106,7 @@ take_record(sqlite3_stmt *statement, struct wire_buf *out, struct db_row *row)
 {
 	struct raft_sid session = {{0}};
 	sqlite3_int64 kind = sqlite3_column_int64(statement, 2);
-	if (kind < 0 || kind >= RAFT_KINDS_COUNT)
+	if (kind < 0 || kind > UINT8_MAX)
 		return false;
 	if (sqlite3_column_type(statement, 3) != SQLITE_NULL &&
 	    !column_bytes(statement, 3, session.b, sizeof session.b))

@@ -159,6 +159,10 @@ head_come(struct logd *logd, struct snap_store *in)
 {
 	char file[SNAPSHOT_FILE_SIZE] = "";
 	struct snapshot_head head;
+	if (snapshot_head_newer(in->head.bytes, in->head.size))
+		daemon_die(EXIT_CONFIG,
+		    "the snapshot of index %" PRIu64 " from the leader: " SNAPSHOT_NEWER,
+		    in->pos.index);
 	if (!snapshot_head_get(&head, in->head.bytes, in->head.size))
 		return "its head is malformed";
 	if (head.file_size > 0 || head.format.size > 0)

@@ -252,6 +252,8 @@ load_newest(struct logd *logd, const char **why)
 	struct wire_buf head = {0};
 	char file[SNAPSHOT_FILE_SIZE] = "";
 	enum db_result result = db_snapshot_get(logd->db, &head, file);
+	if (result == DB_OK && snapshot_head_newer(head.bytes, head.size))
+		daemon_die(EXIT_CONFIG, "%s/%s: " SNAPSHOT_NEWER, logd->snapshots.folder, file);
 	struct snapshot *s = result == DB_OK ? snapshot_new(logd, &head, file) : NULL;
 	wire_buf_free(&head);
 	if (result == DB_END)

@@ -11,15 +11,23 @@
 
 enum { SLICE_COUNT = 4096, SLICE_SIZE = 1 << 20 };
 
-/* Whether the row's own chain is that of its record after `before`. */
+/*
+ * Whether the row's own chain is that of its record after `before`.  Does not return when it is,
+ * and the entry is of a newer level: that is no damage, and no program of this level may change it.
+ */
 static bool
-verify_fits(const struct wire_buf *out, const struct db_row *row, const struct raft_hash *before)
+verify_fits(const struct logd *logd, const struct wire_buf *out, const struct db_row *row,
+    const struct raft_hash *before)
 {
-	struct raft_entry entry;
-	if (!raft_entry_decode(&entry, NULL, out->bytes + row->record, row->size))
-		return false;
+	const struct wire_bytes record = {out->bytes + row->record, row->size};
+	const struct raft_entry entry = {.bytes = record.bytes, .size = (uint32_t)record.size};
 	struct raft_hash chain = seal_chain(before, row->index, &entry);
-	return raft_hash_equal(&chain, &row->chain);
+	char why[WIRE_NEWER_SIZE];
+	if (!raft_hash_equal(&chain, &row->chain))
+		return false;
+	if (wire_entries_newer(record, 1, row->index, why))
+		daemon_die(EXIT_CONFIG, "%s/log.db: %s", logd->daemon.conf->node.data, why);
+	return true;
 }
 
 /* Opens a run at from; chain is set to that of the row before it, as the row has it. */
@@ -47,7 +55,7 @@ next_row(struct logd *logd, uint64_t expected, struct raft_hash *chain, struct w
     struct db_row *row)
 {
 	if (db_run_next(logd->db, out, row) != DB_OK || row->index != expected ||
-	    !verify_fits(out, row, chain))
+	    !verify_fits(logd, out, row, chain))
 		return false;
 	*chain = row->chain;
 	return true;

@@ -76,6 +76,8 @@ writer_take(struct logd *logd, const struct msg_log_write *m, char *why)
 		return false;
 	}
 	if (!wire_entries_get(m->entries, m->count, &item.entries, &item.chunk)) {
+		if (wire_entries_newer(m->entries, m->count, m->first_index, why))
+			daemon_die(EXIT_CONFIG, "from raft-elect: %s", why);
 		snprintf(why, CHECK_WHY_SIZE, "the entries are malformed");
 		return false;
 	}

@@ -153,6 +153,20 @@ warn_if_ahead(uint64_t end)
 		    self.follow ? ": entries are waited for" : "");
 }
 
+/* What was taken before an entry of a newer level is printed, and may be all that was asked for. */
+static const char *
+tail_stop(const struct msg_log_entries *entries)
+{
+	char why[WIRE_NEWER_SIZE];
+	if (!wire_entries_newer(entries->entries, entries->count, entries->first_index, why))
+		return log_unreadable;
+	write_out();
+	if (!tail_done())
+		tool_die(EXIT_CONFIG, "%s", why);
+	loop_stop(self.tool.loop);
+	return NULL;
+}
+
 static const char *
 tail_on_entries(const struct msg_log_entries *entries)
 {
@@ -171,8 +185,10 @@ tail_on_entries(const struct msg_log_entries *entries)
 		    "%llu",
 		    (unsigned long long)self.from, (unsigned long long)entries->first_available - 1,
 		    (unsigned long long)entries->first_available);
-	if ((entries->count > 0 && entries->first_index != self.from) || !tail_take(entries))
+	if (entries->count > 0 && entries->first_index != self.from)
 		return log_unreadable;
+	if (!tail_take(entries))
+		return tail_stop(entries);
 	if (tail_done())
 		loop_stop(self.tool.loop);
 	else

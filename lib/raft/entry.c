@@ -79,3 +79,11 @@ raft_entry_decode(
 	must(entry->size <= size);
 	return true;
 }
+
+uint8_t
+raft_entry_newer(const uint8_t *bytes, size_t size)
+{
+	bool newer = size >= RAFT_ENTRY_HEADER_SIZE && bytes[RECORD_KIND] >= RAFT_KINDS_COUNT;
+
+	return newer ? bytes[RECORD_KIND] : 0;
+}

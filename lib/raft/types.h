@@ -156,6 +156,11 @@ void raft_entry_header(uint8_t *out, uint64_t term, enum raft_kind kind,
  */
 bool raft_entry_decode(
     struct raft_entry *entry, struct raft_chunk *chunk, const uint8_t *bytes, size_t size);
+/*
+ * Of a record that raft_entry_decode refuses: its kind if only a newer level has that; else 0. What
+ * follows the kind in such a record may have another form.
+ */
+uint8_t raft_entry_newer(const uint8_t *bytes, size_t size);
 
 enum raft_member_role { RAFT_VOTER = 1, RAFT_LEARNER = 2 };
 enum { RAFT_KEY_SIZE = 32, RAFT_ADDRESS_SIZE = 256, RAFT_MEMBERS_MAX = 32, RAFT_RETIRED_MAX = 128 };

@@ -8,7 +8,8 @@
  *   size u32 and further fields, BLAKE2b-256 of all of the head before it
  *
  * No further field is defined: a head that has some needs a newer reader and is refused.
- * Version 1 ends with the sessions.  It is read, and never written.
+ * Version 1 ends with the sessions.  It is read, and never written.  Each version after 2 begins
+ * with the same three fields and ends with the same hash, which distinguishes it from damage.
  */
 #include "snapshot.h"
 
@@ -67,15 +68,21 @@ snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head)
 	wire_buf_put(out, hash.b, sizeof hash.b);
 }
 
+static uint32_t
+head_version(const uint8_t *bytes)
+{
+	return bytes_get_u32(bytes + MAGIC_SIZE);
+}
+
 size_t
 snapshot_head_size(const uint8_t prefix[SNAPSHOT_PREFIX_SIZE])
 {
 	size_t size = bytes_get_u32(prefix + MAGIC_SIZE + 4);
-	uint32_t version = bytes_get_u32(prefix + MAGIC_SIZE);
+	uint32_t version = head_version(prefix);
 	/* One of version 1 can be written again as the present version. */
 	size_t size_max = version == VERSION_1 ? SNAPSHOT_HEAD_MAX - MORE_IN_2 : SNAPSHOT_HEAD_MAX;
 	bool good = memcmp(prefix, magic, MAGIC_SIZE) == 0 && version >= VERSION_1 &&
-		    version <= SNAPSHOT_VERSION && size > SNAPSHOT_PREFIX_SIZE && size <= size_max;
+		    size > SNAPSHOT_PREFIX_SIZE && size <= size_max;
 	return good ? size : 0;
 }
 
@@ -162,23 +169,26 @@ text_good(struct wire_bytes text)
 	return memchr(text.bytes, '\0', text.size) == NULL;
 }
 
-/*
- * What version 2 has more: the hash is right, and nothing is there that this reader does not know.
- */
-static bool
+/* What version 2 has more: further fields, and the hash, which must be right. */
+static struct wire_bytes
 take_end(struct cut *cut, const uint8_t *bytes)
 {
 	struct wire_bytes further = take_long(cut);
 	struct raft_hash hash = seal_hash(&(struct seal_part){bytes, (size_t)(cut->at - bytes)}, 1);
 	struct raft_hash written = take_hash(cut);
-	return raft_hash_equal(&hash, &written) && further.size == 0;
+	cut->ok = cut->ok && raft_hash_equal(&hash, &written);
+	return further;
 }
 
-bool
-snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
+/* False when it is no intact head of version 1 or 2; what its fields hold is not looked at. */
+static bool
+snapshot_take_all(
+    struct snapshot_head *head, const uint8_t *bytes, size_t size, struct wire_bytes *further)
 {
 	struct cut cut = {bytes, size, true};
-	if (size < SNAPSHOT_PREFIX_SIZE || snapshot_head_size(bytes) != size)
+	*further = (struct wire_bytes){0};
+	if (size < SNAPSHOT_PREFIX_SIZE || snapshot_head_size(bytes) != size ||
+	    head_version(bytes) > SNAPSHOT_VERSION)
 		return false;
 	snapshot_take(&cut, SNAPSHOT_PREFIX_SIZE);
 	head->pos.index = take_u64(&cut);
@@ -191,11 +201,33 @@ snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
 	head->file_hash = take_hash(&cut);
 	head->config = take_long(&cut);
 	head->sessions = take_long(&cut);
-	bool whole = bytes_get_u32(bytes + MAGIC_SIZE) == VERSION_1 || take_end(&cut, bytes);
-	return whole && cut.ok && cut.left == 0 && head->pos.index > 0 &&
-	       head->pos.index <= INT64_MAX && head->pos.term > 0 && head->pos.term <= INT64_MAX &&
-	       head->file_size <= INT64_MAX && text_good(head->name) && text_good(head->format) &&
-	       config_good(head->config) && sessions_good(head->sessions, head->pos.index);
+	if (head_version(bytes) > VERSION_1)
+		*further = take_end(&cut, bytes);
+	return cut.ok && cut.left == 0;
+}
+
+bool
+snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
+{
+	struct wire_bytes further;
+	return snapshot_take_all(head, bytes, size, &further) && further.size == 0 &&
+	       head->pos.index > 0 && head->pos.index <= INT64_MAX && head->pos.term > 0 &&
+	       head->pos.term <= INT64_MAX && head->file_size <= INT64_MAX &&
+	       text_good(head->name) && text_good(head->format) && config_good(head->config) &&
+	       sessions_good(head->sessions, head->pos.index);
+}
+
+bool
+snapshot_head_newer(const uint8_t *bytes, size_t size)
+{
+	struct snapshot_head head;
+	struct wire_bytes further;
+	if (size < SNAPSHOT_PREFIX_SIZE + RAFT_HASH_SIZE || snapshot_head_size(bytes) != size)
+		return false;
+	if (head_version(bytes) <= SNAPSHOT_VERSION)
+		return snapshot_take_all(&head, bytes, size, &further) && further.size > 0;
+	struct raft_hash hash = seal_hash(&(struct seal_part){bytes, size - RAFT_HASH_SIZE}, 1);
+	return memcmp(hash.b, bytes + size - RAFT_HASH_SIZE, RAFT_HASH_SIZE) == 0;
 }
 
 struct raft_sessions *

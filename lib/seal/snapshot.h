@@ -32,13 +32,23 @@ struct snapshot_head {
 
 /* Appends all of it, in the present version. */
 void snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head);
-/* The size of the head whose first SNAPSHOT_PREFIX_SIZE bytes these are; 0: it is none. */
+/*
+ * The size of the head whose first SNAPSHOT_PREFIX_SIZE bytes these are, also of a newer version;
+ * 0: it is none.
+ */
 size_t snapshot_head_size(const uint8_t prefix[SNAPSHOT_PREFIX_SIZE]);
 /*
  * Reads all of a head, of this version or 1; its pieces point into bytes.  False when it is
  * malformed or damaged: also when the configuration or a session is.
  */
 bool snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size);
+/*
+ * Whether it is an intact head of a newer version, or has fields that this program does not know.
+ * The hash at its end distinguishes it from a damaged one.
+ */
+bool snapshot_head_newer(const uint8_t *bytes, size_t size);
+#define SNAPSHOT_NEWER                                                                             \
+	"it was written by a program of a newer level than this one: upgrade this program"
 /* The sessions of a head as a table, which the caller owns; NULL when there is no memory. */
 struct raft_sessions *snapshot_sessions(const struct snapshot_head *head);
 

@@ -2,6 +2,8 @@
 /* Encoders and decoders, made from the list of messages; and frames. */
 #include "message.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -308,6 +310,24 @@ malformed:
 	free(list);
 	raft_chunk_unref(bytes);
 	return false;
+}
+
+bool
+wire_entries_newer(
+    struct wire_bytes run, uint32_t count, uint64_t first_index, char why[WIRE_NEWER_SIZE])
+{
+	struct raft_entry entry;
+	size_t at = 0;
+	uint32_t i = 0;
+	for (; i < count && raft_entry_decode(&entry, NULL, run.bytes + at, run.size - at); i++)
+		at += entry.size;
+	uint8_t kind = i < count ? raft_entry_newer(run.bytes + at, run.size - at) : 0;
+	if (kind != 0)
+		snprintf(why, WIRE_NEWER_SIZE,
+		    "entry %" PRIu64 " is of kind %d, which this program does not know: the "
+		    "cluster is at a newer level than %d: upgrade this program",
+		    first_index + i, kind, RAFT_LEVEL);
+	return kind != 0;
 }
 
 size_t

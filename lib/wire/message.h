@@ -161,6 +161,13 @@ uint64_t frame_request(const uint8_t *body, size_t size);
  */
 bool wire_entries_get(
     struct wire_bytes run, uint32_t count, struct raft_entry **entries, struct raft_chunk **chunk);
+/*
+ * Of such a run, which begins at first_index, when wire_entries_get refuses it: whether that is for
+ * an entry of a newer level; why: of WIRE_NEWER_SIZE bytes, the sentence about it.
+ */
+enum { WIRE_NEWER_SIZE = 192 };
+bool wire_entries_newer(
+    struct wire_bytes run, uint32_t count, uint64_t first_index, char why[WIRE_NEWER_SIZE]);
 size_t wire_entries_size(const struct raft_entry *entries, size_t count);
 void wire_entries_put(struct wire_buf *out, const struct raft_entry *entries, size_t count);
 

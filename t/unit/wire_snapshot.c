@@ -113,6 +113,14 @@ test_further_fields(void)
 	bytes_put_u32(head.bytes + 12, (uint32_t)head.size);
 	hash_again(&head);
 	CHECK(!snapshot_head_get(&got, head.bytes, head.size));
+	CHECK(snapshot_head_newer(head.bytes, head.size));
+	wire_buf_free(&head);
+	/* Nor is one that cannot be, and whose hash is right, of a newer version. */
+	head = make_head();
+	memset(head.bytes + 16, 0, 8);
+	hash_again(&head);
+	CHECK(!snapshot_head_get(&got, head.bytes, head.size));
+	CHECK(!snapshot_head_newer(head.bytes, head.size));
 	wire_buf_free(&head);
 	/* It is not the hash that the test makes wrong. */
 	head = make_head();
@@ -120,6 +128,29 @@ test_further_fields(void)
 	CHECK(!snapshot_head_get(&got, head.bytes, head.size));
 	hash_again(&head);
 	CHECK(is_made_head(head.bytes, head.size));
+	wire_buf_free(&head);
+}
+
+static void
+test_newer_version(void)
+{
+	struct wire_buf head = make_head();
+	struct snapshot_head got;
+	CHECK(!snapshot_head_newer(head.bytes, head.size));
+	bytes_put_u32(head.bytes + 8, SNAPSHOT_VERSION + 1);
+	CHECK(snapshot_head_size(head.bytes) == head.size);
+	/* So far it may be a flipped bit. */
+	CHECK(!snapshot_head_newer(head.bytes, head.size));
+	hash_again(&head);
+	CHECK(snapshot_head_newer(head.bytes, head.size));
+	CHECK(!snapshot_head_get(&got, head.bytes, head.size));
+	for (size_t at = 8; at < head.size; at++) {
+		head.bytes[at] ^= 1;
+		CHECK(!snapshot_head_newer(head.bytes, head.size));
+		head.bytes[at] ^= 1;
+	}
+	for (size_t size = 0; size < head.size; size++)
+		CHECK(!snapshot_head_newer(head.bytes, size));
 	wire_buf_free(&head);
 }
 
@@ -135,10 +166,8 @@ test_version_1(void)
 	CHECK(snapshot_head_get(&head, old.bytes, old.size));
 	snapshot_head_put(&again, &head);
 	CHECK(again.size == good.size && memcmp(again.bytes, good.bytes, good.size) == 0);
-	/* Versions that there are not, and one so large that it could not be written again. */
+	/* A version that there is not, and one so large that it could not be written again. */
 	bytes_put_u32(good.bytes + 8, 0);
-	CHECK(snapshot_head_size(good.bytes) == 0);
-	bytes_put_u32(good.bytes + 8, SNAPSHOT_VERSION + 1);
 	CHECK(snapshot_head_size(good.bytes) == 0);
 	bytes_put_u32(old.bytes + 12, SNAPSHOT_HEAD_MAX - END_SIZE);
 	CHECK(snapshot_head_size(old.bytes) == SNAPSHOT_HEAD_MAX - END_SIZE);
@@ -158,6 +187,8 @@ main(void)
 	    test_each_size);
 	check_run("snapshot: a head with fields that this version does not know is refused",
 	    test_further_fields);
+	check_run("snapshot: an intact head of a newer version is told from a damaged one",
+	    test_newer_version);
 	check_run("snapshot: a head of version 1 is read, and written as the present version",
 	    test_version_1);
 	return check_done();
