@@ -12,7 +12,7 @@ barrier_on_done(const struct msg_answer *answer, bool doubt, void *arg)
 	(void)doubt; /* a no-op too many harms nobody */
 	if (answer->verdict != RAFT_COMMITTED)
 		tool_die(refusal_status((enum raft_reason)answer->reason), "%s",
-		    raft_reason_text((enum raft_reason)answer->reason));
+		    refusal_text((enum raft_reason)answer->reason, answer->pos.index));
 	steps_wait_for(arg, answer->pos.index);
 }
 

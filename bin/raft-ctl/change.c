@@ -12,6 +12,7 @@
 static const struct raft_change *wanted;
 static bool in_doubt; /* it was refused, but an earlier attempt may have made it */
 static enum raft_reason refused;
+static uint64_t refused_index; /* for refusal_text */
 
 static void
 change_read_key(uint8_t *out, const char *text)
@@ -82,24 +83,24 @@ is_made(const struct raft_config *members)
 }
 
 _Noreturn static void
-die_refused(enum raft_reason reason)
+die_refused(void)
 {
-	tool_die(refusal_status(reason), "%s %s: %s", raft_change_name(wanted->op),
-	    wanted->member.id.s, raft_reason_text(reason));
+	tool_die(refusal_status(refused), "%s %s: %s", raft_change_name(wanted->op),
+	    wanted->member.id.s, refusal_text(refused, refused_index));
 }
 
 static void
 change_on_done(const struct msg_answer *answer, bool doubt, void *arg)
 {
-	enum raft_reason reason = (enum raft_reason)answer->reason;
 	if (answer->verdict == RAFT_COMMITTED) {
 		steps_wait_for(arg, answer->pos.index);
 		return;
 	}
+	refused = (enum raft_reason)answer->reason;
+	refused_index = answer->pos.index;
 	if (!doubt)
-		die_refused(reason);
+		die_refused();
 	in_doubt = true;
-	refused = reason;
 	steps_end(arg);
 }
 
@@ -128,5 +129,5 @@ change_make(struct ctl *ctl, const struct raft_change *change)
 		return;
 	change_members(ctl, &members);
 	if (!is_made(&members))
-		die_refused(refused);
+		die_refused();
 }

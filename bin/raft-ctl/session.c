@@ -50,8 +50,8 @@ on_dropped(const struct msg_answer *answer, bool doubt, void *arg)
 	if (gone && !doubt)
 		tool_die(EXIT_DATA, "session %s: there is none of that name", drop_name);
 	if (answer->verdict != RAFT_COMMITTED && !gone)
-		tool_die(
-		    refusal_status(reason), "session %s: %s", drop_name, raft_reason_text(reason));
+		tool_die(refusal_status(reason), "session %s: %s", drop_name,
+		    refusal_text(reason, answer->pos.index));
 	if (gone)
 		steps_end(arg);
 	else

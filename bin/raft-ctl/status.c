@@ -127,14 +127,25 @@ status_show_json(struct wire_buf *out, const struct ctl *ctl, const struct query
 	json_put_raw(out, "}\n");
 }
 
+/* Of a node that was removed: at which entry, as text; else NULL. */
+static const char *
+status_removed(const struct query *elect)
+{
+	const char *index = own_value(elect, "removed");
+	return index[0] && strcmp(index, "0") != 0 ? index : NULL;
+}
+
 static void
 show_summary(struct wire_buf *out, const struct ctl *ctl, const struct query *elect)
 {
-	const char *leader = own_value(elect, "leader");
+	const char *leader = own_value(elect, "leader"), *removed = status_removed(elect);
 	json_put_raw(out, ctl->tool.conf->node.id.s);
 	json_put_raw(out, " of ");
 	json_put_raw(out, ctl->tool.conf->cluster.name);
-	if (elect->answered) {
+	if (removed) {
+		json_put_raw(out, ": this node was removed from the cluster at entry ");
+		json_put_raw(out, removed);
+	} else if (elect->answered) {
 		json_put_raw(out, ": ");
 		json_put_raw(out, own_value(elect, "role"));
 		json_put_raw(out, " in term ");
@@ -194,8 +205,9 @@ ctl_status(struct ctl *ctl)
 		show_text(&out, ctl, queries);
 	tool_write(out.bytes, out.size);
 	wire_buf_free(&out);
+	bool removed = status_removed(&queries[PART_ELECT]) != NULL;
 	bool led = own_value(&queries[PART_ELECT], "leader")[0] != '\0';
 	for (size_t i = 0; i < PARTS_COUNT; i++)
 		text_free(&queries[i].text);
-	return led ? EXIT_OK : EXIT_UNAVAILABLE;
+	return removed ? EXIT_CONFIG : led ? EXIT_OK : EXIT_UNAVAILABLE;
 }

@@ -59,7 +59,7 @@ transfer_on_frame(struct steps *steps, uint16_t number, const uint8_t *body, siz
 	}
 	if (!raft_reason_retry(reason) || reason == RAFT_REASON_TRANSFER_FAILED)
 		tool_die(refusal_status(reason), "transfer%s%s: %s", target.s[0] ? " " : "",
-		    target.s, raft_reason_text(reason));
+		    target.s, refusal_text(reason, answer.pos.index));
 	timeout_set_why(steps->timeout, raft_reason_text(reason));
 	send_later(steps);
 	return true;

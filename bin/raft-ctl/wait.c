@@ -44,7 +44,10 @@ wait_on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t 
 		steps_wait_for(steps, reply.index);
 		return true;
 	}
-	timeout_set_why(steps->timeout, raft_reason_text((enum raft_reason)reply.reason));
+	enum raft_reason reason = (enum raft_reason)reply.reason;
+	if (!raft_reason_retry(reason))
+		tool_die(refusal_status(reason), "%s", refusal_text(reason, reply.index));
+	timeout_set_why(steps->timeout, raft_reason_text(reason));
 	pause_ms = refusal_pause_ms(pause_ms);
 	uv_timer_start(&pause_timer, wait_on_pause_over, pause_ms, 0);
 	return true;

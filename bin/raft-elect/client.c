@@ -88,15 +88,30 @@ propose_entries(struct node *node, struct elect_client *client, const struct msg
 	    m->entries.size);
 }
 
-/* There is no core, because raft-logd is not there. */
-static void
-refuse_without_core(struct elect_client *client, uint64_t request, uint64_t serial, uint64_t count)
+/* Why no client is served: raft-logd is not there, and so no core; or this node was removed. */
+static enum raft_reason
+closed_reason(const struct node *node)
+{
+	if (node->raft == NULL)
+		return RAFT_REASON_DISK_LOST;
+	return node->removed != 0 ? RAFT_REASON_REMOVED : RAFT_REASON_NONE;
+}
+
+/* False: it is served. */
+static bool
+refuse_if_closed(const struct node *node, struct elect_client *client, uint64_t request,
+    uint64_t serial, uint64_t count)
 {
 	struct raft_answer answer = {.verdict = RAFT_REFUSED,
-	    .reason = RAFT_REASON_DISK_LOST,
+	    .reason = closed_reason(node),
 	    .serial = serial,
 	    .count = count};
+	if (answer.reason == RAFT_REASON_NONE)
+		return false;
+	if (answer.reason == RAFT_REASON_REMOVED)
+		answer.pos.index = node->removed;
 	client_answer(client, request, &answer, &no_digest);
+	return true;
 }
 
 bool
@@ -106,10 +121,8 @@ client_propose(struct node *node, struct elect_client *client, const struct msg_
 	struct raft_chunk *chunk;
 	if (m->count == 0 || !wire_entries_get(m->entries, m->count, &entries, &chunk))
 		return false;
-	if (node->raft)
+	if (!refuse_if_closed(node, client, m->request, entries[0].serial, m->count))
 		propose_entries(node, client, m, entries);
-	else
-		refuse_without_core(client, m->request, entries[0].serial, m->count);
 	free(entries);
 	raft_chunk_unref(chunk);
 	return true;
@@ -118,9 +131,10 @@ client_propose(struct node *node, struct elect_client *client, const struct msg_
 bool
 client_read_index(struct node *node, struct elect_client *client, const struct msg_read_index *m)
 {
-	if (node->raft == NULL) {
-		client_read_answer(client, m->request,
-		    &(struct raft_read_answer){.reason = RAFT_REASON_DISK_LOST});
+	enum raft_reason reason = closed_reason(node);
+	if (reason != RAFT_REASON_NONE) {
+		struct raft_read_answer answer = {.reason = reason, .index = node->removed};
+		client_read_answer(client, m->request, &answer);
 		return true;
 	}
 	struct ticket *ticket = take_ticket(node, client, m->request, 1, 0);
@@ -134,10 +148,8 @@ bool
 client_transfer(struct node *node, struct elect_client *client, const struct msg_transfer *m)
 {
 	struct raft_event event = {.type = RAFT_EVENT_TRANSFER};
-	if (node->raft == NULL) {
-		refuse_without_core(client, m->request, 0, 1);
+	if (refuse_if_closed(node, client, m->request, 0, 1))
 		return true;
-	}
 	event.transfer.ticket = take_ticket(node, client, m->request, 1, 0)->number;
 	event.transfer.target = m->target;
 	node_step(node, &event, 0);

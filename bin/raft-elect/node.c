@@ -149,6 +149,17 @@ node_peers_lost(struct node *node)
 	node->unreachable = true;
 }
 
+bool
+node_now_removed(struct node *node)
+{
+	if (node->removed != 0 || (node->removed = raft_removed(node->raft)) == 0)
+		return false;
+	log_warn("removed", "index=%" PRIu64 " why=%s", node->removed,
+	    log_q("this node was removed from the cluster: stop it; it can join again under a new "
+		  "id"));
+	return true;
+}
+
 /* ----------------------------------------------------------- beginnings */
 
 static struct raft_settings
@@ -190,6 +201,8 @@ node_log_ready(struct node *node, const struct msg_hello_reply *reply, struct ra
 	    start->recovering ? "raft-logd has told its log, which is recovering"
 			      : "raft-logd has told its log");
 	node->peerd.removed = (struct removed){0};
+	node->removed = 0;
+	node_now_removed(node);
 	peerd_new_config(&node->peerd);
 }
 
@@ -205,6 +218,7 @@ node_log_lost(struct node *node)
 	node->raft = NULL;
 	node->start_number = 0;
 	node->commit = (struct raft_pos){0};
+	node->removed = 0;
 	node_state_changed(node, from, "raft-logd is gone");
 }
 

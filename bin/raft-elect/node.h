@@ -29,6 +29,7 @@ struct node {
 	uint64_t start_number;    /* of this core; 0: none */
 	struct raft_hash cluster; /* as raft-logd says; zero until it has */
 	struct raft_pos commit;   /* of this core; (0, 0): none */
+	uint64_t removed;         /* the entry by which this node was removed; 0: it was not */
 	enum raft_role role;      /* of this core, as last said */
 	uint64_t term;
 	struct raft_id leader;
@@ -70,6 +71,11 @@ void node_log_ready(
 void node_log_lost(struct node *node);
 /* Messages to all peers may have been lost. */
 void node_peers_lost(struct node *node);
+/*
+ * Looks whether what is committed now removes this node.  True, and logged, the first time that it
+ * does.
+ */
+bool node_now_removed(struct node *node);
 /* Says the change of state, to the log and to who watches. */
 void node_state_changed(struct node *node, const char *from, const char *why);
 /* "none" while there is no core. */

@@ -153,6 +153,8 @@ peerd_tell_config(struct peerd_link *peerd)
 		return;
 	peerd->told_index = raft_config_index(peerd->node->raft);
 	removed_all(&peerd->removed, &all);
+	if (all.count == 0)
+		return;
 	size_t size = raft_config_encode(&all, bytes);
 	msg_peer_config_put(link_out(peerd->link), &(struct msg_peer_config){
 						       .cluster = peerd->node->cluster,
@@ -161,11 +163,37 @@ peerd_tell_config(struct peerd_link *peerd)
 						   });
 }
 
+/*
+ * The members that raft-peerd is given.  To a node that was removed only itself is left: each of
+ * the others would refuse its connections and log that.  (They linger for a while, for what it may
+ * still owe them.)  Empty when the key of this node is not known; raft-peerd is then not told, and
+ * one that has just been started connects to no peer.
+ */
+static void
+peerd_members(const struct peerd_link *peerd, struct raft_config *members)
+{
+	const struct node *node = peerd->node;
+	const struct raft_id *self = &node->conf->node.id;
+	*members = *raft_config_now(node->raft);
+	if (node->removed == 0)
+		return;
+	const struct raft_member *own = removed_find(&peerd->removed, self);
+	if (own == NULL && node->conf->cluster.have_members)
+		own = raft_config_find(&node->conf->cluster.members, self);
+	*members = (struct raft_config){0};
+	if (own == NULL)
+		return;
+	members->members[members->count++] = *own;
+	members->members[0].role = RAFT_VOTER;
+}
+
 void
 peerd_new_config(struct peerd_link *peerd)
 {
+	struct raft_config members;
+	peerd_members(peerd, &members);
 	uint64_t linger_ms = LINGER_TIMEOUTS * peerd->node->conf->elect.election_timeout_ms;
-	removed_take(&peerd->removed, raft_config_now(peerd->node->raft),
+	removed_take(&peerd->removed, &members,
 	    (struct mono_ms){
 		mono_now().ms + (linger_ms > LINGER_MIN_MS ? linger_ms : LINGER_MIN_MS)});
 	peerd_tell_config(peerd);

@@ -29,7 +29,8 @@ perform_disk(struct node *node, const struct raft_update *update)
 static void
 perform_peers(struct node *node, const struct raft_update *update)
 {
-	if (update->config_changed)
+	bool removed = update->commit_changed && node_now_removed(node);
+	if (update->config_changed || removed)
 		peerd_new_config(&node->peerd);
 	else if (update->commit_changed)
 		peerd_committed(&node->peerd);

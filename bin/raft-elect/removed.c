@@ -12,6 +12,16 @@ removed_drop(struct removed *removed, size_t at)
 	    (removed->gone_count - at) * sizeof removed->gone[0]);
 }
 
+const struct raft_member *
+removed_find(const struct removed *removed, const struct raft_id *id)
+{
+	const struct raft_member *member = raft_config_find(&removed->members, id);
+	for (size_t i = 0; i < removed->gone_count && member == NULL; i++)
+		if (raft_id_equal(&removed->gone[i].member.id, id))
+			member = &removed->gone[i].member;
+	return member;
+}
+
 void
 removed_take(struct removed *removed, const struct raft_config *members, struct mono_ms until)
 {

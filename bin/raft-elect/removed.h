@@ -20,6 +20,8 @@ struct removed {
 	size_t gone_count;
 };
 
+/* A member, or one that lingers; NULL: neither. */
+const struct raft_member *removed_find(const struct removed *removed, const struct raft_id *id);
 /* Another configuration is in force: who is not in it any more lingers until then. */
 void removed_take(struct removed *removed, const struct raft_config *members, struct mono_ms until);
 /* The members, and as learners those that linger. */

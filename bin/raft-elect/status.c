@@ -23,15 +23,16 @@ status_state(struct wire_buf *text, const struct node *node)
 }
 
 static void
-add_core(struct wire_buf *text, const struct raft_status *s, uint64_t config)
+add_core(struct wire_buf *text, const struct node *node, const struct raft_status *s)
 {
 	wire_buf_printf(text,
 	    " commit=%" PRIu64 " last=%" PRIu64 " durable=%" PRIu64 " uncommitted_bytes=%" PRIu64
 	    " tail_bytes=%" PRIu64 " elections=%" PRIu64 " dropped=%" PRIu64
-	    " recovering=%s full=%s stalled=%s transfer=%s config=%" PRIu64 " level=%d",
+	    " recovering=%s full=%s stalled=%s transfer=%s config=%" PRIu64 " removed=%" PRIu64
+	    " level=%d",
 	    s->commit.index, s->last.index, s->durable, s->uncommitted_size, s->tail_size,
 	    s->elections, s->dropped, log_yes(s->recovering), log_yes(s->full), log_yes(s->stalled),
-	    s->transfer.s, config, RAFT_LEVEL);
+	    s->transfer.s, raft_config_index(node->raft), node->removed, RAFT_LEVEL);
 	if (s->role == RAFT_LEADER)
 		wire_buf_printf(text, " level_min=%" PRIu64, s->level_min);
 }
@@ -48,7 +49,7 @@ add_own(struct wire_buf *text, const struct node *node, const struct raft_status
 	wire_buf_printf(text, " role=%s term=%" PRIu64 " leader=%s", node_role_name(node),
 	    node->term, node->leader.s);
 	if (node->raft)
-		add_core(text, s, raft_config_index(node->raft));
+		add_core(text, node, s);
 	wire_buf_printf(text, " clients=%zu outstanding=%zu malformed=%" PRIu64 " log=%s peer=%s",
 	    server_count(node->clients.server), node->tickets.used, node->peerd.malformed,
 	    status_updown(node->logd.ready), status_updown(link_up(node->peerd.link)));

@@ -179,7 +179,12 @@ on_index(struct asker *asker, const struct msg_read_index_reply *reply)
 		return;
 	if (!reply->ok) {
 		enum raft_reason reason = (enum raft_reason)reply->reason;
-		asker_set(&asker->at_elect, refusal_status(reason), raft_reason_text(reason));
+		const char *why = refusal_text(reason, reply->index);
+		if (!raft_reason_retry(reason)) {
+			asker_fail(asker, refusal_status(reason), why);
+			return;
+		}
+		asker_set(&asker->at_elect, refusal_status(reason), why);
 		asker->pause_ms = refusal_pause_ms(asker->pause_ms);
 		uv_timer_start(&asker->pause, asker_on_pause_over, asker->pause_ms, 0);
 		no_round(asker);

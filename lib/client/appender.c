@@ -217,7 +217,7 @@ on_open_done(const struct msg_answer *answer, bool doubt, void *arg)
 		propose_open(appender);
 		return;
 	}
-	appender_fail(appender, refusal_status(reason), raft_reason_text(reason));
+	appender_fail(appender, refusal_status(reason), refusal_text(reason, answer->pos.index));
 }
 
 /* -------------------------------------------------------- the answers */
@@ -321,7 +321,8 @@ appender_on_refused(struct appender *appender, size_t slot, const struct msg_ans
 		appender_stop_now(appender, EXIT_FENCED, "the session has been dropped");
 	} else {
 		window_rewind(&appender->window, slot);
-		appender_stop_now(appender, refusal_status(reason), raft_reason_text(reason));
+		appender_stop_now(
+		    appender, refusal_status(reason), refusal_text(reason, answer->pos.index));
 	}
 }
 

@@ -2,6 +2,9 @@
 /* Reasons of refusals as exit statuses. */
 #include "refusal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 500 };
 
 enum exit_status
@@ -37,9 +40,21 @@ refusal_status(enum raft_reason reason)
 		return EXIT_DATA;
 	case RAFT_REASON_MALFORMED:
 		return EXIT_BUG;
+	case RAFT_REASON_REMOVED:
+		return EXIT_CONFIG;
 	default:
 		return EXIT_UNAVAILABLE;
 	}
+}
+
+const char *
+refusal_text(enum raft_reason reason, uint64_t index)
+{
+	static char text[96];
+	if (reason != RAFT_REASON_REMOVED)
+		return raft_reason_text(reason);
+	snprintf(text, sizeof text, "%s at entry %" PRIu64, raft_reason_text(reason), index);
+	return text;
 }
 
 uint64_t

@@ -11,9 +11,16 @@
 
 /*
  * When every attempt was refused: for a reason that a retry may cure, at the end of the time; else
- * at once. 69: nobody leads, or nothing answers; 75: somebody does, and does not want it now.
+ * at once. 69: nobody leads, or nothing answers; 75: somebody does, and does not want it now; 78:
+ * the node was removed.
  */
 enum exit_status refusal_status(enum raft_reason reason);
+
+/*
+ * The reason as text; with the entry that an answer (pos.index) or a read_index_reply (index) names
+ * for RAFT_REASON_REMOVED.  Valid until the next call.
+ */
+const char *refusal_text(enum raft_reason reason, uint64_t index);
 
 /* 20 ms, 40 ms, … 500 ms: the pause before the next attempt after `before` (0: the first). */
 uint64_t refusal_pause_ms(uint64_t before);

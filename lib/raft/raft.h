@@ -394,6 +394,8 @@ const struct raft_config *raft_config_now(const struct raft *raft);
 /* The index of the last configuration that is known committed; 0: the beginning.  That in force may
  * be newer. */
 uint64_t raft_config_index(const struct raft *raft);
+/* That index if this node's id is among those removed, which are never used again; else 0. */
+uint64_t raft_removed(const struct raft *raft);
 /* The term of the entry at index; false when it is not in [before.index, last.index]. */
 bool raft_term_at(const struct raft *raft, uint64_t index, uint64_t *term);
 /* NULL when the entry is not in memory.  Valid until the next step. */

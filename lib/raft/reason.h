@@ -57,7 +57,9 @@ enum raft_verdict {
 	R(28, NOT_VOTER, "the target is not a voter", stop)                                        \
 	R(29, TRANSFER_FAILED, "the target did not take over in time", retry)                      \
 	R(30, TERM_YOUNG, "the leader has not committed an entry of its term yet", retry)          \
-	R(31, FEW_VOTERS, "too few of the voters that would be left answer, or they recover", retry)
+	R(31, FEW_VOTERS, "too few of the voters that would be left answer, or they recover",      \
+	    retry)                                                                                 \
+	R(32, REMOVED, "this node was removed from the cluster", stop)
 enum raft_reason {
 #define R(number, NAME, text, retry) RAFT_REASON_##NAME = number,
 	RAFT_REASONS(R)

@@ -98,6 +98,14 @@ raft_config_index(const struct raft *raft)
 	return raft->log.configs[0].index;
 }
 
+uint64_t
+raft_removed(const struct raft *raft)
+{
+	const struct raft_config_at *at = &raft->log.configs[0];
+
+	return raft_config_retired(&at->config, &raft->id) ? at->index : 0;
+}
+
 bool
 raft_term_at(const struct raft *raft, uint64_t index, uint64_t *term)
 {

@@ -65,8 +65,13 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	uint32_t count = bytes[0];
 	struct wire_bytes run = {bytes + 1, size - 1};
-	if (!wire_entries_get(run, count, &entries, &chunk))
+	char why[WIRE_NEWER_SIZE] = "";
+	if (!wire_entries_get(run, count, &entries, &chunk)) {
+		bool newer = wire_entries_newer(run, count, 1, why);
+		must(newer == (why[0] != '\0'));
 		return 0;
+	}
+	must(!wire_entries_newer(run, count, 1, why));
 	must((entries == NULL) == (count == 0));
 	must(wire_entries_size(entries, count) == run.size);
 	wire_entries_put(&made, entries, count);

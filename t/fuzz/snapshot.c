@@ -42,8 +42,11 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	if (size >= SNAPSHOT_PREFIX_SIZE)
 		must(snapshot_head_size(bytes) <= SNAPSHOT_HEAD_MAX);
-	if (!snapshot_head_get(&head, bytes, size))
+	if (!snapshot_head_get(&head, bytes, size)) {
+		must(!snapshot_head_newer(bytes, size) || snapshot_head_size(bytes) == size);
 		return 0;
+	}
+	must(!snapshot_head_newer(bytes, size));
 	must(head.pos.index > 0 && head.pos.term > 0);
 	pieces_check(&head, bytes, size);
 	must(raft_config_decode(&config, head.config.bytes, head.config.size));

@@ -64,6 +64,48 @@ test_leader_demoted(void)
 }
 
 static void
+removed_when_committed(enum raft_change_op op, bool removed)
+{
+	struct rig rig;
+	uint64_t last;
+
+	leader_new(&rig, 3);
+	ask(&rig, op, 1, 0);
+	last = rig_status(&rig).last.index;
+	CHECK(raft_removed(rig.raft) == 0);
+	rig_accept(&rig, 2, last);
+	rig_accept(&rig, 3, last);
+	CHECK(rig_status(&rig).commit.index == last);
+	CHECK(raft_removed(rig.raft) == (removed ? last : 0));
+	rig_start_commit(&rig, last);
+	CHECK(raft_removed(rig.raft) == (removed ? last : 0));
+	rig_free(&rig);
+}
+
+static void
+test_leader_knows(void)
+{
+	removed_when_committed(RAFT_CHANGE_REMOVE, true);
+	removed_when_committed(RAFT_CHANGE_DEMOTE, false);
+}
+
+static void
+test_follower_knows(void)
+{
+	struct net net;
+	int leader, follower;
+
+	net_part(&net, 3);
+	leader = net_leader(&net);
+	follower = (leader + 1) % 3;
+	CHECK(net_change(&net, RAFT_CHANGE_REMOVE, follower + 1) == RAFT_REASON_NONE);
+	net_run(&net, 1000);
+	CHECK(raft_removed(net.rigs[follower].raft) == raft_config_index(net.rigs[leader].raft));
+	CHECK(raft_removed(net.rigs[leader].raft) == 0);
+	net_free(&net);
+}
+
+static void
 test_leader_of_two(void)
 {
 	struct net net;
@@ -364,6 +406,11 @@ main(void)
 	    "D5: the leader of two removes itself: the other leads at once", test_leader_of_two);
 	check_run(
 	    "D5: the leader of two removes the other, even if it is dead", test_follower_of_two);
+	check_run(
+	    "D6: a leader knows that it was removed once that is committed, also after a restart",
+	    test_leader_knows);
+	check_run(
+	    "D20: a follower that was removed knows it, and by which entry", test_follower_knows);
 	check_run("D7: late messages of a removed peer change nothing", test_late_messages);
 	check_run("D7: a member that is being told of its removal counts for nothing",
 	    test_leaving_counts_nothing);
