@@ -386,3 +386,15 @@ serve_entries() {
 	done
 	kill "$SERVER"
 }
+
+# ------------------------------------------------------------- replies
+
+@test "level: the leader's status has the level of each member and the lowest of them, a follower's its own" {
+	cluster_init "$BATS_TEST_TMPDIR/c" 3
+	cluster_start
+	wait_leader
+	l=$(leader)
+	all_known() { [ "$(ctl "$l" -j status | jq -c '[.elect.level, .elect.level_min, [.members[].level]]')" = '[1,1,[1,1,1]]' ]; }
+	wait_until 20 all_known
+	[ "$(ctl "$(follower)" -j status | jq -c '[.elect.level, .elect.level_min, [.members[].level]]')" = '[1,null,[null,null,null]]' ]
+}
