@@ -49,6 +49,26 @@ MARK_BOOT=0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff
 	diff -u <(sort_messages list) <(sort_messages page)
 }
 
+# tables SECTION: "offset type name" of its tables.
+tables() {
+	awk -v section="$1" '
+		/^\.Ss / { on = substr($0, 5) == section }
+		on && /^\.It [0-9]+ Ta / { sub(/^\.It /, ""); split($0, cell, " Ta "); sub(/[,:;].*/, "", cell[3]); print cell[1], cell[2], cell[3] }' \
+		"$ROOT/man/raft-protocol.7"
+}
+
+@test "golden: raft-protocol(7) has hello, offer, reply and answer as in the golden file, each field at its place" {
+	for part in hello:Hello offer:Hello reply:Reply answer:Reply; do
+		golden places "$G/noise-2.txt" "own-${part%%:*}"
+	done >list
+	{
+		tables Hello
+		tables Reply
+	} >page
+	[ "$(wc -l <list)" = 21 ]
+	diff -u list page
+}
+
 @test "golden: what is wrong by one byte is found, in a file and in a dialogue" {
 	sed '0,/^\t0001 /s//\t0002 /' "$G/messages-1.txt" >wrong
 	run ! golden check wrong
@@ -359,13 +379,13 @@ kv() {
 
 # ------------------------------------------------------------ raft-peerd
 
-@test "golden: two raft-peerd: handshakes, replies and transport messages have their golden bytes" {
+@test "golden: two raft-peerd: handshakes, records and renewals have their golden bytes" {
 	port=$(free_ports 2)
 	fresh n1 n1 000102030405060708090a0b0c0d0e0f
 	mkdir n1/run
 	listening n1 "$port"
 	key n1/n1.key
 	cc -std=c11 -shared -fPIC -o fixed.so "$G/fixed.c"
-	spawn n1/log env LD_PRELOAD="$PWD/fixed.so" "$BIN/raft-peerd" -c n1/raft.yaml
+	spawn n1/log env LD_PRELOAD="$PWD/fixed.so" "$BIN/raft-peerd" -c n1/raft.yaml --renew-after 1s
 	timeout 60 python3 "$G/peer.py" n1/run $((port + 1)) "$port"
 }

@@ -13,7 +13,7 @@ setup() {
 teardown() {
 	stop_all
 	# A build with sanitizers has nothing to say.
-	! grep -E 'runtime error|AddressSanitizer|LeakSanitizer' "$C"/*/log
+	! grep -E 'runtime error|AddressSanitizer|LeakSanitizer|ThreadSanitizer' "$C"/*/log
 }
 
 port() { echo $((PORT + ${1#n} - 1)); }
@@ -86,7 +86,7 @@ last() {
 
 logged() { grep -qE "$2" "$C/$1/log"; }
 
-# A relay between n1 and n2: n1 dials it instead of n2.
+# A relay between n1 and n2: n1 dials it instead of n2, and n2 dials nobody.
 relay_between() {
 	local there
 	there=$((PORT + 5))
@@ -98,13 +98,18 @@ relay_between() {
 	sed "s/:$(port n2)/:$there/" "$C/n1/members.yaml" >"$C/n1/relayed.yaml"
 	peerd n1
 	peerd n2
+	sed "s/:$(port n1)/:$((PORT + 3))/" "$C/n2/members.yaml" >"$C/n2/relayed.yaml"
 	elect n1 demo "$C/n1/relayed.yaml"
-	elect n2
+	elect n2 demo "$C/n2/relayed.yaml"
 	connected n1 n2
 	connected n2 n1
 	greeted() { say n1 'vote n2 1' && saw n2 '^recv n1 raft_vote 1'; }
 	wait_until 10 greeted
 }
+
+# heard FROM TO NUMBER: a vote that is said until it has come.
+heard() { wait_until 20 said_and_heard "$@"; }
+said_and_heard() { say "$1" "vote $2 $3" && saw "$2" "^recv $1 raft_vote $3\$"; }
 
 # tell COMMAND: to the relay.
 tell() {

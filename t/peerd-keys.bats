@@ -126,7 +126,7 @@ connected() { [ "$(ctl "$1" -j status | jq -r --arg id "$2" '.peers[] | select(.
 	done
 	# Not a byte of what the thief still sent in the session that was open.
 	[ "$(received "$L" "$F")" -eq "$had" ]
-	wait_until 20 grep -q 'ev=unanswered peer=.*another cluster, node or key' "$CLUSTER/$F/peerd.log"
+	wait_until 20 grep -q 'ev=unreachable peer=.*its members list has another key' "$CLUSTER/$F/peerd.log"
 	# What the thief has is of no use; the node itself is back at once.
 	cp -p "$CLUSTER/$F/new.key" "$CLUSTER/$F/$F.key"
 	restart_peerd "$F"

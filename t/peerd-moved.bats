@@ -84,3 +84,35 @@ move() {
 	seq 100 | timeout 30 raft-append -c "$CLUSTER/n1/raft.yaml"
 	comes_back n4
 }
+
+@test "moved: all nodes have other addresses at once, and a list of the same entry brings them together" {
+	seq 50 | timeout 30 raft-append -c "$CLUSTER/n1/raft.yaml"
+	ctl n1 members -y >"$CLUSTER/all.yaml"
+	for n in $(nodes); do stop_node "$n"; done
+	port=$(free_ports 3)
+	for n in $(nodes); do
+		old=$(sed -n 's/.*listen: //p' "$CLUSTER/$n/raft.yaml")
+		sed -i "s#$old,#tcp://127.0.0.1:$port,#" "$CLUSTER/all.yaml"
+		sed -i "s#listen: .*#listen: tcp://127.0.0.1:$port#" "$CLUSTER/$n/raft.yaml"
+		port=$((port + 1))
+	done
+	# A list that does not say which entry it is of is not taken, and the log says what to do.
+	sed '/cluster:/d' "$CLUSTER/all.yaml" >"$CLUSTER/n1/members.yaml"
+	node_start n1
+	wait_until 20 grep -q 'ev=addresses .*raft-ctl members -y' "$CLUSTER/n1/peerd.log"
+	stop_node n1
+	for n in $(nodes); do
+		cp "$CLUSTER/all.yaml" "$CLUSTER/$n/members.yaml"
+		node_start "$n"
+	done
+	wait_leader
+	seq 50 | timeout 30 raft-append -c "$CLUSTER/n1/raft.yaml"
+	# The log gets them too, and then the lists are of no use, and of no harm.
+	for n in $(nodes); do ctl n1 member address "$n" "$(sed -n 's/.*listen: //p' "$CLUSTER/$n/raft.yaml")"; done
+	for n in $(nodes); do
+		stop_node "$n"
+		node_start "$n"
+	done
+	wait_leader
+	seq 50 | timeout 30 raft-append -c "$CLUSTER/n1/raft.yaml"
+}

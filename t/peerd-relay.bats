@@ -35,7 +35,7 @@ begin() { # WORD SEED KEY=VALUE...
 	streams honest
 	recovered honest "$T" 0
 	kill -USR2 "$RELAY"
-	wait_until 10 grep 'off messages=[1-9][0-9]* dropped=0 doubled=0 overtaken=0 delayed=0 resets=0' "$CLUSTER/relay"
+	wait_until 10 grep 'off records=[1-9][0-9]* dropped=0 doubled=0 overtaken=0 delayed=0 resets=0' "$CLUSTER/relay"
 }
 
 @test "relay: every connection is reset after 50 messages: all goes on" {

@@ -40,11 +40,35 @@ of_page() {
 	diff -u "$BATS_TEST_TMPDIR/list" "$BATS_TEST_TMPDIR/page"
 }
 
-@test "protocol: kinds of entries, of envelopes and of connections are those of the headers" {
+@test "protocol: kinds of entries are those of the header" {
 	kinds=$(sed -n 's/^\tK(\([0-9]*\), [A-Z_]*, "\([a-z_]*\)").*/\1 \2/p' "$ROOT/lib/raft/types.h" | paste -sd, | sed 's/,/, /g')
 	grep -qF "kind: $kinds" "$PAGE"
-	kinds=$(sed -n 's/^\tK(\([0-9]*\), [A-Z]*, "\([a-z]*\)").*/\1 \2/p' "$ROOT/lib/seal/envelope.h" | paste -sd, | sed 's/,/, /g')
-	grep -qF "kind: $kinds" "$PAGE"
+}
+
+# list_of SECTION: "number text" of the first list with numbers there.
+list_of() {
+	awk -v section="$1" '
+		/^\.Ss / { on = substr($0, 5) == section }
+		on && /^\.It [0-9]+$/ { n = $2; getline; print n, $0 }' "$PAGE"
+}
+
+@test "protocol: the page has every kind of record, with its number" {
+	awk '/^enum record_kind/ { on = 1; next } on && /^}/ { exit } on' "$ROOT/bin/raft-peerd/connection.h" |
+		grep -oE 'RECORD_[A-Z]+' | sed 's/RECORD_//' | nl -w 1 -s ' ' >"$BATS_TEST_TMPDIR/list"
+	list_of Records | sed 's/[;:].*//' >"$BATS_TEST_TMPDIR/page"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/list")" = 6 ]
+	diff -u "$BATS_TEST_TMPDIR/list" "$BATS_TEST_TMPDIR/page"
+}
+
+@test "protocol: the page has every reason of a refused hello, with its number and text" {
+	python3 - "$ROOT/lib/seal/channel.h" >"$BATS_TEST_TMPDIR/list" <<-'EOF'
+		import re, sys
+		block = re.search(r"#define CHANNEL_REASONS(.*?)\nenum", open(sys.argv[1]).read(), re.S)[1]
+		for number, text in enumerate(re.findall(r'R\(\w+,\s*((?:"[^"]*"[\s\\]*)+)\)', block)):
+		    print(number, "".join(re.findall(r'"([^"]*)"', text)))
+	EOF
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/list")" -ge 7 ]
+	diff -u "$BATS_TEST_TMPDIR/list" <(list_of Reply)
 }
 
 # states LIST: "0 text, 1 text ..." of that list in message.h.

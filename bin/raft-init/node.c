@@ -96,7 +96,8 @@ node_check_free(const struct init_node *node, char *why)
 
 /*
  * Where raft-peerd listens: at the address itself when that is a number or localhost.  A name
- * often means 127.0.1.1 on its own host, so it is not what to listen on.
+ * often means 127.0.1.1 on its own host, so it is not what to listen on; and it may have addresses
+ * of both families.
  */
 static void
 print_listen(FILE *out, const struct init_node *node)
@@ -108,7 +109,7 @@ print_listen(FILE *out, const struct init_node *node)
 	if (number || strncmp(host, "localhost:", strlen("localhost:")) == 0)
 		text_print(out, node->address);
 	else
-		fprintf(out, "tcp://0.0.0.0%s", port);
+		fprintf(out, "\"tcp://[::]%s\"", port);
 }
 
 static char *

@@ -9,10 +9,9 @@
 
 #include "rate.h"
 #include "serve.h"
-#include "inbound.h"
+#include "delivery.h"
 #include "peer.h"
 #include "peerd.h"
-#include "pipes.h"
 #include "peers.h"
 
 enum {
@@ -68,7 +67,7 @@ peerd_on_tick(uv_timer_t *timer)
 			peer_excuse(peerd->peers[i]);
 		peer_tick(peerd->peers[i], now);
 	}
-	pipes_tick(peerd->pipes, now, peerd->have_cluster);
+	connections_tick(peerd, now);
 }
 
 /* ------- the end of a turn ------------------------------------------------------------ */
@@ -127,15 +126,49 @@ read_secret(void *arg)
 }
 
 static void
+peerd_on_drained(void *arg)
+{
+	connections_resume(arg);
+}
+
+/* At the first of its addresses.  All of IPv6 is all of IPv4 too; where there is no IPv6, all of
+ * IPv4. */
+static bool
+peerd_listen(struct peerd *peerd, char *why)
+{
+	struct resolve_result addresses;
+	const char *address = peerd->conf->peerd.listen;
+	resolve_now(address, &addresses);
+	if (addresses.count == 0) {
+		snprintf(why, 1024, "%s: cannot listen: %s", address, addresses.why);
+		errno = EADDRNOTAVAIL;
+		return false;
+	}
+	if (streams_listen(peerd->streams, addresses.urls[0], why))
+		return true;
+	/* All of IPv6 is all of IPv4 too, but a host may have no IPv6 at all. */
+	const char *any = "tcp://[::]:";
+	char url[RESOLVE_URL_SIZE], other[SOCK_WHY_SIZE];
+	int error = errno;
+	snprintf(url, sizeof url, "tcp://0.0.0.0:%.5s", addresses.urls[0] + strlen(any));
+	bool listens = strncmp(addresses.urls[0], any, strlen(any)) == 0 && error != EADDRINUSE &&
+		       streams_listen(peerd->streams, url, other);
+	errno = error;
+	return listens;
+}
+
+static void
 open_sockets(struct peerd *peerd)
 {
-	static const struct pull_calls calls = {inbound_message, inbound_pipe};
+	static const struct streams_calls calls = {connection_accepted};
 	char why[1024];
 	peers_check_clear(peerd->conf->peerd.listen);
+	if (!streams_threads())
+		daemon_die(EXIT_OS,
+		    "no more threads can be made: raise the limit of processes of this user");
 	peerd_serve_open(peerd);
-	peerd->pull = pull_new(peerd->loop, peerd->events, peerd->conf->peerd.listen,
-	    PEER_MESSAGE_MAX, PIPES_MAX, &calls, peerd, why);
-	if (peerd->pull == NULL) {
+	peerd->streams = streams_new(peerd->loop, &calls, peerd);
+	if (!peerd_listen(peerd, why)) {
 		int error = errno;
 		server_free(peerd->server);
 		daemon_die(exit_of_errno(error), "%s", why);
@@ -185,8 +218,7 @@ peerd_start(struct peerd *peerd, int argc, char **argv)
 	peerd->self = peerd->conf->node.id;
 	peerd->start = seal_random_u64();
 	peerd->since = mono_now();
-	peerd->events = nng_events_new(peerd->loop);
-	peerd->pipes = pipes_new();
+	peerd->delivery = delivery_new(peerd->loop, peerd_on_drained, peerd);
 	peerd->rate = rate_new(peerd->loop, peerd->conf->peerd.bulk_rate);
 	open_sockets(peerd);
 	must(uv_timer_init(loop_uv(peerd->loop), &peerd->tick) == 0);

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "serve.h"
+#include "delivery.h"
+#include "peers.h"
 
 enum {
 	/*
@@ -19,12 +20,6 @@ enum {
 	/* A ping without a pong, and nothing else heard: the connection is dead. */
 	PING_DEAD_MS = 3000
 };
-
-static void
-wipe_incoming(struct peer *peer)
-{
-	seal_wipe(peer->incoming, sizeof peer->incoming);
-}
 
 struct peer *
 peer_new(struct peerd *peerd, const struct raft_member *member)
@@ -42,9 +37,9 @@ peer_new(struct peerd *peerd, const struct raft_member *member)
 void
 peer_free(struct peer *peer)
 {
+	connections_drop_unproven(peer, true);
 	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
 		route_free(&peer->routes[c]);
-	wipe_incoming(peer);
 	free(peer);
 }
 
@@ -65,7 +60,7 @@ peer_lost(struct peer *peer)
 	if (peer->lost_turn == peer->peerd->turn)
 		return;
 	peer->lost_turn = peer->peerd->turn;
-	peerd_serve_lost(peer->peerd, &peer->member.id);
+	delivery_lost(peer->peerd->delivery, &peer->member.id);
 }
 
 /* ------- keys -------------------------------------------------------------------- */
@@ -79,15 +74,7 @@ peer_keys_count(const struct peer *peer)
 const uint8_t *
 peer_key(const struct peer *peer, unsigned number)
 {
-	bool next = peer_keys_count(peer) == 2 && peer->has_next != (number % 2 == 1);
-	return next ? peer->member.key_next : peer->member.key;
-}
-
-void
-peer_showed(struct peer *peer, const uint8_t key[SEAL_KEY_SIZE])
-{
-	peer->has_next =
-	    peer_keys_count(peer) == 2 && memcmp(key, peer->member.key_next, SEAL_KEY_SIZE) == 0;
+	return number % peer_keys_count(peer) == 0 ? peer->member.key : peer->member.key_next;
 }
 
 bool
@@ -97,13 +84,6 @@ peer_has_key(const struct peer *peer, const uint8_t key[SEAL_KEY_SIZE])
 		if (memcmp(peer_key(peer, i), key, SEAL_KEY_SIZE) == 0)
 			return true;
 	return false;
-}
-
-static void
-check_incoming(const struct peer *peer, struct incoming *incoming)
-{
-	if (incoming->valid && !peer_has_key(peer, incoming->key))
-		seal_wipe(incoming, sizeof *incoming);
 }
 
 static void
@@ -120,18 +100,12 @@ log_keys(const struct peer *peer)
 void
 peer_rekey(struct peer *peer, const struct raft_member *member)
 {
-	uint8_t shown[SEAL_KEY_SIZE];
-	memcpy(shown, peer_key(peer, 0), sizeof shown);
 	memcpy(peer->member.key, member->key, sizeof member->key);
 	memcpy(peer->member.key_next, member->key_next, sizeof member->key_next);
-	peer_showed(peer, shown);
 	log_keys(peer);
-	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++) {
-		check_incoming(peer, &peer->incoming[c].live);
-		for (size_t i = 0; i < PEER_WAITING_MAX; i++)
-			check_incoming(peer, &peer->incoming[c].waiting[i]);
+	connections_drop_unproven(peer, false);
+	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
 		route_check_key(&peer->routes[c]);
-	}
 }
 
 /* ------- start numbers --------------------------------------------------------- */
@@ -146,7 +120,7 @@ was_replaced(const struct peer *peer, uint64_t start)
 	return false;
 }
 
-void
+static void
 peer_twins(struct peer *peer, const char *why)
 {
 	uint64_t muted;
@@ -160,13 +134,14 @@ static void
 peer_replace(struct peer *peer)
 {
 	peer->starts[peer->starts_count++ % PEER_STARTS_MAX] = peer->start;
-	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-		peer->incoming[c].live.valid = false;
-	peer_lost(peer);
 	log_info("restarted", "peer=%s", peer->member.id.s);
 }
 
-bool
+/*
+ * The start number of its raft-peerd, on a connection that was begun at `since`.  False: of a
+ * process that has been replaced since then.
+ */
+static bool
 peer_started(struct peer *peer, uint64_t start, struct mono_ms since)
 {
 	if (peer->start == start)
@@ -188,110 +163,106 @@ peer_started(struct peer *peer, uint64_t start, struct mono_ms since)
 	return true;
 }
 
-/* ------- sessions ----------------------------------------------------------------- */
+/* ------- connections -------------------------------------------------------------- */
 
-struct incoming *
-peer_waiting(struct peer *peer, enum wire_class class)
+bool
+peer_connected(struct peer *peer, struct connection *c)
 {
-	size_t next = peer->incoming[class].next++ % PEER_WAITING_MAX;
-	struct incoming *incoming = &peer->incoming[class].waiting[next];
-	incoming->valid = false;
-	return incoming;
-}
-
-struct incoming *
-peer_incoming(struct peer *peer, enum wire_class class, uint64_t session)
-{
-	struct incoming *live = &peer->incoming[class].live;
-	if (live->valid && live->session == session)
-		return live;
-	for (size_t i = 0; i < PEER_WAITING_MAX; i++) {
-		struct incoming *waiting = &peer->incoming[class].waiting[i];
-		if (waiting->valid && waiting->session == session)
-			return waiting;
-	}
-	return NULL;
+	bool wanted =
+	    peer_started(peer, c->start, c->since) && route_connected(&peer->routes[c->class], c);
+	if (!wanted && peer->routes[c->class].dial == c)
+		peer->routes[c->class].dial = NULL;
+	return wanted;
 }
 
 void
-peer_promote(struct peer *peer, enum wire_class class, struct incoming *waiting)
+peer_ended(struct peer *peer, struct connection *c, const char *why)
 {
-	peer->incoming[class].live = *waiting;
-	seal_wipe(waiting, sizeof *waiting);
+	route_ended(&peer->routes[c->class], c, why);
 }
 
 /* ------- whether it is there ---------------------------------------------------------- */
 
 void
-peer_heard(struct peer *peer)
+peer_note_heard(struct peer *peer, const struct connection *c)
 {
-	peer->heard = mono_now();
+	uint64_t ms = atomic_load(&c->heard_ms);
+	if (ms > peer->heard.ms)
+		peer->heard.ms = ms;
 }
 
-/*
- * One process has one connection of a class at a time: it does not answer on the old one what was
- * asked after it began to call on a new one, however late all of that comes.
- */
+struct mono_ms
+peer_heard(const struct peer *peer)
+{
+	struct mono_ms heard = peer->heard;
+	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++) {
+		const struct connection *open = peer->routes[c].open;
+		uint64_t ms = open ? atomic_load(&open->heard_ms) : 0;
+		if (ms > heard.ms)
+			heard.ms = ms;
+	}
+	return heard;
+}
+
 static void
-end_doubt(struct peer *peer, uint32_t pipe)
+peer_pong(struct peer *peer, uint64_t number)
 {
-	char why[256];
-	peer->doubt.ping = 0;
-	if (pipe != peer->doubt.pipe)
-		return;
-	snprintf(why, sizeof why,
-	    "another process, from %s, calls with its key: two processes run with this node's key, "
-	    "a copied data directory or secret; stop one of them now",
-	    peer->doubt.address);
-	peer_twins(peer, why);
-}
-
-void
-peer_pong(struct peer *peer, uint64_t number, uint32_t pipe)
-{
-	if (peer->doubt.ping != 0 && number == peer->doubt.ping)
-		end_doubt(peer, pipe);
 	if (peer->ping == 0 || number != peer->ping)
 		return;
 	peer->round_trip_us = uv_hrtime() / 1000 - peer->pinged_us;
 	peer->ping = 0;
 }
 
-/* Its number. */
-static uint64_t
-put_ping(struct peer *peer)
+static void
+send_pong(struct peer *peer, uint64_t number)
 {
 	struct wire_buf buf = {0};
-	struct msg_peer_ping ping = {.number = seal_random_u64()};
-	msg_peer_ping_put(&buf, &ping);
-	route_send_own(&peer->routes[WIRE_CONSENSUS], &buf);
-	return ping.number;
-}
-
-void
-peer_doubt(struct peer *peer, uint32_t pipe, const char *address)
-{
-	if (peer->doubt.ping != 0 && peer->doubt.pipe == pipe)
-		return;
-	peer->doubt.ping = put_ping(peer);
-	peer->doubt.pipe = pipe;
-	snprintf(peer->doubt.address, sizeof peer->doubt.address, "%s", address);
+	msg_peer_pong_put(&buf, &(struct msg_peer_pong){.number = number});
+	route_send_peerd(&peer->routes[WIRE_CONSENSUS], &buf);
 }
 
 static void
 send_ping(struct peer *peer, struct mono_ms now)
 {
-	peer->ping = put_ping(peer);
+	struct wire_buf buf = {0};
+	peer->ping = seal_random_u64();
 	peer->pinged = now;
 	peer->pinged_us = uv_hrtime() / 1000;
+	msg_peer_ping_put(&buf, &(struct msg_peer_ping){.number = peer->ping});
+	route_send_peerd(&peer->routes[WIRE_CONSENSUS], &buf);
+}
+
+bool
+peer_take(struct peer *peer, const struct wire_frame *frame)
+{
+	struct msg_peer_ping ping;
+	struct msg_peer_pong pong;
+	struct msg_peer_members members;
+	switch (frame->number) {
+	case MSG_PEER_PING:
+		if (!msg_peer_ping_get(&ping, frame->body, frame->size))
+			return false;
+		send_pong(peer, ping.number);
+		return true;
+	case MSG_PEER_PONG:
+		if (!msg_peer_pong_get(&pong, frame->body, frame->size))
+			return false;
+		peer_pong(peer, pong.number);
+		return true;
+	case MSG_PEER_MEMBERS:
+		return msg_peer_members_get(&members, frame->body, frame->size) &&
+		       peers_learn(peer->peerd, &members);
+	default:
+		return false;
+	}
 }
 
 static bool
 ping_due(const struct peer *peer, struct mono_ms now)
 {
-	uint64_t silent_ms = now.ms - peer->heard.ms;
+	uint64_t heard_ms = peer_heard(peer).ms, silent_ms = now.ms - heard_ms;
 	return silent_ms >= PING_IDLE_MS ||
-	       (silent_ms >= PING_SENT_MS && peer->sent.ms > peer->heard.ms) ||
+	       (silent_ms >= PING_SENT_MS && peer->sent.ms > heard_ms) ||
 	       now.ms - peer->pinged.ms >= PING_EVERY_MS;
 }
 
@@ -302,14 +273,14 @@ tick_ping(struct peer *peer, struct mono_ms now)
 	if (peer->ping == 0) {
 		if (ping_due(peer, now))
 			send_ping(peer, now);
-	} else if (peer->heard.ms > peer->pinged.ms) {
+	} else if (peer_heard(peer).ms > peer->pinged.ms) {
 		/* The pong was lost, the peer was not. */
 		if (now.ms - peer->pinged.ms >= PING_DEAD_MS)
 			peer->ping = 0;
 	} else if (now.ms - peer->pinged.ms >= PING_DEAD_MS) {
 		peer->ping = 0;
 		for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-			route_give_up(&peer->routes[c], "the peer is silent");
+			route_close(&peer->routes[c], "the peer is silent");
 	}
 }
 
@@ -322,7 +293,7 @@ peer_excuse(struct peer *peer)
 void
 peer_tick(struct peer *peer, struct mono_ms now)
 {
-	if (peer->routes[WIRE_CONSENSUS].state == ROUTE_OPEN)
+	if (peer->routes[WIRE_CONSENSUS].open)
 		tick_ping(peer, now);
 	else
 		peer->ping = 0;

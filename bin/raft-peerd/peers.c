@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "handshake.h"
 #include "peer.h"
-#include "pipes.h"
 
 struct peer *
 peers_find(const struct peerd *peerd, const struct raft_id *id)
@@ -85,7 +85,6 @@ peers_drop(struct peerd *peerd, size_t at)
 	struct peer *peer = peerd->peers[at];
 	log_info("gone", "id=%s why=%s", peer->member.id.s, log_q("no longer a member"));
 	peerd->peers[at] = peerd->peers[--peerd->peers_count];
-	pipes_forget(peerd->pipes, peer);
 	peer_free(peer);
 }
 
@@ -121,11 +120,47 @@ peers_merge(const struct peerd *peerd, struct raft_config *all)
 			all->members[all->count++] = peerd->learned.members[i];
 }
 
+/*
+ * When all addresses have changed at once, no leader can write them into the log: then an operator
+ * writes them into the list of this very configuration, as raft-ctl members -y prints it.
+ */
+static void
+addresses_from_file(const struct peerd *peerd, struct raft_config *all)
+{
+	const struct conf_cluster_id *id = &peerd->conf->cluster.id;
+	const struct raft_config *file = &peerd->conf->cluster.members;
+	bool same = id->known && id->index == peerd->members_index &&
+		    raft_hash_equal(&id->hash, &peerd->cluster);
+	size_t others = 0;
+	if (!peerd->conf->cluster.have_members)
+		return;
+	for (size_t i = 0; i < all->count; i++) {
+		struct raft_member *member = &all->members[i];
+		const struct raft_member *listed = raft_config_find(file, &member->id);
+		if (listed == NULL || memcmp(listed->key, member->key, sizeof member->key) != 0 ||
+		    strcmp(listed->address, member->address) == 0 || member->address[0] == '\0')
+			continue;
+		others++;
+		if (same)
+			memcpy(member->address, listed->address, sizeof member->address);
+	}
+	if (others > 0)
+		log_info("addresses", "count=%zu index=%" PRIu64 " why=%s", others,
+		    peerd->members_index,
+		    same ? log_q("the members list of the configuration file has other addresses: "
+				 "they are used")
+			 : log_q("the members list of the configuration file has other addresses, "
+				 "and is of another "
+				 "entry: the log's are used; raft-ctl members -y prints one of "
+				 "this entry"));
+}
+
 static void
 peers_apply(struct peerd *peerd)
 {
 	struct raft_config all;
 	peers_merge(peerd, &all);
+	addresses_from_file(peerd, &all);
 	for (size_t i = peerd->peers_count; i-- > 0;)
 		if (raft_config_find(&all, &peerd->peers[i]->member.id) == NULL)
 			peers_drop(peerd, i);
@@ -163,7 +198,7 @@ peers_take(struct peerd *peerd, const struct msg_peer_config *message)
 	struct raft_config config;
 	if (!raft_config_decode(&config, message->config.bytes, message->config.size))
 		return false;
-	/* A new cluster id makes every session void; it only ever comes once. */
+	/* A new cluster id makes every connection void; it only ever comes once. */
 	if (!raft_hash_equal(&peerd->cluster, &message->cluster)) {
 		while (peerd->peers_count > 0)
 			peers_drop(peerd, peerd->peers_count - 1);
@@ -175,6 +210,7 @@ peers_take(struct peerd *peerd, const struct msg_peer_config *message)
 	peerd->members_index = message->index;
 	learn_from_file(peerd);
 	peers_apply(peerd);
+	handshakes_members(peerd);
 	return true;
 }
 

@@ -53,32 +53,47 @@ queue_put(struct queue *queue, const struct wire_frame *frame, uint64_t limit)
 }
 
 size_t
-queue_peek(const struct queue *queue, size_t size_max, const uint8_t **bytes, size_t *count)
+queue_peek(const struct queue *queue, size_t size_max, const uint8_t **bytes)
 {
-	size_t all = queue_size(queue), size = 0;
-	*bytes = NULL;
-	*count = 0;
-	if (all == 0)
-		return 0;
-	const uint8_t *first = queue->buf.bytes + queue->at;
-	*bytes = first;
-	while (size < all) {
-		size_t next = 4 + (size_t)bytes_get_u32(first + size);
-		if (*count > 0 && size + next > size_max)
-			break;
-		size += next;
-		(*count)++;
-	}
-	must(size <= all);
+	size_t all = queue_size(queue);
+	*bytes = all > 0 ? queue->buf.bytes + queue->at : NULL;
+	return all < size_max ? all : size_max;
+}
+
+static size_t
+frame_size_at(const struct queue *queue, size_t at)
+{
+	return 4 + (size_t)bytes_get_u32(queue->buf.bytes + at);
+}
+
+size_t
+queue_peek_frames(const struct queue *queue, size_t size_max, const uint8_t **bytes)
+{
+	size_t all = queue_peek(queue, SIZE_MAX, bytes), size = 0;
+	must(queue->left == 0);
+	while (size < all && size + frame_size_at(queue, queue->at + size) <= size_max)
+		size += frame_size_at(queue, queue->at + size);
+	must(size > 0 || all == 0);
 	return size;
 }
 
 void
-queue_drop(struct queue *queue, size_t size, size_t count)
+queue_drop(struct queue *queue, size_t size)
 {
 	must(size <= queue_size(queue));
-	queue->at += size;
-	queue->count -= count;
+	while (size > 0) {
+		if (queue->left == 0)
+			queue->left = frame_size_at(queue, queue->at);
+		size_t some = queue->left < size ? queue->left : size;
+		queue->at += some;
+		queue->left -= some;
+		size -= some;
+		if (queue->left == 0)
+			queue->count--;
+	}
+	/* A heartbeat that has begun to go is not replaced. */
+	if (queue->beat != QUEUE_NO_BEAT && queue->at > queue->beat)
+		queue->beat = QUEUE_NO_BEAT;
 	if (queue->at == queue->buf.size) {
 		queue_clear(queue);
 	} else if (queue->at > KEEP_ROOM && queue->at > queue->buf.size / 2) {
@@ -93,7 +108,7 @@ size_t
 queue_clear(struct queue *queue)
 {
 	size_t count = queue->count;
-	queue->at = queue->buf.size = queue->count = 0;
+	queue->at = queue->left = queue->buf.size = queue->count = 0;
 	queue->beat = QUEUE_NO_BEAT;
 	if (queue->buf.room > KEEP_ROOM)
 		wire_buf_free(&queue->buf);

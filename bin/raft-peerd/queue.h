@@ -13,7 +13,8 @@
 struct queue {
 	struct wire_buf buf;
 	size_t at;    /* bytes before it are gone */
-	size_t count; /* frames that wait */
+	size_t left;  /* bytes of a frame whose beginning is gone */
+	size_t count; /* frames that wait, that one too */
 	size_t beat;  /* where the newest frame begins when it is a heartbeat; else QUEUE_NO_BEAT */
 };
 #define QUEUE_NO_BEAT SIZE_MAX
@@ -26,10 +27,12 @@ void queue_free(struct queue *queue);
 size_t queue_size(const struct queue *queue);
 /* False: dropped. */
 bool queue_put(struct queue *queue, const struct wire_frame *frame, uint64_t limit);
-/* As many whole frames as fit into size_max, at least one; valid until the next call. */
-size_t queue_peek(const struct queue *queue, size_t size_max, const uint8_t **bytes, size_t *count);
-/* Drops the first frames: what queue_peek gave. */
-void queue_drop(struct queue *queue, size_t size, size_t count);
+/* The first bytes, at most size_max; valid until the next call.  A frame may be cut. */
+size_t queue_peek(const struct queue *queue, size_t size_max, const uint8_t **bytes);
+/* As many whole frames as fit, where only whole frames have been dropped and each fits. */
+size_t queue_peek_frames(const struct queue *queue, size_t size_max, const uint8_t **bytes);
+/* Drops the first bytes. */
+void queue_drop(struct queue *queue, size_t size);
 /* Returns how many frames were dropped. */
 size_t queue_clear(struct queue *queue);
 

@@ -5,10 +5,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include "delivery.h"
 #include "peer.h"
 #include "peers.h"
 
-enum { CLIENTS_MAX = 64, CLIENT_FRAME_MAX = 64 << 10, ELECTOR_FRAME_MAX = PEER_FRAME_MAX + 64 };
+enum {
+	CLIENTS_MAX = 64,
+	CLIENT_FRAME_MAX = 64 << 10,
+	CLIENT_OUT_HIGH = 1 << 20,
+	ELECTOR_FRAME_MAX = PEER_FRAME_MAX + 64
+};
 
 /* ------- raft-elect ----------------------------------------------------------------- */
 
@@ -24,7 +30,7 @@ serve_send(struct peerd *peerd, struct server_client *client, const struct msg_p
 	if (peer)
 		route_send(&peer->routes[m->class], &frame);
 	else
-		peerd_serve_lost(peerd, &m->to);
+		delivery_lost(peerd->delivery, &m->to);
 	return true;
 }
 
@@ -38,36 +44,19 @@ serve_config(struct peerd *peerd, struct server_client *client, const struct msg
 static void
 become_elector(struct peerd *peerd, struct server_client *client)
 {
-	struct server_client *old = peerd->elector;
-	peerd->elector = client;
-	if (old) {
+	if (peerd->elector) {
 		log_info("elector", "state=replaced why=%s", log_q("a newer raft-elect has come"));
-		server_client_drop(old, "a newer raft-elect has come");
-		pull_pause(peerd->pull, false);
+		server_client_drop(peerd->elector, "a newer raft-elect has come");
 	} else {
 		log_info("elector", "state=connected");
 	}
-}
-
-void
-peerd_serve_deliver(struct peerd *peerd, const struct raft_id *from, const struct wire_frame *frame)
-{
-	if (peerd->elector == NULL) {
-		peerd->unheard++;
-		return;
-	}
-	struct msg_peer_recv m = {.from = *from, .frame = frame->whole};
-	msg_peer_recv_put(conn_out(peerd->elector->conn), &m);
-	if (conn_choked(peerd->elector->conn))
-		pull_pause(peerd->pull, true);
-}
-
-void
-peerd_serve_lost(struct peerd *peerd, const struct raft_id *peer)
-{
-	struct msg_peer_lost m = {.peer = *peer};
-	if (peerd->elector)
-		msg_peer_lost_put(conn_out(peerd->elector->conn), &m);
+	/* hello_reply goes first, and from here on any thread writes. */
+	conn_flush(client->conn);
+	peerd->elector = client;
+	if (conn_out_size(client->conn) > 0 ||
+	    !delivery_attach(peerd->delivery, conn_fd(client->conn)))
+		server_refuse_and_close(
+		    client, EXIT_RETRY, "raft-peerd is short of descriptors: try again later");
 }
 
 /* ------- the socket --------------------------------------------------------------------- */
@@ -99,21 +88,13 @@ serve_greeted(struct server_client *client)
 }
 
 static void
-serve_drained(struct server_client *client)
-{
-	struct peerd *peerd = server_arg(client->server);
-	if (client == peerd->elector)
-		pull_pause(peerd->pull, false);
-}
-
-static void
 serve_closed(struct server_client *client, const char *why)
 {
 	struct peerd *peerd = server_arg(client->server);
 	if (client != peerd->elector)
 		return;
 	peerd->elector = NULL;
-	pull_pause(peerd->pull, false);
+	delivery_detach(peerd->delivery);
 	log_info("elector", "state=gone why=%s", log_q(why));
 }
 
@@ -129,14 +110,13 @@ peerd_serve_open(struct peerd *peerd)
 	    .clients_max = CLIENTS_MAX,
 	    .frame_max = ELECTOR_FRAME_MAX,
 	    .frame_max_others = CLIENT_FRAME_MAX,
-	    .out_high = ELECTOR_OUT_HIGH,
+	    .out_high = CLIENT_OUT_HIGH,
 	    .requests = requests,
 	    .requests_count = sizeof requests / sizeof *requests,
 	    .texts = texts,
 	    .texts_count = sizeof texts / sizeof *texts,
 	    .hello = serve_hello,
 	    .greeted = serve_greeted,
-	    .drained = serve_drained,
 	    .closed = serve_closed,
 	};
 	char why[SOCK_WHY_SIZE];

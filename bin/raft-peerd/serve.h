@@ -12,9 +12,5 @@
 
 /* Makes peerd->server; ends the process with a sentence when that is impossible. */
 void peerd_serve_open(struct peerd *peerd);
-/* A raft_* frame from a peer. */
-void peerd_serve_deliver(
-    struct peerd *peerd, const struct raft_id *from, const struct wire_frame *frame);
-void peerd_serve_lost(struct peerd *peerd, const struct raft_id *peer);
 
 #endif

@@ -5,8 +5,17 @@
 
 #include "serve.h"
 #include "peer.h"
-#include "pipes.h"
+#include "delivery.h"
 #include "peers.h"
+
+static size_t
+status_connections(const struct peerd *peerd)
+{
+	size_t count = 0;
+	for (const struct connection *c = peerd->connections; c; c = c->next)
+		count++;
+	return count;
+}
 
 static void
 put_peerd(struct peerd *peerd, struct wire_buf *out)
@@ -16,12 +25,13 @@ put_peerd(struct peerd *peerd, struct wire_buf *out)
 	seal_hex(cluster, &peerd->cluster, sizeof peerd->cluster);
 	wire_buf_printf(out,
 	    "part=peerd id=%s listen=%s up_ms=%" PRIu64
-	    " elector=%s cluster=%s peers=%zu pipes=%zu refusals=%" PRIu64 " unheard=%" PRIu64
+	    " elector=%s cluster=%s peers=%zu connections=%zu refusals=%" PRIu64 " unheard=%" PRIu64
 	    " cipher=%s fingerprint=%s\n",
 	    peerd->self.s, log_q(peerd->conf->peerd.listen), mono_now().ms - peerd->since.ms,
-	    log_yes(peerd->elector != NULL), peerd->have_cluster ? cluster : "unknown",
-	    peerd->peers_count, pipes_count(peerd->pipes), peerd->refusals, peerd->unheard,
-	    channel_clear() ? "none" : "ChaChaPoly", fingerprint);
+	    log_yes(delivery_attached(peerd->delivery)), peerd->have_cluster ? cluster : "unknown",
+	    peerd->peers_count, status_connections(peerd), peerd->refusals,
+	    delivery_unheard(peerd->delivery), channel_clear() ? "none" : "ChaChaPoly",
+	    fingerprint);
 }
 
 /* "never", or how long ago. */
@@ -41,21 +51,25 @@ put_peer(const struct peer *peer, struct wire_buf *out)
 	char fingerprint[FINGERPRINT_SIZE], heard[32];
 	struct mono_ms now = mono_now();
 	const struct route *route = &peer->routes[WIRE_CONSENSUS];
-	uint64_t sent = 0, dropped = 0, queue = 0;
+	uint64_t sent = 0, received = 0, dropped = 0, queue = 0;
 	for (int c = 0; c < WIRE_CLASSES_COUNT; c++) {
-		sent += peer->routes[c].sent_bytes;
+		const struct connection *open = peer->routes[c].open;
+		sent += peer->routes[c].sent_bytes + (open ? open->sent_bytes : 0);
+		received += peer->routes[c].received_bytes +
+			    (open ? atomic_load(&open->received_bytes) : 0);
 		dropped += peer->routes[c].dropped;
 		queue += route_queue_size(&peer->routes[c]);
 	}
-	peerd_fingerprint(fingerprint, peer_key(peer, 0));
+	peerd_fingerprint(fingerprint, route->open ? route->open->key : peer->member.key);
 	wire_buf_printf(out,
 	    "part=peer id=%s address=%s connected=%s state=%s since_ms=%" PRIu64
 	    " heard_ms=%s round_trip_us=%" PRIu64 " sent_bytes=%" PRIu64 " received_bytes=%" PRIu64
-	    " queue_bytes=%" PRIu64 " dropped=%" PRIu64 " refusals=%" PRIu64 " fingerprint=%s\n",
-	    peer->member.id.s, log_q(peer->member.address), log_yes(route->state == ROUTE_OPEN),
-	    route_state_name(route->state), now.ms - route->since.ms,
-	    status_ago(heard, peer->heard, now), peer->round_trip_us, sent, peer->received_bytes,
-	    queue, dropped, peer->refusals, fingerprint);
+	    " queue_bytes=%" PRIu64 " dropped=%" PRIu64 " refusals=%" PRIu64
+	    " fingerprint=%s why=%s\n",
+	    peer->member.id.s, log_q(peer->member.address), log_yes(route->open != NULL),
+	    route_state_name(route), now.ms - route->since.ms,
+	    status_ago(heard, peer_heard(peer), now), peer->round_trip_us, sent, received, queue,
+	    dropped, peer->refusals, fingerprint, log_q(route->why));
 }
 
 void

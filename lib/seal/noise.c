@@ -47,16 +47,6 @@ noise_decrypt(const struct noise_cipher *cipher, uint64_t n, const void *ad, siz
 		   out, NULL, NULL, in, size, ad, ad_size, nonce, cipher->k) == 0;
 }
 
-void
-noise_rekey(struct noise_cipher *cipher)
-{
-	static const uint8_t zeros[SEAL_KEY_SIZE];
-	uint8_t next[SEAL_KEY_SIZE + NOISE_TAG_SIZE];
-	noise_encrypt(cipher, UINT64_MAX, NULL, 0, zeros, sizeof zeros, next);
-	memcpy(cipher->k, next, sizeof cipher->k);
-	sodium_memzero(next, sizeof next);
-}
-
 /* ------- symmetric state (5.2, 4.3) ----------------------------------------- */
 
 static void

@@ -30,8 +30,6 @@ void noise_encrypt(const struct noise_cipher *cipher, uint64_t n, const void *ad
 /* size: with the tag.  False when the bytes are not what was encrypted under key, number and ad. */
 bool noise_decrypt(const struct noise_cipher *cipher, uint64_t n, const void *ad, size_t ad_size,
     const uint8_t *in, size_t size, uint8_t *out);
-/* A new key from the old one, one way (4.2). */
-void noise_rekey(struct noise_cipher *cipher);
 
 /* A handshake in progress; plain data, so that a message can be tried on a copy. */
 struct noise {

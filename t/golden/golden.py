@@ -5,6 +5,7 @@ check FILE...             each line's bytes are what its type and value say, and
 cases FILE                "name field=value ..." of each message, for build/t/golden encode
 frames FILE               the bytes of each case, one line of hexadecimal each
 fields FILE               name, number and fields of each message
+places FILE CASE          offset, type and name of each field of the case
 bytes FILE [CASE]         the bytes of the case of that name; of all, one after the other
 play RUN FILE [NAME=TEXT] plays a dialogue with the sockets in the run directory; the text is a variable of that name
 """
@@ -330,6 +331,12 @@ def main(command, *args):
     elif command == "frames":
         for case in check(args[0]):
             print(case.data().hex())
+    elif command == "places":
+        at = 0
+        for field in find(*args).fields:
+            kind = field.kind if field.kind in INTEGERS or field.kind == "id" else f"{field.size()} bytes"
+            print(at, kind, field.name)
+            at += field.size()
     elif command == "play":
         play(*args)
     elif command == "bytes":

@@ -152,5 +152,5 @@ class Handshake:
         return self.open(message[32:])
 
     def split(self):
-        """The key from initiator to responder."""
-        return self.derive(b"")[0]
+        """The keys from initiator to responder, and back."""
+        return self.derive(b"")

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
-#include "seal/seal.h"
+#include "seal/channel.h"
 #include "unix/conn.h"
 #include "unix/sock.h"
 #include "wire/message.h"
@@ -543,13 +543,12 @@ run_raw(char **argv)
 static int
 run_flood(char **argv)
 {
-	static const uint8_t push_header[] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	to.sin_port = htons((uint16_t)num(argv[0]));
 	for (uint64_t i = 0; i < num(argv[1]); i++) {
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 		if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ||
-		    send(fd, push_header, sizeof push_header, MSG_NOSIGNAL) < 0)
+		    send(fd, channel_preamble_dialer, CHANNEL_PREAMBLE_SIZE, MSG_NOSIGNAL) < 0)
 			err(71, "connection %" PRIu64, i);
 	}
 	for (;;)

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * peer-relay LISTEN_PORT TARGET_PORT [SEED DROP TWICE SWAP]: stands between two raft-peerd on
- * loopback and sees whole NNG messages (SP over TCP: 8 bytes of header each way, then u64 size and
- * the message).
+ * loopback and sees the hello and the records of the one who dials; what comes back it passes on.
  *
- * With a seed, DROP, TWICE and SWAP of a thousand messages are dropped, sent twice, or sent after
- * the next one. Commands on stdin, for the next message from the one who connects: flip BYTE LEAST
- * alter one bit of that byte (from the end when negative), of one that has LEAST bytes twice | drop
- * | swap again       send the last message of a session once more, now hello       send the last
- * first message of a handshake once more, now record FILE from now on write the messages of
- * sessions to the file target PORT for the connections to come cut         close all connections,
- * now leave       those who connected are left alone: what stands towards the target stays open
+ * With a seed, DROP, TWICE and SWAP of a thousand records are dropped, sent twice, or sent after
+ * the next one.  Commands on stdin, for the next record:
+ *   flip BYTE LEAST   alter one bit of that byte (from the end when negative), of one that has
+ *                     LEAST bytes
+ *   twice | drop | swap   one of at least 40 bytes, which is no ping
+ *   again       send the last record once more, now
+ *   hello       send the last hello once more, on a connection of its own that stays open, now
+ *   record FILE from now on write the records to the file
+ *   target PORT for the connections to come
+ *   cut         close all connections, now
+ *   leave       those who connected are left alone: what stands towards the target stays open
  *   stall | go  stop reading, go on
- *   count       print "messages N"
+ *   count       print "messages N": hellos and records
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -27,9 +30,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "seal/channel.h"
 #include "wire/buf.h"
 
-enum { PAIRS_MAX = 64, READ_SIZE = 1 << 16, SP_HEADER_SIZE = 8 };
+enum {
+	PAIRS_MAX = 64,
+	READ_SIZE = 1 << 16,
+	FIRST_SIZE = CHANNEL_PREAMBLE_SIZE + CHANNEL_HELLO_SIZE,
+	CHOSEN_LEAST = 40
+};
 
 struct pair {
 	int client, server; /* -1: free */
@@ -103,36 +112,38 @@ take(bool *flag)
 	return was;
 }
 
-/* By the envelope's kind, in the second byte of the body: 3 a message of a session, 1 a handshake's
- * first. */
 static void
-on_message(struct pair *p, uint8_t *bytes, size_t size)
+on_hello(struct pair *p, const uint8_t *bytes, size_t size)
 {
-	bool sealed = size > 10 && bytes[9] == 3;
 	state.messages++;
-	if (sealed) {
-		state.last.size = 0;
-		wire_buf_put(&state.last, bytes, size);
-		state.last_pair = p;
-	} else if (size > 10 && bytes[9] == 1) {
-		state.hello.size = 0;
-		wire_buf_put(&state.hello, bytes, size);
-	}
-	if (sealed && state.record && fwrite(bytes, 1, size, state.record) != size)
+	state.hello.size = 0;
+	wire_buf_put(&state.hello, bytes, size);
+	send_all(p, p->server, bytes, size);
+}
+
+static void
+on_record(struct pair *p, uint8_t *bytes, size_t size)
+{
+	state.messages++;
+	state.last.size = 0;
+	wire_buf_put(&state.last, bytes, size);
+	state.last_pair = p;
+	if (state.record && fwrite(bytes, 1, size, state.record) != size)
 		err(74, "record");
-	if (sealed && size >= state.flip_least && take(&state.flip)) {
+	if (size >= state.flip_least && take(&state.flip)) {
 		size_t at =
-		    state.flip_at < 0 ? size - (size_t)-state.flip_at : 8 + (size_t)state.flip_at;
+		    state.flip_at < 0 ? size - (size_t)-state.flip_at : (size_t)state.flip_at;
 		bytes[at < size ? at : size - 1] ^= 1;
 	}
-	if (sealed && (take(&state.drop) || chance(state.drop_in_1000)))
+	bool chosen = size >= CHOSEN_LEAST;
+	if ((chosen && take(&state.drop)) || chance(state.drop_in_1000))
 		return;
-	if (sealed && p->held.size == 0 && (take(&state.swap) || chance(state.swap_in_1000))) {
+	if (p->held.size == 0 && ((chosen && take(&state.swap)) || chance(state.swap_in_1000))) {
 		wire_buf_put(&p->held, bytes, size);
 		return;
 	}
 	send_all(p, p->server, bytes, size);
-	if (sealed && (take(&state.twice) || chance(state.twice_in_1000)))
+	if ((chosen && take(&state.twice)) || chance(state.twice_in_1000))
 		send_all(p, p->server, bytes, size);
 	if (p->held.size > 0 && p->server >= 0) {
 		send_all(p, p->server, p->held.bytes, p->held.size);
@@ -151,16 +162,18 @@ on_client(struct pair *p)
 		return;
 	}
 	size_t done = 0;
-	if (!p->greeted && p->in.size >= SP_HEADER_SIZE) {
-		send_all(p, p->server, p->in.bytes, SP_HEADER_SIZE);
+	if (!p->greeted && p->in.size >= FIRST_SIZE) {
+		on_hello(p, p->in.bytes, FIRST_SIZE);
 		p->greeted = true;
-		done = SP_HEADER_SIZE;
+		done = FIRST_SIZE;
 	}
-	while (p->greeted && p->in.size - done >= 8) {
-		size_t size = 8 + (size_t)bytes_get_u64(p->in.bytes + done);
+	while (p->greeted && p->in.size - done >= CHANNEL_HEAD_SIZE) {
+		size_t size = channel_record_size(p->in.bytes + done);
+		if (size == 0)
+			errx(65, "a record of an impossible size");
 		if (p->in.size - done < size)
 			break;
-		on_message(p, p->in.bytes + done, size);
+		on_record(p, p->in.bytes + done, size);
 		done += size;
 	}
 	if (p->client >= 0)
@@ -188,17 +201,29 @@ loopback(const char *port)
 	};
 }
 
+/* A connection to the target; -1: it cannot be made. */
+static int
+dial(void)
+{
+	struct sockaddr_in to = loopback(state.target);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (fd < 0)
+		err(71, "socket");
+	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static void
 on_accept(int listener)
 {
-	struct sockaddr_in to = loopback(state.target);
 	int client = accept(listener, NULL, NULL);
-	int server = socket(AF_INET, SOCK_STREAM, 0);
-	if (client < 0 || server < 0)
+	if (client < 0)
 		err(71, "accept");
-	if (connect(server, (struct sockaddr *)&to, sizeof to) < 0) {
+	int server = dial();
+	if (server < 0) {
 		close(client);
-		close(server);
 		return;
 	}
 	for (size_t i = 0; i < PAIRS_MAX; i++)
@@ -208,6 +233,14 @@ on_accept(int listener)
 			return;
 		}
 	errx(71, "too many connections");
+}
+
+static void
+replay_hello(void)
+{
+	int fd = dial();
+	if (fd < 0 || send(fd, state.hello.bytes, state.hello.size, MSG_NOSIGNAL) < 0)
+		warn("hello");
 }
 
 static void
@@ -239,9 +272,7 @@ run_command(char *line)
 			send_all(state.last_pair, state.last_pair->server, state.last.bytes,
 			    state.last.size);
 	} else if (strcmp(line, "hello") == 0) {
-		if (state.last_pair)
-			send_all(state.last_pair, state.last_pair->server, state.hello.bytes,
-			    state.hello.size);
+		replay_hello();
 	} else if (strncmp(line, "record ", 7) == 0) {
 		record(line + 7);
 	} else if (strncmp(line, "target ", 7) == 0) {
@@ -313,7 +344,8 @@ main(int argc, char **argv)
 		for (size_t i = 0; i < PAIRS_MAX; i++) {
 			fds[2 + 2 * i] = (struct pollfd){
 			    .fd = state.stalled ? -1 : pairs[i].client, .events = POLLIN};
-			fds[3 + 2 * i] = (struct pollfd){.fd = pairs[i].server, .events = POLLIN};
+			fds[3 + 2 * i] = (struct pollfd){
+			    .fd = state.stalled ? -1 : pairs[i].server, .events = POLLIN};
 		}
 		if (poll(fds, 2 + 2 * PAIRS_MAX, -1) < 0 && errno != EINTR)
 			err(71, "poll");

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * relay SEED [KEY=VALUE ...] LISTEN:TARGET ...: stands before raft-peerds on loopback, a pair of
- * ports each, and treats whole NNG messages badly (SP over TCP: 8 bytes of header each way, then
- * u64 size and the message).
+ * ports each, and treats the records of both directions badly.
  *
- *   drop=N twice=N swap=N   of a thousand messages: lost, sent twice, sent after the next one
- *   delay=MIN-MAX           milliseconds that a message is under way; the order is kept
- *   reset=N                 a connection is reset after so many messages
+ *   drop=N twice=N swap=N   of a thousand records: lost, sent twice, sent after the next one
+ *   delay=MIN-MAX           milliseconds that a record is under way; the order is kept
+ *   reset=N                 a connection is reset after so many records of one direction
  *
  * It does so between SIGUSR1 and SIGUSR2, and is an honest wire before and after.  SIGUSR2 prints
- * what was done. What happens to a message depends on the seed and the number of the message on its
+ * what was done.  What happens to a record depends on the seed and the number of the record on its
  * connection only.
  */
 #include <err.h>
@@ -23,15 +22,13 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "seal/channel.h"
 #include "wire/buf.h"
 
 enum {
-	SP_HEADER_SIZE = 8,
-	SIZE_SIZE = 8,
-	MESSAGE_MAX = 64 << 20,
-	HELD_MAX = 64 << 20, /* bytes under way on one connection; beyond them it is not read */
+	HELD_MAX = 64 << 20, /* bytes under way in one direction; beyond them it is not read */
 	LIFE_S = 900,        /* whatever becomes of the test */
-	SWAP_ALONE_MS = 20   /* a message to be overtaken waits no longer for one that does it */
+	SWAP_ALONE_MS = 20   /* a record to be overtaken waits no longer for one that does it */
 };
 
 struct route {
@@ -47,27 +44,31 @@ struct held {
 	size_t size;
 };
 
-/*
- * What the one who dialled says is cut into messages; what comes back is a header and nothing more.
- */
-struct side {
-	uv_tcp_t tcp;
-	uint8_t room[1 << 16];
-};
+struct wire;
 
-struct wire {
-	struct side client, server;
-	uv_connect_t connect;
+/* One direction: from one socket to the other. */
+struct way {
+	struct wire *wire;
+	uv_tcp_t tcp; /* what comes from here */
+	uv_tcp_t *to; /* goes there */
+	size_t first; /* bytes before the first record; 0: they have passed */
+	uint8_t room[1 << 16];
 	uv_timer_t timer;
 	struct wire_buf in;
-	bool greeted, closing, stopped;
-	unsigned open; /* handles that are not closed yet */
+	bool stopped;
 	uint64_t random;
-	uint64_t messages;
+	uint64_t records;
 	struct held *held, **held_end;
 	size_t held_size;
 	struct held *swapped; /* waits for the next one to overtake it */
 	uint64_t due_ms;
+};
+
+struct wire {
+	struct way client, server;
+	uv_connect_t connect;
+	bool closing;
+	unsigned open; /* handles that are not closed yet */
 };
 
 static struct {
@@ -76,7 +77,7 @@ static struct {
 	uint64_t seed;
 	unsigned drop, twice, swap;
 	uint64_t delay_min_ms, delay_max_ms, reset;
-	uint64_t messages, dropped, doubled, overtaken, delayed, resets;
+	uint64_t records, dropped, doubled, overtaken, delayed, resets;
 } relay;
 
 /* splitmix64: a good number from any. */
@@ -89,17 +90,17 @@ mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
-/* The n-th throw for the present message. */
+/* The n-th throw for the present record. */
 static uint64_t
-throw_for(const struct wire *wire, unsigned n)
+throw_for(const struct way *way, unsigned n)
 {
-	return mix(wire->random + wire->messages * 8 + n);
+	return mix(way->random + way->records * 8 + n);
 }
 
 static bool
-chance(const struct wire *wire, unsigned n, unsigned in_1000)
+chance(const struct way *way, unsigned n, unsigned in_1000)
 {
-	return relay.on && throw_for(wire, n) % 1000 < in_1000;
+	return relay.on && throw_for(way, n) % 1000 < in_1000;
 }
 
 /* ------- the end of a connection ------------------------------------------------- */
@@ -113,19 +114,35 @@ held_free(struct held *held)
 }
 
 static void
-on_closed(uv_handle_t *handle)
+way_free(struct way *way)
 {
-	struct wire *wire = handle->data;
-	if (--wire->open > 0)
-		return;
-	while (wire->held) {
-		struct held *held = wire->held;
-		wire->held = held->next;
+	while (way->held) {
+		struct held *held = way->held;
+		way->held = held->next;
 		held_free(held);
 	}
-	held_free(wire->swapped);
-	wire_buf_free(&wire->in);
+	held_free(way->swapped);
+	wire_buf_free(&way->in);
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct way *way = handle->data;
+	struct wire *wire = way->wire;
+	if (--wire->open > 0)
+		return;
+	way_free(&wire->client);
+	way_free(&wire->server);
 	free(wire);
+}
+
+static void
+way_close(struct way *way, bool reset)
+{
+	uv_close((uv_handle_t *)&way->timer, on_closed);
+	if (!reset || uv_tcp_close_reset(&way->tcp, on_closed) != 0)
+		uv_close((uv_handle_t *)&way->tcp, on_closed);
 }
 
 static void
@@ -134,11 +151,8 @@ wire_close(struct wire *wire, bool reset)
 	if (wire->closing)
 		return;
 	wire->closing = true;
-	uv_close((uv_handle_t *)&wire->timer, on_closed);
-	if (!reset || uv_tcp_close_reset(&wire->client.tcp, on_closed) != 0)
-		uv_close((uv_handle_t *)&wire->client.tcp, on_closed);
-	if (!reset || uv_tcp_close_reset(&wire->server.tcp, on_closed) != 0)
-		uv_close((uv_handle_t *)&wire->server.tcp, on_closed);
+	way_close(&wire->client, reset);
+	way_close(&wire->server, reset);
 }
 
 /* ------- writing -------------------------------------------------------------------- */
@@ -146,26 +160,26 @@ wire_close(struct wire *wire, bool reset)
 static void
 on_written(uv_write_t *request, int status)
 {
-	struct wire *wire = request->handle->data;
+	struct way *way = request->handle->data;
 	free(request->data);
 	free(request);
 	if (status != 0)
-		wire_close(wire, false);
+		wire_close(way->wire, false);
 }
 
 /* Takes the bytes. */
 static void
-write_take(struct side *side, uint8_t *bytes, size_t size)
+write_take(struct way *way, uint8_t *bytes, size_t size)
 {
 	uv_write_t *request = malloc(sizeof *request);
 	uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)size);
 	if (request == NULL)
 		err(71, "malloc");
 	request->data = bytes;
-	if (uv_write(request, (uv_stream_t *)&side->tcp, &buf, 1, on_written) != 0) {
+	if (uv_write(request, (uv_stream_t *)way->to, &buf, 1, on_written) != 0) {
 		free(bytes);
 		free(request);
-		wire_close(side->tcp.data, false);
+		wire_close(way->wire, false);
 	}
 }
 
@@ -185,78 +199,76 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf);
 static void
 on_room(uv_handle_t *handle, size_t size, uv_buf_t *buf)
 {
-	struct wire *wire = handle->data;
-	struct side *side =
-	    handle == (uv_handle_t *)&wire->client.tcp ? &wire->client : &wire->server;
+	struct way *way = handle->data;
 	(void)size;
-	*buf = uv_buf_init((char *)side->room, sizeof side->room);
+	*buf = uv_buf_init((char *)way->room, sizeof way->room);
 }
 
 static void
-read_or_not(struct wire *wire)
+read_or_not(struct way *way)
 {
-	bool stop = wire->held_size > HELD_MAX;
-	if (stop == wire->stopped || wire->closing)
+	bool stop = way->held_size > HELD_MAX;
+	if (stop == way->stopped || way->wire->closing)
 		return;
-	wire->stopped = stop;
+	way->stopped = stop;
 	if (stop)
-		uv_read_stop((uv_stream_t *)&wire->client.tcp);
+		uv_read_stop((uv_stream_t *)&way->tcp);
 	else
-		uv_read_start((uv_stream_t *)&wire->client.tcp, on_room, on_read);
+		uv_read_start((uv_stream_t *)&way->tcp, on_room, on_read);
 }
 
 static void
 on_due(uv_timer_t *timer)
 {
-	struct wire *wire = timer->data;
+	struct way *way = timer->data;
 	uint64_t now_ms = uv_now(relay.loop);
-	while (wire->held && (wire->held->due_ms <= now_ms || !relay.on) && !wire->closing) {
-		struct held *held = wire->held;
-		wire->held = held->next;
-		wire->held_size -= held->size;
-		write_take(&wire->server, held->bytes, held->size);
+	while (way->held && (way->held->due_ms <= now_ms || !relay.on) && !way->wire->closing) {
+		struct held *held = way->held;
+		way->held = held->next;
+		way->held_size -= held->size;
+		write_take(way, held->bytes, held->size);
 		free(held);
 	}
-	if (wire->held == NULL)
-		wire->held_end = &wire->held;
-	if (wire->closing)
+	if (way->held == NULL)
+		way->held_end = &way->held;
+	if (way->wire->closing)
 		return;
-	if (wire->held)
-		uv_timer_start(timer, on_due, relay.on ? wire->held->due_ms - now_ms : 0, 0);
-	read_or_not(wire);
+	if (way->held)
+		uv_timer_start(timer, on_due, relay.on ? way->held->due_ms - now_ms : 0, 0);
+	read_or_not(way);
 }
 
 /* Takes it.  Behind all that is under way already. */
 static void
-send_later(struct wire *wire, struct held *held, uint64_t delay_ms)
+send_later(struct way *way, struct held *held, uint64_t delay_ms)
 {
 	uint64_t due_ms = uv_now(relay.loop) + delay_ms;
-	wire->due_ms = due_ms > wire->due_ms ? due_ms : wire->due_ms;
-	held->due_ms = wire->due_ms;
+	way->due_ms = due_ms > way->due_ms ? due_ms : way->due_ms;
+	held->due_ms = way->due_ms;
 	held->next = NULL;
-	*wire->held_end = held;
-	wire->held_end = &held->next;
-	wire->held_size += held->size;
-	on_due(&wire->timer);
+	*way->held_end = held;
+	way->held_end = &held->next;
+	way->held_size += held->size;
+	on_due(&way->timer);
 }
 
 static void
-let_swapped_go(struct wire *wire)
+let_swapped_go(struct way *way)
 {
-	struct held *swapped = wire->swapped;
-	wire->swapped = NULL;
+	struct held *swapped = way->swapped;
+	way->swapped = NULL;
 	if (swapped)
-		send_later(wire, swapped, 0);
+		send_later(way, swapped, 0);
 }
 
 static uint64_t
-delay_of(const struct wire *wire)
+delay_of(const struct way *way)
 {
 	if (!relay.on || relay.delay_max_ms == 0)
 		return 0;
 	relay.delayed++;
 	return relay.delay_min_ms +
-	       throw_for(wire, 3) % (relay.delay_max_ms - relay.delay_min_ms + 1);
+	       throw_for(way, 3) % (relay.delay_max_ms - relay.delay_min_ms + 1);
 }
 
 static struct held *
@@ -271,72 +283,74 @@ hold(const uint8_t *bytes, size_t size)
 }
 
 static void
-on_message(struct wire *wire, const uint8_t *bytes, size_t size)
+on_record(struct way *way, const uint8_t *bytes, size_t size)
 {
-	relay.messages++;
-	wire->messages++;
-	if (chance(wire, 0, relay.drop)) {
+	relay.records++;
+	way->records++;
+	if (chance(way, 0, relay.drop)) {
 		relay.dropped++;
 		return;
 	}
-	if (wire->swapped == NULL && chance(wire, 1, relay.swap)) {
-		wire->swapped = hold(bytes, size);
+	if (way->swapped == NULL && chance(way, 1, relay.swap)) {
+		way->swapped = hold(bytes, size);
 		return;
 	}
-	uint64_t delay_ms = delay_of(wire);
-	send_later(wire, hold(bytes, size), delay_ms);
-	if (chance(wire, 2, relay.twice)) {
+	uint64_t delay_ms = delay_of(way);
+	send_later(way, hold(bytes, size), delay_ms);
+	if (chance(way, 2, relay.twice)) {
 		relay.doubled++;
-		send_later(wire, hold(bytes, size), delay_ms);
+		send_later(way, hold(bytes, size), delay_ms);
 	}
-	relay.overtaken += wire->swapped != NULL;
-	let_swapped_go(wire);
-	if (relay.on && relay.reset && wire->messages % relay.reset == 0) {
+	relay.overtaken += way->swapped != NULL;
+	let_swapped_go(way);
+	if (relay.on && relay.reset && way->records % relay.reset == 0) {
 		relay.resets++;
-		wire_close(wire, true);
+		wire_close(way->wire, true);
 	}
 }
 
 /* ------- reading ------------------------------------------------------------------------- */
 
-static void
-cut_into_messages(struct wire *wire)
+/* What comes before the first record is passed on as it comes. */
+static size_t
+pass_first(struct way *way)
 {
-	size_t done = 0;
-	if (!wire->greeted && wire->in.size >= SP_HEADER_SIZE) {
-		write_take(&wire->server, copy(wire->in.bytes, SP_HEADER_SIZE), SP_HEADER_SIZE);
-		wire->greeted = true;
-		done = SP_HEADER_SIZE;
-	}
-	while (wire->greeted && !wire->closing && wire->in.size - done >= SIZE_SIZE) {
-		uint64_t size = bytes_get_u64(wire->in.bytes + done);
-		if (size > MESSAGE_MAX) {
-			wire_close(wire, true);
+	size_t size = way->in.size < way->first ? way->in.size : way->first;
+	if (size > 0)
+		write_take(way, copy(way->in.bytes, size), size);
+	way->first -= size;
+	return size;
+}
+
+static void
+cut_into_records(struct way *way)
+{
+	size_t done = pass_first(way);
+	while (!way->wire->closing && way->in.size - done >= CHANNEL_HEAD_SIZE) {
+		size_t size = channel_record_size(way->in.bytes + done);
+		if (size == 0) {
+			wire_close(way->wire, true);
 			return;
 		}
-		if (wire->in.size - done < SIZE_SIZE + size)
+		if (way->in.size - done < size)
 			break;
-		on_message(wire, wire->in.bytes + done, SIZE_SIZE + (size_t)size);
-		done += SIZE_SIZE + (size_t)size;
+		on_record(way, way->in.bytes + done, size);
+		done += size;
 	}
-	wire_buf_drop(&wire->in, done);
+	wire_buf_drop(&way->in, done);
 }
 
 static void
 on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
-	struct wire *wire = stream->data;
+	struct way *way = stream->data;
 	if (got < 0) {
-		wire_close(wire, got == UV_ECONNRESET);
-	} else if (stream == (uv_stream_t *)&wire->server.tcp) {
-		if (got > 0)
-			write_take(
-			    &wire->client, copy((uint8_t *)buf->base, (size_t)got), (size_t)got);
-	} else {
-		wire_buf_put(&wire->in, buf->base, (size_t)got);
-		cut_into_messages(wire);
-		read_or_not(wire);
+		wire_close(way->wire, got == UV_ECONNRESET);
+		return;
 	}
+	wire_buf_put(&way->in, buf->base, (size_t)got);
+	cut_into_records(way);
+	read_or_not(way);
 }
 
 /* ------- connections ------------------------------------------------------------------------ */
@@ -354,6 +368,20 @@ on_connected(uv_connect_t *request, int status)
 }
 
 static void
+way_init(struct way *way, struct wire *wire, struct way *to, size_t first, uint64_t seed)
+{
+	way->wire = wire;
+	way->to = &to->tcp;
+	way->first = first;
+	way->random = mix(seed);
+	way->held_end = &way->held;
+	uv_tcp_init(relay.loop, &way->tcp);
+	uv_timer_init(relay.loop, &way->timer);
+	way->tcp.data = way->timer.data = way;
+	wire->open += 2;
+}
+
+static void
 on_connection(uv_stream_t *listener, int status)
 {
 	struct route *route = listener->data;
@@ -361,15 +389,12 @@ on_connection(uv_stream_t *listener, int status)
 	struct wire *wire = calloc(1, sizeof *wire);
 	if (wire == NULL || status != 0)
 		errx(71, "connection: %s", status ? uv_strerror(status) : "no memory");
-	uv_tcp_init(relay.loop, &wire->client.tcp);
-	uv_tcp_init(relay.loop, &wire->server.tcp);
-	uv_timer_init(relay.loop, &wire->timer);
-	wire->open = 3;
-	wire->client.tcp.data = wire->server.tcp.data = wire->timer.data = wire->connect.data =
-	    wire;
-	wire->held_end = &wire->held;
-	wire->random =
-	    mix(mix(relay.seed) + (uint64_t)route->target * 65536 + route->connections++);
+	uint64_t seed = mix(relay.seed) + (uint64_t)route->target * 65536 + route->connections++;
+	way_init(
+	    &wire->client, wire, &wire->server, CHANNEL_PREAMBLE_SIZE + CHANNEL_HELLO_SIZE, seed);
+	way_init(
+	    &wire->server, wire, &wire->client, CHANNEL_PREAMBLE_SIZE + CHANNEL_REPLY_SIZE, ~seed);
+	wire->connect.data = wire;
 	uv_ip4_addr("127.0.0.1", route->target, &to);
 	if (uv_accept(listener, (uv_stream_t *)&wire->client.tcp) != 0 ||
 	    uv_tcp_connect(
@@ -391,10 +416,10 @@ let_go(uv_handle_t *handle, void *arg)
 	(void)arg;
 	if (handle->type != UV_TIMER || uv_is_closing(handle) || handle->data == NULL)
 		return;
-	struct wire *wire = handle->data;
-	if (wire->server.tcp.data && uv_is_writable((uv_stream_t *)&wire->server.tcp)) {
-		let_swapped_go(wire);
-		on_due(&wire->timer);
+	struct way *way = handle->data;
+	if (uv_is_writable((uv_stream_t *)way->to)) {
+		let_swapped_go(way);
+		on_due(&way->timer);
 	}
 }
 
@@ -405,9 +430,9 @@ on_signal(uv_signal_t *signal, int number)
 	relay.on = number == SIGUSR1;
 	if (!relay.on)
 		uv_walk(relay.loop, let_go, NULL);
-	printf("%s messages=%" PRIu64 " dropped=%" PRIu64 " doubled=%" PRIu64 " overtaken=%" PRIu64
+	printf("%s records=%" PRIu64 " dropped=%" PRIu64 " doubled=%" PRIu64 " overtaken=%" PRIu64
 	       " delayed=%" PRIu64 " resets=%" PRIu64 "\n",
-	    relay.on ? "on" : "off", relay.messages, relay.dropped, relay.doubled, relay.overtaken,
+	    relay.on ? "on" : "off", relay.records, relay.dropped, relay.doubled, relay.overtaken,
 	    relay.delayed, relay.resets);
 	fflush(stdout);
 }
@@ -415,7 +440,7 @@ on_signal(uv_signal_t *signal, int number)
 static void
 on_tick(uv_timer_t *timer)
 {
-	/* A message that nobody overtakes must not wait for ever. */
+	/* A record that nobody overtakes must not wait for ever. */
 	(void)timer;
 	uv_walk(relay.loop, let_go, NULL);
 }

@@ -9,6 +9,7 @@
 enum { LIMIT = 10000 };
 
 static struct queue queue;
+static uint64_t limit = LIMIT;
 
 /* Frees the frame. */
 static bool
@@ -16,7 +17,7 @@ put_frame(struct wire_buf *buf)
 {
 	struct wire_frame frame;
 	CHECK(frame_whole((struct wire_bytes){buf->bytes, buf->size}, FRAME_SIZE_MAX, &frame));
-	bool ok = queue_put(&queue, &frame, LIMIT);
+	bool ok = queue_put(&queue, &frame, limit);
 	wire_buf_free(buf);
 	return ok;
 }
@@ -42,18 +43,27 @@ put_vote(uint64_t n)
 	return put_frame(&frame);
 }
 
+/* The size of the first frame. */
+static size_t
+first_size(void)
+{
+	const uint8_t *bytes;
+	CHECK(queue_peek(&queue, 4, &bytes) == 4);
+	return 4 + (size_t)bytes_get_u32(bytes);
+}
+
 /* The number of the first frame, which goes; 0: none. */
 static uint64_t
 take(void)
 {
 	const uint8_t *bytes;
-	size_t count;
-	size_t size = queue_peek(&queue, 1, &bytes, &count);
-	if (count == 0)
+	if (queue_size(&queue) == 0)
 		return 0;
-	CHECK(count == 1);
+	size_t size = first_size(), count = queue.count;
+	CHECK(queue_peek(&queue, size, &bytes) == size);
 	uint64_t n = bytes_get_u64(bytes + FRAME_HEADER_SIZE);
-	queue_drop(&queue, size, count);
+	queue_drop(&queue, size);
+	CHECK(queue.count == count - 1);
 	return n;
 }
 
@@ -117,17 +127,106 @@ static void
 test_batch(void)
 {
 	const uint8_t *bytes;
-	size_t count, one;
 	put_append(1, 100);
-	one = queue_size(&queue);
+	size_t one = queue_size(&queue);
 	for (uint64_t n = 2; n <= 10; n++)
 		put_append(n, 100);
-	CHECK(queue_peek(&queue, 3 * one, &bytes, &count) == 3 * one && count == 3);
-	CHECK(queue_peek(&queue, 3 * one + 1, &bytes, &count) == 3 * one && count == 3);
-	CHECK(queue_peek(&queue, one - 1, &bytes, &count) == one && count == 1);
-	CHECK(queue_peek(&queue, SIZE_MAX, &bytes, &count) == 10 * one && count == 10);
-	queue_clear(&queue);
-	CHECK(queue_peek(&queue, SIZE_MAX, &bytes, &count) == 0 && count == 0);
+	CHECK(queue_peek_frames(&queue, one, &bytes) == one);
+	CHECK(queue_peek_frames(&queue, 3 * one, &bytes) == 3 * one);
+	CHECK(queue_peek_frames(&queue, 4 * one - 1, &bytes) == 3 * one);
+	queue_drop(&queue, one);
+	CHECK(queue_peek_frames(&queue, SIZE_MAX, &bytes) == 9 * one);
+	CHECK(bytes_get_u64(bytes + FRAME_HEADER_SIZE) == 2);
+	CHECK(queue_clear(&queue) == 9);
+	CHECK(queue_peek_frames(&queue, SIZE_MAX, &bytes) == 0);
+}
+
+static void
+test_pieces(void)
+{
+	for (size_t piece = 1; piece < 400; piece += 13) {
+		uint8_t copy[4096];
+		const uint8_t *bytes;
+		for (uint64_t n = 1; n <= 10; n++)
+			put_append(n, 10 * n);
+		size_t all = queue_size(&queue), at = 0, count = 0;
+		CHECK(queue_peek(&queue, SIZE_MAX, &bytes) == all && all <= sizeof copy);
+		memcpy(copy, bytes, all);
+		/* Where each frame ends, as counted before it goes. */
+		for (size_t end = 0; queue_size(&queue) > 0;) {
+			size_t size = queue_peek(&queue, piece, &bytes);
+			CHECK(size == (all - at < piece ? all - at : piece));
+			CHECK(memcmp(bytes, copy + at, size) == 0);
+			queue_drop(&queue, size);
+			at += size;
+			while (end < at && end + 4 + bytes_get_u32(copy + end) <= at) {
+				end += 4 + bytes_get_u32(copy + end);
+				count++;
+			}
+			CHECK(queue.count == 10 - count);
+			CHECK(queue_size(&queue) == all - at);
+		}
+		CHECK(at == all && count == 10);
+		CHECK(queue_peek(&queue, 1, &bytes) == 0 && bytes == NULL);
+	}
+}
+
+static void
+test_heartbeat_begun(void)
+{
+	put_append(1, 0);
+	size_t size = first_size();
+	for (size_t gone = 1; gone < size; gone++) {
+		queue_drop(&queue, gone);
+		/* What has begun to go stays, and the new one is behind it. */
+		put_append(2, 0);
+		CHECK(queue.count == 2 && queue_size(&queue) == 2 * size - gone);
+		/* That one has not begun. */
+		put_append(1, 0);
+		CHECK(queue.count == 2 && queue_size(&queue) == 2 * size - gone);
+		queue_drop(&queue, size - gone);
+		CHECK(queue.count == 1);
+		put_append(1, 0);
+		CHECK(queue.count == 1);
+	}
+	CHECK(take() == 1);
+	CHECK(take() == 0);
+}
+
+/* Cleared with a frame of which a part has gone, as when a connection ends. */
+static void
+test_clear(void)
+{
+	const uint8_t *bytes;
+	put_append(1, 100);
+	put_append(2, 100);
+	queue_drop(&queue, 50);
+	CHECK(queue_clear(&queue) == 2);
+	CHECK(queue_clear(&queue) == 0);
+	put_append(3, 100);
+	CHECK(queue_peek_frames(&queue, SIZE_MAX, &bytes) == first_size());
+	CHECK(take() == 3);
+}
+
+/* What waits is moved to the front of the memory: a heartbeat is replaced in its new place, too. */
+static void
+test_large(void)
+{
+	enum { LARGE = 1 << 20, COUNT = 20, WAIT = 3 };
+	limit = (WAIT + 2) * LARGE;
+	for (uint64_t n = 1; n <= COUNT; n++) {
+		CHECK(put_append(n, LARGE));
+		CHECK(put_append(100 + n, 0));
+		if (n > WAIT) {
+			CHECK(take() == n - WAIT);
+			CHECK(take() == 200 + n - WAIT);
+		}
+		CHECK(put_append(200 + n, 0));
+		CHECK(queue.buf.size <= 2 * (WAIT + 1) * (size_t)LARGE);
+	}
+	CHECK(queue_clear(&queue) == 2 * WAIT);
+	limit = LIMIT;
+	CHECK(queue.buf.room <= KEEP_ROOM);
 }
 
 int
@@ -137,8 +236,15 @@ main(void)
 	check_run("queue: frames come out in the order they went in", test_fifo);
 	check_run("queue: a heartbeat takes the place of the one before it, and of no other",
 	    test_heartbeats);
+	check_run(
+	    "queue: a heartbeat of which a part has gone is not replaced", test_heartbeat_begun);
 	check_run("queue: above the limit appends are dropped, newest first", test_limit);
-	check_run("queue: a batch is as many whole frames as fit, and at least one", test_batch);
+	check_run("queue: a batch is as many whole frames as fit", test_batch);
+	check_run("queue: bytes go in pieces of any size, and a frame counts until its last byte",
+	    test_pieces);
+	check_run("queue: nothing is left of a frame that was cut when the queue was cleared",
+	    test_clear);
+	check_run("queue: the memory of frames that are gone is used again", test_large);
 	queue_free(&queue);
 	return check_done();
 }

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC */
+/* getaddrinfo on a thread. */
+#include "resolve.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static const char scheme[] = "tcp://";
+
+struct resolve {
+	uv_thread_t thread;
+	uv_async_t done;
+	resolve_call *call; /* NULL: cancelled */
+	void *arg;
+	char address[RAFT_ADDRESS_SIZE];
+	struct resolve_result result;
+};
+
+static void
+resolve_add(struct resolve_result *result, const struct addrinfo *info)
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+	if (result->count == RESOLVE_MAX ||
+	    getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof host, port, sizeof port,
+		NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return;
+	struct resolve_host *at = &result->hosts[result->count];
+	*at = (struct resolve_host){{[10] = 0xff, [11] = 0xff}};
+	if (info->ai_family == AF_INET6)
+		memcpy(at->b,
+		    &((const struct sockaddr_in6 *)(const void *)info->ai_addr)->sin6_addr,
+		    sizeof at->b);
+	else
+		memcpy(at->b + 12,
+		    &((const struct sockaddr_in *)(const void *)info->ai_addr)->sin_addr, 4);
+	int size = snprintf(result->urls[result->count], RESOLVE_URL_SIZE,
+	    info->ai_family == AF_INET6 ? "tcp://[%s]:%s" : "tcp://%s:%s", host, port);
+	if (size > 0 && size < RESOLVE_URL_SIZE)
+		result->count++;
+}
+
+void
+resolve_now(const char *address, struct resolve_result *result)
+{
+	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list = NULL;
+	char host[RAFT_ADDRESS_SIZE];
+	*result = (struct resolve_result){0};
+	/* A members list of a peer may have any text here. */
+	bool known = strncmp(address, scheme, strlen(scheme)) == 0;
+	snprintf(host, sizeof host, "%s", known ? address + strlen(scheme) : "");
+	char *port = strrchr(host, ':');
+	if (port == NULL) {
+		result->why = "not tcp://HOST:PORT";
+		return;
+	}
+	*port++ = '\0';
+	bool brackets = host[0] == '[';
+	if (brackets)
+		host[strlen(host) - 1] = '\0';
+	int error = getaddrinfo(brackets ? host + 1 : host, port, &hints, &list);
+	for (const struct addrinfo *info = list; info; info = info->ai_next)
+		resolve_add(result, info);
+	if (error == 0)
+		freeaddrinfo(list);
+	result->why = error == EAI_SYSTEM ? strerror(errno)
+		      : error             ? gai_strerror(error)
+					  : "it has no address";
+}
+
+static void
+resolve_on_thread(void *arg)
+{
+	struct resolve *resolve = arg;
+	resolve_now(resolve->address, &resolve->result);
+	uv_async_send(&resolve->done);
+}
+
+static void
+resolve_on_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void
+resolve_on_done(uv_async_t *done)
+{
+	struct resolve *resolve = done->data;
+	uv_thread_join(&resolve->thread);
+	if (resolve->call)
+		resolve->call(&resolve->result, resolve->arg);
+	uv_close((uv_handle_t *)done, resolve_on_closed);
+}
+
+struct resolve *
+resolve_start(struct loop *loop, const char *address, resolve_call *call, void *arg)
+{
+	struct resolve *resolve = calloc(1, sizeof *resolve);
+	must(resolve != NULL);
+	resolve->call = call;
+	resolve->arg = arg;
+	snprintf(resolve->address, sizeof resolve->address, "%s", address);
+	must(uv_async_init(loop_uv(loop), &resolve->done, resolve_on_done) == 0);
+	resolve->done.data = resolve;
+	int error = uv_thread_create(&resolve->thread, resolve_on_thread, resolve);
+	if (error == 0)
+		return resolve;
+	uv_close((uv_handle_t *)&resolve->done, resolve_on_closed);
+	errno = -error;
+	return NULL;
+}
+
+void
+resolve_cancel(struct resolve *resolve)
+{
+	if (resolve)
+		resolve->call = NULL;
+}
