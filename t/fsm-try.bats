@@ -77,7 +77,7 @@ breaks() {
 	diff out - <<<$'ok\nok 6'
 	sqlite3 other 'SELECT idx FROM applied' | grep -qx 6
 	# One whose state is in memory alone has no index: the first line is entry 1.
-	try --restore s -- sh -c 'echo ready 0; read -r a; echo ok; read -r b || exit 0; echo "ok $b"' <<<x >out
+	try --restore s -- sh -c 'echo ready 0; read -r a; echo ok; read -r b || exit 0; echo "ok $b"; cat' <<<x >out
 	diff out - <<<$'ok\nok entry 1 x'
 }
 
