@@ -290,10 +290,25 @@ peer_excuse(struct peer *peer)
 	peer->ping = 0;
 }
 
+/* Nothing is received, since raft-elect does not read. */
+static bool
+peer_is_paused(struct peer *peer, const struct connection *open)
+{
+	delivery_lock(peer->peerd->delivery);
+	bool paused = open->paused;
+	delivery_unlock(peer->peerd->delivery);
+	return paused;
+}
+
 void
 peer_tick(struct peer *peer, struct mono_ms now)
 {
-	if (peer->routes[WIRE_CONSENSUS].open)
+	struct connection *open = peer->routes[WIRE_CONSENSUS].open;
+	/* While nothing is received the peer cannot be judged, and is shown that this node is
+	 * there. */
+	if (open && peer_is_paused(peer, open))
+		send_ping(peer, now);
+	else if (open)
 		tick_ping(peer, now);
 	else
 		peer->ping = 0;
