@@ -8,7 +8,7 @@ load helper
 setup() {
 	cluster_init "$BATS_TEST_TMPDIR/c" 3
 	for n in $(nodes); do
-		sed -i 's/election_timeout: .*/election_timeout: 500ms/; s/heartbeat: .*/heartbeat: 50ms/' "$CLUSTER/$n/raft.yaml"
+		sed -i 's/election_timeout: .*/election_timeout: 500ms/; s/heartbeat: .*/heartbeat: 50ms/; s/name: demo/name: ops/' "$CLUSTER/$n/raft.yaml"
 	done
 	cluster_start
 	ctl n1 wait
@@ -48,6 +48,8 @@ recipe() {
 	seq 501 600 | append n1
 	wait_until 20 has_lines n4 600
 	[ "$(ctl n1 -j members | jq -r '[.members[] | .id + "=" + .role] | sort | join(" ")')" = 'n1=voter n2=voter n4=voter' ]
+	# The recipe does not name the cluster; the list does.
+	[ "$(ctl n4 -j status | jq -r .cluster)" = ops ]
 	CLUSTER_COUNT=4
 }
 

@@ -298,6 +298,8 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	print | grep -qxF "    - { cluster: \"$id\", index: 18446744073709551615 }"
 	replaced "6i\\    - { cluster: \"$id\" }"
 	print | grep -qxF "    - { cluster: \"$id\" }"
+	replaced "6i\\    - { cluster: \"$id\", index: 7, name: demo }"
+	print | grep -qxF "    - { cluster: \"$id\", index: 7, name: demo }"
 	replaced "6i\\    - { cluster: \"${id#0}\" }"
 	refused 6:9 'cluster needs a line of its own and an id of 64 hexadecimal digits'
 	for index in 0 -1 x 1x 18446744073709551616 '' '[ 1 ]'; do
@@ -307,7 +309,22 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	replaced "6i\\    - { cluster: \"$id\", id: n1 }"
 	refused 6:86 'beside the cluster there can only be index'
 	replaced "6i\\    - { cluster: \"$id\", index: 1, id: n1 }"
-	refused 6:86 'beside the cluster there can only be index'
+	refused 6:96 'beside the cluster there can only be index'
+	for name in a/b '' "$id" '[ demo ]'; do
+		replaced "6i\\    - { cluster: \"$id\", name: $name }"
+		refused 6:86 'beside the cluster there can only be index, a number from 1 on, and name, 1 to 63 characters'
+	done
+}
+
+@test "conf: without cluster.name the name is that of the members list" {
+	local id
+	id=$(printf '0%.0s' $(seq 64))
+	replaced "6i\\    - { cluster: \"$id\", name: ops }"
+	print | grep -qxF '  name: demo'
+	sed -i '/name: demo/d' raft.yaml
+	print | grep -qxF '  name: ops'
+	sed -i '/cluster: "/d' raft.yaml
+	refused 3:1 'cluster.name is missing: add it, or write the output of raft-ctl members -y, which has it, to the file of cluster.members'
 }
 
 @test "conf: members must differ in id, key and address" {

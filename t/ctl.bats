@@ -147,7 +147,7 @@ teardown_file() { cluster_stop; }
 	ctl n2 members -y >"$BATS_TEST_TMPDIR/members.yaml"
 	cp "$CLUSTER/n1/raft.yaml" "$CLUSTER/n1/n1.key" "$BATS_TEST_TMPDIR/"
 	timeout 10 raft-elect -n -c "$BATS_TEST_TMPDIR/raft.yaml"
-	grep -qE '^- \{ cluster: "[0-9a-f]{64}", index: [1-9][0-9]* \}$' "$BATS_TEST_TMPDIR/members.yaml"
+	grep -qE '^- \{ cluster: "[0-9a-f]{64}", index: [1-9][0-9]*, name: demo \}$' "$BATS_TEST_TMPDIR/members.yaml"
 	diff <(grep -vE '^#|cluster:' "$BATS_TEST_TMPDIR/members.yaml") <(grep -v '^#' "$CLUSTER/n1/members.yaml")
 }
 

@@ -256,7 +256,7 @@ listening() { sed -i "s|listen: \"[^\"]*\"|listen: \"tcp://127.0.0.1:$2\"|" "$1/
 	logd n1
 	for daemon in peerd elect; do spawn "n1/$daemon.log" "raft-$daemon" -c n1/raft.yaml; done
 	wait_until 30 raft-ctl -c n1/raft.yaml members
-	raft-ctl -c n1/raft.yaml members -y | diff -u "$G/members-1.yaml" -
+	raft-ctl -c n1/raft.yaml members -y | diff -u "$G/members-2.yaml" -
 	# What is stored is of version 1; a backup never is.
 	raft-ctl -c n1/raft.yaml snapshot -o backup
 	golden bytes "$G/snapshot-2.txt" | cmp - backup
@@ -297,10 +297,11 @@ restore() {
 	restore 2
 }
 
-@test "golden: a node joins with the golden members list" {
+# join VERSION: a node joins with the list of that version.
+join() {
 	fresh n4 n4 202122232425262728292a2b2c2d2e2f
 	echo 'join yes' >>n4/data/identity
-	cp "$G/members-1.yaml" n4/members.yaml
+	cp "$G/members-$1.yaml" n4/members.yaml
 	sed -i '/members:/,/^peerd/ { s/members:/members: members.yaml/; /- {/d }' n4/raft.yaml
 	logd n4
 	wait_until 30 grep -q ev=start n4/log
@@ -312,6 +313,10 @@ restore() {
 	EOF
 	[ "$(sqlite3 n4/data/log.db "SELECT value FROM meta WHERE key = 'joined'")" = 1 ]
 }
+
+@test "golden: a node joins with the golden members list" { join 2; }
+
+@test "golden: a node joins with a members list of version 1, without the cluster's name" { join 1; }
 
 @test "golden: raft-init writes identities, members and keys in the golden form" {
 	key n1.key

@@ -1,6 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # raft-init: whole or not at all, and never over anything.  raft-init(8).
+# shellcheck disable=SC2034
+
+bats_require_minimum_version 1.5.0
 
 load helper
 
@@ -9,6 +12,7 @@ setup() {
 	# A build with sanitizers can't look for leaks under strace.
 	export ASAN_OPTIONS=detect_leaks=0
 }
+teardown() { cluster_stop; }
 
 init() { timeout 20 raft-init "$@"; }
 node_check() { timeout 10 raft-elect -n -c "$1"; }
@@ -219,6 +223,20 @@ refused() {
 	[ -z "$(ls)" ]
 }
 
+@test "init: a node that joins a cluster has the cluster's name only when it is given" {
+	init --join -i d -l tcp://127.0.0.1:7101 a >line
+	run ! grep -q name: a/raft.yaml
+	run -78 node_check a/raft.yaml
+	[[ $output == *'cluster.name is missing: add it, or write the output of raft-ctl members -y'* ]]
+	{
+		printf -- '- { cluster: "%064d", name: ops }\n' 0
+		cat line
+	} >a/members.yaml
+	node_check a/raft.yaml
+	init --join --cluster five -i d -l tcp://127.0.0.1:7101 b
+	grep -qx '  name: five' b/raft.yaml
+}
+
 @test "init: -h and -V" {
 	run init -h
 	[ "$status" -eq 0 ]
@@ -235,4 +253,28 @@ refused() {
 	for line in '.Dl raft-init -N 5 -p 7201 --cluster five five' 'raft-init -i alone -l tcp://127.0.0.1:7301 one > members.yaml'; do
 		grep -qxF -- "$line" "$ROOT/man/raft-init.8"
 	done
+}
+
+# commands: those of raft-init(8) for several hosts, whose hosts are folders and addresses of this machine here.
+commands() {
+	sed -n '/^Three hosts/,/^A cluster of a single node/{ /^\(\.Dl \)\?\(for\|ssh\) / { s/^\.Dl //; p } }' "$ROOT/man/raft-init.8" |
+		sed "s#/etc/raft#.#g; s#tcp://\(\$h\|d\):7101#tcp://\$(address \1):$PORT#; s#scp members.yaml \$h:./#cp members.yaml \$h/#"
+}
+
+@test "init: the examples of raft-init(8) for several hosts run" {
+	PORT=$(free_ports 1)
+	CLUSTER=$PWD
+	mkdir a b c d
+	address() { printf '127.0.0.%d' "'$1"; }
+	ssh() (cd "$1" && shift && RAFT_CONFIG=raft.yaml timeout 60 "$@")
+	mapfile -t lines < <(commands)
+	[ "${#lines[@]}" -eq 6 ]
+	for i in 0 1; do eval "${lines[i]}"; done
+	for h in a b c; do node_start "$h"; done
+	ssh a raft-ctl wait
+	for i in 2 3 4; do eval "${lines[i]}"; done
+	node_start d
+	eval "${lines[5]}"
+	[ "$(ssh d raft-ctl -j members | jq -r '[.members[] | .id + "=" + .role] | join(" ")')" = 'a=voter b=voter c=voter d=voter' ]
+	[ "$(ssh d raft-ctl -j status | jq -r .cluster)" = demo ]
 }

@@ -150,6 +150,24 @@ spoil() { sed "$1" "$MADE/raft.yaml" >"$C"; }
 	mistake 78 'node n1 is not among them' raft-logd -c "$C"
 }
 
+@test "a node that joins a cluster under another name than the cluster has is 78, and nothing is lost" {
+	local id
+	id=$(printf '0%.0s' $(seq 64))
+	raft-init --join --cluster ops -i n4 -l tcp://127.0.0.1:7104 "$BATS_TEST_TMPDIR/n4" >/dev/null
+	C=$BATS_TEST_TMPDIR/n4/raft.yaml
+	{
+		echo "- { cluster: \"$id\", index: 7, name: demo }"
+		cat "$MADE/members.yaml"
+	} >"$BATS_TEST_TMPDIR/n4/members.yaml"
+	for option in '' -n; do
+		# shellcheck disable=SC2086
+		mistake 78 'cluster: name: it is ops, and the members list is of the running cluster demo: write that name, or remove the key' raft-logd $option -c "$C"
+	done
+	sed -i '/name: ops/d' "$C"
+	N=$BATS_TEST_TMPDIR/n4
+	daemon raft-logd log
+}
+
 # ------------------------------------------------- data, run directory, key
 
 @test "a data directory of another node, another cluster, without identity or gone is 78, a locked one is 75" {

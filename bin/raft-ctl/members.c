@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* raft-ctl members: who is in the log's configuration, as this node knows it. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "client/json.h"
@@ -9,7 +10,7 @@
 
 static const char *const no_part[] = {"part", NULL};
 
-/* Which cluster it is, and since when it has these members. */
+/* Which cluster it is, its name, and since when it has these members. */
 static struct conf_cluster_id
 cluster_id(struct ctl *ctl)
 {
@@ -20,6 +21,7 @@ cluster_id(struct ctl *ctl)
 	const char *index = query.text.count > 0 ? text_get(&query.text.lines[0], "config") : NULL;
 	id.known = text != NULL && text_hex_parse(id.hash.b, RAFT_HASH_SIZE, text);
 	id.index = index != NULL ? strtoull(index, NULL, 10) : 0;
+	snprintf(id.name, sizeof id.name, "%s", ctl->tool.conf->cluster.name);
 	text_free(&query.text);
 	return id;
 }

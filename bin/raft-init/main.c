@@ -157,7 +157,7 @@ check_form(const struct wanted *wanted)
 		init_die(EXIT_USAGE,
 		    "--restore begins a new cluster, --join takes part in one that "
 		    "runs: one of them");
-	if (!conf_name_valid(wanted->cluster))
+	if (wanted->cluster != NULL && !conf_name_valid(wanted->cluster))
 		init_die(EXIT_USAGE,
 		    "--cluster %s: a name is 1 to %d characters of A-Z a-z 0-9 . _ -",
 		    wanted->cluster, CONF_NAME_SIZE_MAX);
@@ -175,7 +175,7 @@ check_key(const struct wanted *wanted, int options_count)
 static struct wanted
 init_read_options(int argc, char **argv)
 {
-	struct wanted wanted = {.cluster = "demo"};
+	struct wanted wanted = {0};
 	int count = 0;
 	opterr = 0;
 	for (int option; (option = getopt_long(argc, argv, ":N:p:i:l:hV", options, NULL)) != -1;
@@ -187,6 +187,8 @@ init_read_options(int argc, char **argv)
 	if (wanted.key)
 		check_key(&wanted, count);
 	check_form(&wanted);
+	if (wanted.cluster == NULL && !wanted.join)
+		wanted.cluster = "demo";
 	char *folder = path_absolute(argv[optind]);
 	if (folder == NULL)
 		init_die(EXIT_OS, "%s: the working directory is not readable: %s", argv[optind],

@@ -123,11 +123,14 @@ yaml_text(const struct init_node *node)
 	text_print(out, node->id.s);
 	fprintf(out, "\n  data: %s\n  run: %s\n", node->system ? system_data : "data",
 	    node->system ? system_run : "run");
-	fputs("cluster:\n  name: ", out);
-	text_print(out, node->cluster);
-	fputs(
-	    "\n  members: members.yaml # used once, for the first start: then the log knows them\n",
-	    out);
+	fputs("cluster:\n", out);
+	if (node->cluster != NULL) {
+		fputs("  name: ", out);
+		text_print(out, node->cluster);
+	}
+	fprintf(out, "%s  members: members.yaml # %s\n", node->cluster ? "\n" : "",
+	    node->cluster ? "used once, for the first start: then the log knows them"
+			  : "output of raft-ctl members -y, which names the cluster: keep it");
 	fputs("peerd:\n  listen: ", out);
 	print_listen(out, node);
 	fprintf(out, "\n  secret: %s.key\n", node->id.s);

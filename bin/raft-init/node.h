@@ -11,7 +11,7 @@ struct restore;
 struct init_node {
 	struct raft_id id;
 	char address[RAFT_ADDRESS_SIZE];
-	const char *cluster;
+	const char *cluster;           /* NULL: the members list names it */
 	const struct restore *restore; /* NULL: it begins with nothing */
 	bool join;                     /* a running cluster takes it up */
 	bool system;                   /* data and run lie in /var/lib and /run */

@@ -136,6 +136,12 @@ joiner_config(const struct conf *conf, struct raft_config *config)
 		    "does not name the cluster: "
 		    "make it by raft-ctl members -y on one of its nodes",
 		    conf->path);
+	if (conf->cluster.id.name[0] != '\0' &&
+	    strcmp(conf->cluster.id.name, conf->cluster.name) != 0)
+		daemon_die(EXIT_CONFIG,
+		    "%s: cluster: name: it is %s, and the members list is of the running cluster "
+		    "%s: write that name, or remove the key",
+		    conf->path, conf->cluster.name, conf->cluster.id.name);
 	for (size_t i = config->count; i-- > 0;) {
 		if (!raft_id_equal(&config->members[i].id, &conf->node.id))
 			continue;

@@ -88,6 +88,15 @@ check_sizes(const struct checking *c)
 	       check_bulk_rate(c, conf->peerd.bulk_rate);
 }
 
+static bool
+check_name(const struct checking *c)
+{
+	return c->conf->cluster.name != NULL ||
+	       wrong(c, "cluster", "name",
+		   "cluster.name is missing: add it, or write the output of raft-ctl members -y, "
+		   "which has it, to the file of cluster.members");
+}
+
 /* "elect" is the longest name of a socket. */
 static bool
 check_run(const struct checking *c)
@@ -135,6 +144,6 @@ bool
 check_together(const struct conf *conf, const struct tree *tree, char *why)
 {
 	const struct checking c = {conf, tree, why};
-	return check_heartbeat(&c) && check_sizes(&c) && check_run(&c) && check_effect(&c) &&
-	       check_machine(&c);
+	return check_name(&c) && check_heartbeat(&c) && check_sizes(&c) && check_run(&c) &&
+	       check_effect(&c) && check_machine(&c);
 }

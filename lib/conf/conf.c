@@ -122,6 +122,8 @@ read_tree(struct conf_reading *r)
 		if (!read_section(r, section))
 			return false;
 	r->conf->fsm.present = tree_find(root, "fsm") != NULL;
+	if (r->conf->cluster.name == NULL && r->conf->cluster.id.name[0] != '\0')
+		r->conf->cluster.name = text_dup(r->conf->cluster.id.name);
 	return check_required(r) && check_together(r->conf, r->tree, r->why);
 }
 

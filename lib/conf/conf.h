@@ -41,10 +41,12 @@ enum { CONF_LIMITS_ENTRIES_MAX = 1000000000 };
 /*
  * A cluster's id, as `raft-ctl members -y` prints it for a node that joins or that has been away.
  */
+enum { CONF_NAME_SIZE_MAX = 63 };
 struct conf_cluster_id {
 	bool known;
 	struct raft_hash hash;
-	uint64_t index; /* of the log's entry that the list is from; 0: not said */
+	uint64_t index; /* of the log's entry that the list is from; 0: not given */
+	char name[CONF_NAME_SIZE_MAX + 1]; /* of the cluster; empty: not given */
 };
 
 struct conf {
@@ -58,7 +60,7 @@ struct conf {
 		char *group; /* NULL: none */
 	} node;
 	struct {
-		char *name;
+		char *name; /* of the key, or else of the members list */
 		/*
 		 * From the list, or the file it names; a file that does not exist is no error while
 		 * the log has a configuration: have_members is false then and members_path says
@@ -136,7 +138,6 @@ bool conf_read_members(
 char *conf_print_members(const struct raft_config *members, const struct conf_cluster_id *id);
 
 /* Of a cluster: 1 to 63 characters of [A-Za-z0-9._-]. */
-enum { CONF_NAME_SIZE_MAX = 63 };
 bool conf_name_valid(const char *name);
 
 /* "500ms", "1m30s" is not one: a number and one unit of ms, s, m, h. */

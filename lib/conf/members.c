@@ -115,23 +115,43 @@ members_read_member(
 /* ------------------------------------------------------------ all of them */
 
 static bool
-read_index(
-    const struct members_reading *r, struct conf_cluster_id *id, const struct tree_node *node)
+members_read_index(struct conf_cluster_id *id, const char *text)
 {
 	char *end;
-	bool good = strcmp(node->key, "index") == 0 && node->kind == TREE_TEXT &&
-		    node->next == NULL && node->text[0] >= '1' && node->text[0] <= '9';
+	if (text[0] < '1' || text[0] > '9')
+		return false;
 	errno = 0;
-	if (good)
-		id->index = strtoull(node->text, &end, 10);
-	if (!good || *end != '\0' || errno != 0)
-		return wrong(r, node->key_at,
-		    "beside the cluster there can only be index, a number from 1 on, as raft-ctl "
-		    "members -y prints it");
+	id->index = strtoull(text, &end, 10);
+	return *end == '\0' && errno == 0;
+}
+
+static bool
+members_read_name(struct conf_cluster_id *id, const char *text)
+{
+	if (!conf_name_valid(text))
+		return false;
+	strcpy(id->name, text);
 	return true;
 }
 
-/* - { cluster: ID, index: NUMBER }: which cluster they are of, and since which entry of its log. */
+static bool
+read_beside(
+    const struct members_reading *r, struct conf_cluster_id *id, const struct tree_node *node)
+{
+	bool good = node->kind == TREE_TEXT &&
+		    ((strcmp(node->key, "index") == 0 && members_read_index(id, node->text)) ||
+			(strcmp(node->key, "name") == 0 && members_read_name(id, node->text)));
+	return good ||
+	       wrong(r, node->key_at,
+		   "beside the cluster there can only be index, a number from 1 on, and name, 1 to "
+		   "%d characters of A-Z a-z 0-9 . _ -, as raft-ctl members -y prints them",
+		   CONF_NAME_SIZE_MAX);
+}
+
+/*
+ * - { cluster: ID, index: NUMBER, name: NAME }: which cluster they are of, since which entry of its
+ * log, and the cluster's name.
+ */
 static bool
 read_cluster(
     const struct members_reading *r, struct conf_cluster_id *id, const struct tree_node *node)
@@ -144,7 +164,10 @@ read_cluster(
 		    "raft-ctl members -y prints it",
 		    2 * RAFT_HASH_SIZE);
 	id->known = true;
-	return node->next == NULL || read_index(r, id, node->next);
+	while ((node = node->next) != NULL)
+		if (!read_beside(r, id, node))
+			return false;
+	return true;
 }
 
 static bool
@@ -233,6 +256,10 @@ members_print(FILE *out, const struct raft_config *members, const struct conf_cl
 		fprintf(out, "%s- { cluster: \"%s\"", indent, hex);
 		if (id->index > 0)
 			fprintf(out, ", index: %" PRIu64, id->index);
+		if (id->name[0] != '\0') {
+			fputs(", name: ", out);
+			text_print(out, id->name);
+		}
 		fputs(" }\n", out);
 	}
 	for (size_t i = 0; i < members->count; i++) {

@@ -27,7 +27,8 @@ enum { COMMAND_WORDS_MAX = 256, PATH_SIZE_MAX = 512 };
 bool
 conf_key_required(const struct conf_key *key)
 {
-	return key->fallback == NULL && key->type != CONF_GROUP && key->type != CONF_COMMAND;
+	return key->fallback == NULL && key->type != CONF_GROUP && key->type != CONF_COMMAND &&
+	       key != &conf_keys[CONF_KEY_cluster_name];
 }
 
 /* Which modes of raft-fsm a key is for; those not named here are for all. */

@@ -39,7 +39,7 @@ seeds(void)
 	    "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
 	    "  role: learner\n"
 	    "- { cluster: \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\", "
-	    "index: 18446744073709551615 }\n";
+	    "index: 18446744073709551615, name: demo }\n";
 
 	fuzz_seed(text, sizeof text - 1);
 }
