@@ -13,7 +13,7 @@ barrier_on_done(const struct msg_answer *answer, bool doubt, void *arg)
 	if (answer->verdict != RAFT_COMMITTED)
 		tool_die(refusal_status((enum raft_reason)answer->reason), "%s",
 		    refusal_text((enum raft_reason)answer->reason, answer->pos.index));
-	steps_wait_for(arg, answer->pos.index);
+	steps_wait_for(arg, answer->pos.index, "the barrier is committed");
 }
 
 static const struct proposal_calls calls = {barrier_on_done, steps_refused};

@@ -2,6 +2,7 @@
 /* Changing the members, one at a time. */
 #include "change.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "client/refusal.h"
@@ -9,10 +10,13 @@
 #include "query.h"
 #include "steps.h"
 
+enum { PEER_MS = 1000 };
+
 static const struct raft_change *wanted;
 static bool in_doubt; /* it was refused, but an earlier attempt may have made it */
 static enum raft_reason refused;
 static uint64_t refused_index; /* for refusal_text */
+static char made[64];          /* the change, once it is committed */
 
 static void
 change_read_key(uint8_t *out, const char *text)
@@ -39,9 +43,9 @@ change_read_member(struct raft_member *member, const struct text_line *line)
 }
 
 void
-change_members(struct ctl *ctl, struct raft_config *members)
+change_members(struct ctl *ctl, struct raft_config *members, const char *done)
 {
-	struct query query = {.socket = "elect", .what = "members"};
+	struct query query = {.socket = "elect", .what = "members", .done = done};
 	query_one(&ctl->tool, &query, ctl->give_up_ms);
 	*members = (struct raft_config){0};
 	for (size_t i = 0; i < query.text.count && members->count < RAFT_MEMBERS_MAX; i++)
@@ -83,23 +87,61 @@ is_made(const struct raft_config *members)
 }
 
 _Noreturn static void
-die_refused(void)
+die_refused(const struct steps *steps)
 {
-	tool_die(refusal_status(refused), "%s %s: %s", raft_change_name(wanted->op),
+	tool_die(steps->done ? EXIT_UNKNOWN : refusal_status(refused), "%s%s%s %s: %s",
+	    steps->done ? steps->done : "", steps->done ? ": " : "", raft_change_name(wanted->op),
 	    wanted->member.id.s, refusal_text(refused, refused_index));
+}
+
+static const struct text_line *
+find_peer(const struct text *text, const char *id)
+{
+	for (size_t i = 0; i < text->count; i++) {
+		const char *part = text_get(&text->lines[i], "part");
+		const char *name = text_get(&text->lines[i], "id");
+		if (part && name && strcmp(part, "peer") == 0 && strcmp(name, id) == 0)
+			return &text->lines[i];
+	}
+	return NULL;
+}
+
+/* A member that does not catch up: what raft-peerd of this node knows of the connection to it. */
+static void
+explain_peer(struct steps *steps, struct wire_buf *out)
+{
+	struct query query = {.socket = "peer", .what = "status"};
+	const char *id = wanted->member.id.s;
+	if (raft_id_equal(&wanted->member.id, &steps->tool->conf->node.id))
+		return;
+	query_all(steps->tool, &query, 1, PEER_MS);
+	const struct text_line *peer = find_peer(&query.text, id);
+	const char *connected = peer ? text_get(peer, "connected") : NULL;
+	const char *why = peer ? text_get(peer, "why") : query.why;
+	if (!query.answered)
+		wire_buf_printf(out, "; the connection to %s is not known: ", id);
+	else if (peer == NULL)
+		wire_buf_printf(out, "; raft-peerd of this node does not know %s yet", id);
+	else if (connected && strcmp(connected, "yes") == 0)
+		wire_buf_printf(out, "; this node is connected to %s", id);
+	else
+		wire_buf_printf(out, "; this node cannot connect to %s", id);
+	if (why && why[0])
+		wire_buf_printf(out, "%s%s", query.answered ? ": " : "", why);
+	text_free(&query.text);
 }
 
 static void
 change_on_done(const struct msg_answer *answer, bool doubt, void *arg)
 {
 	if (answer->verdict == RAFT_COMMITTED) {
-		steps_wait_for(arg, answer->pos.index);
+		steps_wait_for(arg, answer->pos.index, made);
 		return;
 	}
 	refused = (enum raft_reason)answer->reason;
 	refused_index = answer->pos.index;
 	if (!doubt)
-		die_refused();
+		die_refused(arg);
 	in_doubt = true;
 	steps_end(arg);
 }
@@ -115,19 +157,24 @@ change_on_up(struct steps *steps)
 }
 
 void
-change_make(struct ctl *ctl, const struct raft_change *change)
+change_make(struct ctl *ctl, const struct raft_change *change, const char *done, const char *left)
 {
 	struct raft_config members;
 	struct steps steps = {.tool = &ctl->tool,
 	    .give_up_ms = ctl->give_up_ms,
+	    .done = done,
+	    .left = left,
+	    .explain = change->op == RAFT_CHANGE_PROMOTE ? explain_peer : NULL,
 	    .up = change_on_up,
 	    .frame = steps_answer};
 	wanted = change;
 	in_doubt = false;
+	snprintf(made, sizeof made, "%s %s is committed", raft_change_name(change->op),
+	    change->member.id.s);
 	steps_run(&steps);
 	if (!in_doubt)
 		return;
-	change_members(ctl, &members);
+	change_members(ctl, &members, "the change may be committed");
 	if (!is_made(&members))
-		die_refused();
+		die_refused(&steps);
 }

@@ -11,11 +11,16 @@
 #include "raft/types.h"
 #include "ctl.h"
 
-/* The members as this node's raft-elect knows them; exits 69 after the time. */
-void change_members(struct ctl *ctl, struct raft_config *members);
+/*
+ * The members as this node's raft-elect knows them; exits 69 after the time, or 76 with what is
+ * done already (NULL: nothing).
+ */
+void change_members(struct ctl *ctl, struct raft_config *members, const char *done);
 /*
  * Returns once the change is committed and in the log of this node; exits with one sentence else.
+ * done, left: see struct steps.
  */
-void change_make(struct ctl *ctl, const struct raft_change *change);
+void change_make(
+    struct ctl *ctl, const struct raft_change *change, const char *done, const char *left);
 
 #endif

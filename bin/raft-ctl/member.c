@@ -22,7 +22,7 @@ say_tolerance(struct ctl *ctl)
 {
 	struct raft_config members;
 	char line[128];
-	change_members(ctl, &members);
+	change_members(ctl, &members, "the change is made");
 	size_t voters = raft_config_voters(&members);
 	int size = snprintf(line, sizeof line, "voters=%zu learners=%zu tolerates=%zu\n", voters,
 	    members.count - voters, member_tolerance(voters));
@@ -45,7 +45,7 @@ static void
 check_tolerance(struct ctl *ctl, const struct raft_id *id, const char *command)
 {
 	struct raft_config members;
-	change_members(ctl, &members);
+	change_members(ctl, &members, NULL);
 	const struct raft_member *member = raft_config_find(&members, id);
 	size_t voters = raft_config_voters(&members);
 	if (ctl->yes || member == NULL || member->role != RAFT_VOTER || voters < 2 ||
@@ -88,9 +88,12 @@ member_add(struct ctl *ctl, const char *path)
 {
 	struct raft_change add = {.op = RAFT_CHANGE_ADD, .member = member_read_line(path)};
 	struct raft_change promote = {.op = RAFT_CHANGE_PROMOTE, .member = {.id = add.member.id}};
-	change_make(ctl, &add);
+	char done[96], left[96];
+	snprintf(done, sizeof done, "%s was added as a learner, and is not a voter yet", add.member.id.s);
+	snprintf(left, sizeof left, "raft-ctl member promote %s", add.member.id.s);
+	change_make(ctl, &add, NULL, ctl->learner ? NULL : left);
 	if (!ctl->learner)
-		change_make(ctl, &promote);
+		change_make(ctl, &promote, done, left);
 	say_tolerance(ctl);
 	return EXIT_OK;
 }
@@ -103,7 +106,7 @@ member_simple(struct ctl *ctl, enum raft_change_op op, const char *id)
 	struct raft_change change = {.op = op, .member = {.id = member_read_id(id)}};
 	if (op == RAFT_CHANGE_REMOVE || op == RAFT_CHANGE_DEMOTE)
 		check_tolerance(ctl, &change.member.id, raft_change_name(op));
-	change_make(ctl, &change);
+	change_make(ctl, &change, NULL, NULL);
 	say_tolerance(ctl);
 	return EXIT_OK;
 }
@@ -117,7 +120,7 @@ member_address(struct ctl *ctl, const char *id, const char *address)
 	if (!address_check_reachable(address, why))
 		tool_die(EXIT_USAGE, "member address: %s", why);
 	memcpy(change.member.address, address, strlen(address) + 1);
-	change_make(ctl, &change);
+	change_make(ctl, &change, NULL, NULL);
 	say_tolerance(ctl);
 	return EXIT_OK;
 }
@@ -159,6 +162,6 @@ ctl_key(struct ctl *ctl)
 		    "key %s: %.64s is no public key: it is 44 characters of base64, as raft-init "
 		    "prints it",
 		    verb, ctl->argv[2]);
-	change_make(ctl, &change);
+	change_make(ctl, &change, NULL, NULL);
 	return EXIT_OK;
 }

@@ -32,7 +32,7 @@ show_yaml(struct ctl *ctl, struct wire_buf *out)
 {
 	struct raft_config members;
 	struct conf_cluster_id id = cluster_id(ctl);
-	change_members(ctl, &members);
+	change_members(ctl, &members, NULL);
 	char *yaml = conf_print_members(&members, &id);
 	json_put_raw(out, "# members of ");
 	json_put_raw(out, ctl->tool.conf->cluster.name);

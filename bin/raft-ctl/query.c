@@ -106,5 +106,6 @@ query_one(struct tool *tool, struct query *query, uint64_t timeout_ms)
 	query->patient = true;
 	query_all(tool, query, 1, timeout_ms);
 	if (!query->answered)
-		tool_die(EXIT_UNAVAILABLE, "%s", query->why);
+		tool_die(query->done ? EXIT_UNKNOWN : EXIT_UNAVAILABLE, "%s%s%s",
+		    query->done ? query->done : "", query->done ? ": " : "", query->why);
 }

@@ -55,7 +55,7 @@ on_dropped(const struct msg_answer *answer, bool doubt, void *arg)
 	if (gone)
 		steps_end(arg);
 	else
-		steps_wait_for(arg, answer->pos.index);
+		steps_wait_for(arg, answer->pos.index, "the session is dropped");
 }
 
 static const struct proposal_calls calls = {on_dropped, steps_refused};

@@ -2,6 +2,8 @@
 /* Steps at raft-elect and raft-logd. */
 #include "steps.h"
 
+#include <inttypes.h>
+
 void
 steps_propose(struct steps *steps, const struct proposal_calls *calls, enum raft_kind kind,
     const struct raft_sid *session, const void *data, uint32_t size)
@@ -69,7 +71,7 @@ static void
 on_log_up(void *arg)
 {
 	struct steps *steps = arg;
-	timeout_set_why(steps->timeout, "the log of this node has not got it yet");
+	timeout_set_why(steps->timeout, "it has not arrived");
 	msg_log_read_put(link_out(steps->log),
 	    &(struct msg_log_read){
 		.request = 1, .from = steps->index, .size_max = 1, .count_max = 1, .wait = true});
@@ -95,8 +97,11 @@ static const struct link_calls log_calls = {
     .up = on_log_up, .frame = on_log_frame, .refused = tool_refused, .down = steps_on_down};
 
 void
-steps_wait_for(struct steps *steps, uint64_t index)
+steps_wait_for(struct steps *steps, uint64_t index, const char *first)
 {
+	timeout_set_why(steps->timeout, "raft-logd does not answer");
+	steps->changed = steps->proposal != NULL;
+	steps->first = first;
 	link_free(steps->elect);
 	steps->elect = NULL;
 	proposal_free(steps->proposal);
@@ -110,8 +115,29 @@ static void
 steps_on_timeout(void *arg)
 {
 	struct steps *steps = arg;
-	bool doubt = steps->proposal && proposal_in_doubt(steps->proposal);
-	tool_die(doubt ? EXIT_UNKNOWN : EXIT_UNAVAILABLE, "%s", timeout_sentence(steps->timeout));
+	steps->over = true;
+	steps_end(steps);
+}
+
+_Noreturn static void
+steps_give_up(struct steps *steps)
+{
+	struct wire_buf text = {0};
+	bool doubt = steps->doubt || (steps->proposal && proposal_in_doubt(steps->proposal));
+	if (steps->done)
+		wire_buf_printf(&text, "%s: ", steps->done);
+	if (steps->first)
+		wire_buf_printf(&text,
+		    "%s, and the log of this node does not have entry %" PRIu64 ": ", steps->first,
+		    steps->index);
+	wire_buf_printf(
+	    &text, "%s%s", timeout_sentence(steps->timeout), doubt ? ": it may still be done" : "");
+	if (steps->explain)
+		steps->explain(steps, &text);
+	if (steps->left && (steps->done || steps->changed))
+		wire_buf_printf(&text, "; left to do: %s", steps->left);
+	tool_die(steps->done || steps->changed || doubt ? EXIT_UNKNOWN : EXIT_UNAVAILABLE, "%.*s",
+	    (int)text.size, (const char *)text.bytes);
 }
 
 void
@@ -122,6 +148,8 @@ steps_run(struct steps *steps)
 	steps->elect = link_new(steps->tool->loop, tool_socket(steps->tool, "elect").text,
 	    WIRE_CLIENT, steps->tool->prog, &elect_calls, steps);
 	loop_run(steps->tool->loop);
+	if (steps->over)
+		steps_give_up(steps);
 	timeout_free(steps->timeout);
 	link_free(steps->elect);
 	link_free(steps->log);

@@ -13,10 +13,14 @@ enum { ASK_EVERY_MS = 50 };
 
 static struct raft_id target; /* nobody: any other than the one before */
 static struct raft_id before; /* the leader when it began; nobody: none was known */
+static bool unanswered;
+static bool lost; /* a request, with its connection */
 
 static void
 send_transfer(struct steps *steps)
 {
+	lost = lost || unanswered;
+	unanswered = steps->doubt = true;
 	msg_transfer_put(link_out(steps->elect), &(struct msg_transfer){++steps->requests, target});
 }
 
@@ -53,6 +57,8 @@ transfer_on_frame(struct steps *steps, uint16_t number, const uint8_t *body, siz
 	if (number != MSG_ANSWER || !msg_answer_get(&answer, body, size))
 		return false;
 	enum raft_reason reason = (enum raft_reason)answer.reason;
+	unanswered = false;
+	steps->doubt = lost;
 	if (answer.verdict != RAFT_REFUSED) {
 		steps_end(steps);
 		return true;
@@ -65,11 +71,13 @@ transfer_on_frame(struct steps *steps, uint16_t number, const uint8_t *body, siz
 	return true;
 }
 
+static const char asked[] = "transfer: the leader has asked another node to take over";
+
 /* The leader as this node knows it; nobody: none. */
 static struct raft_id
-leader_now(struct ctl *ctl)
+leader_now(struct ctl *ctl, const char *done)
 {
-	struct query query = {.socket = "elect", .what = "status"};
+	struct query query = {.socket = "elect", .what = "status", .done = done};
 	struct raft_id leader = {0};
 	query_one(&ctl->tool, &query, ctl->give_up_ms);
 	const char *text = query.text.count > 0 ? text_get(&query.text.lines[0], "leader") : NULL;
@@ -83,7 +91,7 @@ leader_now(struct ctl *ctl)
 static bool
 transfer_settled(struct ctl *ctl)
 {
-	struct raft_id leader = leader_now(ctl);
+	struct raft_id leader = leader_now(ctl, asked);
 	if (raft_id_none(&leader) || (raft_id_none(&target) && raft_id_equal(&leader, &before)))
 		return false;
 	if (raft_id_none(&target) || raft_id_equal(&leader, &target))
@@ -111,12 +119,12 @@ wait_settled(struct ctl *ctl)
 	static uv_timer_t pause;
 	bool over = false;
 	struct timeout *timeout = timeout_new(ctl->tool.loop, ctl->give_up_ms,
-	    "transfer: no other node leads", transfer_on_timeout, &over);
+	    "no other node is known to lead", transfer_on_timeout, &over);
 	uv_timer_init(loop_uv(ctl->tool.loop), &pause);
 	pause.data = ctl->tool.loop;
 	while (!transfer_settled(ctl)) {
 		if (over)
-			tool_die(EXIT_UNAVAILABLE, "%s", timeout_sentence(timeout));
+			tool_die(EXIT_UNKNOWN, "%s: %s", asked, timeout_sentence(timeout));
 		uv_timer_start(&pause, on_pause, ASK_EVERY_MS, 0);
 		loop_run(ctl->tool.loop);
 	}
@@ -134,7 +142,7 @@ ctl_transfer(struct ctl *ctl)
 		tool_die(EXIT_USAGE,
 		    "transfer: %s is no id: an id is 1 to 31 characters of A-Z a-z 0-9 . _ -",
 		    ctl->argv[0]);
-	before = leader_now(ctl);
+	before = leader_now(ctl, NULL);
 	if (!raft_id_none(&target) && raft_id_equal(&before, &target))
 		return EXIT_OK;
 	steps_run(&steps);

@@ -41,7 +41,7 @@ wait_on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t 
 	if (number != MSG_READ_INDEX_REPLY || !msg_read_index_reply_get(&reply, body, size))
 		return false;
 	if (reply.ok) {
-		steps_wait_for(steps, reply.index);
+		steps_wait_for(steps, reply.index, "a majority follows the leader");
 		return true;
 	}
 	enum raft_reason reason = (enum raft_reason)reply.reason;
