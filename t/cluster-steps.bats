@@ -115,6 +115,34 @@ late_begun() { # SENTENCE
 }
 is_learner() { ctl "$1" -j members | jq -e --arg id "$2" '.members[] | select(.id == $id) | .role == "learner"'; } # NODE ID
 
+@test "steps: a learner that is connected and has not caught up is said to be so" {
+	port=$(free_ports 1)
+	raft-init --join -i n5 -l "tcp://127.0.0.1:$port" "$CLUSTER/n5" >"$CLUSTER/n5.line"
+	ctl n1 member add --learner "$CLUSTER/n5.line"
+	ctl n1 members -y >"$CLUSTER/n5/members.yaml"
+	node_start n5
+	connected() { [ "$(ctl n1 -j status | jq -c '.peers[] | select(.id == "n5") | [.connected, .why]')" = '[true,""]' ]; }
+	wait_until 20 connected
+	# A new leader does not know that it had caught up.
+	halt n5 elect
+	ctl n1 transfer
+	late 69 'raft-ctl: * (given up after 1000 ms); this node is connected to n5' n1 -t 1s member promote n5
+}
+
+@test "steps: when raft-peerd does not answer, the reason is not known" {
+	raft-init --join -i n5 -l tcp://127.0.0.1:1 "$CLUSTER/n5" >"$CLUSTER/n5.line"
+	ctl n1 member add --learner "$CLUSTER/n5.line"
+	begun n1 -t 3s member promote n5
+	tried() { grep -q 'ev=dial peer=n5' "$CLUSTER/n1/peerd.log"; }
+	wait_until 10 tried
+	halt n1 peerd
+	local status=0
+	wait "$BEGUN" || status=$?
+	cat "$BATS_TEST_TMPDIR/said"
+	[[ $(cat "$BATS_TEST_TMPDIR/said") == 'raft-ctl: '*' (given up after 3000 ms)'*'; whether it can be reached is not known: raft-peerd: '* ]]
+	[ "$status" -ne 0 ]
+}
+
 @test "steps: a learner that is removed while it is to be promoted was added, and the sentence says both" {
 	raft-init --join -i n5 -l tcp://127.0.0.1:1 "$CLUSTER/n5" >"$CLUSTER/n5.line"
 	begun n1 -t 15s member add "$CLUSTER/n5.line"

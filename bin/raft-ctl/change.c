@@ -117,17 +117,16 @@ explain_peer(struct steps *steps, struct wire_buf *out)
 	query_all(steps->tool, &query, 1, PEER_MS);
 	const struct text_line *peer = find_peer(&query.text, id);
 	const char *connected = peer ? text_get(peer, "connected") : NULL;
-	const char *why = peer ? text_get(peer, "why") : query.why;
+	const char *why = peer ? text_get(peer, "why") : NULL;
 	if (!query.answered)
-		wire_buf_printf(out, "; the connection to %s is not known: ", id);
-	else if (peer == NULL)
-		wire_buf_printf(out, "; raft-peerd of this node does not know %s yet", id);
+		wire_buf_printf(
+		    out, "; whether it can be reached is not known: raft-peerd: %s", query.why);
+	else if (why && why[0])
+		wire_buf_printf(out, "; this node cannot connect to %s: %s", id, why);
 	else if (connected && strcmp(connected, "yes") == 0)
 		wire_buf_printf(out, "; this node is connected to %s", id);
 	else
-		wire_buf_printf(out, "; this node cannot connect to %s", id);
-	if (why && why[0])
-		wire_buf_printf(out, "%s%s", query.answered ? ": " : "", why);
+		wire_buf_printf(out, "; this node has not connected to %s yet", id);
 	text_free(&query.text);
 }
 

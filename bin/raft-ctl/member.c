@@ -89,7 +89,8 @@ member_add(struct ctl *ctl, const char *path)
 	struct raft_change add = {.op = RAFT_CHANGE_ADD, .member = member_read_line(path)};
 	struct raft_change promote = {.op = RAFT_CHANGE_PROMOTE, .member = {.id = add.member.id}};
 	char done[96], left[96];
-	snprintf(done, sizeof done, "%s was added as a learner, and is not a voter yet", add.member.id.s);
+	snprintf(done, sizeof done, "%s was added as a learner, and is not a voter yet",
+	    add.member.id.s);
 	snprintf(left, sizeof left, "raft-ctl member promote %s", add.member.id.s);
 	change_make(ctl, &add, NULL, ctl->learner ? NULL : left);
 	if (!ctl->learner)

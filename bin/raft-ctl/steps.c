@@ -132,7 +132,7 @@ steps_give_up(struct steps *steps)
 		    steps->index);
 	wire_buf_printf(
 	    &text, "%s%s", timeout_sentence(steps->timeout), doubt ? ": it may still be done" : "");
-	if (steps->explain)
+	if (steps->explain && !steps->first)
 		steps->explain(steps, &text);
 	if (steps->left && (steps->done || steps->changed))
 		wire_buf_printf(&text, "; left to do: %s", steps->left);

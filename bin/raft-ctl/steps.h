@@ -20,7 +20,8 @@ struct steps {
 	/* A frame of raft-elect that is no refusal of the request itself.  False: it cannot be
 	 * read. */
 	bool (*frame)(struct steps *steps, uint16_t number, const uint8_t *body, size_t size);
-	/* More about what is missing, for the sentence at the end of the time; NULL: nothing. */
+	/* Why the first step is not done, for the sentence at the end of the time; NULL: nothing.
+	 */
 	void (*explain)(struct steps *steps, struct wire_buf *out);
 	struct link *elect;
 	struct link *log;
