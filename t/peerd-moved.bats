@@ -62,7 +62,7 @@ move() {
 	wait_leader
 	l=$(leader_of n1)
 	ctl n1 members -y >"$CLUSTER/n3/members.yaml"
-	grep -qE '^- \{ cluster: "[0-9a-f]{64}", index: [1-9][0-9]* \}$' "$CLUSTER/n3/members.yaml"
+	grep -qE '^- \{ cluster: "[0-9a-f]{64}", index: [1-9][0-9]*, name: demo \}$' "$CLUSTER/n3/members.yaml"
 	comes_back "$l"
 	# Its own log is as new now; at the next start the list is of no use, and of no harm.
 	stop_node n3
