@@ -47,11 +47,11 @@ teardown_file() { cluster_stop; }
 	for part in elect log peer fsm; do grep -q "^$part  " "$BATS_TEST_TMPDIR/out"; done
 	grep -qE '^n2 +voter ' "$BATS_TEST_TMPDIR/out"
 	[ "$(sed '/^members/,$d' "$BATS_TEST_TMPDIR/out" | awk 'length > 80' | wc -l)" -eq 0 ]
-	for word in state since_ms heard_ms round_trip_us sent_bytes received_bytes queue_bytes refusals fingerprint; do
+	for word in state since_ms heard_ms round_trip_us sent_bytes received_bytes queue_bytes refusals fingerprint why; do
 		sed -n '/^peers/{n;p;}' "$BATS_TEST_TMPDIR/out" | grep -qw "$word"
 	done
 	fingerprint=$(ctl n2 -j status | jq -r .peer.fingerprint)
-	grep -qE "^n2 .* open .* $fingerprint\$" "$BATS_TEST_TMPDIR/out"
+	grep -qE "^n2 .* open .* $fingerprint +-\$" "$BATS_TEST_TMPDIR/out"
 }
 
 @test "ctl and tail: an answer that came while the tool was stopped counts" {

@@ -106,7 +106,7 @@ refused() {
 
 @test "init: a node known by a name listens on all addresses, one known by a number there" {
 	init -i a -l tcp://a.example:7101 a >/dev/null
-	grep -qx '  listen: tcp://0.0.0.0:7101' a/raft.yaml
+	grep -qxF '  listen: "tcp://[::]:7101"' a/raft.yaml
 	init -i b -l 'tcp://[::1]:7101' b >/dev/null
 	grep -qx '  listen: "tcp://\[::1\]:7101"' b/raft.yaml
 	init -i c -l tcp://localhost:7101 c >/dev/null
