@@ -12,7 +12,7 @@ setup_file() {
 	load helper
 	mkdir "$BATS_FILE_TMPDIR/old"
 	git -C "$ROOT" archive "$OLD" | tar -x -C "$BATS_FILE_TMPDIR/old"
-	make -s -j2 -C "$BATS_FILE_TMPDIR/old" B="$BATS_FILE_TMPDIR/old/build" CC="${CC:-gcc}" SAN= CFLAGS=-O1 all >/dev/null
+	make -s -j2 -C "$BATS_FILE_TMPDIR/old" B="$BATS_FILE_TMPDIR/old/build" CC=gcc SAN= WERROR= CFLAGS=-O1 all >/dev/null
 }
 setup() {
 	NEW=$BIN

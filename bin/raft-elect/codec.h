@@ -2,7 +2,7 @@
 /*
  * Messages between nodes: struct raft_message as a raft_* frame, and back.
  *
- * Who sent it and to whom is not in the frame: raft-peerd's envelope says it, and its word
+ * Who sent it and to whom is not in the frame: raft-peerd's connection says it, and its word
  * is authenticated.
  */
 #ifndef ELECT_CODEC_H

@@ -44,12 +44,9 @@ serve_config(struct peerd *peerd, struct server_client *client, const struct msg
 static void
 become_elector(struct peerd *peerd, struct server_client *client)
 {
-	if (peerd->elector) {
-		log_info("elector", "state=replaced why=%s", log_q("a newer raft-elect has come"));
+	bool replaced = peerd->elector != NULL;
+	if (replaced)
 		server_client_drop(peerd->elector, "a newer raft-elect has come");
-	} else {
-		log_info("elector", "state=connected");
-	}
 	/* hello_reply goes first, and from here on any thread writes. */
 	conn_flush(client->conn);
 	peerd->elector = client;
@@ -57,6 +54,10 @@ become_elector(struct peerd *peerd, struct server_client *client)
 	    !delivery_attach(peerd->delivery, conn_fd(client->conn)))
 		server_refuse_and_close(
 		    client, EXIT_RETRY, "raft-peerd is short of descriptors: try again later");
+	else if (replaced)
+		log_info("elector", "state=replaced why=%s", log_q("a newer raft-elect has come"));
+	else
+		log_info("elector", "state=connected");
 }
 
 /* ------- the socket --------------------------------------------------------------------- */
