@@ -20,12 +20,17 @@ port() { echo $((PORT + ${1#n} - 1)); }
 
 # peerd NODE [OPTION...]: starts one and waits for its socket.
 peerd() {
-	local node=$1
+	local node=$1 before
 	shift
+	before=$(listened "$node")
+	before=${before:-0}
 	spawn "$C/$node/log" raft-peerd -c "$C/$node/raft.yaml" "$@"
 	echo "$SPAWNED" >"$C/$node/pid"
-	wait_until 10 grep -q 'ev=listening' "$C/$node/log"
+	listens_again() { [ "$(listened "$node")" -gt "$before" ]; } 2>/dev/null
+	wait_until 10 listens_again
 }
+# listened NODE: how often, in its log.
+listened() { grep -c 'ev=listening' "$C/$1/log" 2>/dev/null || :; }
 
 pid() { cat "$C/$1/pid"; }
 
@@ -116,6 +121,6 @@ tell() {
 	local before
 	before=$(grep -c "^done" "$C/relay" || :)
 	echo "$1" >&"$RELAY"
-	more() { [ "$(grep -c '^done' "$C/relay")" -gt "$before" ]; }
+	more() { [ "$(grep -c '^done' "$C/relay")" -gt "$before" ]; } 2>/dev/null
 	wait_until 10 more
 }
