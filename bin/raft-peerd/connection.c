@@ -35,7 +35,7 @@ connection_new(struct peerd *peerd)
 	c->since = mono_now();
 	c->in_room = HANDSHAKE_ROOM;
 	c->in = malloc(c->in_room);
-	c->out = malloc(CHANNEL_RECORD_MAX);
+	c->out = malloc(HANDSHAKE_ROOM);
 	must(c->in != NULL && c->out != NULL);
 	c->next = peerd->connections;
 	peerd->connections = c;
@@ -357,18 +357,14 @@ bool
 connection_open(struct connection *c)
 {
 	struct mono_ms now = mono_now();
+	/* What was sent of the handshake has been answered, so it is no longer used. */
+	c->out = realloc(c->out, CHANNEL_RECORD_MAX);
+	must(c->out != NULL);
+	stream_limit(c->stream, c->class == WIRE_BULK ? c->peerd->conf->peerd.bulk_rate : 0);
 	c->state = CONNECTION_OPEN;
 	c->opened = c->renewed = now;
 	atomic_store(&c->heard_ms, now.ms);
 	return peer_connected(c->peer, c);
-}
-
-/* The first record that is right shows that the acceptor's hello was no copy.  False: the
- * connection is not wanted. */
-static bool
-connection_proves(struct connection *c)
-{
-	return c->state == CONNECTION_OPEN || connection_open(c);
 }
 
 static enum take
@@ -385,7 +381,8 @@ take_one(struct connection *c, uint8_t *record, size_t size, bool in_loop)
 	atomic_fetch_add(&c->received_bytes, size);
 	atomic_fetch_add(&c->received_records, 1);
 	atomic_store(&c->heard_ms, mono_now().ms);
-	if (!connection_proves(c))
+	/* The first record that is right shows that the hello was no copy. */
+	if (c->state != CONNECTION_OPEN && !connection_open(c))
 		return TAKE_DOOMED;
 	if (!take_record(c, kind, record + CHANNEL_HEAD_SIZE, size - CHANNEL_RECORD_EXTRA)) {
 		c->wrong =
@@ -588,7 +585,6 @@ connection_accepted(struct stream *stream, void *arg)
 	c->host = stream_host(stream);
 	c->state = CONNECTION_GREETING;
 	stream_use(stream, &calls, c);
-	stream_limit(stream, 0);
 	connection_say(c, channel_preamble_acceptor, CHANNEL_PREAMBLE_SIZE);
 	connection_receive(c, CHANNEL_PREAMBLE_SIZE + CHANNEL_HELLO_SIZE);
 }

@@ -56,7 +56,6 @@ handshake_dialed(struct connection *c)
 		connection_end(c, "");
 		return;
 	}
-	stream_limit(c->stream, c->class == WIRE_BULK ? c->peerd->conf->peerd.bulk_rate : 0);
 	send_hello(c);
 }
 

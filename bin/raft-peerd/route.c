@@ -82,14 +82,24 @@ route_pause(struct route *route)
 	peerd_hurry(route->peerd);
 }
 
-/* The reason is logged when it is another one than before. */
+/* An address has failed; the last of them has the last word. */
 static void
 route_failed(struct route *route, const char *why)
 {
-	if (strncmp(route->why, why, sizeof route->why - 1) != 0)
+	snprintf(route->failure, sizeof route->failure, "%.500s", why);
+}
+
+/* All addresses have failed: the reason is logged when it is another one than before. */
+static void
+route_all_failed(struct route *route)
+{
+	if (strcmp(route->why, route->failure) != 0)
 		log_info("dial", "peer=%s class=%s address=%s why=%s", route->peer->member.id.s,
-		    class_name(route->class), log_q(route->peer->member.address), log_q(why));
-	snprintf(route->why, sizeof route->why, "%.500s", why);
+		    class_name(route->class), log_q(route->peer->member.address),
+		    log_q(route->failure));
+	memcpy(route->why, route->failure, sizeof route->why);
+	if (route->open == NULL)
+		route_pause(route);
 }
 
 /* The next address, until an attempt begins or there is none left. */
@@ -108,8 +118,7 @@ dial_next(struct route *route)
 		}
 		route_failed(route, why);
 	}
-	if (route->open == NULL)
-		route_pause(route);
+	route_all_failed(route);
 }
 
 /* Of the peer's two keys it has the other one. */
@@ -152,7 +161,7 @@ route_look_up(struct route *route)
 	if (route->resolve)
 		return;
 	route_failed(route, strerror(errno));
-	route_pause(route);
+	route_all_failed(route);
 }
 
 void

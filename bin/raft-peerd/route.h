@@ -31,8 +31,9 @@ struct route {
 	bool probed;   /* while the peer's own connection is used: whether it can be reached */
 	bool again;    /* it was open, and is made again also when there is nothing to send */
 	uint64_t seen; /* channel_offer.seen */
-	struct mono_ms since;     /* open, or not */
-	char why[ROUTE_WHY_SIZE]; /* why the last attempt failed, or the connection ended */
+	struct mono_ms since;         /* open, or not */
+	char failure[ROUTE_WHY_SIZE]; /* of the address that was dialled last */
+	char why[ROUTE_WHY_SIZE];     /* why the last attempt failed, or the connection ended */
 	struct mono_ms warned;
 	char warned_why[ROUTE_WHY_SIZE];
 	struct queue peerd_frames; /* of raft-peerd itself; first of all */

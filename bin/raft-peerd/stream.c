@@ -370,7 +370,8 @@ streams_idle_thread(void *arg)
 bool
 streams_threads(void)
 {
-	enum { THREADS = 24 };
+	/* NNG's limits are 16 for tasks and 8 for time-outs, and it has 7 more. */
+	enum { THREADS = 32 };
 	uv_thread_t threads[THREADS];
 	uv_mutex_t mutex;
 	size_t count = 0;
