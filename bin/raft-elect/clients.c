@@ -27,9 +27,9 @@ enum {
 
 REQUESTS(SERVER_HANDLER)
 
-static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST)};
+static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST){0}};
 static const struct server_text texts[] = {
-    {"status", status_text, NULL}, {"members", status_members, NULL}};
+    {"status", status_text, NULL}, {"members", status_members, NULL}, {0}};
 
 /* From NULL on; NULL after the last. */
 static struct elect_client *
@@ -207,9 +207,7 @@ clients_open(struct elect_clients *clients, struct node *node)
 	    .frame_max_others = frame_max,
 	    .out_high = CLIENT_OUT_HIGH,
 	    .requests = requests,
-	    .requests_count = sizeof requests / sizeof *requests,
 	    .texts = texts,
-	    .texts_count = sizeof texts / sizeof *texts,
 	    .hello = clients_on_hello,
 	    .served = hold_if_due,
 	    .drained = clients_on_drained,

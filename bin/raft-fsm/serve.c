@@ -196,8 +196,8 @@ serve_status(struct server_client *server_client, uint64_t request)
 
 REQUESTS(SERVER_HANDLER)
 
-static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST)};
-static const struct server_text texts[] = {{"status", NULL, serve_status}};
+static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST){0}};
+static const struct server_text texts[] = {{"status", NULL, serve_status}, {0}};
 
 static void
 serve_hello(struct server_client *client, struct msg_hello_reply *reply)
@@ -230,9 +230,7 @@ fsm_serve_open(struct fsm *fsm)
 	    .frame_max_others = frame_max,
 	    .out_high = OUT_HIGH,
 	    .requests = requests,
-	    .requests_count = sizeof requests / sizeof *requests,
 	    .texts = texts,
-	    .texts_count = sizeof texts / sizeof *texts,
 	    .hello = serve_hello,
 	    .drained = serve_drained,
 	};

@@ -29,9 +29,9 @@ enum { CLIENTS_MAX = 1024, OTHERS_FRAME_MAX = 64 << 10, OUT_HIGH = 4 << 20 };
 
 REQUESTS(SERVER_HANDLER)
 
-static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST)};
+static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST){0}};
 static const struct server_text texts[] = {
-    {"status", status_put, NULL}, {"sessions", status_put_sessions, NULL}};
+    {"status", status_put, NULL}, {"sessions", status_put_sessions, NULL}, {0}};
 
 static void
 serve_hello(struct server_client *client, struct msg_hello_reply *reply)
@@ -86,9 +86,7 @@ serve_open(struct logd *logd)
 	    .frame_max_others = OTHERS_FRAME_MAX,
 	    .out_high = OUT_HIGH,
 	    .requests = requests,
-	    .requests_count = sizeof requests / sizeof *requests,
 	    .texts = texts,
-	    .texts_count = sizeof texts / sizeof *texts,
 	    .hello = serve_hello,
 	    .greeted = serve_greeted,
 	    .drained = serve_drained,

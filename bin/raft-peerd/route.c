@@ -57,7 +57,7 @@ route_init(struct route *route, struct peerd *peerd, struct peer *peer, enum wir
 	    .peer = peer,
 	    .class = class,
 	    .since = mono_now(),
-	    .retry_ms = RETRY_FIRST_MS};
+	    .backoff = {.first_ms = RETRY_FIRST_MS, .last_ms = RETRY_LAST_MS}};
 	queue_init(&route->peerd_frames);
 	queue_init(&route->urgent);
 	queue_init(&route->stream);
@@ -76,9 +76,8 @@ static void
 route_pause(struct route *route)
 {
 	/* Half of it is random, so that two that dial each other do not do so in step for ever. */
-	uint64_t pause_ms = route->retry_ms / 2 + seal_random_u64() % (route->retry_ms / 2 + 1);
-	route->retry.ms = mono_now().ms + pause_ms;
-	route->retry_ms = route->retry_ms * 2 < RETRY_LAST_MS ? route->retry_ms * 2 : RETRY_LAST_MS;
+	uint64_t half_ms = backoff_wait(&route->backoff) / 2;
+	route->retry.ms = mono_now().ms + half_ms + seal_random_u64() % (half_ms + 1);
 	peerd_hurry(route->peerd);
 }
 
@@ -285,7 +284,7 @@ route_connected(struct route *route, struct connection *c)
 	route->since = c->opened;
 	route->again = true;
 	route->probed = false;
-	route->retry_ms = RETRY_FIRST_MS;
+	backoff_reset(&route->backoff);
 	route->why[0] = route->warned_why[0] = '\0';
 	tell_members(route);
 	return true;
@@ -324,7 +323,7 @@ route_close(struct route *route, const char *why)
 	}
 	drop_all(route);
 	route->retry.ms = 0;
-	route->retry_ms = RETRY_FIRST_MS;
+	backoff_reset(&route->backoff);
 }
 
 void

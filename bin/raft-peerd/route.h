@@ -9,6 +9,7 @@
 #ifndef PEERD_ROUTE_H
 #define PEERD_ROUTE_H
 
+#include "unix/backoff.h"
 #include "connection.h"
 #include "queue.h"
 #include "resolve.h"
@@ -27,7 +28,7 @@ struct route {
 	unsigned key, keys_left; /* the peer's, with which it is dialled, and how many are still to
 				    be tried */
 	struct mono_ms retry;    /* nothing is dialled earlier */
-	uint64_t retry_ms;       /* the pause after the next failure */
+	struct backoff backoff;
 	bool probed;   /* while the peer's own connection is used: whether it can be reached */
 	bool again;    /* it was open, and is made again also when there is nothing to send */
 	uint64_t seen; /* channel_offer.seen */

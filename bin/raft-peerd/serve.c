@@ -69,8 +69,8 @@ become_elector(struct peerd *peerd, struct server_client *client)
 
 REQUESTS(SERVER_HANDLER)
 
-static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST)};
-static const struct server_text texts[] = {{"status", peerd_status, NULL}};
+static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST){0}};
+static const struct server_text texts[] = {{"status", peerd_status, NULL}, {0}};
 
 static void
 serve_hello(struct server_client *client, struct msg_hello_reply *reply)
@@ -113,9 +113,7 @@ peerd_serve_open(struct peerd *peerd)
 	    .frame_max_others = CLIENT_FRAME_MAX,
 	    .out_high = CLIENT_OUT_HIGH,
 	    .requests = requests,
-	    .requests_count = sizeof requests / sizeof *requests,
 	    .texts = texts,
-	    .texts_count = sizeof texts / sizeof *texts,
 	    .hello = serve_hello,
 	    .greeted = serve_greeted,
 	    .closed = serve_closed,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "unix/backoff.h"
 #include "unix/log.h"
 #include "unix/sock.h"
 
@@ -32,7 +33,7 @@ struct link {
 	struct conn *conn;
 	enum link_state state;
 	struct msg_hello_reply hello;
-	uint64_t again_ms;
+	struct backoff again;
 	unsigned barred; /* attempts in a row that lacked the permission */
 	bool settled;    /* as link_settled has it */
 	bool answered;   /* this connection has brought more than a greeting */
@@ -56,15 +57,6 @@ link_log_once(struct link *link, bool was_up, const char *why)
 }
 
 static void
-try_later(struct link *link)
-{
-	uv_timer_start(&link->timer, link_on_timer, link->again_ms, 0);
-	link->again_ms = link->again_ms == 0 ? AGAIN_FIRST_MS : 2 * link->again_ms;
-	if (link->again_ms > AGAIN_MAX_MS)
-		link->again_ms = AGAIN_MAX_MS;
-}
-
-static void
 link_disconnect(struct link *link)
 {
 	uv_timer_stop(&link->timer);
@@ -79,13 +71,11 @@ link_break(struct link *link, const char *why)
 	bool was_up = link->state == LINK_UP;
 	link_disconnect(link);
 	/* One that greets and then dies or refuses is not asked ever faster. */
-	if (why == NULL)
-		link->again_ms = 0;
-	else if (link->answered && link->settled)
-		link->again_ms = AGAIN_FIRST_MS;
+	if (why == NULL || (link->answered && link->settled))
+		backoff_reset(&link->again);
 	link->answered = link->settled = false;
 	link->quiet = why == NULL;
-	try_later(link);
+	uv_timer_start(&link->timer, link_on_timer, why ? backoff_wait(&link->again) : 0, 0);
 	if (why)
 		link_log_once(link, was_up, why);
 	if (link->calls->down)
@@ -249,7 +239,8 @@ link_new(struct loop *loop, const char *path, enum wire_kind kind, const char *p
 	snprintf(link->program, sizeof link->program, "%s", program);
 	must(uv_timer_init(loop_uv(loop), &link->timer) == 0);
 	link->timer.data = link;
-	try_later(link);
+	link->again = (struct backoff){.first_ms = AGAIN_FIRST_MS, .last_ms = AGAIN_MAX_MS};
+	uv_timer_start(&link->timer, link_on_timer, 0, 0);
 	return link;
 }
 

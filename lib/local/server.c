@@ -142,9 +142,9 @@ client_permitted(const struct server_client *client, enum server_permission perm
 static const struct server_text *
 text_find(const struct server_settings *settings, struct wire_bytes what)
 {
-	for (size_t i = 0; i < settings->texts_count; i++)
-		if (wire_text_is(what, settings->texts[i].what))
-			return &settings->texts[i];
+	for (const struct server_text *text = settings->texts; text->what; text++)
+		if (wire_text_is(what, text->what))
+			return text;
 	return NULL;
 }
 
@@ -154,9 +154,9 @@ refuse_text(struct server_client *client, uint64_t request)
 	const struct server_settings *settings = &client->server->settings;
 	char why[256];
 	int size = snprintf(why, sizeof why, "%s answers no query but", settings->program);
-	for (size_t i = 0; i < settings->texts_count; i++)
-		size += snprintf(why + size, sizeof why - (size_t)size, "%s %s", i ? "," : ":",
-		    settings->texts[i].what);
+	for (const struct server_text *text = settings->texts; text->what; text++)
+		size += snprintf(why + size, sizeof why - (size_t)size, "%s %s",
+		    text == settings->texts ? ":" : ",", text->what);
 	server_refuse(client, request, EXIT_USAGE, why);
 }
 
@@ -183,9 +183,9 @@ static const struct server_request *
 request_find(const struct server_settings *settings, uint16_t number)
 {
 	static const struct server_request text = {MSG_QUERY_TEXT, SERVER_ANYONE, text_handle};
-	for (size_t i = 0; i < settings->requests_count; i++)
-		if (settings->requests[i].number == number)
-			return &settings->requests[i];
+	for (const struct server_request *at = settings->requests; at->number; at++)
+		if (at->number == number)
+			return at;
 	return number == MSG_QUERY_TEXT ? &text : NULL;
 }
 

@@ -52,7 +52,7 @@ struct server_request {
  * A daemon has one list of its requests, with R(NAME, name, who may ask, function) for each:
  * REQUESTS(SERVER_HANDLER) defines function_request, which decodes msg_name and calls
  *	bool function(struct DAEMON *arg, struct CLIENT *client, const struct msg_name *m)
- * with server_arg and the client; false: malformed.  {REQUESTS(SERVER_REQUEST)} is the table.
+ * with server_arg and the client; false: malformed.  {REQUESTS(SERVER_REQUEST){0}} is the table.
  */
 #define SERVER_HANDLER(NAME, name, who, function)                                                  \
 	static bool function##_request(                                                            \
@@ -83,10 +83,9 @@ struct server_settings {
 	size_t frame_max;
 	size_t frame_max_others; /* of clients that are not trusted */
 	size_t out_high;         /* conn.h */
+	/* Each ends with an entry of zeros. */
 	const struct server_request *requests;
-	size_t requests_count;
 	const struct server_text *texts;
-	size_t texts_count;
 	/*
 	 * A client is admitted: its kind is set.  Fills in node, cluster, start and seen.  May drop
 	 * other clients, not this one.
