@@ -91,7 +91,7 @@ last() {
 
 logged() { grep -qE "$2" "$C/$1/log"; }
 
-# A relay between n1 and n2: n1 dials it instead of n2, and n2 dials nobody.
+# A relay between n1 and n2: n1 dials it instead of n2, and n2 cannot dial n1.
 relay_between() {
 	local there
 	there=$((PORT + 5))

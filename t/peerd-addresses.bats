@@ -49,7 +49,7 @@ peerd_with_hosts() {
 	wait_until 10 grep -q 'ev=listening' "$C/$1/log"
 }
 
-# only_n1_dials: n2's list has an address for n1 where nobody is.
+# only_n1_dials: n2's list has an address for n1 where nothing listens.
 only_n1_dials() {
 	sed "s/:$(port n1)/:$((PORT + 3))/" "$C/n2/members.yaml" >"$C/n2/deaf.yaml"
 	printf '127.0.0.1 localhost\n::1 both six\n127.0.0.1 both\n' >"$C/n1/hosts"

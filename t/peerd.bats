@@ -215,6 +215,21 @@ bats_require_minimum_version 1.5.0
 	is_connected n2 n1
 }
 
+@test "peerd: strangers at many addresses do not keep a member out" {
+	# n2 is looked up at this host by n1, which cannot reach it: only n2 dials.
+	sed "s/:$(port n2)/:$((PORT + 3))/" "$C/n1/members.yaml" >"$C/n1/wrong.yaml"
+	peerd n1
+	elect n1 demo "$C/n1/wrong.yaml"
+	wait_until 10 logged n1 'ev=dial peer=n2'
+	spawn "$C/flood" python3 "$BATS_TEST_DIRNAME/tools/strangers.py" "$(port n1)"
+	full() { [ "$(field n1 connections)" -ge 32 ]; }
+	wait_until 10 full
+	peerd n2
+	elect n2
+	heard n2 n1 5
+	full
+}
+
 @test "peerd: a message that comes twice is delivered once" {
 	relay_between
 	tell twice
@@ -386,7 +401,7 @@ copy_n2() {
 
 @test "peerd: a reconnect whose answers are late is not taken for a second process" {
 	relay_between
-	# n1 dials anew, and what n2 knew of it seems to be there.
+	# n1 dials again, while its old connection still seems to be open at n2.
 	tell leave
 	heard n1 n2 9
 	run ! logged n2 'ev=twins'
@@ -403,7 +418,7 @@ copy_n2() {
 	run ! grep out-of-order "$C/n2/events"
 }
 
-@test "peerd: ⚠ raft-elect comes anew again and again while frames come" {
+@test "peerd: ⚠ raft-elect is replaced again and again while frames come" {
 	both
 	for i in $(seq 1 15); do
 		say n1 "burst n2 $((i * 1000)) 300 3000"

@@ -153,7 +153,7 @@ connection_put_step(struct connection *c)
 	c->step = 0;
 }
 
-/* That the connection has ended is seen by whoever receives. */
+/* The end of the connection is noticed by the receiving side. */
 static void
 connection_flush(struct connection *c)
 {

@@ -73,7 +73,7 @@ struct connection {
 	uint8_t step_bytes[CHANNEL_RENEWAL_SIZE];
 	size_t step_size;
 	uint64_t sent_bytes;
-	/* Receiving: of whoever receives. */
+	/* Receiving: of the thread that receives. */
 	bool direct; /* it is open, and NNG's thread may hand frames to raft-elect */
 	uint8_t *in;
 	size_t in_size, in_room;
@@ -88,7 +88,7 @@ struct connection {
 	bool dead;   /* another has taken its place: nothing of it goes to raft-elect any more */
 	bool handed; /* over to the loop */
 	bool paused; /* nothing is received until raft-elect has read */
-	/* Written by whoever receives, read by the loop. */
+	/* Written by the thread that receives, read by the loop. */
 	atomic_uint_fast64_t received_bytes, received_records, heard_ms;
 };
 
@@ -97,7 +97,7 @@ struct connection *connection_dial(struct peer *peer, enum wire_class class,
     const uint8_t key[SEAL_KEY_SIZE], const char *url, char *why);
 /* The accepted call of stream.h, with struct peerd as argument. */
 void connection_accepted(struct stream *stream, void *arg);
-/* Closes and frees it; nothing is told to anybody. */
+/* Closes and frees it, without a call to its peer. */
 void connection_free(struct connection *connection);
 /* Nothing of it is handed to raft-elect from now on. */
 void connection_kill(struct connection *connection);
@@ -118,7 +118,7 @@ void connection_send(
     struct connection *connection, enum record_kind kind, const void *bytes, size_t size);
 
 /* For handshake.c. */
-/* It has ended, or is given up: its peer is told, and it is freed. */
+/* It has ended, or is given up: calls peer_ended, and frees it. */
 void connection_end(struct connection *connection, const char *why);
 /* Counts and logs that what came was refused. */
 void connection_refused(struct connection *connection, const char *why);

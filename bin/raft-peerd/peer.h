@@ -17,7 +17,7 @@ struct peer {
 	struct mono_ms started; /* when `start` became known */
 	struct mono_ms heard;   /* the last record on a connection that has ended; 0: never */
 	struct mono_ms sent;    /* the last frame */
-	uint64_t ping;          /* number of the ping that is under way; 0: none */
+	uint64_t ping;          /* number of the ping that has not been answered; 0: none */
 	struct mono_ms pinged;  /* when the last ping was sent */
 	uint64_t pinged_us;
 	uint64_t round_trip_us; /* of the last ping that came back; 0: none has */

@@ -181,7 +181,7 @@ route_probe(struct route *route, struct mono_ms now)
 	route_look_up(route);
 }
 
-/* Everything that is under way. */
+/* The look-up and the dial. */
 static void
 stop_dialling(struct route *route)
 {

@@ -6,9 +6,9 @@
 #include "connection.h"
 
 /*
- * Whether one more may come in.  Each host has a few places, of which the newest connections keep
- * theirs: whoever holds connections open and says nothing, keeps nobody out at another address, and
- * not for long at its own.  Some places are for the members' addresses only.
+ * Whether one more may come in.  Each host has a few places; when they are taken, its oldest
+ * connection is closed for the new one.  There is a limit for all hosts together, and places above
+ * it that are for the addresses of members only.
  */
 bool strangers_admit(struct peerd *peerd, const struct stream *stream);
 

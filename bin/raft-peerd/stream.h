@@ -53,14 +53,14 @@ void stream_use(struct stream *stream, const struct stream_calls *calls, void *a
 /* Closes the connection; when it returns nothing is called any more.  Takes NULL. */
 void stream_free(struct stream *stream);
 
-/* 0: the dial is under way; 1: connected; -1: it has failed, and stream_why says why. */
+/* 0: the dial has not ended; 1: connected; -1: it has failed, and stream_why says why. */
 int stream_dialed(struct stream *stream);
 /* Why the last call or operation failed; one sentence that is valid until the next. */
 const char *stream_why(const struct stream *stream);
 
 /*
  * Receives into the place, which must stay until `received` is called; one at a time.
- * From any thread, by whoever owns the receiving side.
+ * From the thread that receives.
  */
 void stream_receive(struct stream *stream, void *at, size_t room);
 /* Sends what can be sent at once: how much that was, or -1 when the connection has ended. */
@@ -80,8 +80,8 @@ enum { STREAM_ADDRESS_SIZE = 64 };
 void stream_address(const struct stream *stream, char text[STREAM_ADDRESS_SIZE]);
 struct resolve_host stream_host(const struct stream *stream);
 /*
- * Little waits in the kernel, so that what is urgent is not far behind.  rate: the kernel sends no
- * more than so many bytes a second, evenly; 0: no limit.
+ * Limits what waits in the kernel, which urgent frames cannot overtake.  rate: bytes a second that
+ * the kernel sends at most, evenly; 0: no limit.
  */
 void stream_limit(struct stream *stream, uint64_t rate);
 

@@ -52,7 +52,7 @@ struct child *child_new(struct loop *loop, const struct child_calls *calls, void
 int child_start(struct child *child, const struct child_command *command);
 /* Its process; 0: none runs. */
 pid_t child_pid(const struct child *child);
-/* Signals go to this group from now on, whoever started it; 0: to none. */
+/* Signals go to this group from now on; 0: to none. */
 void child_adopt(struct child *child, pid_t group);
 pid_t child_group(const struct child *child);
 /* To its group. */

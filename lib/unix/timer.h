@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A timer that owns its handle: whoever frees it need not wait for libuv to close it.
+ * A timer that owns its handle, so its owner need not wait for libuv to close it.
  */
 #ifndef UNIX_TIMER_H
 #define UNIX_TIMER_H

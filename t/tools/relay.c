@@ -4,8 +4,8 @@
  * ports each, and treats the records of both directions badly.
  *
  *   drop=N twice=N swap=N   of a thousand records: lost, sent twice, sent after the next one
- *   delay=MIN-MAX           milliseconds that a record is under way; the order is kept
- *   reset=N                 a connection is reset after so many records of one direction
+ *   delay=MIN-MAX           milliseconds by which a record is delayed; the order is kept
+ *   reset=N                 a connection is reset after this many records of one direction
  *
  * It does so between SIGUSR1 and SIGUSR2, and is an honest wire before and after.  SIGUSR2 prints
  * what was done.  What happens to a record depends on the seed and the number of the record on its
@@ -26,7 +26,7 @@
 #include "wire/buf.h"
 
 enum {
-	HELD_MAX = 64 << 20, /* bytes under way in one direction; beyond them it is not read */
+	HELD_MAX = 64 << 20, /* bytes held back in one direction; beyond them it is not read */
 	LIFE_S = 900,        /* whatever becomes of the test */
 	SWAP_ALONE_MS = 20   /* a record to be overtaken waits no longer for one that does it */
 };
