@@ -173,7 +173,7 @@ FUZZERS := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 FUZZ_SAN = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FUZZ_codec = bin/raft-elect/codec
 FUZZ_core = bin/raft-elect/codec
-FUZZ_connection = $(addprefix bin/raft-peerd/,connection delivery handshake peer peers queue rate route strangers)
+FUZZ_connection = $(addprefix bin/raft-peerd/,connection delivery handshake peer peers queue rate renewal route strangers)
 FUZZ_load = bin/raft-elect/load
 FUZZ_mark = bin/raft-logd/mark
 FUZZ_reply = bin/raft-fsm/reply bin/raft-fsm/replies

@@ -11,6 +11,7 @@
 #include "handshake.h"
 #include "peer.h"
 #include "peers.h"
+#include "renewal.h"
 #include "strangers.h"
 
 enum {
@@ -93,19 +94,6 @@ connections_drop_unproven(const struct peer *peer, bool all)
 	}
 }
 
-/* ------- renewal --------------------------------------------------------------------- */
-
-static void
-connection_renewed(struct connection *c)
-{
-	memcpy(c->channel.binding, c->fresh.binding, sizeof c->channel.binding);
-	seal_wipe(&c->fresh, sizeof c->fresh);
-	c->renewing = false;
-	c->renewed = mono_now();
-	atomic_store(&c->received_records, 0);
-	log_debug("renewed", "peer=%s class=%d", c->peer->member.id.s, c->class);
-}
-
 /* Counted, and said in one line now and then. */
 void
 connection_refused(struct connection *c, const char *why)
@@ -149,7 +137,7 @@ connection_put_step(struct connection *c)
 	if (c->step != RECORD_RENEW)
 		c->channel.tx = c->fresh.tx;
 	if (c->step == RECORD_SWITCH)
-		connection_renewed(c);
+		renewal_ended(c);
 	c->step = 0;
 }
 
@@ -210,57 +198,13 @@ connection_send(struct connection *c, enum record_kind kind, const void *bytes, 
 	connection_flush(c);
 }
 
-static void
+void
 connection_step(struct connection *c, enum record_kind kind, size_t size)
 {
 	c->step = kind;
 	c->step_size = size;
 	connection_put_step(c);
 	connection_flush(c);
-}
-
-/* The dialer begins. */
-static void
-connection_renew(struct connection *c)
-{
-	if (c->step != 0 ||
-	    !channel_renew(&c->pending, &c->channel, &c->peerd->pair, c->key, c->step_bytes))
-		return;
-	c->renewing = true;
-	connection_step(c, RECORD_RENEW, CHANNEL_RENEWAL_SIZE);
-}
-
-static bool
-on_renew(struct connection *c, const uint8_t *message, size_t size)
-{
-	if (c->dialer || c->renewing || size != CHANNEL_RENEWAL_SIZE ||
-	    !channel_renew_answer(
-		&c->fresh, &c->channel, &c->peerd->pair, c->key, message, c->step_bytes))
-		return false;
-	c->renewing = true;
-	connection_step(c, RECORD_RENEWED, CHANNEL_RENEWAL_SIZE);
-	return true;
-}
-
-static bool
-on_renewed(struct connection *c, const uint8_t *message, size_t size)
-{
-	if (!c->dialer || !c->renewing || c->step != 0 || size != CHANNEL_RENEWAL_SIZE ||
-	    !channel_renew_finish(&c->pending, message, &c->fresh))
-		return false;
-	c->channel.rx = c->fresh.rx;
-	connection_step(c, RECORD_SWITCH, 0);
-	return true;
-}
-
-static bool
-on_switch(struct connection *c, size_t size)
-{
-	if (c->dialer || !c->renewing || c->step != 0 || size != 0)
-		return false;
-	c->channel.rx = c->fresh.rx;
-	connection_renewed(c);
-	return true;
 }
 
 /* ------- records that come ------------------------------------------------------------- */
@@ -341,14 +285,8 @@ take_record(struct connection *c, uint8_t kind, const uint8_t *bytes, size_t siz
 		return take_stream(c, bytes, size);
 	case RECORD_PEERD:
 		return take_peerd(c, bytes, size);
-	case RECORD_RENEW:
-		return on_renew(c, bytes, size);
-	case RECORD_RENEWED:
-		return on_renewed(c, bytes, size);
-	case RECORD_SWITCH:
-		return on_switch(c, size);
 	default:
-		return false;
+		return renewal_take(c, kind, bytes, size);
 	}
 }
 
@@ -589,24 +527,13 @@ connection_accepted(struct stream *stream, void *arg)
 	connection_receive(c, CHANNEL_PREAMBLE_SIZE + CHANNEL_HELLO_SIZE);
 }
 
-/* Keys are renewed by the dialer. */
-static void
-tick_renewal(struct connection *c, struct mono_ms now)
-{
-	const struct peerd *peerd = c->peerd;
-	bool old = now.ms - c->renewed.ms > peerd->renew_ms || c->channel.tx.n > peerd->renew ||
-		   atomic_load(&c->received_records) > peerd->renew;
-	if (c->dialer && old && !c->renewing)
-		connection_renew(c);
-}
-
 void
 connections_tick(struct peerd *peerd, struct mono_ms now)
 {
 	for (struct connection *c = peerd->connections, *next; c; c = next) {
 		next = c->next;
 		if (c->state == CONNECTION_OPEN)
-			tick_renewal(c, now);
+			renewal_tick(c, now);
 		else if (!c->waits && now.ms - c->since.ms >
 					  (c->state == CONNECTION_DIALING ? DIAL_MS : HANDSHAKE_MS))
 			connection_end(c, c->state == CONNECTION_DIALING

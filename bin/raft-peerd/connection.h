@@ -117,6 +117,8 @@ bool connection_ready(const struct connection *connection);
 void connection_send(
     struct connection *connection, enum record_kind kind, const void *bytes, size_t size);
 
+/* For renewal.c: sends step_bytes, as soon as what is being sent has gone. */
+void connection_step(struct connection *connection, enum record_kind kind, size_t size);
 /* For handshake.c. */
 /* It has ended, or is given up: calls peer_ended, and frees it. */
 void connection_end(struct connection *connection, const char *why);

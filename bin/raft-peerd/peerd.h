@@ -6,8 +6,9 @@
  * peers.c    who the peers are
  * peer.c     one peer: its start numbers, what is heard of it
  * route.c    the way to a peer: dialling, what waits to be sent, the connection that is open
- * connection.c  one connection: records both ways, renewal of the keys
+ * connection.c  one connection: records both ways
  * handshake.c  its beginning
+ * renewal.c  its next keys
  * delivery.c  what goes to raft-elect, from any thread
  * strangers.c  how many may connect who have not shown who they are
  * rate.c     how much bulk traffic may be sent
