@@ -134,7 +134,7 @@ snap_store_end(struct logd *logd, struct snap_store *in)
 	if (!raft_hash_equal(&hash, &in->snapshot->head.file_hash))
 		return "its file does not fit the hash in its head";
 	in->syncing = true;
-	job_start(logd->daemon.loop, sync_file, on_synced, in);
+	job_start(logd->daemon.loop, sync_file, on_synced, in, true);
 	return NULL;
 }
 

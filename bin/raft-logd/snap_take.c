@@ -315,7 +315,7 @@ snap_take_add(struct logd *logd, struct logd_client *client, const struct msg_sn
 	local->request = m->request;
 	memcpy(local->path, path, sizeof local->path);
 	memcpy(local->format, m->format.bytes, m->format.size);
-	job_start(logd->daemon.loop, hash_file, on_hashed, local);
+	job_start(logd->daemon.loop, hash_file, on_hashed, local, true);
 	return true;
 }
 

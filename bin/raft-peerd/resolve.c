@@ -11,11 +11,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "unix/job.h"
+
 static const char scheme[] = "tcp://";
 
 struct resolve {
-	uv_thread_t thread;
-	uv_async_t done;
 	resolve_call *call; /* NULL: cancelled */
 	void *arg;
 	char address[RAFT_ADDRESS_SIZE];
@@ -78,23 +78,15 @@ resolve_on_thread(void *arg)
 {
 	struct resolve *resolve = arg;
 	resolve_now(resolve->address, &resolve->result);
-	uv_async_send(&resolve->done);
 }
 
 static void
-resolve_on_closed(uv_handle_t *handle)
+resolve_on_done(void *arg)
 {
-	free(handle->data);
-}
-
-static void
-resolve_on_done(uv_async_t *done)
-{
-	struct resolve *resolve = done->data;
-	uv_thread_join(&resolve->thread);
+	struct resolve *resolve = arg;
 	if (resolve->call)
 		resolve->call(&resolve->result, resolve->arg);
-	uv_close((uv_handle_t *)done, resolve_on_closed);
+	free(resolve);
 }
 
 struct resolve *
@@ -105,13 +97,11 @@ resolve_start(struct loop *loop, const char *address, resolve_call *call, void *
 	resolve->call = call;
 	resolve->arg = arg;
 	snprintf(resolve->address, sizeof resolve->address, "%s", address);
-	must(uv_async_init(loop_uv(loop), &resolve->done, resolve_on_done) == 0);
-	resolve->done.data = resolve;
-	int error = uv_thread_create(&resolve->thread, resolve_on_thread, resolve);
-	if (error == 0)
+	if (job_start(loop, resolve_on_thread, resolve_on_done, resolve, false))
 		return resolve;
-	uv_close((uv_handle_t *)&resolve->done, resolve_on_closed);
-	errno = -error;
+	int error = errno;
+	free(resolve);
+	errno = error;
 	return NULL;
 }
 

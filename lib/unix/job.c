@@ -2,6 +2,7 @@
 /* One thread per job. */
 #include "job.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "log.h"
@@ -39,8 +40,8 @@ job_on_over(uv_async_t *over)
 	job->done(job->arg);
 }
 
-void
-job_start(struct loop *loop, void (*work)(void *arg), void (*done)(void *arg), void *arg)
+bool
+job_start(struct loop *loop, void (*work)(void *arg), void (*done)(void *arg), void *arg, bool here)
 {
 	struct job *job = calloc(1, sizeof *job);
 	must(job != NULL);
@@ -50,7 +51,13 @@ job_start(struct loop *loop, void (*work)(void *arg), void (*done)(void *arg), v
 	int error = uv_thread_create(&job->thread, job_run, job);
 	job->threaded = error == 0;
 	if (error == 0)
-		return;
-	log_warn("thread", "why=%s", log_q(uv_strerror(error)));
-	job_run(job);
+		return true;
+	if (here) {
+		log_warn("thread", "why=%s", log_q(uv_strerror(error)));
+		job_run(job);
+		return true;
+	}
+	uv_close((uv_handle_t *)&job->over, job_on_closed);
+	errno = -error;
+	return false;
 }

@@ -7,9 +7,10 @@
 
 /*
  * Calls work in a thread of its own, then done in the loop.  When there are no more threads (a
- * limit, or no memory), work runs here and holds up the loop: slow is better than not at all.
- * libuv's own pool ends the process then.
+ * limit, or no memory): with `here` work runs at once and holds up the loop, which is slow and
+ * better than not at all; without, false with errno.  (libuv's own pool ends the process then.)
  */
-void job_start(struct loop *loop, void (*work)(void *arg), void (*done)(void *arg), void *arg);
+bool job_start(
+    struct loop *loop, void (*work)(void *arg), void (*done)(void *arg), void *arg, bool here);
 
 #endif
