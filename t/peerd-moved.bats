@@ -4,6 +4,7 @@
 # sanitize
 
 load helper
+bats_require_minimum_version 1.5.0
 
 setup() {
 	cluster_init "$BATS_TEST_TMPDIR/c" 3
@@ -107,8 +108,10 @@ move() {
 	done
 	wait_leader
 	seq 50 | timeout 30 raft-append -c "$CLUSTER/n1/raft.yaml"
-	# The log gets them too, and then the lists are of no use, and of no harm.
+	# The log gets them too, one by one, and meanwhile no node goes back to an old one.
 	for n in $(nodes); do ctl n1 member address "$n" "$(sed -n 's/.*listen: //p' "$CLUSTER/$n/raft.yaml")"; done
+	run ! grep -h 'ev=address peer' "$CLUSTER"/*/peerd.log
+	# Then the lists are of no use, and of no harm.
 	for n in $(nodes); do
 		stop_node "$n"
 		node_start "$n"

@@ -53,6 +53,8 @@ struct peerd {
 	struct raft_config
 	    learned; /* of a peer's log that is ahead, at learned_index; 0: of none */
 	uint64_t learned_index;
+	struct raft_config
+	    moved; /* members when the file's addresses were taken: theirs are void */
 	struct peer *peers[RAFT_MEMBERS_MAX];
 	size_t peers_count;
 	struct streams *streams;

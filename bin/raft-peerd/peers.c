@@ -122,18 +122,27 @@ peers_merge(const struct peerd *peerd, struct raft_config *all)
 
 /*
  * When all addresses have changed at once, no leader can write them into the log: then an operator
- * writes them into the list of this very configuration, as raft-ctl members -y prints it.
+ * writes them into the list of this very configuration, as raft-ctl members -y prints it.  They
+ * hold until the log has another address for the member: it gets them one by one.
  */
+static bool
+is_moved(const struct peerd *peerd, const struct raft_member *member)
+{
+	const struct raft_member *old = raft_config_find(&peerd->moved, &member->id);
+	return old && strcmp(old->address, member->address) == 0;
+}
+
 static void
-addresses_from_file(const struct peerd *peerd, struct raft_config *all)
+addresses_from_file(struct peerd *peerd, struct raft_config *all)
 {
 	const struct conf_cluster_id *id = &peerd->conf->cluster.id;
 	const struct raft_config *file = &peerd->conf->cluster.members;
-	bool same = id->known && id->index == peerd->members_index &&
-		    raft_hash_equal(&id->hash, &peerd->cluster);
-	size_t others = 0;
+	size_t others = 0, used = 0;
 	if (!peerd->conf->cluster.have_members)
 		return;
+	if (id->known && id->index == peerd->members_index &&
+	    raft_hash_equal(&id->hash, &peerd->cluster))
+		peerd->moved = peerd->members;
 	for (size_t i = 0; i < all->count; i++) {
 		struct raft_member *member = &all->members[i];
 		const struct raft_member *listed = raft_config_find(file, &member->id);
@@ -141,18 +150,22 @@ addresses_from_file(const struct peerd *peerd, struct raft_config *all)
 		    strcmp(listed->address, member->address) == 0 || member->address[0] == '\0')
 			continue;
 		others++;
-		if (same)
-			memcpy(member->address, listed->address, sizeof member->address);
+		if (!is_moved(peerd, member))
+			continue;
+		used++;
+		memcpy(member->address, listed->address, sizeof member->address);
 	}
 	if (others > 0)
-		log_info("addresses", "count=%zu index=%" PRIu64 " why=%s", others,
+		log_info("addresses", "count=%zu used=%zu index=%" PRIu64 " why=%s", others, used,
 		    peerd->members_index,
-		    same ? log_q("the members list of the configuration file has other addresses: "
-				 "they are used")
-			 : log_q("the members list of the configuration file has other addresses, "
-				 "and is of another "
-				 "entry: the log's are used; raft-ctl members -y prints one of "
-				 "this entry"));
+		    log_q(
+			used
+			    ? "the members list of the configuration file has other addresses, of "
+			      "this "
+			      "entry"
+			    : "the members list of the configuration file has other addresses, and "
+			      "is of another entry: the log's are used; raft-ctl members -y prints "
+			      "one of this entry"));
 }
 
 static void
