@@ -2,9 +2,9 @@
 /*
  * One child process at a time: the leader of a session and process group of its own.
  *
- * This is the one place where processes are started, signalled and reaped.  Signals go to the
- * group, which may outlive its leader.  Ending goes by steps: each has some patience, and when the
- * child has not ended by then the next one follows.
+ * Processes that a daemon supervises are started, signalled and reaped here alone.  Signals go to
+ * the group, which may outlive its leader.  Ending goes by steps: each has some patience, and when
+ * the child has not ended by then the next one follows.
  */
 #ifndef UNIX_CHILD_H
 #define UNIX_CHILD_H
