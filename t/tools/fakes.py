@@ -45,14 +45,14 @@ class Logd:
         for index in range(1, len(self.entries) + 1):
             if self.record_term(index) != self.record_term(index - 1):
                 terms += struct.pack(">QQ", index, self.record_term(index))
-        self.conn.send("log_state", term=self.term, vote=self.vote, last=self.last(), commit=self.commit,
-                       flags=self.flags)
-        self.conn.send("log_part", what=1, records=terms)
-        self.conn.send("log_part", what=2, records=self.configs)
+        # In one write: the program may end at any part of it.
+        told = wire.put("log_state", term=self.term, vote=self.vote, last=self.last(), commit=self.commit, flags=self.flags)
+        told += wire.put("log_part", what=1, records=terms)
+        told += wire.put("log_part", what=2, records=self.configs)
         if self.last()[0] > self.commit[0]:
-            self.conn.send("log_part", what=4, first_index=self.commit[0] + 1,
-                           records=b"".join(self.entries[self.commit[0]:]))
-        self.conn.send("log_end", start=self.start)
+            told += wire.put("log_part", what=4, first_index=self.commit[0] + 1,
+                        records=b"".join(self.entries[self.commit[0]:]))
+        self.conn.raw(told + wire.put("log_end", start=self.start))
         return self
 
     def take(self, name, message):
