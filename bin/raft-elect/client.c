@@ -81,6 +81,7 @@ propose_entries(struct node *node, struct elect_client *client, const struct msg
 	    .fence = m->fence,
 	    .epoch = m->epoch,
 	    .seen = m->seen,
+	    .uid = client->base.uid,
 	    .entries = entries,
 	    .entries_count = m->count,
 	};

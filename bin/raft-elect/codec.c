@@ -6,6 +6,7 @@
 
 /* One pair for each type of field: from *from into *to. */
 #define PUT_u64(field) to->field = from->field;
+#define PUT_opt PUT_u64
 #define PUT_flag PUT_u64
 #define PUT_pos PUT_u64
 #define PUT_id PUT_u64
@@ -18,6 +19,7 @@
 	to->field = (struct wire_bytes){NULL, wire_entries_size(*entries, *count)};
 
 #define GET_u64 PUT_u64
+#define GET_opt PUT_u64
 #define GET_flag PUT_u64
 #define GET_pos PUT_u64
 #define GET_id PUT_u64

@@ -14,6 +14,8 @@ struct load {
 	struct wire_buf entries; /* struct raft_entry */
 	struct wire_buf chunks;  /* struct raft_chunk * */
 	struct raft_sessions *sessions;
+	uint64_t level;
+	uint64_t time;
 };
 
 struct load *
@@ -21,6 +23,7 @@ load_new(void)
 {
 	struct load *load = calloc(1, sizeof *load);
 	must(load != NULL);
+	load->level = 1;
 	load->sessions = raft_sessions_new();
 	must(load->sessions != NULL);
 	return load;
@@ -117,6 +120,18 @@ part_sessions(struct load *load, struct wire_bytes run)
 }
 
 static const char *
+part_level(struct load *load, struct wire_bytes run)
+{
+	if (run.size != 16)
+		return "a malformed level";
+	load->level = bytes_get_u64(run.bytes);
+	load->time = bytes_get_u64(run.bytes + 8);
+	if (load->level < 1 || load->level > RAFT_LEVEL_MAX || load->time > RAFT_TIME_MAX)
+		return "a level or a time that no log has";
+	return NULL;
+}
+
+static const char *
 part_entries(struct load *load, uint64_t first_index, struct wire_bytes run)
 {
 	if (first_index != load->state.commit.index + 1 + entries_count(load))
@@ -150,6 +165,8 @@ load_part(struct load *load, const struct msg_log_part *part)
 		return part_sessions(load, part->records);
 	case WIRE_ENTRIES:
 		return part_entries(load, part->first_index, part->records);
+	case WIRE_LEVEL:
+		return part_level(load, part->records);
 	default:
 		return "it tells an unknown part of its log";
 	}
@@ -215,6 +232,8 @@ load_end(struct load *load, struct raft_start *start)
 	    .commit = state->commit,
 	    .terms = (void *)load->terms.bytes,
 	    .terms_count = load->terms.size / sizeof(struct raft_term_start),
+	    .level = load->level,
+	    .time = load->time,
 	    .configs = (void *)load->configs.bytes,
 	    .configs_count = load->configs.size / sizeof(struct raft_config_at),
 	    .entries = (void *)load->entries.bytes,

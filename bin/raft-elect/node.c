@@ -133,9 +133,12 @@ node_step(struct node *node, struct raft_event *event, size_t size)
 	if (node->raft == NULL)
 		return;
 	event->now = mono_now();
+	event->wall_ms = wall_ms();
 	if (!node->in_turn)
 		raft_step(node->raft,
-		    &(struct raft_event){.type = RAFT_EVENT_TIME, .now = event->now}, NULL);
+		    &(struct raft_event){
+			.type = RAFT_EVENT_TIME, .now = event->now, .wall_ms = event->wall_ms},
+		    NULL);
 	node->in_turn = true;
 	raft_step(node->raft, event, NULL);
 	node->fed += size;
@@ -177,6 +180,7 @@ node_settings(const struct conf *conf)
 	    .uncommitted_size_max = conf->elect.uncommitted,
 	    .tail_size_max = conf->elect.tail,
 	    .entry_size_max = conf->elect.entry_max,
+	    .level_max = RAFT_LEVEL_MAX,
 	};
 	if (conf->cluster.have_members)
 		s.addresses = conf->cluster.members;

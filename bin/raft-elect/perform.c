@@ -71,8 +71,9 @@ struct mono_ms
 perform_update(struct node *node)
 {
 	struct raft_update update = {0};
-	raft_step(
-	    node->raft, &(struct raft_event){.type = RAFT_EVENT_TIME, .now = mono_now()}, &update);
+	raft_step(node->raft,
+	    &(struct raft_event){.type = RAFT_EVENT_TIME, .now = mono_now(), .wall_ms = wall_ms()},
+	    &update);
 	node->fed = 0;
 	perform_disk(node, &update);
 	perform_peers(node, &update);

@@ -66,6 +66,8 @@ snap_receive_ready(struct snap_receive *snap_receive, const struct msg_snap_read
 	if (!read_sessions(snap_receive->sessions, records))
 		return "the sessions of a snapshot are malformed";
 	snap_receive->pos = ready->pos;
+	snap_receive->level = ready->level;
+	snap_receive->time = ready->time;
 	return NULL;
 }
 
@@ -73,8 +75,8 @@ snap_receive_ready(struct snap_receive *snap_receive, const struct msg_snap_read
 static void
 tell_core(struct snap_receive *snap_receive)
 {
-	struct raft_snapshot snapshot = {
-	    snap_receive->pos, &snap_receive->config, snap_receive->sessions};
+	struct raft_snapshot snapshot = {snap_receive->pos, snap_receive->level, snap_receive->time,
+	    &snap_receive->config, snap_receive->sessions};
 	snap_receive->sessions = NULL;
 	node_step(snap_receive->node,
 	    &(struct raft_event){.type = RAFT_EVENT_SNAPSHOT_READY, .snapshot = &snapshot}, 0);

@@ -26,6 +26,8 @@ struct snap_receive {
 	uint64_t requests;
 	/* Of a complete snapshot, told before the answer that says so; sessions NULL: none. */
 	struct raft_pos pos;
+	uint64_t level;
+	uint64_t time;
 	struct raft_config config;
 	struct raft_sessions *sessions;
 };

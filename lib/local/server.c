@@ -355,7 +355,7 @@ server_on_accepted(int fd, void *arg)
 	must(client != NULL);
 	client->server = server;
 	client->refs = 1;
-	client->trusted = sock_peer_trusted(fd);
+	client->trusted = sock_peer_trusted(fd, &client->uid);
 	client->since = mono_now();
 	client->conn = conn_new(server->loop, fd,
 	    client->trusted ? settings->frame_max : settings->frame_max_others, settings->out_high,

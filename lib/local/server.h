@@ -35,6 +35,7 @@ struct server_client {
 	unsigned refs; /* server_client_ref */
 	uint8_t kind;  /* enum wire_kind; 0: no hello yet */
 	bool trusted;  /* a process of this user, or of root */
+	uint32_t uid;  /* its user; UINT32_MAX: not known */
 	bool closing;  /* refused: closed once that is written, and not read */
 	struct mono_ms since;
 };

@@ -8,42 +8,9 @@
  */
 #include "core.h"
 
-#include "bytes.h"
-
 #include <string.h>
 
 /* --------------------------------------------------------- appending */
-
-/*
- * The leader's term goes into the record itself.  Bytes that another term was
- * stamped into before may still be in a log (a caller that proposes one chunk
- * twice): those are copied, never changed.
- */
-static void
-entry_stamp(struct raft *raft, struct raft_entry *entry)
-{
-	uint64_t old = bytes_get_u64(entry->bytes);
-	struct raft_chunk *chunk;
-
-	must(entry->size >= RAFT_ENTRY_HEADER_SIZE);
-	entry->term = raft->term;
-	if (old == raft->term && entry->chunk != NULL) {
-		raft_chunk_ref(entry->chunk);
-		return;
-	}
-	if (old == 0 && entry->chunk != NULL) {
-		bytes_put_u64(
-		    entry->chunk->bytes + (entry->bytes - entry->chunk->bytes), raft->term);
-		raft_chunk_ref(entry->chunk);
-		return;
-	}
-	chunk = raft_chunk_new(entry->size);
-	must(chunk != NULL);
-	memcpy(chunk->bytes, entry->bytes, entry->size);
-	bytes_put_u64(chunk->bytes, raft->term);
-	entry->bytes = chunk->bytes;
-	entry->chunk = chunk;
-}
 
 /* Why nothing new may be appended now; NONE: it may. */
 static enum raft_reason
@@ -84,14 +51,7 @@ append_new(struct raft *raft, const struct raft_origin *origin,
 	if (proposal->entries[from].kind == RAFT_SESSION_OPEN)
 		answer.epoch = answer.pos.index;
 	answer.last_serial = last_serial;
-	for (size_t i = from; i < proposal->entries_count; i++) {
-		struct raft_entry entry = proposal->entries[i];
-
-		entry_stamp(raft, &entry);
-		raft_leader_append(raft, &entry);
-		must(entry.chunk->refs > 1);
-		raft_chunk_unref(entry.chunk);
-	}
+	raft_leader_append_all(raft, proposal->entries + from, answer.count, origin);
 	must(raft->log.last == answer.pos.index + answer.count - 1);
 	raft_answer_later(raft, origin, &answer, raft->log.last);
 }
@@ -309,6 +269,7 @@ raft_admit(
 	case RAFT_CONFIG:
 		raft_change_admit(raft, origin, proposal);
 		break;
+	case RAFT_LEVEL:
 	case RAFT_KINDS_COUNT:
 		must(false); /* the shape was checked */
 	}

@@ -39,7 +39,9 @@ reply_start(struct raft *raft, const struct raft_id *to)
 	reply->mark_valid = raft->recover.active && raft->recover.mark_valid;
 	reply->round = raft->round_seen;
 	reply->start_number = raft->start_number;
-	reply->level = RAFT_LEVEL;
+	reply->level = raft->settings.level_max;
+	/* ⚠ A leader that is below level 2 could not read it. */
+	reply->clock = raft->level >= RAFT_LEVEL_STAMPS ? raft->wall_ms : 0;
 	return reply;
 }
 
@@ -113,7 +115,10 @@ append_sane(const struct raft_message *message)
 		if (entry->term < term || entry->term == 0 || entry->term > message->term)
 			return false;
 		if (entry->size < RAFT_ENTRY_HEADER_SIZE ||
+		    entry->size < raft_entry_header_size(entry) ||
 		    (unsigned)entry->kind >= RAFT_KINDS_COUNT)
+			return false;
+		if (entry->kind == RAFT_LEVEL && !raft_entry_level_valid(entry))
 			return false;
 		if (entry->kind == RAFT_CONFIG &&
 		    !raft_config_decode(

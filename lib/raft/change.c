@@ -248,7 +248,7 @@ raft_change_admit(
 		raft_propose_refuse(raft, origin, proposal, reason);
 		return;
 	}
-	raft_leader_append_config(raft, &config);
+	raft_leader_append_config(raft, &config, origin);
 	answer.verdict = RAFT_COMMITTED;
 	answer.count = 1;
 	answer.pos = raft_rlog_last(&raft->log);

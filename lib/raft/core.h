@@ -49,6 +49,7 @@ struct raft_rlog {
 	size_t runs_count;
 	size_t runs_size;
 	RAFT_QUEUE(struct raft_entry) tail; /* indexes tail_first .. last */
+	uint64_t tail_time;                 /* of the last entry below tail_first that has one */
 	uint64_t tail_first;
 	uint64_t tail_bytes;
 	struct raft_config_at *configs; /* the one in force at commit, then those above */
@@ -70,9 +71,11 @@ void raft_rlog_append(struct raft_rlog *log, const struct raft_entry *entry);
 uint64_t raft_rlog_truncate(struct raft_rlog *log, uint64_t after);
 /* The log begins after this place, which it holds. */
 void raft_rlog_compact(struct raft_rlog *log, struct raft_pos before);
-/* The log is empty, and begins after this place with this configuration. */
+/* The log is empty, and begins after this place with this configuration and time. */
 void raft_rlog_reset(
-    struct raft_rlog *log, struct raft_pos before, const struct raft_config *config);
+    struct raft_rlog *log, struct raft_pos before, const struct raft_config *config, uint64_t time);
+/* The time in the last stamp of the log; 0: there is none. */
+uint64_t raft_rlog_time(const struct raft_rlog *log);
 /* Drops the oldest entries from memory, none above `keep_after`, until at most bytes_max remain. */
 void raft_rlog_trim(struct raft_rlog *log, uint64_t keep_after, uint64_t bytes_max);
 /* NULL when it is not in memory. */
@@ -153,9 +156,9 @@ struct raft_out {
 /* A zeroed message with type, from, to and the present term; fill it in before the next push. */
 struct raft_message *raft_out_message(
     struct raft *raft, enum raft_message_type type, const struct raft_id *to);
-/* The last message carries a copy of these entries. */
-void raft_out_own_entries(struct raft *raft, struct raft_propose *propose,
-    const struct raft_entry *entries, size_t count);
+/* The last message carries these entries, which raft_stamp_copy made, and frees them. */
+void raft_out_own_entries(
+    struct raft *raft, struct raft_propose *propose, struct raft_entry *copy, size_t count);
 void raft_out_answer(struct raft *raft, uint64_t ticket, const struct raft_answer *answer);
 void raft_out_read(struct raft *raft, const struct raft_read_answer *answer);
 void raft_out_fetch(struct raft *raft, const struct raft_fetch *fetch);
@@ -252,6 +255,7 @@ struct raft_peer {
 	/* incarnation and recovery */
 	uint64_t start_number;
 	uint64_t level; /* as reported to this leader; 0: not yet */
+	uint64_t clock; /* likewise: its wall clock in its last reply */
 	uint64_t old_starts[CORE_OLD_STARTS];
 	bool recovering;
 	bool mark_valid;
@@ -306,7 +310,26 @@ struct raft_origin {
 	struct raft_id from;
 	uint64_t start_number;
 	uint64_t request;
+	uint32_t uid; /* of that client; RAFT_UID_NONE: not known */
 };
+
+/* ------------------------------------------------------------- stamp.c */
+
+/* Whether what is appended or forwarded now carries stamps. */
+bool raft_stamps_wanted(const struct raft *raft);
+/* origin NULL: the entry is of the leader's own making. */
+struct raft_stamp raft_stamp_now(const struct raft *raft, const struct raft_origin *origin);
+/*
+ * The entries with this term and stamp, or without one (NULL), in a new array and a chunk of their
+ * own, on which each holds a reference: raft_stamp_copy_free.
+ */
+struct raft_entry *raft_stamp_copy(
+    const struct raft_entry *entries, size_t count, uint64_t term, const struct raft_stamp *stamp);
+void raft_stamp_copy_free(struct raft_entry *copy, size_t count);
+/* The level that all members, learners included, have reported to this leader; 0: not all have. */
+uint64_t raft_level_min(const struct raft *raft);
+/* Appends a LEVEL entry when all members support more than the log has. */
+void raft_level_tick(struct raft *raft);
 
 /* ------------------------------------------------- leader.c, quorum.c */
 
@@ -315,10 +338,15 @@ void raft_leader_end(struct raft *raft);
 /* Steps down when no quorum is heard, or the own disk is silent. */
 void raft_leader_check(struct raft *raft);
 void raft_leader_tick(struct raft *raft);
-/* Appends an entry of the own making. */
+/* Appends an entry that the leader makes; origin: who asked for it, NULL: the leader itself. */
+void raft_leader_append_own(struct raft *raft, enum raft_kind kind, const uint8_t *data,
+    uint32_t data_size, const struct raft_origin *origin);
 void raft_leader_append_noop(struct raft *raft);
-void raft_leader_append(struct raft *raft, const struct raft_entry *entry);
-void raft_leader_append_config(struct raft *raft, const struct raft_config *config);
+/* Appends copies of the entries, with the present term and, from level 2 on, a stamp. */
+void raft_leader_append_all(struct raft *raft, const struct raft_entry *entries, size_t count,
+    const struct raft_origin *origin);
+void raft_leader_append_config(
+    struct raft *raft, const struct raft_config *config, const struct raft_origin *origin);
 void raft_leader_addresses(struct raft *raft);
 void raft_leader_disk(struct raft *raft);
 
@@ -488,6 +516,7 @@ struct raft {
 	struct raft_id id;
 	uint64_t start_number;
 	struct mono_ms now;
+	uint64_t wall_ms;
 	uint64_t random;
 
 	/* Hard state and log. */
@@ -498,6 +527,7 @@ struct raft {
 	uint64_t commit;
 	uint64_t uncommitted_size;
 	struct raft_sessions *sessions; /* at commit */
+	uint64_t level;                 /* in force at commit */
 	bool full;
 
 	/* Role. */
@@ -531,6 +561,7 @@ struct raft {
 	struct mono_ms round_at; /* when the last round began */
 	struct mono_ms heartbeat_at;
 	struct raft_sessions *sessions_last; /* at the last index */
+	uint64_t level_last;                 /* likewise */
 	uint64_t catch_up_last; /* where the log ended an election timeout ago, or longer */
 	uint64_t catch_up_next; /* and where it ended at catch_up_at */
 	struct mono_ms catch_up_at;

@@ -2,7 +2,8 @@
 /*
  * Entry records: the bytes that are on disk and on the wire.
  *
- * term u64, kind u8, session 16 bytes, serial u64, data size u32, data.
+ * term u64, kind u8, session 16 bytes, serial u64, data size u32, the stamp if bit 7 of the kind
+ * is set (time u64, uid u32, node 32 bytes), data.
  */
 #include "bytes.h"
 #include "types.h"
@@ -15,10 +16,17 @@ enum {
 	RECORD_SESSION = 9,
 	RECORD_SERIAL = 25,
 	RECORD_DATA_SIZE = 33,
-	RECORD_DATA = 37
+	RECORD_STAMP = RAFT_ENTRY_HEADER_SIZE,
+	STAMP_TIME = 0,
+	STAMP_UID = 8,
+	STAMP_NODE = 12,
+	LEVEL_SIZE = 8 /* the data of a LEVEL entry */
 };
 _Static_assert(
-    (int)RECORD_DATA == (int)RAFT_ENTRY_HEADER_SIZE, "record offsets and header size agree");
+    (int)STAMP_NODE + (int)RAFT_ID_SIZE == (int)RAFT_STAMP_SIZE, "stamp offsets and size agree");
+
+/* The kind of a record, without the bit for the stamp. */
+#define KIND_OF(bytes) ((bytes)[RECORD_KIND] & ~RAFT_ENTRY_STAMPED)
 
 const char *
 raft_kind_name(enum raft_kind kind)
@@ -33,17 +41,43 @@ raft_kind_name(enum raft_kind kind)
 	return (unsigned)kind < RAFT_KINDS_COUNT ? names[kind] : "unknown";
 }
 
+bool
+raft_entry_stamped(const struct raft_entry *entry)
+{
+	return (entry->bytes[RECORD_KIND] & RAFT_ENTRY_STAMPED) != 0;
+}
+
+uint32_t
+raft_entry_header_size(const struct raft_entry *entry)
+{
+	return RAFT_ENTRY_HEADER_SIZE + (raft_entry_stamped(entry) ? RAFT_STAMP_SIZE : 0);
+}
+
+bool
+raft_entry_stamp(const struct raft_entry *entry, struct raft_stamp *stamp)
+{
+	const uint8_t *at = entry->bytes + RECORD_STAMP;
+
+	*stamp = (struct raft_stamp){.uid = RAFT_UID_NONE};
+	if (!raft_entry_stamped(entry))
+		return false;
+	stamp->time = bytes_get_u64(at + STAMP_TIME);
+	stamp->uid = bytes_get_u32(at + STAMP_UID);
+	memcpy(stamp->node.s, at + STAMP_NODE, RAFT_ID_SIZE);
+	return true;
+}
+
 const uint8_t *
 raft_entry_data(const struct raft_entry *entry)
 {
-	return entry->bytes + RAFT_ENTRY_HEADER_SIZE;
+	return entry->bytes + raft_entry_header_size(entry);
 }
 
 uint32_t
 raft_entry_data_size(const struct raft_entry *entry)
 {
-	must(entry->size >= RAFT_ENTRY_HEADER_SIZE);
-	return entry->size - RAFT_ENTRY_HEADER_SIZE;
+	must(entry->size >= raft_entry_header_size(entry));
+	return entry->size - raft_entry_header_size(entry);
 }
 
 void
@@ -57,33 +91,91 @@ raft_entry_header(uint8_t *out, uint64_t term, enum raft_kind kind, const struct
 	bytes_put_u32(out + RECORD_DATA_SIZE, data_size);
 }
 
+size_t
+raft_entry_size_with(const struct raft_entry *entry, bool stamped)
+{
+	return (size_t)raft_entry_data_size(entry) + RAFT_ENTRY_HEADER_SIZE +
+	       (stamped ? RAFT_STAMP_SIZE : 0);
+}
+
+size_t
+raft_entry_put(uint8_t *out, const struct raft_entry *entry, const struct raft_stamp *stamp)
+{
+	uint32_t size = raft_entry_data_size(entry);
+	uint8_t *at = out + RECORD_STAMP;
+
+	memcpy(out, entry->bytes, RAFT_ENTRY_HEADER_SIZE);
+	out[RECORD_KIND] = (uint8_t)(entry->kind | (stamp != NULL ? RAFT_ENTRY_STAMPED : 0));
+	if (stamp != NULL) {
+		bytes_put_u64(at + STAMP_TIME, stamp->time);
+		bytes_put_u32(at + STAMP_UID, stamp->uid);
+		memcpy(at + STAMP_NODE, stamp->node.s, RAFT_ID_SIZE);
+		at += RAFT_STAMP_SIZE;
+	}
+	memcpy(at, raft_entry_data(entry), size);
+	return (size_t)(at - out) + size;
+}
+
+/* From outside: a time that no log can have, or a name that is none. */
+static bool
+stamp_sane(const struct raft_entry *entry)
+{
+	struct raft_stamp stamp;
+
+	return !raft_entry_stamp(entry, &stamp) ||
+	       (stamp.time <= RAFT_TIME_MAX && raft_id_valid(&stamp.node));
+}
+
+bool
+raft_entry_level_valid(const struct raft_entry *entry)
+{
+	return raft_entry_data_size(entry) == LEVEL_SIZE && raft_entry_level(entry) > 1 &&
+	       raft_entry_level(entry) <= RAFT_LEVEL_MAX;
+}
+
+uint64_t
+raft_entry_level(const struct raft_entry *entry)
+{
+	return bytes_get_u64(raft_entry_data(entry));
+}
+
 bool
 raft_entry_decode(
     struct raft_entry *entry, struct raft_chunk *chunk, const uint8_t *bytes, size_t size)
 {
 	uint32_t data_size;
+	uint32_t header;
 
-	if (size < RAFT_ENTRY_HEADER_SIZE || bytes[RECORD_KIND] >= RAFT_KINDS_COUNT)
+	if (size < RAFT_ENTRY_HEADER_SIZE || KIND_OF(bytes) >= RAFT_KINDS_COUNT)
 		return false;
+	entry->bytes = bytes;
+	header = raft_entry_header_size(entry);
 	data_size = bytes_get_u32(bytes + RECORD_DATA_SIZE);
-	if (data_size > size - RAFT_ENTRY_HEADER_SIZE ||
-	    data_size > UINT32_MAX - RAFT_ENTRY_HEADER_SIZE)
+	if (size < header || data_size > size - header || data_size > UINT32_MAX - header)
 		return false;
 	entry->term = bytes_get_u64(bytes + RECORD_TERM);
 	entry->serial = bytes_get_u64(bytes + RECORD_SERIAL);
 	memcpy(entry->session.b, bytes + RECORD_SESSION, sizeof entry->session.b);
-	entry->bytes = bytes;
 	entry->chunk = chunk;
-	entry->size = RAFT_ENTRY_HEADER_SIZE + data_size;
-	entry->kind = (enum raft_kind)bytes[RECORD_KIND];
+	entry->size = header + data_size;
+	entry->kind = (enum raft_kind)KIND_OF(bytes);
 	must(entry->size <= size);
-	return true;
+	return stamp_sane(entry) && (entry->kind != RAFT_LEVEL || raft_entry_level_valid(entry));
 }
 
 uint8_t
-raft_entry_newer(const uint8_t *bytes, size_t size)
+raft_entry_newer(const uint8_t *bytes, size_t size, uint64_t *level)
 {
-	bool newer = size >= RAFT_ENTRY_HEADER_SIZE && bytes[RECORD_KIND] >= RAFT_KINDS_COUNT;
+	struct raft_entry entry = {.bytes = bytes};
 
-	return newer ? bytes[RECORD_KIND] : 0;
+	*level = 0;
+	if (size < RAFT_ENTRY_HEADER_SIZE)
+		return 0;
+	if (KIND_OF(bytes) >= RAFT_KINDS_COUNT)
+		return bytes[RECORD_KIND];
+	if (KIND_OF(bytes) != RAFT_LEVEL || bytes_get_u32(bytes + RECORD_DATA_SIZE) != LEVEL_SIZE ||
+	    size < raft_entry_header_size(&entry) + LEVEL_SIZE)
+		return 0;
+	*level = raft_entry_level(&entry);
+	return *level > RAFT_LEVEL_MAX ? bytes[RECORD_KIND] : 0;
 }

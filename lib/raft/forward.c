@@ -58,6 +58,7 @@ raft_forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 	struct raft_forwards *forwards = &raft->forwards;
 	struct raft_origin origin = {.local = true, .ticket = proposal->ticket};
 	struct raft_forward forward = {0};
+	struct raft_stamp stamp = {0, proposal->uid, raft->id};
 	struct raft_propose *propose;
 
 	must(raft->role != RAFT_LEADER && !raft_id_none(&raft->leader));
@@ -85,7 +86,10 @@ raft_forward_propose(struct raft *raft, const struct raft_proposal *proposal)
 	propose->fence = proposal->fence;
 	propose->epoch = proposal->epoch;
 	propose->seen = proposal->seen;
-	raft_out_own_entries(raft, propose, proposal->entries, proposal->entries_count);
+	raft_out_own_entries(raft, propose,
+	    raft_stamp_copy(proposal->entries, proposal->entries_count, 0,
+		raft_stamps_wanted(raft) ? &stamp : NULL),
+	    proposal->entries_count);
 }
 
 void

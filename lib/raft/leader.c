@@ -31,13 +31,14 @@ applied_check(
 		break;
 	case RAFT_NOOP:
 	case RAFT_CONFIG:
+	case RAFT_LEVEL:
 	case RAFT_KINDS_COUNT:
 		must(change->touched == NULL);
 	}
 }
 
-void
-raft_leader_append(struct raft *raft, const struct raft_entry *entry)
+static void
+leader_append(struct raft *raft, const struct raft_entry *entry)
 {
 	struct raft_sessions_change change;
 
@@ -50,41 +51,58 @@ raft_leader_append(struct raft *raft, const struct raft_entry *entry)
 	applied_check(&change, raft->log.last, entry);
 	if (entry->kind == RAFT_CONFIG)
 		raft_peers_update(raft);
+	if (entry->kind == RAFT_LEVEL)
+		raft->level_last = max_u64(raft->level_last, raft_entry_level(entry));
 }
 
-static void
-leader_append_own(struct raft *raft, enum raft_kind kind, const uint8_t *data, uint32_t data_size)
+void
+raft_leader_append_all(struct raft *raft, const struct raft_entry *entries, size_t count,
+    const struct raft_origin *origin)
+{
+	struct raft_stamp stamp = raft_stamp_now(raft, origin);
+	struct raft_entry *copy =
+	    raft_stamp_copy(entries, count, raft->term, raft_stamps_wanted(raft) ? &stamp : NULL);
+
+	for (size_t i = 0; i < count; i++)
+		leader_append(raft, &copy[i]);
+	raft_stamp_copy_free(copy, count);
+}
+
+void
+raft_leader_append_own(struct raft *raft, enum raft_kind kind, const uint8_t *data,
+    uint32_t data_size, const struct raft_origin *origin)
 {
 	static const struct raft_sid none;
-	struct raft_chunk *chunk = raft_chunk_new(RAFT_ENTRY_HEADER_SIZE + data_size);
+	uint8_t record[RAFT_ENTRY_HEADER_SIZE + RAFT_CONFIG_SIZE_MAX];
 	struct raft_entry entry;
 	bool decoded;
 
-	must(chunk != NULL);
-	raft_entry_header(chunk->bytes, raft->term, kind, &none, 0, data_size);
+	must(data_size <= RAFT_CONFIG_SIZE_MAX);
+	raft_entry_header(record, raft->term, kind, &none, 0, data_size);
 	if (data_size > 0)
-		memcpy(chunk->bytes + RAFT_ENTRY_HEADER_SIZE, data, data_size);
-	decoded = raft_entry_decode(&entry, chunk, chunk->bytes, chunk->size);
+		memcpy(record + RAFT_ENTRY_HEADER_SIZE, data, data_size);
+	decoded = raft_entry_decode(&entry, NULL, record, RAFT_ENTRY_HEADER_SIZE + data_size);
 	must(decoded);
-	raft_leader_append(raft, &entry);
-	raft_chunk_unref(chunk);
+	raft_leader_append_all(raft, &entry, 1, origin);
 }
 
 void
 raft_leader_append_noop(struct raft *raft)
 {
-	leader_append_own(raft, RAFT_NOOP, NULL, 0);
+	raft_leader_append_own(raft, RAFT_NOOP, NULL, 0, NULL);
 }
 
 void
-raft_leader_append_config(struct raft *raft, const struct raft_config *config)
+raft_leader_append_config(
+    struct raft *raft, const struct raft_config *config, const struct raft_origin *origin)
 {
 	uint8_t data[RAFT_CONFIG_SIZE_MAX];
 
 	must(raft_config_voters(config) > 0);
 	must(raft_commit_own_term(raft));
 	must(raft_rlog_config(&raft->log)->index <= raft->commit);
-	leader_append_own(raft, RAFT_CONFIG, data, (uint32_t)raft_config_encode(config, data));
+	raft_leader_append_own(
+	    raft, RAFT_CONFIG, data, (uint32_t)raft_config_encode(config, data), origin);
 }
 
 /* The table at the last index: what is committed, and the rest of the own log. */
@@ -92,10 +110,16 @@ static void
 leader_sessions(struct raft *raft)
 {
 	must(raft->sessions_last == NULL);
+	raft->level_last = raft->level;
 	raft->sessions_last = raft_sessions_dup(raft->sessions);
 	must(raft->sessions_last != NULL);
-	for (uint64_t index = raft->commit + 1; index <= raft->log.last; index++)
-		raft_sessions_apply(raft->sessions_last, index, raft_rlog_entry(&raft->log, index));
+	for (uint64_t index = raft->commit + 1; index <= raft->log.last; index++) {
+		const struct raft_entry *entry = raft_rlog_entry(&raft->log, index);
+
+		raft_sessions_apply(raft->sessions_last, index, entry);
+		if (entry->kind == RAFT_LEVEL)
+			raft->level_last = max_u64(raft->level_last, raft_entry_level(entry));
+	}
 }
 
 static void
@@ -106,6 +130,7 @@ leader_peer_begin(struct raft *raft, struct raft_peer *peer)
 	peer->heard = false;
 	peer->heard_at = raft->now;
 	peer->level = 0;
+	peer->clock = 0;
 	peer->recovering = false;
 	peer->mark_valid = false;
 	peer->contact_round = 0;
@@ -262,6 +287,7 @@ raft_leader_tick(struct raft *raft)
 	if (raft->role != RAFT_LEADER)
 		return;
 	raft_change_tick(raft);
+	raft_level_tick(raft);
 	raft_peers_leave(raft, false);
 	if (!round_due(raft))
 		return;
@@ -317,5 +343,5 @@ raft_leader_addresses(struct raft *raft)
 		return;
 	if (!addresses_complete(raft, &config))
 		return;
-	raft_leader_append_config(raft, &config);
+	raft_leader_append_config(raft, &config, NULL);
 }

@@ -39,18 +39,11 @@ raft_out_message(struct raft *raft, enum raft_message_type type, const struct ra
 
 void
 raft_out_own_entries(
-    struct raft *raft, struct raft_propose *propose, const struct raft_entry *entries, size_t count)
+    struct raft *raft, struct raft_propose *propose, struct raft_entry *copy, size_t count)
 {
-	struct raft_entry *copy = malloc(count * sizeof *copy);
-
-	must(copy != NULL);
 	must(count > 0);
 	must(raft->out.messages_count > 0);
 	must(raft->out.owned[raft->out.messages_count - 1] == NULL);
-	for (size_t i = 0; i < count; i++) {
-		copy[i] = entries[i];
-		raft_chunk_ref(copy[i].chunk);
-	}
 	raft->out.owned[raft->out.messages_count - 1] = copy;
 	propose->entries = copy;
 	propose->entries_count = count;
@@ -130,9 +123,7 @@ owned_free(struct raft_entry *entries, const struct raft_message *message)
 	if (entries == NULL)
 		return;
 	must(message->type == RAFT_MSG_PROPOSE);
-	for (size_t i = 0; i < message->propose.entries_count; i++)
-		raft_chunk_unref(entries[i].chunk);
-	free(entries);
+	raft_stamp_copy_free(entries, message->propose.entries_count);
 }
 
 void

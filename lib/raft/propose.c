@@ -59,10 +59,12 @@ proposal_shape(const struct raft *raft, const struct raft_proposal *proposal)
 	if (proposal->entries_count == 0)
 		return RAFT_REASON_MALFORMED;
 	for (size_t i = 0; i < proposal->entries_count; i++) {
-		if (proposal->entries[i].size < RAFT_ENTRY_HEADER_SIZE)
+		const struct raft_entry *entry = &proposal->entries[i];
+
+		if (entry->size < RAFT_ENTRY_HEADER_SIZE ||
+		    entry->size < raft_entry_header_size(entry))
 			return RAFT_REASON_MALFORMED;
-		if (proposal->entries[i].size - RAFT_ENTRY_HEADER_SIZE >
-		    raft->settings.entry_size_max)
+		if (raft_entry_data_size(entry) > raft->settings.entry_size_max)
 			return RAFT_REASON_TOO_LARGE;
 	}
 	if (proposal->entries[0].kind == RAFT_CLIENT)
@@ -85,7 +87,8 @@ raft_propose_refuse(struct raft *raft, const struct raft_origin *origin,
 void
 raft_propose_local(struct raft *raft, const struct raft_proposal *proposal)
 {
-	struct raft_origin origin = {.local = true, .ticket = proposal->ticket};
+	struct raft_origin origin = {
+	    .local = true, .ticket = proposal->ticket, .uid = proposal->uid};
 	enum raft_reason reason = proposal_shape(raft, proposal);
 
 	if (reason != RAFT_REASON_NONE)
@@ -125,12 +128,22 @@ void
 raft_propose_message(struct raft *raft, const struct raft_message *message)
 {
 	const struct raft_propose *propose = &message->propose;
-	struct raft_proposal proposal = {0, propose->fence, propose->epoch, propose->seen,
-	    propose->entries, propose->entries_count};
-	struct raft_origin origin = {
-	    false, 0, message->from, propose->start_number, propose->request};
+	struct raft_proposal proposal = {.fence = propose->fence,
+	    .epoch = propose->epoch,
+	    .seen = propose->seen,
+	    .entries = propose->entries,
+	    .entries_count = propose->entries_count};
+	struct raft_origin origin = {.from = message->from,
+	    .start_number = propose->start_number,
+	    .request = propose->request,
+	    .uid = RAFT_UID_NONE};
 	struct raft_peer *peer = raft_peer_find(raft, &message->from);
 	enum raft_reason reason = proposal_shape(raft, &proposal);
+	struct raft_stamp stamp;
+
+	/* The node is the one that sent it, whatever the record says; the uid is for it to say. */
+	if (reason == RAFT_REASON_NONE && raft_entry_stamp(&proposal.entries[0], &stamp))
+		origin.uid = stamp.uid;
 
 	if (peer == NULL || !propose_first_time(peer, propose))
 		raft_core_drop(raft);

@@ -160,6 +160,8 @@ raft_commit_advance(struct raft *raft, uint64_t index)
 		must(raft->uncommitted_size >= entry->size);
 		raft->uncommitted_size -= entry->size;
 		raft_sessions_apply(raft->sessions, raft->commit, entry);
+		if (entry->kind == RAFT_LEVEL)
+			raft->level = max_u64(raft->level, raft_entry_level(entry));
 	}
 	must(raft->commit < raft->log.last || raft->uncommitted_size == 0);
 	raft->commit_changed = true;

@@ -33,6 +33,7 @@ state_init(struct raft *raft, const struct raft_start *start)
 	raft->vote = start->vote;
 	raft->commit = start->commit.index;
 	raft->sessions = start->sessions;
+	raft->level = start->level;
 	raft->full = start->full;
 	raft->store.written = start->last.index;
 	raft->store.durable = start->last.index;
@@ -55,6 +56,8 @@ raft_new(const struct raft_settings *settings, const struct raft_start *start, s
 	must(settings->window_messages_max > 0);
 	must(start->start_number != 0);
 	must(start->sessions != NULL);
+	must(settings->level_max >= start->level && settings->level_max <= RAFT_LEVEL_MAX);
+	must(start->level >= 1 && start->time <= RAFT_TIME_MAX);
 	raft->settings = *settings;
 	raft->id = settings->id;
 	raft->random = seed_of(settings);

@@ -55,6 +55,7 @@ struct raft_settings {
 	uint64_t uncommitted_size_max; /* beyond it proposals are refused as BUSY */
 	uint64_t tail_size_max;        /* committed records kept in memory for slow peers */
 	uint64_t entry_size_max;       /* data of one entry */
+	uint64_t level_max;            /* reported and brought about; RAFT_LEVEL_MAX but in tests */
 	/*
 	 * Addresses to put into the log once (the first configuration has none): a
 	 * leader whose configuration lacks addresses appends one with those given here for
@@ -95,6 +96,8 @@ struct raft_start {
 	size_t configs_count;
 	/* The session table at commit. Taken over by the core, also when raft_new fails. */
 	struct raft_sessions *sessions;
+	uint64_t level; /* in force at commit; 1 at the least */
+	uint64_t time;  /* in the last stamp at or below commit; 0: none */
 	/* Entries (commit, last], all of them. */
 	const struct raft_entry *entries;
 	size_t entries_count;
@@ -133,6 +136,7 @@ const char *raft_message_name(enum raft_message_type type);
 
 /* A struct for each message, of the fields in fields.def; timeout_now has none. */
 #define RAFT_C_u64(field) uint64_t field;
+#define RAFT_C_opt(field) uint64_t field;
 #define RAFT_C_flag(field) bool field;
 #define RAFT_C_pos(field) struct raft_pos field;
 #define RAFT_C_id(field) struct raft_id field;
@@ -220,16 +224,19 @@ struct raft_proposal {
 	uint64_t epoch; /* named session: its epoch */
 	uint64_t
 	    seen; /* anonymous session: the highest index its client had seen when it was made */
+	uint32_t uid; /* the client's, for the origin of its entries; RAFT_UID_NONE: not known */
 	const struct raft_entry *entries;
 	size_t entries_count;
 };
 
 /*
- * A whole snapshot of another node, durable here but not yet this log's beginning.  config and
- * sessions are those at its place.
+ * A whole snapshot of another node, durable here but not yet this log's beginning.  config, level,
+ * time and sessions are those at its place.
  */
 struct raft_snapshot {
 	struct raft_pos pos;
+	uint64_t level;
+	uint64_t time;
 	const struct raft_config *config;
 	struct raft_sessions *sessions; /* taken over by the core, in any case */
 };
@@ -237,6 +244,7 @@ struct raft_snapshot {
 struct raft_event {
 	enum raft_event_type type;
 	struct mono_ms now; /* never goes back */
+	uint64_t wall_ms;   /* milliseconds since the epoch, UTC, at most RAFT_TIME_MAX: may leap */
 	union {
 		const struct raft_message *message;
 		uint64_t stored_number;
@@ -367,6 +375,7 @@ struct raft_peer_status {
 	uint64_t in_flight;
 	uint64_t heard_ms; /* since its last reply; UINT64_MAX: never */
 	uint64_t level;    /* the highest one that it supports; 0: not known */
+	uint64_t clock;    /* in its last reply; 0: not known */
 	bool recovering;
 };
 struct raft_status {
@@ -385,7 +394,9 @@ struct raft_status {
 	bool full;
 	struct raft_id transfer; /* the target of a transfer under way; nobody: none is */
 	bool stalled;            /* the disk has been silent for longer than store_timeout_ms */
+	uint64_t level;          /* in force at commit */
 	uint64_t level_min;      /* leader: the lowest level of all members; 0: not known */
+	uint64_t time;           /* in the last stamp of the log; 0: none */
 	size_t peers_count;
 	struct raft_peer_status peers[RAFT_MEMBERS_MAX];
 };

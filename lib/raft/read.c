@@ -87,8 +87,9 @@ raft_read_stepped_down(struct raft *raft)
 void
 raft_read_message(struct raft *raft, const struct raft_message *message)
 {
-	struct raft_origin origin = {
-	    false, 0, message->from, message->read.start_number, message->read.request};
+	struct raft_origin origin = {.from = message->from,
+	    .start_number = message->read.start_number,
+	    .request = message->read.request};
 
 	if (raft_peer_find(raft, &message->from) == NULL)
 		raft_core_drop(raft);

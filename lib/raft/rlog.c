@@ -160,11 +160,15 @@ raft_rlog_truncate(struct raft_rlog *log, uint64_t after)
 void
 raft_rlog_trim(struct raft_rlog *log, uint64_t keep_after, uint64_t bytes_max)
 {
+	struct raft_stamp stamp;
+
 	while (
 	    log->tail_bytes > bytes_max && log->tail.count > 0 && log->tail_first <= keep_after) {
 		struct raft_entry *entry = RAFT_QUEUE_FIRST(&log->tail);
 
 		log->tail_bytes -= entry->size;
+		if (raft_entry_stamp(entry, &stamp))
+			log->tail_time = stamp.time;
 		raft_chunk_unref(entry->chunk);
 		RAFT_QUEUE_DROP(&log->tail, 1);
 		log->tail_first++;
@@ -191,7 +195,8 @@ raft_rlog_compact(struct raft_rlog *log, struct raft_pos before)
 }
 
 void
-raft_rlog_reset(struct raft_rlog *log, struct raft_pos before, const struct raft_config *config)
+raft_rlog_reset(
+    struct raft_rlog *log, struct raft_pos before, const struct raft_config *config, uint64_t time)
 {
 	raft_rlog_trim(log, log->last, 0);
 	must(log->tail.count == 0);
@@ -200,6 +205,7 @@ raft_rlog_reset(struct raft_rlog *log, struct raft_pos before, const struct raft
 	log->before = before;
 	log->last = before.index;
 	log->tail_first = before.index + 1;
+	log->tail_time = time;
 	log->configs_count = 1;
 	log->configs[0].index = before.index;
 	log->configs[0].config = *config;
@@ -212,6 +218,16 @@ raft_rlog_entry(const struct raft_rlog *log, uint64_t index)
 		return NULL;
 	must(index - log->tail_first < log->tail.count);
 	return &RAFT_QUEUE_FIRST(&log->tail)[index - log->tail_first];
+}
+
+/* Stamps once begun never stop (raft_stamps_wanted), so the last entry has one, or none has. */
+uint64_t
+raft_rlog_time(const struct raft_rlog *log)
+{
+	const struct raft_entry *last = raft_rlog_entry(log, log->last);
+	struct raft_stamp stamp;
+
+	return last != NULL && raft_entry_stamp(last, &stamp) ? stamp.time : log->tail_time;
 }
 
 /* --------------------------------------------------- configurations */
@@ -249,6 +265,7 @@ raft_rlog_init(struct raft_rlog *log, const struct raft_start *start)
 	log->before = start->before;
 	log->last = start->last.index;
 	log->tail_first = start->commit.index + 1;
+	log->tail_time = start->time;
 	for (size_t i = 0; i < start->terms_count; i++)
 		runs_append(log, start->terms[i].index, start->terms[i].term);
 	must(log->last == log->before.index || log->runs_count > 0);

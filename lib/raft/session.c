@@ -392,6 +392,7 @@ raft_sessions_apply(struct raft_sessions *sessions, uint64_t index, const struct
 		break;
 	case RAFT_NOOP:
 	case RAFT_CONFIG:
+	case RAFT_LEVEL:
 	case RAFT_KINDS_COUNT:
 		break;
 	}

@@ -45,15 +45,17 @@ raft_snapshot_installing(const struct raft *raft)
 
 /* The log becomes the snapshot's, and nothing else. */
 static void
-snapshot_install(struct raft *raft, struct raft_pos pos, const struct raft_config *config,
-    struct raft_sessions *sessions)
+snapshot_install(struct raft *raft, const struct raft_snapshot *snapshot)
 {
+	struct raft_pos pos = snapshot->pos;
+
 	must(raft->role == RAFT_FOLLOWER && raft->sessions_last == NULL);
 	must(pos.index > raft->commit);
-	must(raft_config_voters(config) > 0);
-	raft_rlog_reset(&raft->log, pos, config);
+	must(raft_config_voters(snapshot->config) > 0);
+	raft_rlog_reset(&raft->log, pos, snapshot->config, snapshot->time);
 	raft_sessions_free(raft->sessions);
-	raft->sessions = sessions;
+	raft->sessions = snapshot->sessions;
+	raft->level = max_u64(raft->level, snapshot->level);
 	raft->commit = pos.index;
 	raft->commit_changed = true;
 	raft->uncommitted_size = 0;
@@ -78,6 +80,9 @@ snapshot_wanted(const struct raft *raft, const struct raft_snapshot *snapshot)
 	/* From outside: a table of a longer log would not take the next entry. */
 	if (raft_sessions_last_index(snapshot->sessions) > snapshot->pos.index)
 		return false;
+	if (snapshot->level < 1 || snapshot->level > RAFT_LEVEL_MAX ||
+	    snapshot->time > RAFT_TIME_MAX)
+		return false;
 	return snapshot->pos.term > 0 && snapshot->pos.term <= raft->term &&
 	       snapshot->pos.index <= RAFT_INDEX_MAX;
 }
@@ -93,7 +98,7 @@ raft_snapshot_ready(struct raft *raft, const struct raft_snapshot *snapshot)
 	}
 	if (!raft_rlog_term_at(&raft->log, snapshot->pos.index, &term) ||
 	    term != snapshot->pos.term) {
-		snapshot_install(raft, snapshot->pos, snapshot->config, snapshot->sessions);
+		snapshot_install(raft, snapshot);
 		raft_recover_check(raft);
 		return;
 	}

@@ -14,7 +14,7 @@ status_self(const struct raft *raft, struct raft_peer_status *status, enum raft_
 	status->state = "self";
 	status->match = raft->store.durable;
 	status->next = raft->log.last + 1;
-	status->level = RAFT_LEVEL;
+	status->level = raft->settings.level_max;
 	status->recovering = raft->recover.active;
 }
 
@@ -31,20 +31,8 @@ status_peer(const struct raft *raft, struct mono_ms now, struct raft_peer_status
 	status->heard_ms =
 	    peer->heard && now.ms >= peer->heard_at.ms ? now.ms - peer->heard_at.ms : UINT64_MAX;
 	status->level = peer->level;
+	status->clock = peer->clock;
 	status->recovering = peer->recovering;
-}
-
-/* What each member has reported to this leader, learners included. */
-static uint64_t
-status_level_min(const struct raft *raft, const struct raft_status *status)
-{
-	uint64_t level = RAFT_LEVEL;
-
-	if (raft->role != RAFT_LEADER)
-		return 0;
-	for (size_t i = 0; i < status->peers_count; i++)
-		level = min_u64(level, status->peers[i].level);
-	return level;
 }
 
 void
@@ -83,7 +71,9 @@ raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *sta
 		must(raft_id_equal(&raft->peers[peer].id, &config->members[i].id));
 		status_peer(raft, now, at, &raft->peers[peer++]);
 	}
-	status->level_min = status_level_min(raft, status);
+	status->level = raft->level;
+	status->level_min = raft->role == RAFT_LEADER ? raft_level_min(raft) : 0;
+	status->time = raft_rlog_time(&raft->log);
 }
 
 const struct raft_config *

@@ -278,7 +278,9 @@ raft_step(struct raft *raft, const struct raft_event *event, struct raft_update 
 {
 	update_release(raft);
 	must(event->now.ms >= raft->now.ms);
+	must(event->wall_ms <= RAFT_TIME_MAX);
 	raft->now = event->now;
+	raft->wall_ms = event->wall_ms;
 	step_event(raft, event);
 	if (update != NULL)
 		update_take(raft, update);

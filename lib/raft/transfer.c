@@ -192,8 +192,9 @@ void
 raft_transfer_message(struct raft *raft, const struct raft_message *message)
 {
 	const struct raft_transfer *wanted = &message->transfer;
-	struct raft_origin origin = {
-	    false, 0, message->from, wanted->start_number, wanted->request};
+	struct raft_origin origin = {.from = message->from,
+	    .start_number = message->transfer.start_number,
+	    .request = message->transfer.request};
 
 	if (raft_peer_find(raft, &message->from) == NULL || !raft_id_valid(&wanted->target))
 		raft_core_drop(raft);

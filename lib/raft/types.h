@@ -102,18 +102,24 @@ struct raft_chunk *raft_chunk_ref(struct raft_chunk *chunk);
 void raft_chunk_unref(struct raft_chunk *chunk);
 
 /*
- * The highest level that this program supports.  A level is a set of kinds of entries and of
- * fields of records; one that is not level 1 is written only once each member has reported it.
+ * Levels.  A level is a set of kinds of entries and of
+ * fields of records and messages.  Above level 1 it is in force from an entry of kind LEVEL on,
+ * which a leader appends once each member has reported that level; nothing of a level is written
+ * before its entry is committed.
  */
-enum { RAFT_LEVEL = 1 };
+enum {
+	RAFT_LEVEL_STAMPS = 2, /* records with time and origin; the clock in append replies */
+	RAFT_LEVEL_MAX = RAFT_LEVEL_STAMPS /* the highest one that this program supports */
+};
 
-/* Kinds of entries of level 1: number, NAME, text.  The numbers are on disk. */
+/* Kinds of entries: number, NAME, text.  The numbers are on disk. */
 #define RAFT_KINDS(K)                                                                              \
 	K(0, NOOP, "noop")                                                                         \
 	K(1, CONFIG, "config")                                                                     \
 	K(2, CLIENT, "client")                                                                     \
 	K(3, SESSION_OPEN, "session_open")                                                         \
-	K(4, SESSION_DROP, "session_drop")
+	K(4, SESSION_DROP, "session_drop")                                                         \
+	K(5, LEVEL, "level")
 enum raft_kind {
 #define K(number, NAME, text) RAFT_##NAME = number,
 	RAFT_KINDS(K)
@@ -127,13 +133,14 @@ const char *raft_kind_name(enum raft_kind kind);
  *
  * `bytes` is the encoded record (entry.c), the very bytes that go to disk and
  * to peers.  They live in `chunk`, of which whoever stores the entry takes a
- * reference.  A leader stamps its term into the first eight bytes when it
- * admits a proposal; nothing else in a record ever changes.
+ * reference.  A leader writes its term and the stamp into it when it admits a
+ * proposal; nothing else in a record ever changes.
  *
  * Record, integers big-endian: term u64, kind u8, session 16 bytes, serial
- * u64, data size u32, data.
+ * u64, data size u32; if bit 7 of the kind is set the stamp: time u64, uid u32,
+ * node 32 bytes; data.
  */
-enum { RAFT_ENTRY_HEADER_SIZE = 37 };
+enum { RAFT_ENTRY_HEADER_SIZE = 37, RAFT_STAMP_SIZE = 44, RAFT_ENTRY_STAMPED = 0x80 };
 struct raft_entry {
 	uint64_t term;
 	uint64_t serial;
@@ -144,23 +151,53 @@ struct raft_entry {
 	enum raft_kind kind;
 };
 
+/*
+ * When the leader admitted an entry, and who asked for it.  A label for people: nothing in Raft
+ * rests on it.  time never decreases along a log.
+ */
+#define RAFT_UID_NONE UINT32_MAX
+/* No time is above it: a disk counts with 63 bits. */
+#define RAFT_TIME_MAX (UINT64_C(1) << 62)
+struct raft_stamp {
+	uint64_t time; /* milliseconds since the epoch, UTC; 0: not known */
+	uint32_t uid; /* of the client at that node; RAFT_UID_NONE: not known, or the node itself */
+	struct raft_id node; /* that took it from the client */
+};
+
+/* From level 2 on a record has a stamp. */
+bool raft_entry_stamped(const struct raft_entry *entry);
+/* False, and a stamp of zeros without uid, when it has none. */
+bool raft_entry_stamp(const struct raft_entry *entry, struct raft_stamp *stamp);
+/* What the header takes of the record: with the stamp, if there is one. */
+uint32_t raft_entry_header_size(const struct raft_entry *entry);
+/*
+ * Writes at `out` the record of the entry with this stamp, or without one (NULL), whatever it has
+ * now.  Bytes written: raft_entry_size_with(entry, stamp != NULL).
+ */
+size_t raft_entry_put(uint8_t *out, const struct raft_entry *entry, const struct raft_stamp *stamp);
+size_t raft_entry_size_with(const struct raft_entry *entry, bool stamped);
 const uint8_t *raft_entry_data(const struct raft_entry *entry);
 uint32_t raft_entry_data_size(const struct raft_entry *entry);
-/* Writes the RAFT_ENTRY_HEADER_SIZE bytes that go before the data. */
+/* Writes the RAFT_ENTRY_HEADER_SIZE bytes that go before the data of a record without stamp. */
 void raft_entry_header(uint8_t *out, uint64_t term, enum raft_kind kind,
     const struct raft_sid *session, uint64_t serial, uint32_t data_size);
 /*
  * Reads the record at `bytes`, which has `size` bytes at the most.  False when
- * it is cut short or its kind is unknown.  entry->chunk is set to `chunk`
- * without a new reference.
+ * it is cut short, its kind is unknown, or it is a LEVEL entry of a level above RAFT_LEVEL_MAX or
+ * malformed.  entry->chunk is set to `chunk` without a new reference.
  */
 bool raft_entry_decode(
     struct raft_entry *entry, struct raft_chunk *chunk, const uint8_t *bytes, size_t size);
 /*
- * Of a record that raft_entry_decode refuses: its kind if only a newer level has that; else 0. What
- * follows the kind in such a record may have another form.
+ * Of a record that raft_entry_decode refuses: its kind byte if only a newer level has such a
+ * record, whose rest may have another form; else 0.  *level: the one that a LEVEL entry names;
+ * else 0, not known.
  */
-uint8_t raft_entry_newer(const uint8_t *bytes, size_t size);
+uint8_t raft_entry_newer(const uint8_t *bytes, size_t size, uint64_t *level);
+/* Whether the data of an entry of kind LEVEL is a level that this program supports. */
+bool raft_entry_level_valid(const struct raft_entry *entry);
+/* The level that an entry of kind LEVEL brings into force.  Its data is that number, a u64. */
+uint64_t raft_entry_level(const struct raft_entry *entry);
 
 enum raft_member_role { RAFT_VOTER = 1, RAFT_LEARNER = 2 };
 enum { RAFT_KEY_SIZE = 32, RAFT_ADDRESS_SIZE = 256, RAFT_MEMBERS_MAX = 32, RAFT_RETIRED_MAX = 128 };

@@ -159,6 +159,14 @@ mono_now(void)
 	return (struct mono_ms){uv_hrtime() / 1000000};
 }
 
+uint64_t
+wall_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec < 0 ? 0 : (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 void
 loop_again(struct loop *loop)
 {

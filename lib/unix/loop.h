@@ -52,5 +52,7 @@ uint64_t loop_polls(const struct loop *loop);
  */
 enum { LOOP_READER_GONE = UV_PRIORITIZED };
 struct mono_ms mono_now(void); /* of this instant; CLOCK_MONOTONIC */
+/* Milliseconds since the epoch, UTC; 0 before it.  May leap: never for a duration. */
+uint64_t wall_ms(void);
 
 #endif

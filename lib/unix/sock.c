@@ -141,11 +141,13 @@ sock_accept(int listener)
 }
 
 bool
-sock_peer_trusted(int fd)
+sock_peer_trusted(int fd, uint32_t *uid)
 {
 	struct ucred peer;
 	socklen_t size = sizeof peer;
+	*uid = UINT32_MAX;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return false;
+	*uid = peer.uid;
 	return peer.uid == 0 || peer.uid == geteuid();
 }

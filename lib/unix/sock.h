@@ -4,6 +4,7 @@
 #define UNIX_SOCK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -30,7 +31,8 @@ int sock_connect(const char *path, char *why);
 /* Accepts; -1 when nobody is there any more, or no descriptor is free (errno says). */
 int sock_accept(int listener);
 
-/* Whether the process at the other end may write the log or send to peers: our user, or root. */
-bool sock_peer_trusted(int fd);
+/* Whether the process at the other end may write the log or send to peers: our user, or root.
+ * *uid: its user; UINT32_MAX: not known. */
+bool sock_peer_trusted(int fd, uint32_t *uid);
 
 #endif

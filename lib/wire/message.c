@@ -85,6 +85,22 @@ INTEGER(16)
 INTEGER(32)
 INTEGER(64)
 
+/* A u64 at the end that is not sent when it is 0: the receiver may be of a level without it. */
+static void
+put_opt(struct wire_buf *out, uint64_t v)
+{
+	if (v != 0)
+		put_u64(out, v);
+}
+
+static void
+get_opt(struct decoder *r, uint64_t *v)
+{
+	*v = 0;
+	if (r->left > 0)
+		get_u64(r, v);
+}
+
 #define OPAQUE(type, ctype)                                                                        \
 	static void put_##type(struct wire_buf *out, ctype v)                                      \
 	{                                                                                          \
@@ -172,6 +188,7 @@ get_rest(struct decoder *r, struct wire_bytes *v)
 #define later_u16(v) 0
 #define later_u32(v) 0
 #define later_u64(v) 0
+#define later_opt(v) 0
 #define later_flag(v) 0
 #define later_id(v) 0
 #define later_sid(v) 0
@@ -321,12 +338,18 @@ wire_entries_newer(
 	uint32_t i = 0;
 	for (; i < count && raft_entry_decode(&entry, NULL, run.bytes + at, run.size - at); i++)
 		at += entry.size;
-	uint8_t kind = i < count ? raft_entry_newer(run.bytes + at, run.size - at) : 0;
-	if (kind != 0)
+	uint64_t level = 0;
+	uint8_t kind = i < count ? raft_entry_newer(run.bytes + at, run.size - at, &level) : 0;
+	if (kind != 0 && level > 0)
+		snprintf(why, WIRE_NEWER_SIZE,
+		    "entry %" PRIu64 " raises the cluster to level %" PRIu64
+		    ", and this program supports level %d: upgrade this program",
+		    first_index + i, level, RAFT_LEVEL_MAX);
+	else if (kind != 0)
 		snprintf(why, WIRE_NEWER_SIZE,
 		    "entry %" PRIu64 " is of kind %d, which this program does not know: the "
 		    "cluster is at a newer level than %d: upgrade this program",
-		    first_index + i, kind, RAFT_LEVEL);
+		    first_index + i, kind, RAFT_LEVEL_MAX);
 	return kind != 0;
 }
 

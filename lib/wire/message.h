@@ -36,8 +36,16 @@ enum wire_write_flags { WIRE_TRUNCATE = 1, WIRE_RECOVERED = 2, WIRE_INSTALL = 4 
 /*
  * log_part records.  TERMS: index u64, term u64.  CONFIGS: index u64, size u32, bytes.
  * SESSIONS: as wire_session_put.  ENTRIES: records from first_index on, above the commit index.
+ * LEVEL: the level in force at the commit index u64, the time in the last stamp up to there u64;
+ * none when they are 1 and 0.
  */
-enum wire_log_part { WIRE_TERMS = 1, WIRE_CONFIGS = 2, WIRE_SESSIONS = 3, WIRE_ENTRIES = 4 };
+enum wire_log_part {
+	WIRE_TERMS = 1,
+	WIRE_CONFIGS = 2,
+	WIRE_SESSIONS = 3,
+	WIRE_ENTRIES = 4,
+	WIRE_LEVEL = 5
+};
 /* What the receiver of a snapshot wants: state in snap_taken and raft_snap_ack. */
 #define WIRE_SNAP_STATES(S)                                                                        \
 	S(0, MORE, "more is wanted") /* from offset on */                                          \
@@ -79,6 +87,7 @@ typedef uint8_t wire_c_u8;
 typedef uint16_t wire_c_u16;
 typedef uint32_t wire_c_u32;
 typedef uint64_t wire_c_u64;
+typedef uint64_t wire_c_opt;
 typedef bool wire_c_flag;
 typedef struct raft_id wire_c_id;
 typedef struct raft_sid wire_c_sid;

@@ -68,6 +68,8 @@ node_new(int i)
 	settings.uncommitted_size_max = 64 << 20;
 	settings.tail_size_max = 16 << 20;
 	settings.entry_size_max = 1 << 20;
+	settings.level_max = RAFT_LEVEL_MAX;
+	start.level = 1;
 	start.start_number = (uint64_t)i + 1;
 	start.configs = &config;
 	start.configs_count = 1;

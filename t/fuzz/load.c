@@ -18,6 +18,7 @@ static const struct raft_settings settings = {
     .uncommitted_size_max = 1 << 20,
     .tail_size_max = 1 << 16,
     .entry_size_max = 65536,
+    .level_max = RAFT_LEVEL_MAX,
 };
 
 static void

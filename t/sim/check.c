@@ -269,6 +269,7 @@ check_entry(struct sim *sim, struct node *node, const struct raft_entry *entry)
 		tnode = tree_add(&sim->tree, parent, index, entry);
 		members_entry(sim, node, tnode);
 		ledger_entry(sim, node, tnode);
+		levels_entry(sim, node, tnode);
 	} else if (tnode->parent != parent) {
 		sim_fail(sim,
 		    "log matching: entry %" PRIu64 " of term %" PRIu64
@@ -529,6 +530,7 @@ check_update(struct sim *sim, struct node *node, const struct raft_update *updat
 		    node->number + 1, status->durable);
 	check_commit(sim, node, update);
 	check_before(sim, node);
+	levels_check(sim, node);
 	members_check(sim, node, update->config_changed);
 	if (status->role == RAFT_LEADER) {
 		check_leader(sim, node);

@@ -164,6 +164,7 @@ attempt_send(
 	    .fence = attempt->fence,
 	    .epoch = attempt->epoch,
 	    .seen = seen,
+	    .uid = levels_uid(&sim->nodes[attempt->node]),
 	    .entries = entries,
 	    .entries_count = attempt->count};
 	uint8_t bytes[SIM_ENTRY_SIZE_MAX + 1];

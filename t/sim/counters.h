@@ -85,6 +85,11 @@
 	C(KEY_CHANGES, "keys_changed", 1)                                                          \
 	C(CHANGES_REFUSED, "changes_refused", 1)                                                   \
 	C(CONFIGS_CUT, "configurations_rolled_back", 1)                                            \
+	C(UPGRADES, "programs_upgraded", 1)                                                        \
+	C(LEVELS_RAISED, "levels_raised", 1)                                                       \
+	C(STAMPS, "entries_stamped", 1)                                                            \
+	C(CLOCKS_LIMITED, "stamps_limited_by_a_majority", 1)                                       \
+	C(UIDS_UNKNOWN, "stamps_without_a_uid", 1)                                                 \
 	C(TRANSFERS, "transfers_asked", 1)                                                         \
 	C(TRANSFERS_DONE, "transfers_done", 1)                                                     \
 	C(TRANSFERS_REFUSED, "transfers_refused", 1)                                               \

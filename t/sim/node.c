@@ -208,6 +208,7 @@ node_step(struct sim *sim, struct node *node, struct raft_event *event)
 	struct raft_update update;
 
 	event->now = node_now(sim, node);
+	event->wall_ms = levels_wall_ms(sim, node);
 	sim->counters[COUNT_STEPS]++;
 	if (node->turn ||
 	    (event->type != RAFT_EVENT_TIME && rng_chance(&sim->rng, sim->profile.gather_ppm))) {
@@ -279,6 +280,7 @@ node_settings(struct sim *sim, const struct node *node)
 	    .uncommitted_size_max = profile->uncommitted_size_max,
 	    .tail_size_max = profile->tail_size_max,
 	    .entry_size_max = SIM_ENTRY_SIZE_MAX,
+	    .level_max = node->level_max,
 	};
 
 	if (profile->addresses)
@@ -320,6 +322,7 @@ node_up(struct sim *sim, struct node *node)
 	node->up_waits = node->disk.busy; /* raft-logd answers once its transaction has ended */
 	if (node->up_waits)
 		return;
+	levels_start(sim, node);
 	node_start(sim, node);
 }
 
@@ -466,6 +469,7 @@ node_deliver(struct sim *sim, struct node *node, uint32_t slot)
 	if (packet != NULL && node->core != NULL) {
 		trace_message(sim, "recv", &packet->message);
 		node_hear_start(node, &packet->message);
+		levels_message(sim, node, &packet->message);
 		event.message = &packet->message;
 		node_step(sim, node, &event);
 	}

@@ -40,6 +40,8 @@ struct node {
 	bool paused, frozen;
 	bool up_waits; /* for its raft-logd, whose transaction has not ended */
 	struct clock clock;
+	uint64_t level_max;    /* of its program */
+	uint64_t wall_base_ms; /* its wall clock when the world began */
 	struct disk disk;
 
 	/* What its core has said so far. */

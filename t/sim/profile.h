@@ -59,6 +59,7 @@ struct profile {
 	uint64_t election_timeout_ms, heartbeat_ms, store_timeout_ms;
 	uint64_t message_size_max, window_size_max, uncommitted_size_max, tail_size_max;
 	uint32_t window_messages_max;
+	bool levels;   /* some programs support level 1 only, until they are upgraded */
 	int addresses; /* the leader puts them into the log */
 	/* clients */
 	size_t clients;

@@ -12,6 +12,7 @@
 #include "counters.h"
 #include "disk.h"
 #include "ledger.h"
+#include "levels.h"
 #include "members.h"
 #include "net.h"
 #include "node.h"
@@ -31,6 +32,10 @@ struct sim {
 	uint64_t step; /* events so far */
 	bool faults_over;
 	struct rng rng;
+	struct {
+		struct rng rng;
+		int wrong; /* the node whose wall clock is wrong; -1: none */
+	} levels;
 	struct profile profile;
 	struct world world;
 	struct tree tree;

@@ -114,6 +114,8 @@ snap_ready(struct sim *sim, struct node *node, size_t slot)
 	if (ready->at == NULL)
 		return;
 	snapshot.pos = (struct raft_pos){ready->at->index, ready->at->entry.term};
+	snapshot.level = ready->at->level_after;
+	snapshot.time = ready->at->time_after;
 	members_config(sim, ready->at, &config);
 	snapshot.sessions = raft_sessions_dup(ready->sessions);
 	must(snapshot.sessions != NULL);

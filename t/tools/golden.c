@@ -61,6 +61,7 @@ INTEGER(u8, uint8_t)
 INTEGER(u16, uint16_t)
 INTEGER(u32, uint32_t)
 INTEGER(u64, uint64_t)
+INTEGER(opt, uint64_t)
 INTEGER(flag, bool)
 
 static void

@@ -51,12 +51,12 @@ test_replies_carry_level(void)
 
 	follower(&rig, ones, 3, 1);
 	rig_append(&rig, 2, 1, (struct raft_pos){3, 1}, 1, 1, 0);
-	CHECK(reply(&rig).ok && reply(&rig).level == RAFT_LEVEL);
+	CHECK(reply(&rig).ok && reply(&rig).level == rig.settings.level_max);
 	rig_append(&rig, 2, 1, (struct raft_pos){9, 1}, 1, 0, 0);
-	CHECK(!reply(&rig).ok && reply(&rig).level == RAFT_LEVEL);
+	CHECK(!reply(&rig).ok && reply(&rig).level == rig.settings.level_max);
 	rig_append(&rig, 3, 2, (struct raft_pos){3, 1}, 2, 0, 0);
 	rig_append(&rig, 2, 1, (struct raft_pos){3, 1}, 1, 0, 0);
-	CHECK(reply(&rig).match == 3 && reply(&rig).level == RAFT_LEVEL);
+	CHECK(reply(&rig).match == 3 && reply(&rig).level == rig.settings.level_max);
 	rig_free(&rig);
 }
 
@@ -168,6 +168,7 @@ compacted(struct rig *rig)
 	for (int i = 0; i < 2; i++)
 		entries[i] = rig_entry(1, RAFT_NOOP, NULL, 0, NULL, 0);
 	start.term = 1;
+	start.level = 1;
 	start.start_number = 7;
 	start.before = (struct raft_pos){5, 1};
 	start.commit = (struct raft_pos){6, 1};

@@ -71,6 +71,8 @@ entry_any(struct fuzz *fuzz, uint64_t term)
 
 	if (kind == RAFT_CONFIG && rnd(fuzz, 5) != 0)
 		size = raft_config_encode(&config, bytes);
+	if (kind == RAFT_LEVEL)
+		bytes[(size = 8) - 1] = RAFT_LEVEL_MAX;
 	bytes[size] = (uint8_t)rnd(fuzz, 3);
 	return rig_entry(term, kind, rnd(fuzz, 5) == 0 ? NULL : &sid,
 	    kind == RAFT_CLIENT ? rnd(fuzz, 6) : 0, bytes, size);

@@ -432,14 +432,14 @@ test_levels(void)
 	struct raft_pos prev;
 
 	leader(&rig, 3, NULL, 0);
-	CHECK(peer(&rig, 1).level == RAFT_LEVEL && peer(&rig, 2).level == 0);
+	CHECK(peer(&rig, 1).level == rig.settings.level_max && peer(&rig, 2).level == 0);
 	reply_level(&rig, 2, 2, 3);
 	CHECK(peer(&rig, 2).level == 3 && rig_status(&rig).level_min == 0);
 	reply_level(&rig, 3, 3, 1);
 	CHECK(peer(&rig, 3).level == 1 && rig_status(&rig).level_min == 1);
 	/* It was upgraded; this node was not. */
 	reply_level(&rig, 3, 33, 3);
-	CHECK(peer(&rig, 3).level == 3 && rig_status(&rig).level_min == RAFT_LEVEL);
+	CHECK(peer(&rig, 3).level == 3 && rig_status(&rig).level_min == rig.settings.level_max);
 	prev = rig_status(&rig).last;
 	rig_append(&rig, 2, 2, prev, 2, 0, 0);
 	CHECK(rig_status(&rig).role == RAFT_FOLLOWER && rig_status(&rig).level_min == 0);
@@ -570,6 +570,7 @@ test_compacted(void)
 	memset(&config, 0, sizeof config);
 	config.config = rig.config;
 	start.term = 3;
+	start.level = 1;
 	start.start_number = 1;
 	start.before = (struct raft_pos){100, 2};
 	start.last = (struct raft_pos){110, 3};

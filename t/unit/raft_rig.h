@@ -53,6 +53,8 @@ struct rig {
 	struct raft_config config; /* index 0 */
 	struct raft_id id;
 	uint64_t now;
+	uint64_t wall;       /* its wall clock */
+	uint64_t start_time; /* in the last stamp on its disk, at the next start */
 	uint64_t starts;
 	bool hold_writes; /* the test confirms; else each write is durable at once */
 	bool mark_valid;  /* at the next start */
@@ -199,6 +201,7 @@ rig_settings(struct rig *rig, int number, uint64_t seed)
 	s->uncommitted_size_max = 1 << 20;
 	s->tail_size_max = 1 << 16;
 	s->entry_size_max = 65536;
+	s->level_max = 1;
 	rig->id = s->id;
 	rig->mark_valid = true;
 }
@@ -214,6 +217,8 @@ rig_start_commit(struct rig *rig, uint64_t commit)
 	must(terms != NULL && configs != NULL);
 	memset(&start, 0, sizeof start);
 	start.term = rig->disk.term;
+	start.level = 1;
+	start.time = rig->start_time;
 	start.vote = rig->disk.vote;
 	start.start_number = (uint64_t)rig->id.s[1] * 1000 + ++rig->starts;
 	start.configs = configs;
@@ -243,6 +248,8 @@ rig_start_commit(struct rig *rig, uint64_t commit)
 		if (index <= commit) {
 			start.commit = start.last;
 			raft_sessions_apply(start.sessions, index, entry);
+			if (entry->kind == RAFT_LEVEL)
+				start.level = raft_entry_level(entry);
 		}
 	}
 	start.terms = terms;
@@ -476,6 +483,7 @@ rig_step(struct rig *rig, struct raft_event *event)
 	struct raft_update update;
 
 	event->now.ms = rig->now;
+	event->wall_ms = rig->wall;
 	raft_step(rig->raft, event, &update);
 	rig_take(rig, &update);
 }
@@ -540,6 +548,7 @@ rig_gather(struct rig *rig, const struct raft_message *message)
 	struct raft_event event = {.type = RAFT_EVENT_MESSAGE};
 
 	event.now.ms = rig->now;
+	event.wall_ms = rig->wall;
 	event.message = message;
 	raft_step(rig->raft, &event, NULL);
 }
@@ -579,7 +588,7 @@ rig_snapshot_ready(struct rig *rig, struct raft_pos pos, const struct raft_confi
     struct raft_sessions *sessions)
 {
 	struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_READY};
-	struct raft_snapshot snapshot = {pos, config, raft_sessions_dup(sessions)};
+	struct raft_snapshot snapshot = {pos, 1, 0, config, raft_sessions_dup(sessions)};
 	bool installing = false;
 
 	for (size_t i = 0; i < rig->writes_count; i++)
