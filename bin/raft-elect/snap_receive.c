@@ -66,8 +66,14 @@ snap_receive_ready(struct snap_receive *snap_receive, const struct msg_snap_read
 	if (!read_sessions(snap_receive->sessions, records))
 		return "the sessions of a snapshot are malformed";
 	snap_receive->pos = ready->pos;
-	snap_receive->level = ready->level;
-	snap_receive->time = ready->time;
+	return NULL;
+}
+
+const char *
+snap_receive_level(struct snap_receive *snap_receive, const struct msg_snap_level *m)
+{
+	snap_receive->level = m->level;
+	snap_receive->time = m->time;
 	return NULL;
 }
 
@@ -75,8 +81,14 @@ snap_receive_ready(struct snap_receive *snap_receive, const struct msg_snap_read
 static void
 tell_core(struct snap_receive *snap_receive)
 {
-	struct raft_snapshot snapshot = {snap_receive->pos, snap_receive->level, snap_receive->time,
-	    &snap_receive->config, snap_receive->sessions};
+	struct raft_snapshot snapshot = {
+	    .pos = snap_receive->pos,
+	    .level = max_u64(snap_receive->level, 1),
+	    .time = snap_receive->time,
+	    .config = &snap_receive->config,
+	    .sessions = snap_receive->sessions,
+	};
+	snap_receive->level = snap_receive->time = 0;
 	snap_receive->sessions = NULL;
 	node_step(snap_receive->node,
 	    &(struct raft_event){.type = RAFT_EVENT_SNAPSHOT_READY, .snapshot = &snapshot}, 0);

@@ -26,7 +26,7 @@ struct snap_receive {
 	uint64_t requests;
 	/* Of a complete snapshot, told before the answer that says so; sessions NULL: none. */
 	struct raft_pos pos;
-	uint64_t level;
+	uint64_t level; /* 0: not told, so 1 */
 	uint64_t time;
 	struct raft_config config;
 	struct raft_sessions *sessions;
@@ -38,6 +38,7 @@ void snap_receive_chunk(struct snap_receive *snap_receive, const struct raft_id 
 /* raft-logd's answers: what is wrong with them, one sentence, or NULL. */
 const char *snap_receive_ready(
     struct snap_receive *snap_receive, const struct msg_snap_ready *ready);
+const char *snap_receive_level(struct snap_receive *snap_receive, const struct msg_snap_level *m);
 const char *snap_receive_taken(
     struct snap_receive *snap_receive, const struct msg_snap_taken *taken);
 /* raft-logd is gone. */

@@ -32,7 +32,7 @@ add_core(struct wire_buf *text, const struct node *node, const struct raft_statu
 	    " level=%d",
 	    s->commit.index, s->last.index, s->durable, s->uncommitted_size, s->tail_size,
 	    s->elections, s->dropped, log_yes(s->recovering), log_yes(s->full), log_yes(s->stalled),
-	    s->transfer.s, raft_config_index(node->raft), node->removed, RAFT_LEVEL);
+	    s->transfer.s, raft_config_index(node->raft), node->removed, RAFT_LEVEL_MAX);
 	if (s->role == RAFT_LEADER)
 		wire_buf_printf(text, " level_min=%" PRIu64, s->level_min);
 }

@@ -50,6 +50,8 @@ NOOP, CLIENT_ENTRY, SESSION_OPEN = 0, 2, 3
 def put_field(kind, value):
     if kind in INTS:
         return struct.pack(">" + INTS[kind], value or 0)
+    if kind == "opt":
+        return struct.pack(">Q", value) if value else b""
     if kind == "pos":
         return struct.pack(">QQ", *(value or (0, 0)))
     if isinstance(value, str):
@@ -70,6 +72,8 @@ def get_field(kind, body):
     if kind in INTS:
         size = struct.calcsize(INTS[kind])
         return struct.unpack(">" + INTS[kind], body[:size])[0], body[size:]
+    if kind == "opt":
+        return (struct.unpack(">Q", body[:8])[0], body[8:]) if body else (0, b"")
     if kind == "pos":
         return struct.unpack(">QQ", body[:16]), body[16:]
     if kind in BYTES:
