@@ -66,27 +66,28 @@ compact_wanted(const struct logd *logd)
 }
 
 void
-compact_put(struct logd *logd, struct raft_place *before)
+compact_put(struct logd *logd, struct db_before *before)
 {
 	const struct log_index *rlog = &logd->rlog;
 	uint64_t index = min_u64(logd->compact_to, rlog->before.pos.index + SLICE_COUNT);
 	const struct index_config *config = &rlog->configs[index_config_at(rlog, index)];
-	struct db_before row = {.place.pos = {index, index_term_at(rlog, index)}};
+	struct db_before row = {
+	    .place.pos = {index, index_term_at(rlog, index)}, .level = index_level_at(rlog, index)};
 	struct raft_pos next = {index + 1, index_term_at(rlog, index + 1)};
 	row.config = seal_hash(&(struct seal_part){config->bytes, config->size}, 1);
-	verify_chain_at(logd, index, &row.place.chain);
+	verify_row_at(logd, index, &row.place.chain, &row.time);
 	db_log_drop(logd->db, index, config->index);
 	if (next.term == row.place.pos.term && index < rlog->last.pos.index)
 		db_term_put(logd->db, &next);
 	db_before_put(logd->db, &row);
-	*before = row.place;
+	*before = row;
 }
 
 void
-compact_done(struct logd *logd, const struct raft_place *before)
+compact_done(struct logd *logd, const struct db_before *before)
 {
-	logd->snapshots.compacted += before->pos.index - logd->rlog.before.pos.index;
-	index_compact(&logd->rlog, before);
+	logd->snapshots.compacted += before->place.pos.index - logd->rlog.before.pos.index;
+	index_compact(&logd->rlog, &before->place, before->time);
 	elector_before(logd);
 	if (db_used_size(logd->db) <= logd->daemon.conf->logd.keep_tail)
 		logd->compact_to = 0;

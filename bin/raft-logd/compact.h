@@ -18,8 +18,8 @@ struct logd;
 void compact_plan(struct logd *logd);
 bool compact_wanted(const struct logd *logd);
 /* Within a transaction: removes a slice.  *before: the log's beginning once it is durable. */
-void compact_put(struct logd *logd, struct raft_place *before);
+void compact_put(struct logd *logd, struct db_before *before);
 /* It is durable. */
-void compact_done(struct logd *logd, const struct raft_place *before);
+void compact_done(struct logd *logd, const struct db_before *before);
 
 #endif

@@ -31,14 +31,15 @@ _Static_assert(sizeof statement_texts / sizeof *statement_texts == DB_STATEMENTS
 static const char tables[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE log (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,"
-    " session BLOB, serial INTEGER NOT NULL, data BLOB NOT NULL, chain BLOB NOT NULL);"
+    " session BLOB, serial INTEGER NOT NULL, data BLOB NOT NULL, chain BLOB NOT NULL,"
+    " time INTEGER, origin TEXT);"
     "CREATE TABLE terms (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL);"
     "CREATE TABLE configs (idx INTEGER PRIMARY KEY, data BLOB NOT NULL);"
     "CREATE TABLE sessions (sid BLOB PRIMARY KEY, name TEXT, serial INTEGER NOT NULL,"
     " last_index INTEGER NOT NULL, epoch INTEGER NOT NULL, run BLOB NOT NULL, digest BLOB NOT NULL,"
     " sum BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE cursors (name TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT "
-    "ROWID;" SNAPSHOT_TABLE;
+    "ROWID;" SNAPSHOT_TABLE LEVELS_INDEX;
 
 /*
  * Set, and read back, because SQLite does not call a pragma that it did not follow an error.
@@ -247,11 +248,17 @@ format_known(struct db *db, char *why)
 static void
 db_migrate(struct db *db)
 {
-	if (format_of(db) == DB_FORMAT)
+	unsigned long format = format_of(db);
+	if (format == DB_FORMAT)
 		return;
-	db_execute(db, "BEGIN IMMEDIATE;" SNAPSHOT_TABLE
-		       "UPDATE meta SET value = 2 WHERE key = 'format';COMMIT");
-	log_info("migrate", "to=%d why=%s", DB_FORMAT, log_q("the log was of an older format"));
+	db_execute(db, "BEGIN IMMEDIATE");
+	if (format < 2)
+		db_execute(db, SNAPSHOT_TABLE);
+	db_execute(db, "ALTER TABLE log ADD COLUMN time INTEGER;"
+		       "ALTER TABLE log ADD COLUMN origin TEXT;" LEVELS_INDEX
+		       "UPDATE meta SET value = 3 WHERE key = 'format';COMMIT");
+	log_info("migrate", "from=%lu to=%d why=%s", format, DB_FORMAT,
+	    log_q("the log was of an older format"));
 }
 
 static bool

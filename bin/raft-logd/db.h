@@ -16,7 +16,7 @@
 #include "raft/session.h"
 #include "wire/buf.h"
 
-enum { DB_FORMAT = 2, DB_DIRECTORY_SIZE = 16, DB_CURSOR_NAME_MAX = 255 };
+enum { DB_FORMAT = 3, DB_DIRECTORY_SIZE = 16, DB_CURSOR_NAME_MAX = 255 };
 /* At this size the write-ahead log is to be moved. */
 enum { DB_WAL_MAX = 16 << 20 };
 
@@ -38,6 +38,8 @@ struct db_origin {
 struct db_before {
 	struct raft_place place;
 	struct raft_hash config; /* hash of the configuration in force there; pos 0: of none */
+	uint64_t level;          /* in force there */
+	uint64_t time;           /* in the last stamp up to there; 0: none */
 };
 
 /* The newest snapshot. */
@@ -138,6 +140,8 @@ void db_run_open(struct db *db, uint64_t from);
 enum db_result db_run_next(struct db *db, struct wire_buf *out, struct db_row *row);
 void db_run_close(struct db *db);
 
+/* The index of each entry of kind LEVEL, in order. */
+enum db_result db_levels_each(struct db *db, void (*each)(uint64_t index, void *arg), void *arg);
 /* The last row's place and chain; DB_END: the log is empty.  DB_DAMAGED with an index of 0: it
  * cannot be read at all. */
 enum db_result db_last(struct db *db, struct raft_place *last);

@@ -9,9 +9,11 @@ struct sqlite3;
 struct sqlite3_stmt;
 
 /* OR FAIL: without it SQLite keeps copies of the pages, to undo one statement of several rows. */
-#define LOG_INSERT "INSERT OR FAIL INTO log (idx, term, kind, session, serial, data, chain) VALUES "
-#define LOG_ROW "(?, ?, ?, ?, ?, ?, ?)"
-enum { LOG_COLUMNS = 7 };
+#define LOG_INSERT                                                                                 \
+	"INSERT OR FAIL INTO log (idx, term, kind, session, serial, data, chain, time, origin)"    \
+	" VALUES "
+#define LOG_ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+enum { LOG_COLUMNS = 9 };
 
 /* Every statement that is used more than once: NAME, SQL. */
 #define DB_STATEMENTS(S)                                                                           \
@@ -24,8 +26,9 @@ enum { LOG_COLUMNS = 7 };
 					  "," LOG_ROW "," LOG_ROW "," LOG_ROW)                     \
 	S(LOG_CUT, "DELETE FROM log WHERE idx > ?1")                                               \
 	S(LOG_LAST, "SELECT idx, term, chain FROM log ORDER BY idx DESC LIMIT 1")                  \
-	S(LOG_FROM, "SELECT idx, term, kind, session, serial, data, chain FROM log"                \
+	S(LOG_FROM, "SELECT idx, term, kind, session, serial, data, chain, time, origin FROM log"  \
 		    " WHERE idx >= ?1 ORDER BY idx")                                               \
+	S(LOG_LEVELS, "SELECT idx FROM log WHERE kind = 5 ORDER BY idx")                           \
 	S(TERM_PUT, "INSERT INTO terms (idx, term) VALUES (?1, ?2)")                               \
 	S(TERMS_CUT, "DELETE FROM terms WHERE idx > ?1")                                           \
 	S(TERMS_ALL, "SELECT idx, term FROM terms ORDER BY idx")                                   \
@@ -65,6 +68,8 @@ enum { LOG_COLUMNS = 7 };
 			" VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                 \
 	S(SNAPSHOT_GET, "SELECT file, head, sum FROM snapshot WHERE id = 1")
 
+/* Of format 3. */
+#define LEVELS_INDEX "CREATE INDEX levels ON log (idx) WHERE kind = 5;"
 /* Of format 2. */
 #define SNAPSHOT_TABLE                                                                             \
 	"CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), idx INTEGER NOT NULL,"      \

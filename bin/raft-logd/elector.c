@@ -134,6 +134,20 @@ tell_entries(struct logd *logd, struct wire_buf *records)
 	}
 }
 
+static void
+tell_level(struct logd *logd, struct wire_buf *records)
+{
+	uint64_t commit = logd->rlog.commit.index, level = index_level_at(&logd->rlog, commit);
+	struct raft_hash chain;
+	uint64_t time;
+	verify_row_at(logd, commit, &chain, &time);
+	if (level == 1 && time == 0)
+		return;
+	bytes_put_u64(wire_buf_add(records, 8), level);
+	bytes_put_u64(wire_buf_add(records, 8), time);
+	put_part(logd, WIRE_LEVEL, 0, records);
+}
+
 void
 elector_tell(struct logd *logd)
 {
@@ -142,6 +156,7 @@ elector_tell(struct logd *logd)
 	elector_tell_state(logd);
 	tell_terms(logd, &records);
 	tell_configs(logd, &records);
+	tell_level(logd, &records);
 	raft_sessions_each(logd->sessions.table, tell_session, &telling);
 	put_part(logd, WIRE_SESSIONS, 0, &records);
 	tell_entries(logd, &records);

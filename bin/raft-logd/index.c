@@ -52,6 +52,22 @@ index_add_config(struct log_index *rlog, uint64_t index, const void *bytes, size
 		memcpy(config->bytes, bytes, size);
 }
 
+void
+index_add_level(struct log_index *rlog, uint64_t index, uint64_t level)
+{
+	RAFT_GROW(rlog->levels, rlog->levels_room, rlog->levels_count + 1);
+	rlog->levels[rlog->levels_count++] = (struct index_level){index, level};
+}
+
+uint64_t
+index_level_at(const struct log_index *rlog, uint64_t index)
+{
+	uint64_t level = rlog->level;
+	for (size_t i = 0; i < rlog->levels_count && rlog->levels[i].index <= index; i++)
+		level = rlog->levels[i].level;
+	return level;
+}
+
 static void
 tail_drop(struct log_tail *tail, const struct raft_entry *entry)
 {
@@ -77,6 +93,8 @@ index_append(
 		if (entry->kind == RAFT_CONFIG)
 			index_add_config(rlog, first_index + i, raft_entry_data(entry),
 			    raft_entry_data_size(entry));
+		if (entry->kind == RAFT_LEVEL)
+			index_add_level(rlog, first_index + i, raft_entry_level(entry));
 		*RAFT_QUEUE_PUSH(&tail->entries) = *entry;
 		raft_chunk_ref(entry->chunk);
 		tail->size += entry->size;
@@ -95,6 +113,8 @@ index_cut(struct log_index *rlog, uint64_t index)
 		rlog->terms_count--;
 	while (rlog->configs_count > 0 && rlog->configs[rlog->configs_count - 1].index > index)
 		free(rlog->configs[--rlog->configs_count].bytes);
+	while (rlog->levels_count > 0 && rlog->levels[rlog->levels_count - 1].index > index)
+		rlog->levels_count--;
 	while (tail->entries.count > 0 && tail->first_index + tail->entries.count - 1 > index) {
 		tail->entries.count--;
 		tail_drop(tail, RAFT_QUEUE_FIRST(&tail->entries) + tail->entries.count);
@@ -113,8 +133,9 @@ index_tail(const struct log_index *rlog, uint64_t index, size_t *count)
 }
 
 void
-index_compact(struct log_index *rlog, const struct raft_place *before)
+index_compact(struct log_index *rlog, const struct raft_place *before, uint64_t time)
 {
+	size_t level = 0;
 	size_t old = 0, config = index_config_at(rlog, before->pos.index);
 	while (old < rlog->terms_count && rlog->terms[old].index <= before->pos.index)
 		old++;
@@ -128,6 +149,12 @@ index_compact(struct log_index *rlog, const struct raft_place *before)
 		free(rlog->configs[i].bytes);
 	rlog->configs_count -= config;
 	memmove(rlog->configs, rlog->configs + config, rlog->configs_count * sizeof *rlog->configs);
+	rlog->level = index_level_at(rlog, before->pos.index);
+	rlog->time = time;
+	while (level < rlog->levels_count && rlog->levels[level].index <= before->pos.index)
+		level++;
+	rlog->levels_count -= level;
+	memmove(rlog->levels, rlog->levels + level, rlog->levels_count * sizeof *rlog->levels);
 	rlog->before = *before;
 }
 
@@ -141,7 +168,8 @@ index_clear(struct log_index *rlog)
 }
 
 void
-index_begin(struct log_index *rlog, const struct raft_place *before, size_t config)
+index_begin(struct log_index *rlog, const struct raft_place *before, uint64_t level, uint64_t time,
+    size_t config)
 {
 	struct index_config kept = rlog->configs[config];
 	rlog->configs[config].bytes = NULL;
@@ -149,6 +177,8 @@ index_begin(struct log_index *rlog, const struct raft_place *before, size_t conf
 	kept.index = before->pos.index;
 	rlog->configs[rlog->configs_count++] = kept;
 	rlog->before = *before;
+	rlog->level = level;
+	rlog->time = time;
 }
 
 size_t

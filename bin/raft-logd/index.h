@@ -16,6 +16,11 @@ struct index_config {
 	uint8_t *bytes;
 };
 
+struct index_level {
+	uint64_t index;
+	uint64_t level;
+};
+
 struct log_tail {
 	RAFT_QUEUE(struct raft_entry) entries; /* gapless; each holds a reference of its chunk */
 	uint64_t first_index;
@@ -26,6 +31,8 @@ struct log_tail {
 struct log_index {
 	struct raft_place before; /* the log begins after it; the first chain is a cluster id */
 	struct raft_place last;
+	uint64_t level; /* in force at `before` */
+	uint64_t time;  /* in the last stamp up to `before`; 0: none */
 	struct raft_pos commit;
 	struct raft_pos *terms; /* where each run of one term begins */
 	size_t terms_count;
@@ -33,6 +40,9 @@ struct log_index {
 	struct index_config *configs; /* rising; the first one is in force at `before` */
 	size_t configs_count;
 	size_t configs_room;
+	struct index_level *levels; /* rising: the LEVEL entries of the log */
+	size_t levels_count;
+	size_t levels_room;
 	struct log_tail tail;
 };
 
@@ -43,6 +53,9 @@ bool index_holds(const struct log_index *rlog, struct raft_pos pos);
 uint64_t index_first_available(const struct log_index *rlog);
 
 void index_add_term(struct log_index *rlog, struct raft_pos start);
+void index_add_level(struct log_index *rlog, uint64_t index, uint64_t level);
+/* The level in force at index. */
+uint64_t index_level_at(const struct log_index *rlog, uint64_t index);
 void index_add_config(struct log_index *rlog, uint64_t index, const void *bytes, size_t size);
 /*
  * first_index is the one after the last in the tail, unless the tail is empty.  The oldest entries
@@ -52,12 +65,14 @@ void index_append(
     struct log_index *rlog, uint64_t first_index, const struct raft_entry *entries, size_t count);
 /* Removes all above index; the caller sets last. */
 void index_cut(struct log_index *rlog, uint64_t index);
-/* The log begins after this place, which it holds. */
-void index_compact(struct log_index *rlog, const struct raft_place *before);
+/* The log begins after this place, which it holds, and at which its time is this. */
+void index_compact(struct log_index *rlog, const struct raft_place *before, uint64_t time);
 /*
- * The log is empty and begins after this place; of the configurations only number `config` is left.
+ * The log is empty and begins after this place, at which its level and time are these; of the
+ * configurations only number `config` is left.
  */
-void index_begin(struct log_index *rlog, const struct raft_place *before, size_t config);
+void index_begin(struct log_index *rlog, const struct raft_place *before, uint64_t level,
+    uint64_t time, size_t config);
 void index_clear(struct log_index *rlog);
 /* The entries from index on, side by side; NULL when the tail does not have it. */
 const struct raft_entry *index_tail(const struct log_index *rlog, uint64_t index, size_t *count);

@@ -6,6 +6,7 @@
 
 #include "seal/seal.h"
 #include "logd.h"
+#include "verify.h"
 
 _Noreturn static void
 load_unreadable(const struct logd *logd, const char *what)
@@ -34,6 +35,8 @@ load_before(struct logd *logd, struct db_before *before)
 	if (db_before_get(logd->db, before) == DB_DAMAGED)
 		load_unreadable(logd, "where the log begins cannot be read");
 	logd->rlog.before = before->place;
+	logd->rlog.level = before->level;
+	logd->rlog.time = before->time;
 	if (raft_hash_none(&before->place.chain))
 		logd->rlog.before.chain = logd->origin.cluster;
 }
@@ -134,6 +137,33 @@ load_derive(struct logd *logd)
 		    EXIT_IO, "%s: the disk is full: make room", logd->daemon.conf->node.data);
 }
 
+static void
+load_note_level(uint64_t index, void *arg)
+{
+	index_add_level(arg, index, 0);
+}
+
+/* Each is read with its chain: a level that is wrong would be written into snapshots. */
+static void
+load_levels(struct logd *logd)
+{
+	struct log_index *rlog = &logd->rlog;
+	struct wire_buf out = {0};
+	if (db_levels_each(logd->db, load_note_level, rlog) != DB_OK)
+		load_unreadable(logd, "the index of its levels cannot be read");
+	for (size_t i = 0; i < rlog->levels_count; i++) {
+		struct verify_limits limits = {rlog->last.pos.index, 1, 1};
+		struct raft_entry entry;
+		out.size = 0;
+		verify_read(logd, rlog->levels[i].index, limits, &out);
+		if (!raft_entry_decode(&entry, NULL, out.bytes, out.size) ||
+		    entry.kind != RAFT_LEVEL)
+			load_unreadable(logd, "the index of its levels is not that of the log");
+		rlog->levels[i].level = raft_entry_level(&entry);
+	}
+	wire_buf_free(&out);
+}
+
 /* What is stored, or was taken from the mark, may be of a longer log than is left, or of a shorter
  * one. */
 static void
@@ -169,4 +199,5 @@ load_log(struct logd *logd)
 	else
 		check_first_config(logd);
 	load_commit(logd);
+	load_levels(logd);
 }

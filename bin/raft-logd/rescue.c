@@ -13,6 +13,7 @@
 
 #include "txn.h"
 #include "logd.h"
+#include "verify.h"
 
 /* ------------------------------------------------------ --accept-loss */
 
@@ -130,11 +131,19 @@ static void
 alone_put_entry(struct logd *logd, const struct alone *alone, struct raft_place *last)
 {
 	static const struct raft_sid none;
-	static uint8_t record[RAFT_ENTRY_HEADER_SIZE + RAFT_CONFIG_SIZE_MAX];
+	static uint8_t record[RAFT_ENTRY_HEADER_SIZE + RAFT_STAMP_SIZE + RAFT_CONFIG_SIZE_MAX];
+	const struct log_index *rlog = &logd->rlog;
 	struct raft_entry entry;
-	size_t size = raft_config_encode(&alone->config, record + RAFT_ENTRY_HEADER_SIZE);
+	struct raft_hash chain;
+	struct raft_stamp stamp = {.uid = RAFT_UID_NONE, .node = logd->identity.node};
+	bool stamped = index_level_at(rlog, rlog->last.pos.index) >= RAFT_LEVEL_STAMPS;
+	size_t header = RAFT_ENTRY_HEADER_SIZE + (stamped ? RAFT_STAMP_SIZE : 0);
+	size_t size = raft_config_encode(&alone->config, record + header);
 	raft_entry_header(record, alone->pos.term, RAFT_CONFIG, &none, 0, (uint32_t)size);
-	must(raft_entry_decode(&entry, NULL, record, RAFT_ENTRY_HEADER_SIZE + size));
+	verify_row_at(logd, rlog->last.pos.index, &chain, &stamp.time);
+	if (stamped)
+		raft_entry_header_stamp(record, &stamp);
+	must(raft_entry_decode(&entry, NULL, record, header + size));
 	last->pos = alone->pos;
 	last->chain = seal_chain(&logd->rlog.last.chain, alone->pos.index, &entry);
 	db_log_put(logd->db, alone->pos.index, &entry, &last->chain, 1);

@@ -7,6 +7,7 @@
 
 #include "conf/text.h"
 #include "seal/seal.h"
+#include "wire/origin.h"
 #include "db_private.h"
 
 static void
@@ -40,6 +41,22 @@ column_hash(sqlite3_stmt *statement, int place, struct raft_hash *hash)
 
 /* ----------------------------------------------------------- the log */
 
+/* Time, and the origin as text: the node's id, a colon and the uid, if that is known. */
+static void
+bind_stamp(sqlite3_stmt *statement, int place, const struct raft_entry *entry)
+{
+	struct raft_stamp stamp;
+	char origin[WIRE_ORIGIN_SIZE];
+	if (!raft_entry_stamp(entry, &stamp)) {
+		sqlite3_bind_null(statement, place);
+		sqlite3_bind_null(statement, place + 1);
+		return;
+	}
+	bind_u64(statement, place, stamp.time);
+	wire_origin_print(origin, &stamp);
+	sqlite3_bind_text(statement, place + 1, origin, -1, SQLITE_TRANSIENT);
+}
+
 /* The parameters of one row, of which the first is number `place`. */
 static void
 bind_entry(sqlite3_stmt *statement, int place, uint64_t index, const struct raft_entry *entry,
@@ -57,6 +74,7 @@ bind_entry(sqlite3_stmt *statement, int place, uint64_t index, const struct raft
 	sqlite3_bind_blob(statement, place + 5, raft_entry_data(entry),
 	    (int)raft_entry_data_size(entry), SQLITE_STATIC);
 	sqlite3_bind_blob(statement, place + 6, chain->b, sizeof chain->b, SQLITE_STATIC);
+	bind_stamp(statement, place + 7, entry);
 }
 
 void
@@ -113,11 +131,25 @@ db_run_open(struct db *db, uint64_t from)
 	bind_u64(db_use(db, DB_LOG_FROM), 1, from);
 }
 
+/* False when the columns are no stamp.  *stamped: the row has one. */
+static bool
+column_stamp(sqlite3_stmt *statement, int place, struct raft_stamp *stamp, bool *stamped)
+{
+	const char *origin = (const char *)sqlite3_column_text(statement, place + 1);
+	*stamped = sqlite3_column_type(statement, place) != SQLITE_NULL;
+	if (!*stamped)
+		return origin == NULL;
+	stamp->time = column_u64(statement, place);
+	return origin && wire_origin_parse(stamp, origin);
+}
+
 /* The record as it came: header and data, byte for byte. */
 static bool
 take_record(sqlite3_stmt *statement, struct wire_buf *out, struct db_row *row)
 {
 	struct raft_sid session = {{0}};
+	struct raft_stamp stamp;
+	bool stamped;
 	sqlite3_int64 kind = sqlite3_column_int64(statement, 2);
 	if (kind < 0 || kind > UINT8_MAX)
 		return false;
@@ -125,13 +157,18 @@ take_record(sqlite3_stmt *statement, struct wire_buf *out, struct db_row *row)
 	    !column_bytes(statement, 3, session.b, sizeof session.b))
 		return false;
 	if (sqlite3_column_type(statement, 5) != SQLITE_BLOB ||
-	    !column_hash(statement, 6, &row->chain))
+	    !column_hash(statement, 6, &row->chain) ||
+	    !column_stamp(statement, 7, &stamp, &stamped))
 		return false;
 	uint32_t size = (uint32_t)sqlite3_column_bytes(statement, 5);
+	size_t header_size = RAFT_ENTRY_HEADER_SIZE + (stamped ? RAFT_STAMP_SIZE : 0);
 	row->record = out->size;
-	row->size = RAFT_ENTRY_HEADER_SIZE + size;
-	raft_entry_header(wire_buf_add(out, RAFT_ENTRY_HEADER_SIZE), row->term,
-	    (enum raft_kind)kind, &session, column_u64(statement, 4), size);
+	row->size = header_size + size;
+	uint8_t *header = wire_buf_add(out, header_size);
+	raft_entry_header(
+	    header, row->term, (enum raft_kind)kind, &session, column_u64(statement, 4), size);
+	if (stamped)
+		raft_entry_header_stamp(header, &stamp);
 	wire_buf_put(out, sqlite3_column_blob(statement, 5), size);
 	return true;
 }
@@ -152,6 +189,16 @@ void
 db_run_close(struct db *db)
 {
 	sqlite3_reset(db_use(db, DB_LOG_FROM));
+}
+
+enum db_result
+db_levels_each(struct db *db, void (*each)(uint64_t index, void *arg), void *arg)
+{
+	sqlite3_stmt *statement = db_use(db, DB_LOG_LEVELS);
+	enum db_result result;
+	while ((result = db_do(db, statement)) == DB_OK)
+		each(column_u64(statement, 0), arg);
+	return result == DB_END ? DB_OK : result;
 }
 
 enum db_result
@@ -187,37 +234,43 @@ db_log_clear(struct db *db)
 	db_sessions_clear(db);
 }
 
-enum { BEFORE_SIZE = 16 + 2 * RAFT_HASH_SIZE };
+enum { BEFORE_SIZE = 32 + 2 * RAFT_HASH_SIZE, BEFORE_SIZE_1 = 16 + 2 * RAFT_HASH_SIZE };
 
-static void
+/* Level and time are there only from level 2 on. */
+static size_t
 before_encode(uint8_t out[BEFORE_SIZE], const struct db_before *before)
 {
 	bytes_put_u64(out, before->place.pos.index);
 	bytes_put_u64(out + 8, before->place.pos.term);
 	memcpy(out + 16, before->place.chain.b, RAFT_HASH_SIZE);
 	memcpy(out + 16 + RAFT_HASH_SIZE, before->config.b, RAFT_HASH_SIZE);
+	bytes_put_u64(out + BEFORE_SIZE_1, before->level);
+	bytes_put_u64(out + BEFORE_SIZE_1 + 8, before->time);
+	return before->level > 1 ? BEFORE_SIZE : BEFORE_SIZE_1;
 }
 
-/* As text: index, term, chain, hash of the configuration, and a sum over these. */
+/* As text: index, term, chain, hash of the configuration, level and time, and a sum over these. */
 static void
 before_print(char *text, size_t room, const struct db_before *before)
 {
 	uint8_t bytes[BEFORE_SIZE];
 	char chain[2 * RAFT_HASH_SIZE + 1], config[2 * RAFT_HASH_SIZE + 1],
-	    sum_hex[2 * RAFT_HASH_SIZE + 1];
-	before_encode(bytes, before);
-	struct raft_hash sum = seal_hash(&(struct seal_part){bytes, sizeof bytes}, 1);
+	    sum_hex[2 * RAFT_HASH_SIZE + 1], level[64] = "";
+	size_t size = before_encode(bytes, before);
+	struct raft_hash sum = seal_hash(&(struct seal_part){bytes, size}, 1);
 	seal_hex(chain, before->place.chain.b, RAFT_HASH_SIZE);
 	seal_hex(config, before->config.b, RAFT_HASH_SIZE);
 	seal_hex(sum_hex, sum.b, RAFT_HASH_SIZE);
-	snprintf(text, room, "%" PRIu64 " %" PRIu64 " %s %s %s", before->place.pos.index,
-	    before->place.pos.term, chain, config, sum_hex);
+	if (before->level > 1)
+		snprintf(level, sizeof level, " %" PRIu64 " %" PRIu64, before->level, before->time);
+	snprintf(text, room, "%" PRIu64 " %" PRIu64 " %s %s%s %s", before->place.pos.index,
+	    before->place.pos.term, chain, config, level, sum_hex);
 }
 
 void
 db_before_put(struct db *db, const struct db_before *before)
 {
-	char text[256];
+	char text[320];
 	before_print(text, sizeof text, before);
 	db_text_put(db, "before", text);
 }
@@ -225,9 +278,9 @@ db_before_put(struct db *db, const struct db_before *before)
 enum db_result
 db_before_get(struct db *db, struct db_before *before)
 {
-	char text[256], again[256], chain[65], config[65];
+	char text[320], again[320], chain[65], config[65];
 	uint64_t index, term;
-	memset(before, 0, sizeof *before);
+	*before = (struct db_before){.level = 1};
 	if (!db_text_get(db, "before", text, sizeof text))
 		return DB_END;
 	if (sscanf(text, "%" SCNu64 " %" SCNu64 " %64s %64s", &index, &term, chain, config) != 4 ||
@@ -235,6 +288,9 @@ db_before_get(struct db *db, struct db_before *before)
 	    !text_hex_parse(before->config.b, RAFT_HASH_SIZE, config))
 		return DB_DAMAGED;
 	before->place.pos = (struct raft_pos){index, term};
+	if (sscanf(text, "%*s %*s %*s %*s %" SCNu64 " %" SCNu64 " %64s", &before->level,
+		&before->time, again) != 3)
+		before->level = 1, before->time = 0;
 	/* Only the written form counts, its sum with it. */
 	before_print(again, sizeof again, before);
 	return strcmp(text, again) == 0 ? DB_OK : DB_DAMAGED;

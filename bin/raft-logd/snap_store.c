@@ -53,6 +53,8 @@ answer_complete(struct logd_client *client, uint64_t request, const struct snaps
 	if (client == NULL)
 		return;
 	struct wire_buf *out = conn_out(client->base.conn);
+	if (head->level > 1)
+		msg_snap_level_put(out, &(struct msg_snap_level){head->level, head->time});
 	msg_snap_ready_put(out, &m);
 	wire_buf_put(out, head->config.bytes, head->config.size);
 	wire_buf_put(out, head->sessions.bytes, head->sessions.size);

@@ -163,10 +163,11 @@ snap_take_make(struct logd *logd, const struct snap_take *local, const char *fil
 	    .file_size = local->size,
 	    .file_hash = local->hash,
 	    .config = {config->bytes, config->size},
+	    .level = index_level_at(&logd->rlog, local->index),
 	};
 	if (local->cut)
 		head.file_hash = seal_hash(NULL, 0);
-	verify_chain_at(logd, local->index, &head.chain);
+	verify_row_at(logd, local->index, &head.chain, &head.time);
 	raft_sessions_each(local->table, snap_take_put_session, &sessions);
 	head.sessions = (struct wire_bytes){
 	    sessions.bytes ? sessions.bytes : (const uint8_t *)"", sessions.size};

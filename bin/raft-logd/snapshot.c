@@ -103,7 +103,8 @@ void
 snapshot_put_beginning(struct logd *logd, const struct snapshot *snapshot)
 {
 	const struct snapshot_head *head = &snapshot->head;
-	struct db_before before = {.place = {head->pos, head->chain}};
+	struct db_before before = {
+	    .place = {head->pos, head->chain}, .level = head->level, .time = head->time};
 	struct raft_sessions *table = snapshot_sessions(head);
 	must(table != NULL);
 	raft_sessions_each(table, snapshot_put_session, logd->db);
@@ -278,7 +279,7 @@ lose_beginning(struct logd *logd, const char *why)
 {
 	struct log_index *rlog = &logd->rlog;
 	size_t at = index_config_at(rlog, rlog->last.pos.index);
-	struct db_before before = {.place.chain = logd->origin.cluster};
+	struct db_before before = {.place.chain = logd->origin.cluster, .level = 1};
 	struct raft_config config;
 	must(raft_config_decode(&config, rlog->configs[at].bytes, rlog->configs[at].size));
 	if (raft_config_voters(&config) == 1 && raft_config_find(&config, &logd->identity.node))
@@ -290,7 +291,7 @@ lose_beginning(struct logd *logd, const char *why)
 	log_warn("recovering", "why=%s",
 	    log_q(
 		"the snapshot that the log begins with is lost: all comes again from the leader"));
-	index_begin(rlog, &before.place, at);
+	index_begin(rlog, &before.place, before.level, before.time, at);
 	rlog->commit = before.place.pos;
 }
 

@@ -62,11 +62,15 @@ next_row(struct logd *logd, uint64_t expected, struct raft_hash *chain, struct w
 }
 
 static bool
-row_good(struct logd *logd, uint64_t index, struct raft_hash *chain)
+row_good(struct logd *logd, uint64_t index, struct raft_hash *chain, uint64_t *time)
 {
 	struct wire_buf out = {0};
 	struct db_row row;
+	struct raft_stamp stamp;
 	bool good = open_run(logd, index, chain) && next_row(logd, index, chain, &out, &row);
+	*time = logd->rlog.time;
+	if (good && raft_entry_stamp(&(struct raft_entry){.bytes = out.bytes + row.record}, &stamp))
+		*time = stamp.time;
 	db_run_close(logd->db);
 	wire_buf_free(&out);
 	return good;
@@ -77,12 +81,12 @@ _Noreturn static void
 verify_damage(struct logd *logd, uint64_t bad)
 {
 	struct raft_place last;
-	uint64_t good = bad - 1;
+	uint64_t good = bad - 1, time;
 	db_run_close(logd->db);
 	db_rollback(logd->db);
 	if (good > logd->rlog.last.pos.index)
 		good = logd->rlog.last.pos.index;
-	while (good > logd->rlog.before.pos.index && !row_good(logd, good, &last.chain))
+	while (good > logd->rlog.before.pos.index && !row_good(logd, good, &last.chain, &time))
 		good--;
 	if (good == logd->rlog.before.pos.index)
 		last.chain = logd->rlog.before.chain;
@@ -121,12 +125,20 @@ verify_read(struct logd *logd, uint64_t from, struct verify_limits limits, struc
 }
 
 void
-verify_chain_at(struct logd *logd, uint64_t index, struct raft_hash *chain)
+verify_row_at(struct logd *logd, uint64_t index, struct raft_hash *chain, uint64_t *time)
 {
+	*time = logd->rlog.time;
 	if (index == logd->rlog.before.pos.index)
 		*chain = logd->rlog.before.chain;
-	else if (!row_good(logd, index, chain) && !db_full(logd->db))
+	else if (!row_good(logd, index, chain, time) && !db_full(logd->db))
 		verify_damage(logd, index);
+}
+
+void
+verify_chain_at(struct logd *logd, uint64_t index, struct raft_hash *chain)
+{
+	uint64_t time;
+	verify_row_at(logd, index, chain, &time);
 }
 
 void

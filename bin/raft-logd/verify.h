@@ -33,6 +33,8 @@ size_t verify_read(
  * damage.  In a transaction that has met a full disk the chain is unknown, and of no use.
  */
 void verify_chain_at(struct logd *logd, uint64_t index, struct raft_hash *chain);
+/* The same, and the time in the last stamp up to there. */
+void verify_row_at(struct logd *logd, uint64_t index, struct raft_hash *chain, uint64_t *time);
 /* Reads the rows from `from` to the last, for their chain alone. */
 void verify_rows(struct logd *logd, uint64_t from);
 

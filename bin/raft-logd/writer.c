@@ -31,7 +31,7 @@ struct write_batch {
 	bool sessions;
 	struct raft_pos before; /* where the log begins */
 	/* Where it begins once the transaction is durable; index 0: no change. */
-	struct raft_place dropped;
+	struct db_before dropped;
 };
 
 /* -------------------------------------------------------------- queue */
@@ -178,7 +178,7 @@ writer_install(struct logd *logd, struct write_batch *b, const struct snapshot *
 	b->state.sessions_index = head->pos.index;
 	b->before = head->pos;
 	b->last = (struct raft_place){head->pos, head->chain};
-	b->dropped = (struct raft_place){0};
+	b->dropped = (struct db_before){0};
 	b->sessions = false; /* it would be the former table */
 }
 
@@ -216,8 +216,8 @@ absorb_install(struct logd *logd, struct snapshot *snapshot)
 {
 	const struct snapshot_head *head = &snapshot->head;
 	index_add_config(&logd->rlog, head->pos.index, head->config.bytes, head->config.size);
-	index_begin(&logd->rlog, &(struct raft_place){head->pos, head->chain},
-	    logd->rlog.configs_count - 1);
+	index_begin(&logd->rlog, &(struct raft_place){head->pos, head->chain}, head->level,
+	    head->time, logd->rlog.configs_count - 1);
 	logd->rlog.commit = head->pos;
 	struct raft_sessions *table = snapshot_sessions(head);
 	must(table != NULL);
@@ -279,7 +279,7 @@ write_batch(struct logd *logd)
 	w->commit_due = false;
 	if (b.sessions)
 		sessions_stored(&logd->sessions);
-	if (b.dropped.pos.index > 0)
+	if (b.dropped.place.pos.index > 0)
 		compact_done(logd, &b.dropped);
 	writer_absorb(logd, &b);
 	queue_drop(w, b.items);

@@ -91,6 +91,17 @@ raft_entry_header(uint8_t *out, uint64_t term, enum raft_kind kind, const struct
 	bytes_put_u32(out + RECORD_DATA_SIZE, data_size);
 }
 
+void
+raft_entry_header_stamp(uint8_t *header, const struct raft_stamp *stamp)
+{
+	uint8_t *at = header + RECORD_STAMP;
+
+	header[RECORD_KIND] |= RAFT_ENTRY_STAMPED;
+	bytes_put_u64(at + STAMP_TIME, stamp->time);
+	bytes_put_u32(at + STAMP_UID, stamp->uid);
+	memcpy(at + STAMP_NODE, stamp->node.s, RAFT_ID_SIZE);
+}
+
 size_t
 raft_entry_size_with(const struct raft_entry *entry, bool stamped)
 {
@@ -102,18 +113,16 @@ size_t
 raft_entry_put(uint8_t *out, const struct raft_entry *entry, const struct raft_stamp *stamp)
 {
 	uint32_t size = raft_entry_data_size(entry);
-	uint8_t *at = out + RECORD_STAMP;
+	size_t header = RAFT_ENTRY_HEADER_SIZE;
 
 	memcpy(out, entry->bytes, RAFT_ENTRY_HEADER_SIZE);
-	out[RECORD_KIND] = (uint8_t)(entry->kind | (stamp != NULL ? RAFT_ENTRY_STAMPED : 0));
+	out[RECORD_KIND] = (uint8_t)entry->kind;
 	if (stamp != NULL) {
-		bytes_put_u64(at + STAMP_TIME, stamp->time);
-		bytes_put_u32(at + STAMP_UID, stamp->uid);
-		memcpy(at + STAMP_NODE, stamp->node.s, RAFT_ID_SIZE);
-		at += RAFT_STAMP_SIZE;
+		raft_entry_header_stamp(out, stamp);
+		header += RAFT_STAMP_SIZE;
 	}
-	memcpy(at, raft_entry_data(entry), size);
-	return (size_t)(at - out) + size;
+	memcpy(out + header, raft_entry_data(entry), size);
+	return header + size;
 }
 
 /* From outside: a time that no log can have, or a name that is none. */

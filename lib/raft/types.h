@@ -181,6 +181,8 @@ uint32_t raft_entry_data_size(const struct raft_entry *entry);
 /* Writes the RAFT_ENTRY_HEADER_SIZE bytes that go before the data of a record without stamp. */
 void raft_entry_header(uint8_t *out, uint64_t term, enum raft_kind kind,
     const struct raft_sid *session, uint64_t serial, uint32_t data_size);
+/* Makes it the header of a record with this stamp, RAFT_STAMP_SIZE bytes longer. */
+void raft_entry_header_stamp(uint8_t *header, const struct raft_stamp *stamp);
 /*
  * Reads the record at `bytes`, which has `size` bytes at the most.  False when
  * it is cut short, its kind is unknown, or it is a LEVEL entry of a level above RAFT_LEVEL_MAX or

@@ -7,7 +7,8 @@
  *   file size u64, file hash 32, size u32 and configuration, size u32 and sessions,
  *   size u32 and further fields, BLAKE2b-256 of all of the head before it
  *
- * No further field is defined: a head that has some needs a newer reader and is refused.
+ * The further fields are level u64 and time u64; there are none where the level is 1.  A head that
+ * has more, or a level that is not supported, needs a newer reader and is refused.
  * Version 1 ends with the sessions.  It is read, and never written.  Each version after 2 begins
  * with the same three fields and ends with the same hash, which distinguishes it from damage.
  */
@@ -19,7 +20,7 @@
 #include "seal.h"
 
 static const char magic[] = "raftsnap";
-enum { MAGIC_SIZE = 8, VERSION_1 = 1, MORE_IN_2 = 4 + RAFT_HASH_SIZE };
+enum { MAGIC_SIZE = 8, VERSION_1 = 1, MORE_IN_2 = 4 + RAFT_HASH_SIZE, FURTHER_SIZE = 16 };
 
 static void
 snapshot_put_u64(struct wire_buf *out, uint64_t value)
@@ -47,6 +48,7 @@ void
 snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head)
 {
 	size_t start = out->size;
+	uint8_t further[FURTHER_SIZE];
 	wire_buf_put(out, magic, MAGIC_SIZE);
 	bytes_put_u32(wire_buf_add(out, 4), SNAPSHOT_VERSION);
 	bytes_put_u32(wire_buf_add(out, 4), 0);
@@ -60,7 +62,9 @@ snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head)
 	wire_buf_put(out, head->file_hash.b, sizeof head->file_hash.b);
 	put_long(out, head->config);
 	put_long(out, head->sessions);
-	put_long(out, (struct wire_bytes){NULL, 0});
+	bytes_put_u64(further, head->level);
+	bytes_put_u64(further + 8, head->time);
+	put_long(out, (struct wire_bytes){further, head->level > 1 ? sizeof further : 0});
 	size_t size = out->size - start;
 	must(size + RAFT_HASH_SIZE <= SNAPSHOT_HEAD_MAX);
 	bytes_put_u32(out->bytes + start + MAGIC_SIZE + 4, (uint32_t)(size + RAFT_HASH_SIZE));
@@ -203,6 +207,8 @@ snapshot_take_all(
 	head->sessions = take_long(&cut);
 	if (head_version(bytes) > VERSION_1)
 		*further = take_end(&cut, bytes);
+	head->level = further->size < FURTHER_SIZE ? 1 : bytes_get_u64(further->bytes);
+	head->time = further->size < FURTHER_SIZE ? 0 : bytes_get_u64(further->bytes + 8);
 	return cut.ok && cut.left == 0;
 }
 
@@ -210,7 +216,9 @@ bool
 snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
 {
 	struct wire_bytes further;
-	return snapshot_take_all(head, bytes, size, &further) && further.size == 0 &&
+	return snapshot_take_all(head, bytes, size, &further) &&
+	       further.size == (head->level > 1 ? FURTHER_SIZE : 0) &&
+	       head->level <= RAFT_LEVEL_MAX && head->time <= RAFT_TIME_MAX &&
 	       head->pos.index > 0 && head->pos.index <= INT64_MAX && head->pos.term > 0 &&
 	       head->pos.term <= INT64_MAX && head->file_size <= INT64_MAX &&
 	       text_good(head->name) && text_good(head->format) && config_good(head->config) &&
@@ -225,7 +233,8 @@ snapshot_head_newer(const uint8_t *bytes, size_t size)
 	if (size < SNAPSHOT_PREFIX_SIZE + RAFT_HASH_SIZE || snapshot_head_size(bytes) != size)
 		return false;
 	if (head_version(bytes) <= SNAPSHOT_VERSION)
-		return snapshot_take_all(&head, bytes, size, &further) && further.size > 0;
+		return snapshot_take_all(&head, bytes, size, &further) &&
+		       (further.size > FURTHER_SIZE || head.level > RAFT_LEVEL_MAX);
 	struct raft_hash hash = seal_hash(&(struct seal_part){bytes, size - RAFT_HASH_SIZE}, 1);
 	return memcmp(hash.b, bytes + size - RAFT_HASH_SIZE, RAFT_HASH_SIZE) == 0;
 }

@@ -28,6 +28,8 @@ struct snapshot_head {
 	struct raft_hash file_hash; /* BLAKE2b-256 */
 	struct wire_bytes config;   /* in force there: an encoded configuration */
 	struct wire_bytes sessions; /* the table there: session records, in order of last index */
+	uint64_t level;             /* in force there */
+	uint64_t time;              /* in the last stamp up to there; 0: none */
 };
 
 /* Appends all of it, in the present version. */
@@ -43,8 +45,8 @@ size_t snapshot_head_size(const uint8_t prefix[SNAPSHOT_PREFIX_SIZE]);
  */
 bool snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size);
 /*
- * Whether it is an intact head of a newer version, or has fields that this program does not know.
- * The hash at its end distinguishes it from a damaged one.
+ * Whether it is an intact head of a newer version or level, or has fields that this program does
+ * not know. The hash at its end distinguishes it from a damaged one.
  */
 bool snapshot_head_newer(const uint8_t *bytes, size_t size);
 #define SNAPSHOT_NEWER                                                                             \
