@@ -8,6 +8,8 @@
  * Without -f the end is what is committed at the start.  Who has just appended something, anywhere,
  * wants to see it here: so raft-elect is asked for a read index first (§6.4), and this node's log
  * gets a moment to reach it.  Where no leader answers, the end is what this node knows.
+ *
+ * --since is found by bisection, an entry a step: times never decrease along the log.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@
 
 #include "client/framing.h"
 #include "client/timeout.h"
+#include "client/when.h"
 #include "local/link.h"
 #include "prog/tool.h"
 
@@ -29,7 +32,11 @@ static struct {
 	struct tool tool;
 	enum framing framing;
 	bool follow;
-	uint64_t from, to;   /* indexes, both included */
+	uint64_t from, to; /* indexes, both included */
+	uint64_t since_ms, until_ms;
+	/* While the first entry of since_ms or later is looked for: it is in [low, high]. */
+	bool seeking;
+	uint64_t low, high;
 	uint64_t count_left; /* entries to print */
 	uint64_t give_up_ms;
 	struct link *elect;
@@ -44,6 +51,17 @@ static struct {
 } self;
 
 static const char log_unreadable[] = "raft-logd sends what cannot be read";
+
+static uint64_t
+tail_when(enum tool_option option, const char *value)
+{
+	uint64_t ms;
+	if (!when_parse(&ms, value, wall_ms()))
+		tool_die(EXIT_USAGE,
+		    "--%s %s: not a time as 2026-11-30T07:05Z (UTC), nor an age as 90s, 2h or 3d",
+		    option == TOOL_SINCE ? "since" : "until", value);
+	return ms;
+}
 
 static void
 tail_on_option(enum tool_option option, const char *value)
@@ -67,6 +85,13 @@ tail_on_option(enum tool_option option, const char *value)
 	case TOOL_TO:
 		self.to = tool_number(option, value, 0, UINT64_MAX - 1);
 		break;
+	case TOOL_SINCE:
+		self.since_ms = tail_when(option, value);
+		self.seeking = true;
+		break;
+	case TOOL_UNTIL:
+		self.until_ms = tail_when(option, value);
+		break;
 	default:
 		self.give_up_ms = tool_duration_ms(option, value);
 	}
@@ -81,12 +106,21 @@ tail_done(void)
 static void
 tail_ask(void)
 {
-	msg_log_read_put(link_out(self.link), &(struct msg_log_read){.request = ++self.request,
-						  .from = self.from,
-						  .size_max = READ_SIZE,
-						  .count_max = UINT32_MAX,
-						  .wait = self.follow || self.end_known});
+	msg_log_read_put(
+	    link_out(self.link), &(struct msg_log_read){.request = ++self.request,
+				     .from = self.from,
+				     .size_max = READ_SIZE,
+				     .count_max = self.seeking ? 1 : UINT32_MAX,
+				     .wait = !self.seeking && (self.follow || self.end_known)});
 	link_flush(self.link);
+}
+
+static uint64_t
+tail_time(const struct raft_entry *entry)
+{
+	struct raft_stamp stamp;
+	raft_entry_stamp(entry, &stamp);
+	return stamp.time;
 }
 
 /* Frames those that are asked for.  False when the run of records is malformed. */
@@ -101,6 +135,8 @@ tail_take(const struct msg_log_entries *entries)
 			return false;
 		at += entry.size;
 		left -= entry.size;
+		if (tail_time(&entry) > self.until_ms)
+			self.to = self.from - 1;
 		if (!tail_done() && entry.kind == RAFT_CLIENT) {
 			framing_put(&self.out, self.framing, self.from, &entry);
 			self.count_left--;
@@ -167,11 +203,59 @@ tail_stop(const struct msg_log_entries *entries)
 	return NULL;
 }
 
+/* The first answer tells between which entries it is. */
+static void
+seek_begin(const struct msg_log_entries *entries)
+{
+	self.low = max_u64(self.from, entries->first_available);
+	self.high = max_u64(self.low, min_u64(entries->commit, self.to) + 1);
+	if (self.low > self.from)
+		tool_say("the entries before %llu are compacted away: what is older than it is not "
+			 "printed",
+		    (unsigned long long)self.low);
+}
+
+static bool
+seek_narrow(const struct msg_log_entries *entries)
+{
+	struct raft_entry entry;
+	if (entries->first_available > self.low) /* compacted just now */
+		self.low = min_u64(entries->first_available, self.high);
+	if (self.from < self.low)
+		return true;
+	if (entries->count == 0 || entries->first_index != self.from ||
+	    !raft_entry_decode(&entry, NULL, entries->entries.bytes, entries->entries.size))
+		return false;
+	if (tail_time(&entry) < self.since_ms)
+		self.low = self.from + 1;
+	else
+		self.high = self.from;
+	return true;
+}
+
+static const char *
+tail_seek(const struct msg_log_entries *entries)
+{
+	if (self.high == 0)
+		seek_begin(entries);
+	else if (!seek_narrow(entries))
+		return log_unreadable;
+	self.from = self.low + (self.high - self.low) / 2;
+	self.seeking = self.low < self.high;
+	if (!self.seeking && tail_done())
+		loop_stop(self.tool.loop);
+	else
+		tail_ask();
+	return NULL;
+}
+
 static const char *
 tail_on_entries(const struct msg_log_entries *entries)
 {
 	if (entries->request != self.request)
 		return NULL;
+	if (self.seeking)
+		return tail_seek(entries);
 	self.commit = entries->commit;
 	uint64_t end = self.commit > self.seen ? self.commit : self.seen;
 	if (!self.end_known)
@@ -315,13 +399,14 @@ main(int argc, char **argv)
 	self.tool = (struct tool){
 	    .prog = "raft-tail",
 	    .usage = "[-fv] [-c FILE] [-F FRAMING | -0] [-N COUNT] [-t TIME] [--from INDEX] [--to "
-		     "INDEX]",
+		     "INDEX] [--since WHEN] [--until WHEN]",
 	    .takes = 1u << TOOL_FRAMING | 1u << TOOL_NUL | 1u << TOOL_FOLLOW | 1u << TOOL_COUNT |
-		     1u << TOOL_TIMEOUT | 1u << TOOL_FROM | 1u << TOOL_TO,
+		     1u << TOOL_TIMEOUT | 1u << TOOL_FROM | 1u << TOOL_TO | 1u << TOOL_SINCE |
+		     1u << TOOL_UNTIL,
 	    .found = tail_on_option,
 	};
 	self.from = 1;
-	self.to = self.count_left = UINT64_MAX;
+	self.to = self.count_left = self.until_ms = UINT64_MAX;
 	self.give_up_ms = TOOL_GIVE_UP_MS;
 	tool_start(&self.tool, argc, argv);
 	if (self.tool.argc > 0)

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "json.h"
+#include "when.h"
+#include "wire/origin.h"
 
 void
 framing_init(struct framing_reader *reader, enum framing framing, size_t item_max)
@@ -212,6 +214,26 @@ framing_put_session(struct wire_buf *out, const struct raft_sid *sid)
 	}
 }
 
+/* An entry of level 1 has neither. */
+static void
+put_stamp(struct wire_buf *out, const struct raft_entry *entry)
+{
+	char time[WHEN_SIZE], origin[WIRE_ORIGIN_SIZE];
+	struct raft_stamp stamp;
+	if (!raft_entry_stamp(entry, &stamp))
+		return;
+	if (stamp.time > 0) {
+		when_print(time, stamp.time);
+		json_put_raw(out, ",\"time\":\"");
+		json_put_raw(out, time);
+		json_put_raw(out, "\"");
+	}
+	wire_origin_print(origin, &stamp);
+	json_put_raw(out, ",\"origin\":\"");
+	json_put_raw(out, origin);
+	json_put_raw(out, "\"");
+}
+
 static void
 put_json(struct wire_buf *out, uint64_t index, const struct raft_entry *entry)
 {
@@ -221,6 +243,7 @@ put_json(struct wire_buf *out, uint64_t index, const struct raft_entry *entry)
 	json_put_u64(out, index);
 	json_put_raw(out, ",\"term\":");
 	json_put_u64(out, entry->term);
+	put_stamp(out, entry);
 	json_put_raw(out, ",\"session\":\"");
 	framing_put_session(out, &entry->session);
 	json_put_raw(out, "\",\"serial\":");

@@ -6,8 +6,8 @@
  *   nul        data, NUL; likewise
  *   netstring  LENGTH:DATA,
  *   whole      all of the input is one entry; as output: the data, nothing between
- *   json       output only: an object a line with index, term, session, serial, and data
- *              (the text) or, where the data is not UTF-8, base64
+ *   json       output only: an object a line with index, term, time and origin (if the entry has
+ *              them), session, serial, and data (the text) or, where that is not UTF-8, base64
  *
  * A reader is fed bytes as they come and gives items one at a time.  No item is larger
  * than item_max, and no more than one item and one read are held.

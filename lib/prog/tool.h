@@ -35,6 +35,8 @@
 	O(FENCE, 0, "fence", optional)                                                             \
 	O(FROM, 0, "from", required)                                                               \
 	O(TO, 0, "to", required)                                                                   \
+	O(SINCE, 0, "since", required)                                                             \
+	O(UNTIL, 0, "until", required)                                                             \
 	O(LEARNER, 0, "learner", no)                                                               \
 	O(YES, 0, "yes", no)                                                                       \
 	O(STALE, 0, "stale", no)                                                                   \
