@@ -40,6 +40,35 @@ load logd
 	[[ $(tr '\n' ' ' <<<"$output") == 'sync mark ack '* ]]
 }
 
+acknowledged_both() { [ "$(grep -c raftmrk "$D/calls")" = 2 ] && tail -n 1 "$D/calls" | grep -q sendto; }
+
+@test "logd: ⚠ what was gathered of the write-ahead log is in the file before the sync, and only then acknowledged" {
+	logd_make "$D"
+	logd_start "$D"
+	spawn "$D/strace.log" strace -f -y -s 70000 -p "$LOGD" -e trace=fdatasync,pwrite64,sendto -o "$D/calls"
+	wait_until 10 grep -q attached "$D/strace.log"
+	# One that fits into a piece, and one of several pieces.
+	tell "$D" <<-'SCRIPT'
+		hello A elector
+		write A number=1 term=1 vote=n1 first=1 count=1 text=first
+		stored A 1
+		write A number=2 term=1 vote=n1 first=2 count=50 size=9000 text=second
+		stored A 2
+	SCRIPT
+	wait_until 5 acknowledged_both
+	run awk '
+		/pwrite64.*log.db-wal>.*first/ { first = NR }
+		/pwrite64.*log.db-wal>.*second/ { second = NR }
+		/pwrite64.*log.db-wal>/ { print "frames" }
+		/fdatasync/ { print first && second ? "sync of both" : first ? "sync of first" : "sync" }
+		/pwrite64.*raftmrk/ { print "mark" }
+		/sendto/ { print "send" }' "$D/calls"
+	echo "$output"
+	# Nothing of the log is written between a sync and what it acknowledges.
+	[[ $(uniq <<<"$output" | tr '\n' ' ') == 'send frames sync of first mark send frames sync of both mark send ' ]]
+	[ "$(grep -c '^frames' <<<"$output")" -ge 8 ]
+}
+
 @test "logd: kill -9 at any write or sync loses nothing that was acknowledged" {
 	local call n acked hit=0
 	for call in pwrite64 fdatasync; do

@@ -121,6 +121,10 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 	finds 'appends: .*it recovers' --program "$(faulty truncation-counted-late)" appends
 }
 
+@test "power loss: ⚠ the rig finds writes of the log that were gathered and reach the file only after the sync" {
+	finds 'none of those|it recovers|ends with' --program "$(faulty gathered-after-the-sync)" appends
+}
+
 @test "power loss: ⚠ the rig finds that the mark of another boot is believed" {
 	finds 'for its last, recovering 1' --damage --program "$(faulty mark-of-another-boot)" appends
 }

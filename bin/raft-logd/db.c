@@ -16,6 +16,7 @@
 #include "unix/exit.h"
 #include "unix/log.h"
 #include "db_private.h"
+#include "wal.h"
 
 enum { WHY_SIZE = 1024 };
 
@@ -101,18 +102,6 @@ db_die_errno(const struct db *db, const char *what)
 	die_with(db, exit_of_errno(errno), what, strerror(errno));
 }
 
-/*
- * errno was 0 before the call.  sqlite3_system_errno would be of an earlier error after a COMMIT
- * that failed: SQLite does not set it there.
- */
-static bool
-is_full(int code)
-{
-	return (code & 0xff) == SQLITE_FULL ||
-	       (code == SQLITE_IOERR_WRITE &&
-		   (errno == ENOSPC || errno == EDQUOT || errno == EFBIG));
-}
-
 enum db_result
 db_judge(struct db *db, int code, bool writing)
 {
@@ -120,7 +109,7 @@ db_judge(struct db *db, int code, bool writing)
 		return DB_OK;
 	if (code == SQLITE_DONE)
 		return DB_END;
-	if (is_full(code))
+	if (wal_is_full(code))
 		return DB_FULL;
 	bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 	if (damaged && !writing)
@@ -280,8 +269,10 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 	must(db != NULL);
 	snprintf(db->path, sizeof db->path, "%s/log.db", data);
 	db_file_make(db, data);
+	const char *vfs = wal_vfs();
+	must(vfs != NULL);
 	int code = sqlite3_open_v2(
-	    db->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	    db->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
 	if (db->sqlite == NULL || code != SQLITE_OK)
 		db_die(db, "the database cannot be opened");
 	sqlite3_extended_result_codes(db->sqlite, 1);
