@@ -186,3 +186,16 @@ looked() { [ "$(grep -c /data/identity "$D/calls")" -ge 2 ]; }
 	[ "$status" != 0 ]
 	[[ $output == *locked* ]]
 }
+
+@test "logd: the look at its files after a commit does not ask for their times, for which each sync would write the inode" {
+	ten "$D"
+	spawn "$D/strace" strace -f -p "$LOGD" -o "$D/calls" -e trace=%desc,%file,%network
+	wait_until 10 grep -q attached "$D/strace"
+	tell "$D" <<<$'hello A elector\nwrite A number=1 term=1 vote=n1 first=11 count=1\nstored A 1'
+	wait_until 5 sent_after_mark
+	run awk '/raftmrk1/ { after = 1; next } /sendto/ { after = 0 } after' "$D/calls"
+	echo "$output"
+	[ "$(grep -c 'statx(.*, STATX_NLINK, ' <<<"$output")" = 3 ]
+	[ "${#lines[@]}" = 3 ]
+}
+sent_after_mark() { awk '/raftmrk1/ { after = 1 } /sendto/ && after { sent = 1 } END { exit !sent }' "$D/calls"; }

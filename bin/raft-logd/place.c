@@ -44,13 +44,17 @@ place_die(const struct logd *logd, enum place_file file, const char *why)
 	_exit(EXIT_IO);
 }
 
+/*
+ * The count of its names alone.  Of a file whose times were asked for the next write notes the
+ * exact time, and the sync of that write then writes the inode, too.
+ */
 static bool
 has_name(const struct logd *logd, enum place_file file)
 {
-	struct stat st;
-	if (fstat(logd->place.fds[file], &st) < 0)
+	struct statx st;
+	if (statx(logd->place.fds[file], "", AT_EMPTY_PATH, STATX_NLINK, &st) < 0)
 		place_die(logd, file, "cannot look at a file of the data directory");
-	return st.st_nlink > 0;
+	return st.stx_nlink > 0;
 }
 
 void
