@@ -97,8 +97,10 @@ bool db_full(const struct db *db);
 
 /* All of the following write inside a transaction. */
 void db_state_put(struct db *db, const struct db_state *state);
-void db_log_put(
-    struct db *db, uint64_t index, const struct raft_entry *entry, const struct raft_hash *chain);
+/* Adds entries, with their chains.  A run of DB_RUN costs the least. */
+enum { DB_RUN = 8 };
+void db_log_put(struct db *db, uint64_t first_index, const struct raft_entry *entries,
+    const struct raft_hash *chains, size_t count);
 /* Removes all entries above `index`, with their terms and configurations. */
 void db_log_cut(struct db *db, uint64_t index);
 /*

@@ -8,14 +8,20 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
+/* OR FAIL: without it SQLite keeps copies of the pages, to undo one statement of several rows. */
+#define LOG_INSERT "INSERT OR FAIL INTO log (idx, term, kind, session, serial, data, chain) VALUES "
+#define LOG_ROW "(?, ?, ?, ?, ?, ?, ?)"
+enum { LOG_COLUMNS = 7 };
+
 /* Every statement that is used more than once: NAME, SQL. */
 #define DB_STATEMENTS(S)                                                                           \
 	S(BEGIN, "BEGIN IMMEDIATE")                                                                \
 	S(COMMIT, "COMMIT")                                                                        \
 	S(META_GET, "SELECT value FROM meta WHERE key = ?1")                                       \
 	S(META_PUT, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")                    \
-	S(LOG_PUT, "INSERT INTO log (idx, term, kind, session, serial, data, chain)"               \
-		   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                         \
+	S(LOG_PUT, LOG_INSERT LOG_ROW)                                                             \
+	S(LOG_PUT_RUN, LOG_INSERT LOG_ROW "," LOG_ROW "," LOG_ROW "," LOG_ROW "," LOG_ROW          \
+					  "," LOG_ROW "," LOG_ROW "," LOG_ROW)                     \
 	S(LOG_CUT, "DELETE FROM log WHERE idx > ?1")                                               \
 	S(LOG_LAST, "SELECT idx, term, chain FROM log ORDER BY idx DESC LIMIT 1")                  \
 	S(LOG_FROM, "SELECT idx, term, kind, session, serial, data, chain FROM log"                \

@@ -137,7 +137,7 @@ alone_put_entry(struct logd *logd, const struct alone *alone, struct raft_place 
 	must(raft_entry_decode(&entry, NULL, record, RAFT_ENTRY_HEADER_SIZE + size));
 	last->pos = alone->pos;
 	last->chain = seal_chain(&logd->rlog.last.chain, alone->pos.index, &entry);
-	db_log_put(logd->db, alone->pos.index, &entry, &last->chain);
+	db_log_put(logd->db, alone->pos.index, &entry, &last->chain, 1);
 	db_term_put(logd->db, &alone->pos);
 	db_config_put(logd->db, alone->pos.index, raft_entry_data(&entry), (uint32_t)size);
 }

@@ -40,24 +40,37 @@ column_hash(sqlite3_stmt *statement, int place, struct raft_hash *hash)
 
 /* ----------------------------------------------------------- the log */
 
-void
-db_log_put(
-    struct db *db, uint64_t index, const struct raft_entry *entry, const struct raft_hash *chain)
+/* The parameters of one row, of which the first is number `place`. */
+static void
+bind_entry(sqlite3_stmt *statement, int place, uint64_t index, const struct raft_entry *entry,
+    const struct raft_hash *chain)
 {
-	sqlite3_stmt *statement = db_use(db, DB_LOG_PUT);
-	bind_u64(statement, 1, index);
-	bind_u64(statement, 2, entry->term);
-	sqlite3_bind_int(statement, 3, (int)entry->kind);
+	bind_u64(statement, place, index);
+	bind_u64(statement, place + 1, entry->term);
+	sqlite3_bind_int(statement, place + 2, (int)entry->kind);
 	if (raft_sid_none(&entry->session))
-		sqlite3_bind_null(statement, 4);
+		sqlite3_bind_null(statement, place + 3);
 	else
 		sqlite3_bind_blob(
-		    statement, 4, entry->session.b, sizeof entry->session.b, SQLITE_STATIC);
-	bind_u64(statement, 5, entry->serial);
-	sqlite3_bind_blob(
-	    statement, 6, raft_entry_data(entry), (int)raft_entry_data_size(entry), SQLITE_STATIC);
-	sqlite3_bind_blob(statement, 7, chain->b, sizeof chain->b, SQLITE_STATIC);
-	db_write(db, statement);
+		    statement, place + 3, entry->session.b, sizeof entry->session.b, SQLITE_STATIC);
+	bind_u64(statement, place + 4, entry->serial);
+	sqlite3_bind_blob(statement, place + 5, raft_entry_data(entry),
+	    (int)raft_entry_data_size(entry), SQLITE_STATIC);
+	sqlite3_bind_blob(statement, place + 6, chain->b, sizeof chain->b, SQLITE_STATIC);
+}
+
+void
+db_log_put(struct db *db, uint64_t first_index, const struct raft_entry *entries,
+    const struct raft_hash *chains, size_t count)
+{
+	for (size_t i = 0, run; i < count; i += run) {
+		run = count - i < DB_RUN ? 1 : DB_RUN;
+		sqlite3_stmt *statement = db_use(db, run == 1 ? DB_LOG_PUT : DB_LOG_PUT_RUN);
+		for (size_t row = 0; row < run; row++)
+			bind_entry(statement, 1 + (int)row * LOG_COLUMNS, first_index + i + row,
+			    &entries[i + row], &chains[i + row]);
+		db_write(db, statement);
+	}
 }
 
 static void

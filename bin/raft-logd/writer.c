@@ -136,18 +136,33 @@ writer_drop(struct logd *logd)
 
 /* -------------------------------------------------------- transaction */
 
+/* Counts the entry in: its chain, and the rows that go with it. */
 static void
 writer_put_entry(struct logd *logd, struct write_batch *b, const struct raft_entry *entry)
 {
 	struct raft_pos pos = {b->last.pos.index + 1, entry->term};
 	b->last.chain = seal_chain(&b->last.chain, pos.index, entry);
-	db_log_put(logd->db, pos.index, entry, &b->last.chain);
 	if (b->last.pos.term != entry->term || pos.index == b->before.index + 1)
 		db_term_put(logd->db, &pos);
 	if (entry->kind == RAFT_CONFIG)
 		db_config_put(
 		    logd->db, pos.index, raft_entry_data(entry), raft_entry_data_size(entry));
 	b->last.pos = pos;
+}
+
+static void
+writer_put_entries(struct logd *logd, struct write_batch *b, const struct writer_item *item)
+{
+	struct raft_hash chains[DB_RUN];
+	for (size_t i = 0, run; i < item->count; i += run) {
+		uint64_t index = b->last.pos.index + 1;
+		run = min_u64(item->count - i, DB_RUN);
+		for (size_t at = 0; at < run; at++) {
+			writer_put_entry(logd, b, &item->entries[i + at]);
+			chains[at] = b->last.chain;
+		}
+		db_log_put(logd->db, index, &item->entries[i], chains, run);
+	}
 }
 
 /* The snapshot is the log from now on, all of it in this one transaction (§5.1). */
@@ -179,8 +194,7 @@ writer_put(struct logd *logd, struct write_batch *b, const struct writer_item *i
 		b->last.pos = (struct raft_pos){end, check_term_at(logd, b->items, end)};
 		b->state.truncations++;
 	}
-	for (uint32_t i = 0; i < item->count; i++)
-		writer_put_entry(logd, b, &item->entries[i]);
+	writer_put_entries(logd, b, item);
 	b->state.term = item->term;
 	b->state.vote = item->vote;
 	if (item->recovered)
