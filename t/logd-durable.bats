@@ -304,16 +304,16 @@ refused_twice() { [ "$(grep -c EFBIG "$D/calls")" -ge 2 ]; }
 @test "logd: ⚠ a transaction that meets a full disk in its middle leaves nothing of itself, and is not taken for damage (H14)" {
 	logd_make "$D"
 	logd_start "$D"
-	# SQLite's cache holds 8 MiB.  Of the entries it writes the rest beforehand, for which there is room; the
+	# SQLite's cache holds 2 MiB.  Of the entries it writes the rest beforehand, for which there is room; the
 	# deletion needs those pages again, and has none.  What is left of the log after it is in no table.
-	prlimit --fsize=$((12 << 20)):unlimited --pid "$LOGD"
+	prlimit --fsize=$((7 << 20)):unlimited --pid "$LOGD"
 	mkfifo "$D/script"
 	timeout 120 "$TBIN/logdctl" "$D/run/log" <"$D/script" >"$D/told" 2>&1 3>&- &
 	client=$!
 	exec 9>"$D/script"
 	cat >&9 <<-'SCRIPT'
 		hello A elector
-		write A number=1 term=1 vote=n1 first=1 count=12000 size=1000
+		write A number=1 term=1 vote=n1 first=1 count=6000 size=1000
 		write A number=2 term=1 vote=n1 after=100 first=101 count=1
 	SCRIPT
 	wait_until 20 has_status "$D" full full

@@ -52,7 +52,7 @@ static const struct pragma {
     {"synchronous", "FULL", "2"},
     {"wal_autocheckpoint", "0", "0"},
     {"cell_size_check", "ON", "1"},
-    {"cache_size", "-8192", "-8192"},
+    {"cache_size", "-2048", "-2048"},
     {"trusted_schema", "OFF", "0"},
 };
 

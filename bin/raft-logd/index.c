@@ -52,10 +52,16 @@ index_add_config(struct log_index *rlog, uint64_t index, const void *bytes, size
 		memcpy(config->bytes, bytes, size);
 }
 
+static size_t
+tail_size_of(const struct raft_entry *entry)
+{
+	return sizeof *entry + entry->size;
+}
+
 static void
 tail_drop(struct log_tail *tail, const struct raft_entry *entry)
 {
-	tail->size -= entry->size;
+	tail->size -= tail_size_of(entry);
 	raft_chunk_unref(entry->chunk);
 }
 
@@ -79,7 +85,7 @@ index_append(
 			    raft_entry_data_size(entry));
 		*RAFT_QUEUE_PUSH(&tail->entries) = *entry;
 		raft_chunk_ref(entry->chunk);
-		tail->size += entry->size;
+		tail->size += tail_size_of(entry);
 	}
 	for (; tail->size > tail->size_max; tail->first_index++) {
 		tail_drop(tail, RAFT_QUEUE_FIRST(&tail->entries));
