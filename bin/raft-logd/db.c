@@ -16,7 +16,7 @@
 #include "unix/exit.h"
 #include "unix/log.h"
 #include "db_private.h"
-#include "wal.h"
+#include "gather.h"
 
 enum { WHY_SIZE = 1024 };
 
@@ -109,7 +109,7 @@ db_judge(struct db *db, int code, bool writing)
 		return DB_OK;
 	if (code == SQLITE_DONE)
 		return DB_END;
-	if (wal_is_full(code))
+	if (gather_is_full(code))
 		return DB_FULL;
 	bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 	if (damaged && !writing)
@@ -272,7 +272,7 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 	/* One thread uses SQLite, so it needs no locks; and nobody asks how much memory it has. */
 	must(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK);
 	must(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
-	const char *vfs = wal_vfs();
+	const char *vfs = gather_vfs();
 	must(vfs != NULL);
 	int code = sqlite3_open_v2(
 	    db->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
