@@ -69,6 +69,18 @@ acknowledged_both() { [ "$(grep -c raftmrk "$D/calls")" = 2 ] && tail -n 1 "$D/c
 	[ "$(grep -c '^frames' <<<"$output")" -ge 8 ]
 }
 
+@test "logd: no acknowledgement waits for the write-ahead log to be moved" {
+	logd_make "$D"
+	logd_start "$D"
+	spawn "$D/strace.log" strace -f -y -p "$LOGD" -e trace=pwrite64,sendto -o "$D/calls"
+	wait_until 10 grep -q attached "$D/strace.log"
+	tell "$D" <<<$'hello A elector\nflood A writes=60 count=100 size=3000 term=1 vote=n1\nstored A 60'
+	wait_until 5 grep -q 'pwrite64.*log.db>' "$D/calls"
+	# The last one before the database is written is of the newest transaction.
+	run awk '/raftmrk1/ { last = "mark" } /sendto/ { last = "ack" } /pwrite64.*log.db>/ { print last; exit }' "$D/calls"
+	[ "$output" = ack ]
+}
+
 @test "logd: kill -9 at any write or sync loses nothing that was acknowledged" {
 	local call n acked hit=0
 	for call in pwrite64 fdatasync; do
