@@ -414,3 +414,15 @@ load logd
 	[ "$(value tail_bytes)" -le 65536 ]
 	[ "$(value tail_bytes)" -gt 60000 ]
 }
+
+@test "logd: the write-ahead log has all of its size from the first start on" {
+	for start in first second; do
+		[ "$start" = second ] || logd_make "$D"
+		logd_start "$D"
+		[ "$(stat -c %s "$D/data/log.db-wal")" = $((18 << 20)) ]
+		tell "$D" <<<$'hello A elector\nwrite A number=1 term=1 vote=n1\nstored A 1'
+		[ "$(stat -c %s "$D/data/log.db-wal")" = $((18 << 20)) ]
+		logd_stop
+		[ "$(stat -c %s "$D/data/log.db-wal")" = 0 ]
+	done
+}

@@ -286,7 +286,9 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 		return NULL;
 	}
 	db_set_pragmas(db);
-	db_file_make_wal(db, roomy);
+	db->roomy = roomy;
+	/* A new database widens it when it has been filled, which leaves it empty. */
+	db_file_make_wal(db, roomy && !*empty);
 	if (!*empty)
 		db_migrate(db);
 	/* Tells how large the write-ahead log is; checkpoints are made in db_checkpoint alone. */
@@ -577,4 +579,5 @@ db_fill_end(struct db *db)
 	 * backwards, not none. */
 	if (!db_commit(db) || !db_checkpoint(db, true))
 		db_die(db, "there is no room to make the database");
+	db_file_make_wal(db, db->roomy);
 }
