@@ -70,10 +70,11 @@ $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 # Each t/unit/NAME.c is a test, each t/tools/NAME.c a helper of the suites.
 UNITS := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
 TOOLS := $(patsubst t/tools/%.c,%,$(wildcard t/tools/*.c))
+UNIT_peerd_pair = $(addprefix bin/raft-peerd/,connection delivery handshake peer peers queue rate renewal route strangers)
 define test_program
-$(B)/t/$(2): $(B)/obj/t/$(1)/$(2).o $(LIB_FILES)
+$(B)/t/$(2): $(B)/obj/t/$(1)/$(2).o $(UNIT_$(2):%=$(B)/obj/%.o) $(LIB_FILES)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $(LIB_FILES) -Wl,--end-group $$(FOREIGN_LIBS)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(LIB_FILES) -Wl,--end-group $$(FOREIGN_LIBS)
 endef
 $(foreach u,$(UNITS),$(eval $(call test_program,unit,$(u))))
 $(foreach u,$(TOOLS),$(eval $(call test_program,tools,$(u))))
@@ -173,7 +174,7 @@ FUZZERS := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 FUZZ_SAN = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FUZZ_codec = bin/raft-elect/codec
 FUZZ_core = bin/raft-elect/codec
-FUZZ_connection = $(addprefix bin/raft-peerd/,connection delivery handshake peer peers queue rate renewal route strangers)
+FUZZ_connection = $(UNIT_peerd_pair)
 FUZZ_load = bin/raft-elect/load
 FUZZ_mark = bin/raft-logd/mark
 FUZZ_reply = bin/raft-fsm/reply bin/raft-fsm/replies

@@ -216,8 +216,6 @@ takes_over(const struct route *route, const struct connection *c, const struct c
 {
 	if (c->start != open->start || c->dialer == open->dialer || c->offer.seen == open->offer.id)
 		return true;
-	if (open->offer.seen == c->offer.id)
-		return false;
 	return strcmp(dialer_of(route, c)->s, dialer_of(route, open)->s) < 0;
 }
 
@@ -299,12 +297,11 @@ route_free(struct route *route)
 
 /* ------- frames ------------------------------------------------------------------------- */
 
-/* No connection: what has waited for long, or is much, is dropped for what is new. */
+/* No connection: what has waited for long, or is more than size_max, is dropped for what is new. */
 static void
-drop_old(struct route *route)
+drop_old(struct route *route, struct mono_ms now, size_t size_max)
 {
-	struct mono_ms now = mono_now();
-	if (now.ms - route->queued.ms > WAITING_MS || route_queue_size(route) > WAITING_BYTES_MAX)
+	if (now.ms - route->queued.ms > WAITING_MS || route_queue_size(route) > size_max)
 		drop_all(route);
 	if (route_queue_size(route) == 0)
 		route->queued = now;
@@ -330,7 +327,7 @@ route_send(struct route *route, const struct wire_frame *frame)
 {
 	route_use(route);
 	if (route->open == NULL)
-		drop_old(route);
+		drop_old(route, mono_now(), WAITING_BYTES_MAX);
 	uint64_t limit = route->peerd->conf->peerd.queue;
 	bool first = !route->overflow;
 	if (queue_put(is_urgent(frame) ? &route->urgent : &route->stream, frame, limit))
@@ -426,5 +423,5 @@ route_tick(struct route *route, struct mono_ms now)
 	if (!route_is_dialling(route))
 		peerd_hurry(route->peerd);
 	warn_unreachable(route, now);
-	drop_old(route);
+	drop_old(route, now, SIZE_MAX);
 }
