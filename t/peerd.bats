@@ -421,8 +421,11 @@ copy_n2() {
 @test "peerd: ⚠ raft-elect is replaced again and again while frames come" {
 	both
 	for i in $(seq 1 15); do
-		say n1 "burst n2 $((i * 1000)) 300 3000"
+		say n1 "burst n2 $((i * 10000)) 3000 3000"
 		elect n2
+		wait_until 10 test -s "$C/n2/events"
+		# Nothing comes before the reply to its hello.
+		[ "$(head -n 1 "$C/n2/events")" = hello_reply ]
 	done
 	heard n1 n2 77
 	heard n2 n1 78
