@@ -216,6 +216,73 @@ test_pause(void)
 	stop();
 }
 
+/* n2 dials again and sends its first record, and is started again before that comes. */
+static void
+test_late_record(void)
+{
+	struct stream *late = NULL;
+	start();
+	node_dial(1);
+	run();
+	lose_silently(1);
+	node_dial_again(1);
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		if (live[i] && stream_accept(live[i]))
+			late = live[i];
+	node_turn(1);
+	deliver_all(true);
+	deliver_all(false);
+	CHECK(route_of(1)->open && route_of(1)->open->stream->other == late);
+	node_stop(1, true);
+	node_start(1);
+	node_members(1);
+	node_dial(1);
+	run();
+	const struct connection *open = route_of(0)->open;
+	CHECK(open && open->stream->other == route_of(1)->open->stream);
+	late->held = false;
+	run();
+	CHECK(is_one() && route_of(0)->open == open);
+	stop();
+}
+
+/* A connection of that host, which sends nothing; how many of n1 there are then. */
+static size_t
+connect_stranger(uint8_t host)
+{
+	struct stream *stream = stream_new(0);
+	size_t count = 0;
+	stream->accepted = true;
+	stream->host.s6_addr[15] = host;
+	connection_accepted(stream, &nodes[0].peerd);
+	node_turn(0);
+	for (const struct connection *c = nodes[0].peerd.connections; c; c = c->next)
+		count += c->state != CONNECTION_ENDED;
+	return count;
+}
+
+static void
+test_strangers(void)
+{
+	enum { A_HOST = 8, ALL = 32 };
+	start();
+	node_dial(0);
+	run();
+	for (uint8_t host = 1; host <= ALL / A_HOST; host++)
+		for (size_t i = 1; i <= 2 * A_HOST; i++) {
+			size_t mine = i < A_HOST ? i : A_HOST;
+			CHECK(connect_stranger(host) == 1U + (host - 1U) * A_HOST + mine);
+		}
+	CHECK(connect_stranger(100) == 1 + ALL);
+	for (size_t i = 1; i <= A_HOST; i++)
+		CHECK(connect_stranger(MEMBER_HOST) == 1 + ALL + i);
+	CHECK(route_of(0)->open != NULL);
+	connections_tick(&nodes[0].peerd, (struct mono_ms){mono_now().ms + 6000});
+	node_turn(0);
+	CHECK(is_one());
+	stop();
+}
+
 int
 main(void)
 {
@@ -237,5 +304,10 @@ main(void)
 	check_run("pair: a large frame waits for a connection, for a second", test_waits);
 	check_run("pair: ⚠ receiving pauses while raft-elect does not read, and nothing is lost",
 	    test_pause);
+	check_run("pair: a late first record of a process that was replaced changes nothing",
+	    test_late_record);
+	check_run(
+	    "pair: strangers have places per host and in all, and the members' addresses more",
+	    test_strangers);
 	return check_done();
 }
