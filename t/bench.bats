@@ -7,19 +7,26 @@
 bats_require_minimum_version 1.5.0
 load helper
 
-# One node.  Its program writes each query to the file `asked`, with the number of entries that it has had; it refuses
-# the query "refuse", and each third query "third".
+# One node.  Its program writes each query to the file `asked`, with the number of entries that it has had.  It refuses
+# the query "refuse" and each third query "third", and it holds its replies to "hold", but the first, until another request.
 setup_file() {
 	load helper
 	cluster_init "$BATS_FILE_TMPDIR/c" 1
 	cat >"$CLUSTER/n1/machine.py" <<-'PY'
 		import sys
 		asked = open("asked", "a", buffering=1)
-		entries, thirds = 0, 0
+		entries, thirds, holds, held = 0, 0, 0, 0
 		print("ready 0", flush=True)
 		for line in sys.stdin:
 		    words = line.rstrip("\n").split(" ", 1)
+		    if words == ["query", "hold"] and holds > 0:
+		        asked.write("%d hold\n" % entries)
+		        held += 1
+		        continue
+		    print("ok\n" * held, end="", flush=True)
+		    held = 0
 		    if words[0] == "query":
+		        holds += words[1] == "hold"
 		        thirds += words[1] == "third"
 		        asked.write("%d %s\n" % (entries, words[1]))
 		        refused = words[1] == "refuse" or (words[1] == "third" and thirds % 3 == 0)
@@ -51,16 +58,23 @@ bench() { timeout 60 raft-bench -c "$C" "$@"; }
 # bench_starts NAME ARGS...: it runs in the background; its output is in the file NAME, its errors in NAME.err.
 declare -gA BENCH
 bench_starts() {
-	timeout 60 raft-bench -c "$C" "${@:2}" >"$O/$1" 2>"$O/$1.err" 3>&- &
+	timeout 60 raft-bench -c "$C" "${@:2}" <"${INPUT:-/dev/null}" >"$O/$1" 2>"$O/$1.err" 3>&- &
 	BENCH[$1]=$!
 	PIDS+=("$!")
 }
-# bench_ends NAME STATUS
+# bench_ends NAME STATUS (a pattern)
 bench_ends() {
 	local status=0
 	wait "${BENCH[$1]}" || status=$?
-	cat "$O/$1" "$O/$1.err"
-	[ "$status" -eq "$2" ]
+	echo "status $status: $(cat "$O/$1" "$O/$1.err")"
+	# shellcheck disable=SC2053
+	[[ $status == $2 ]]
+}
+# bench_by_hand NAME ARGS...: with --pipe; its input is what is written to descriptor 5.
+bench_by_hand() {
+	mkfifo "$O/input"
+	exec 5<>"$O/input"
+	INPUT=$O/input bench_starts "$1" --pipe "${@:2}" 5>&-
 }
 committed() { [ "$(status n1 log commit)" -gt "$1" ]; } # INDEX
 committed_more() { wait_until 20 committed $(($(status n1 log commit) + $1)); } # COUNT
@@ -102,23 +116,23 @@ figure() { tail -n 1 "${2:-$O/out}" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
 	nodes=()
 	for n in n1 n2; do nodes+=(-c "$CLUSTER/$n/raft.yaml"); done
 	C=$CLUSTER/n3/raft.yaml
-	bench_starts out "${nodes[@]}" --connections 7 -w 14 --for 1h
+	bench_by_hand out "${nodes[@]}" --connections 7 -w 14
 	# Besides, the one that asks.
 	seen() { [ "$(status "$1" elect clients)" -eq $(($2 + 1)) ]; }
 	# The first is that of n3.
 	wait_until 20 seen n3 3
 	wait_until 20 seen n1 2
 	wait_until 20 seen n2 2
-	committed_more 100
-	kill -TERM "${BENCH[out]}"
-	bench_ends out 75
-	grep -qx 'raft-bench: interrupted: [0-9]* committed, 0 refused, 0 unknown' "$O/out.err"
+	seq 300 >&5
+	exec 5>&-
+	bench_ends out 0
+	[ "$(figure ops)" -eq 300 ]
 	[ "$(figure nodes)" -eq 3 ]
 	[ "$(figure connections)" -eq 7 ]
 	[ "$(figure in_flight)" -eq 14 ]
 	for n in $(nodes); do
 		ctl "$n" barrier
-		[ "$(tail_all "$n" | wc -l)" -eq "$(figure ops)" ]
+		tail_all "$n" | sort -n | cmp - <(seq 300)
 	done
 }
 
@@ -176,6 +190,16 @@ figure() { tail -n 1 "${2:-$O/out}" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
 	[ "$(tail_all n1 | wc -l)" -eq "$entries" ]
 }
 
+@test "bench: as many queries are in flight as -w says, on all connections together" {
+	asked() { [ "$(grep -c hold "$CLUSTER/n1/asked")" -ge "$1" ]; }
+	bench_starts out --query hold --connections 1 -w 5 --for 1h -t 2s
+	wait_until 20 asked 6
+	bench_ends out 69
+	grep -qE '^raft-bench: .* \(given up after 2000 ms\): 0 answered, 0 refused$' "$O/out.err"
+	[ ! -s "$O/out" ]
+	[ "$(grep -c hold "$CLUSTER/n1/asked")" -eq 6 ]
+}
+
 @test "bench: stale queries need no raft-elect, others end with 69 without it" {
 	kill -STOP "$(daemon_pid n1 elect)"
 	bench --query a --stale -N 100 >"$O/out"
@@ -209,22 +233,26 @@ stall() {
 }
 
 @test "bench: a stall is in p99 of the open loop, also of what waits because of -w, and only in the maximum of the closed loop" {
-	bench_starts closed -w 1 --for 6s
-	bench_starts open --rate 250 --for 6s
-	bench_starts narrow --rate 250 --for 6s -w 2
+	bench_starts open --rate 100 --for 6s
+	bench_starts narrow --rate 50 --for 6s -w 2
 	committed_more 50
 	stall 2
-	for name in open narrow closed; do
-		bench_ends "$name" 0
-		[ "$(figure max_us "$O/$name")" -ge $((STALL_US * 9 / 10)) ]
-	done
 	# A third of all were due in the stall.
 	for name in open narrow; do
-		[ "$(figure p90_us "$O/$name")" -gt $((STALL_US / 4)) ]
+		bench_ends "$name" 0
+		[ "$(figure max_us "$O/$name")" -ge $((STALL_US * 9 / 10)) ]
 		[ "$(figure p99_us "$O/$name")" -gt $((STALL_US / 2)) ]
+		[ "$(figure p90_us "$O/$name")" -gt $((STALL_US / 4)) ]
 	done
+	[ "$(figure late "$O/narrow")" -gt 50 ]
+	bench_starts closed -w 1 --for 1h
+	committed_more 200
+	stall 2
+	committed_more 200
+	kill -TERM "${BENCH[closed]}"
+	bench_ends closed '7[56]'
+	[ "$(figure max_us "$O/closed")" -ge $((STALL_US * 9 / 10)) ]
 	[ "$(figure p99_us "$O/closed")" -lt $((STALL_US / 4)) ]
-	[ "$(figure late "$O/narrow")" -gt 100 ]
 }
 
 @test "bench: a rate that is not held is reported on standard error and in the line, with status 0" {
@@ -303,15 +331,42 @@ stall() {
 # --------------------------------------------------------------- outcomes
 
 @test "bench: what has no answer is counted as unknown, with 76, and what was answered has its line" {
-	bench_starts out --connections 2 -w 8 --for 1h -t 1s
+	bench_starts out --connections 2 -w 9 --for 1h -t 1s
 	committed_more 50
 	kill -STOP "$(daemon_pid n1 logd)"
 	bench_ends out 76
-	grep -qE '^raft-bench: .*: [0-9]+ committed, 0 refused, 8 unknown$' "$O/out.err"
+	grep -qE '^raft-bench: .*: [0-9]+ committed, 0 refused, 9 unknown$' "$O/out.err"
 	[ "$(wc -l <"$O/out.err")" -eq 1 ]
-	[ "$(figure unknown)" -eq 8 ]
+	[ "$(figure unknown)" -eq 9 ]
 	[ "$(figure refused)" -eq 0 ]
 	[ "$(sed -E 's/.*: ([0-9]+) committed.*/\1/' "$O/out.err")" -eq "$(figure ops)" ]
+}
+
+@test "bench: a signal ends it with 75 when all in flight is answered, else with 76" {
+	before=$(status n1 log commit)
+	bench_by_hand out
+	seq 5 >&5
+	wait_until 20 committed $((before + 4))
+	# The answer follows the commit.
+	ctl n1 barrier
+	kill -TERM "${BENCH[out]}"
+	bench_ends out 75
+	[ "$(cat "$O/out.err")" = 'raft-bench: interrupted: 5 committed, 0 refused, 0 unknown' ]
+	[ "$(figure ops)" -eq 5 ]
+	rm "$O/input"
+	before=$(status n1 log commit)
+	bench_by_hand out
+	seq 5 >&5
+	wait_until 20 committed $((before + 4))
+	ctl n1 barrier
+	kill -STOP "$(daemon_pid n1 logd)"
+	seq 4 >&5
+	sent() { [ "$(status n1 elect outstanding)" -eq 1 ]; }
+	wait_until 20 sent
+	kill -TERM "${BENCH[out]}"
+	bench_ends out 76
+	[ "$(cat "$O/out.err")" = 'raft-bench: interrupted: 5 committed, 0 refused, 4 unknown' ]
+	[ "$(figure unknown)" -eq 4 ]
 }
 
 @test "bench: without a leader each attempt is refused, nothing is unknown: 69, and no line" {
