@@ -187,26 +187,41 @@ next_lane(void)
 	return NULL;
 }
 
-/* Whether an operation is due; if not, and one will be, a turn begins then. */
+/* Open loop: whether the next operation is due; if not, a turn begins when it is. */
 static bool
-bench_is_due(uint64_t now_ns)
+next_is_due(uint64_t now_ns)
+{
+	uint64_t due_ns = self.start_ns + schedule_ns(self.taken), wake_ns = due_ns;
+	if (due_ns <= now_ns)
+		return true;
+	if (self.settings.rate > rate_of_turns && wake_ns < now_ns + pause_ns)
+		wake_ns = now_ns + pause_ns;
+	pace_wake_at(self.pace, wake_ns);
+	return false;
+}
+
+/* Closed loop: whether time is left; a turn begins when it is over. */
+static bool
+time_is_left(uint64_t now_ns)
 {
 	uint64_t end_ns = self.start_ns + self.settings.for_ms * ns_per_ms;
-	if (self.start_ns == 0)
+	if (self.settings.for_ms == 0)
 		return true;
-	if (self.settings.rate > 0) {
-		uint64_t due_ns = self.start_ns + schedule_ns(self.taken), wake_ns = due_ns;
-		if (self.settings.rate > rate_of_turns && wake_ns < now_ns + pause_ns)
-			wake_ns = now_ns + pause_ns;
-		if (due_ns > now_ns)
-			pace_wake_at(self.pace, wake_ns);
-		return due_ns <= now_ns;
-	}
-	if (self.settings.for_ms > 0 && now_ns >= end_ns)
-		self.no_more = true;
-	else if (self.settings.for_ms > 0)
+	self.no_more = now_ns >= end_ns;
+	if (!self.no_more)
 		pace_wake_at(self.pace, end_ns);
 	return !self.no_more;
+}
+
+/* The first operation begins at once: the clock starts with it. */
+static bool
+bench_may_begin(uint64_t now_ns)
+{
+	if (self.no_more)
+		return false;
+	if (self.start_ns == 0)
+		return true;
+	return self.settings.rate > 0 ? next_is_due(now_ns) : time_is_left(now_ns);
 }
 
 static void
@@ -233,7 +248,7 @@ bench_begin_operations(uint64_t now_ns)
 		if (!lane_ready(self.lanes[i]))
 			return;
 	self.ready = true;
-	while (!self.no_more && bench_is_due(now_ns) && (lane = next_lane()) != NULL &&
+	while (bench_may_begin(now_ns) && (lane = next_lane()) != NULL &&
 	       (self.input == NULL || next_line(&data)))
 		bench_begin_operation(lane, data, now_ns);
 }
