@@ -192,10 +192,10 @@ figure() { tail -n 1 "${2:-$O/out}" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
 
 @test "bench: as many queries are in flight as -w says, on all connections together" {
 	asked() { [ "$(grep -c hold "$CLUSTER/n1/asked")" -ge "$1" ]; }
-	bench_starts out --query hold --connections 1 -w 5 --for 1h -t 2s
+	bench_starts out --query hold --connections 1 -w 5 --for 1h -t 4s
 	wait_until 20 asked 6
 	bench_ends out 69
-	grep -qE '^raft-bench: .* \(given up after 2000 ms\): 0 answered, 0 refused$' "$O/out.err"
+	grep -qE '^raft-bench: .* \(given up after 4000 ms\): 0 answered, 0 refused$' "$O/out.err"
 	[ ! -s "$O/out" ]
 	[ "$(grep -c hold "$CLUSTER/n1/asked")" -eq 6 ]
 }
@@ -328,10 +328,15 @@ stall() {
 	grep -q 'waiting: .*is the node running?' "$O/tty"
 }
 
+@test "bench: a line that cannot be printed is 74" {
+	run -74 --separate-stderr sh -c "raft-bench -c '$C' -N 10 >/dev/full"
+	[ "$stderr" = 'raft-bench: standard output: No space left on device' ]
+}
+
 # --------------------------------------------------------------- outcomes
 
 @test "bench: what has no answer is counted as unknown, with 76, and what was answered has its line" {
-	bench_starts out --connections 2 -w 9 --for 1h -t 1s
+	bench_starts out --connections 2 -w 9 --for 1h -t 3s
 	committed_more 50
 	kill -STOP "$(daemon_pid n1 logd)"
 	bench_ends out 76
@@ -373,11 +378,11 @@ stall() {
 	cluster_init "$O/three" 3
 	node_start n1
 	C=$CLUSTER/n1/raft.yaml
-	wait_until 20 test -S "$CLUSTER/n1/run/elect"
-	run -69 --separate-stderr bench -w 5 -t 1s
+	wait_until 20 has_role n1 follower
+	run -69 --separate-stderr bench -w 5 -t 3s
 	echo "$stderr"
 	[ -z "$output" ]
-	[[ $stderr == 'raft-bench: '*'(given up after 1000 ms): 0 committed, 5 refused, 0 unknown' ]]
+	[[ $stderr == 'raft-bench: '*'(given up after 3000 ms): 0 committed, 5 refused, 0 unknown' ]]
 }
 
 @test "bench: the first node that fails is named, and ends the others" {
