@@ -27,7 +27,7 @@ struct lane {
 	bool over;
 };
 
-/* Operation `number` has its answer. */
+/* When the operation `number`, one of those in flight, began. */
 static uint64_t
 lane_began_ns(const struct lane *lane, uint64_t number)
 {
@@ -138,18 +138,6 @@ lane_new(struct loop *loop, const struct lane_settings *settings, const struct l
 	else
 		lane_make_appender(lane, loop, settings);
 	return lane;
-}
-
-void
-lane_free(struct lane *lane)
-{
-	if (lane == NULL)
-		return;
-	lane->over = true;
-	appender_free(lane->appender);
-	asker_free(lane->asker);
-	free(lane->began_ns);
-	free(lane);
 }
 
 const struct conf *

@@ -42,11 +42,9 @@ struct lane_outcomes {
 
 enum { LANE_IN_FLIGHT_MAX = 1 << 20, LANE_QUERIES_MAX = 1024 };
 
-/* The struct calls must outlive the lane. */
+/* It lives as long as the process; the struct calls must, too. */
 struct lane *lane_new(struct loop *loop, const struct lane_settings *settings,
     const struct lane_calls *calls, void *arg);
-/* Takes NULL. */
-void lane_free(struct lane *lane);
 /* The configuration of its node. */
 const struct conf *lane_conf(const struct lane *lane);
 /* Whether it has reached its node, and the node's program where queries are asked. */
