@@ -28,7 +28,7 @@ all: $(PROGRAMS:%=$(B)/bin/%)
 
 # The libraries of others.  `make` says what is missing; these goals install it.
 FOREIGN = libuv sqlite3 yaml-0.1 libsodium
-INSTALLING := $(filter deps demo check check-% lint fuzz fuzz-% partitions powerloss,$(MAKECMDGOALS))
+INSTALLING := $(filter deps demo check check-% lint fuzz fuzz-% partitions powerloss bench,$(MAKECMDGOALS))
 $(B)/deps-build $(B)/deps-check: $(B)/deps-%: etc/install-deps
 	@etc/install-deps $* $@
 $(B)/foreign.mk: Makefile | $(if $(INSTALLING),$(B)/deps-build)
@@ -67,10 +67,11 @@ $(B)/bin/$(1): $(call objects,bin/$(1)) $(LIB_FILES)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
-# Each t/unit/NAME.c is a test, each t/tools/NAME.c a helper of the suites.
+# Each t/unit/NAME.c is a test, each t/tools/NAME.c a helper of the suites, each t/bench/NAME.c one of the figures.
 UNITS := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
 TOOLS := $(patsubst t/tools/%.c,%,$(wildcard t/tools/*.c))
 UNIT_peerd_pair = $(addprefix bin/raft-peerd/,connection delivery handshake peer peers queue rate renewal route strangers)
+BENCHES := $(patsubst t/bench/%.c,%,$(wildcard t/bench/*.c))
 define test_program
 $(B)/t/$(2): $(B)/obj/t/$(1)/$(2).o $(UNIT_$(2):%=$(B)/obj/%.o) $(LIB_FILES)
 	@mkdir -p $$(@D)
@@ -78,6 +79,7 @@ $(B)/t/$(2): $(B)/obj/t/$(1)/$(2).o $(UNIT_$(2):%=$(B)/obj/%.o) $(LIB_FILES)
 endef
 $(foreach u,$(UNITS),$(eval $(call test_program,unit,$(u))))
 $(foreach u,$(TOOLS),$(eval $(call test_program,tools,$(u))))
+$(foreach u,$(BENCHES),$(eval $(call test_program,bench,$(u))))
 
 $(B)/obj/%.o: %.c Makefile $(B)/flags
 	@mkdir -p $(@D)
@@ -86,7 +88,7 @@ $(B)/obj/%.o: %.c Makefile $(B)/flags
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 .PHONY: unit units tools
-tools: $(TOOLS:%=$(B)/t/%) $(B)/t/record.so
+tools: $(TOOLS:%=$(B)/t/%) $(BENCHES:%=$(B)/t/%) $(B)/t/record.so
 units: $(UNITS:%=$(B)/t/%)
 unit: $(UNITS:%=$(B)/t/%)
 	@t/unit/run $^
@@ -139,7 +141,7 @@ help:
 	@echo 'mutants    planted bugs in the core: each must be found by its test; mutants-tenth: those of the day'
 	@echo 'fuzz       every decoder, SECONDS=n each'
 	@echo 'powerloss  raft-logd and raft-kv on disks that a loss of power leaves: SEEDS=n of COUNT=n disks each'
-	@echo 'bench      throughput and latency of three nodes, and of raft-fsm: figures, no verdict'
+	@echo 'bench      a table: throughput, latency, fail-over, catch-up, memory; ROUNDS=n of each, DIVIDE=n for less load'
 	@echo 'partitions longer network faults, in namespaces and through a relay'
 	@echo 'clean      remove $(B)'
 
@@ -212,8 +214,7 @@ powerloss: $(B)/deps-check all tools
 	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t t/powerloss/run --seeds $(SEEDS) --count $(COUNT) --damage --keep $(B)/powerloss \
 		appends snapshots received first migration
 
-# Figures, a logfmt line each.
+# Tables of figures, without a verdict; each single one is in a file below $(B)/bench.
 .PHONY: bench
-bench: all
-	@t/bench/run
-	@t/bench/fsm
+bench: $(B)/deps-check all tools
+	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t OUT='$(B)/bench' t/bench/run
