@@ -28,8 +28,8 @@ all: $(PROGRAMS:%=$(B)/bin/%)
 
 # The libraries of others.  `make` says what is missing; these goals install it.
 FOREIGN = libuv sqlite3 yaml-0.1 libsodium
-INSTALLING := $(filter deps demo check check-% lint fuzz fuzz-% partitions powerloss bench,$(MAKECMDGOALS))
-$(B)/deps-build $(B)/deps-check: $(B)/deps-%: etc/install-deps
+INSTALLING := $(filter deps demo check check-% lint fuzz fuzz-% partitions powerloss bench bench-peers,$(MAKECMDGOALS))
+$(B)/deps-build $(B)/deps-check $(B)/deps-peers: $(B)/deps-%: etc/install-deps
 	@etc/install-deps $* $@
 $(B)/foreign.mk: Makefile | $(if $(INSTALLING),$(B)/deps-build)
 	@mkdir -p $(@D)
@@ -142,6 +142,7 @@ help:
 	@echo 'fuzz       every decoder, SECONDS=n each'
 	@echo 'powerloss  raft-logd and raft-kv on disks that a loss of power leaves: SEEDS=n of COUNT=n disks each'
 	@echo 'bench      a table: throughput, latency, fail-over, catch-up, memory; ROUNDS=n of each, DIVIDE=n for less load'
+	@echo 'bench-peers  a table: the same load on etcd and hashicorp/raft in turn (installs Go; Debian 12)'
 	@echo 'partitions longer network faults, in namespaces and through a relay'
 	@echo 'clean      remove $(B)'
 
@@ -215,6 +216,9 @@ powerloss: $(B)/deps-check all tools
 		appends snapshots received first migration
 
 # Tables of figures, without a verdict; each single one is in a file below $(B)/bench.
-.PHONY: bench
+.PHONY: bench bench-peers
 bench: $(B)/deps-check all tools
 	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t OUT='$(B)/bench' t/bench/run
+bench-peers: $(B)/deps-check $(B)/deps-peers all tools
+	@t/bench/build-peers '$(B)/bench'
+	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t OUT='$(B)/bench' t/bench/peers

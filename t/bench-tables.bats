@@ -84,3 +84,11 @@ expected_rows() {
 	[[ "${lines[1]}" =~ ^One\ +unit\ +median\ +lowest\ +highest$ ]]
 	[[ "${lines[2]}" =~ ^\ \ a\ row\ +ms\ +6.12\ +3\ +1000$ ]]
 }
+
+@test "bench-tables: a ratio is the median of those of the rounds, not the ratio of the medians" {
+	printf 'what="a row" unit=us goal="<= 0.45" ours=%s etcd=%s hashicorp=%s\n' 1 10 - 20 300 - 90 100 - >"$OUT"
+	run -0 awk -v title=today -v disk='p50_us=7 p99_us=9 ' -v rounds=3 \
+		-f "$ROOT/t/bench/figures.awk" -f "$ROOT/t/bench/pairs.awk" "$OUT"
+	printf '%s\n' "${lines[@]}"
+	[[ "${lines[3]}" =~ ^a\ row\ +us\ +20\ +100\ +-\ +0.10\ +\<=\ 0.45$ ]]
+}
