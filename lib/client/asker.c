@@ -185,7 +185,7 @@ on_index(struct asker *asker, const struct msg_read_index_reply *reply)
 			return;
 		}
 		asker_set(&asker->at_elect, refusal_status(reason), why);
-		asker->pause_ms = refusal_pause_ms(asker->pause_ms);
+		asker->pause_ms = refusal_pause_ms(asker->pause_ms, reason);
 		uv_timer_start(&asker->pause, asker_on_pause_over, asker->pause_ms, 0);
 		no_round(asker);
 		return;
