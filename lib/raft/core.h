@@ -181,6 +181,7 @@ void raft_role_higher_term(
     struct raft *raft, const struct raft_message *message, const struct raft_id *leader);
 
 void raft_election_timer_reset(struct raft *raft);
+void raft_election_timer_shorten(struct raft *raft);
 void raft_election_tick(struct raft *raft);
 /* §3.10: the leader wants this node to lead. */
 void raft_election_at_once(struct raft *raft, const struct raft_id *leader);

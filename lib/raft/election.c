@@ -29,6 +29,21 @@ raft_election_timer_reset(struct raft *raft)
 }
 
 /*
+ * Ours: the connection to the leader has ended, so the leader may have, too.  When it is not heard
+ * again, this node stands after one to one and a quarter timeouts, which still keeps followers
+ * apart.
+ */
+void
+raft_election_timer_shorten(struct raft *raft)
+{
+	uint64_t timeout = raft->settings.election_timeout_ms;
+	uint64_t at = raft->heard_at.ms + timeout + random_next(raft) % (timeout / 4 + 1);
+
+	if (at < raft->election_at.ms)
+		raft->election_at.ms = at;
+}
+
+/*
  * A leader is there, as far as this node can know: don't help to depose it.  One
  * that asks for votes itself has restarted, and leads no more.
  */

@@ -349,4 +349,5 @@ raft_replicate_unreachable(struct raft *raft, const struct raft_id *id)
 		return;
 	raft_forward_fail(raft, RAFT_REASON_NO_ANSWER);
 	raft_read_forwards_fail(raft, RAFT_REASON_NO_ANSWER);
+	raft_election_timer_shorten(raft);
 }
