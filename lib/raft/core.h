@@ -180,6 +180,7 @@ void raft_role_set(struct raft *raft, enum raft_role role, const struct raft_id 
 void raft_role_higher_term(
     struct raft *raft, const struct raft_message *message, const struct raft_id *leader);
 
+void raft_election_timer_start(struct raft *raft);
 void raft_election_timer_reset(struct raft *raft);
 void raft_election_timer_shorten(struct raft *raft);
 void raft_election_tick(struct raft *raft);

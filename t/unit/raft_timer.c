@@ -50,10 +50,34 @@ test_leader_unreachable(void)
 	CHECK(stand_early(3, false) < 15);
 }
 
+/* Its own vote: it asks for others after a heartbeat. */
+static void
+test_start_with_own_vote(void)
+{
+	struct rig rig;
+
+	rig_new(&rig, 3);
+	rig_elect(&rig);
+	rig_start(&rig);
+	rig_time(&rig, RIG_HEARTBEAT - 1);
+	CHECK(rig_status(&rig).role == RAFT_FOLLOWER);
+	rig_time(&rig, 1);
+	CHECK(rig_status(&rig).role == RAFT_PRE_CANDIDATE);
+	rig_free(&rig);
+	follower(&rig, 1);
+	rig_vote_request(&rig, 2, 5, false, (struct raft_pos){1, 1});
+	rig_start(&rig);
+	rig_time(&rig, RIG_E - 1);
+	CHECK(rig_status(&rig).role == RAFT_FOLLOWER);
+	rig_free(&rig);
+}
+
 int
 main(void)
 {
 	check_run("a follower whose leader is unreachable stands within one and a quarter timeouts",
 	    test_leader_unreachable);
+	check_run("A19: a node that starts with its own vote asks for votes after a heartbeat",
+	    test_start_with_own_vote);
 	return check_done();
 }
