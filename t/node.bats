@@ -151,10 +151,10 @@ os.execv(sys.argv[1], sys.argv[1:])' bin/raft-node -c "$CONF"
 	node
 	wait_until 10 count 'start raft-logd' 4
 	logged 'child=raft-logd .*why="exit status 74, an input or output error"'
-	# After 0, 100, 300, 700, 1500 ms and so on: the pauses double.
+	# After 0, 20, 60, 140, 300 ms and so on: the pauses double.
 	sleep 1
 	starts=$(grep -c 'start raft-logd' events)
-	[ $((((1 << (starts - 1)) - 1) * 100)) -le $(($(date +%s%3N) - begun)) ]
+	[ $((((1 << (starts - 1)) - 1) * 20)) -le $(($(date +%s%3N) - begun)) ]
 	[ "$(grep -c 'start raft-peerd' events)" -eq 1 ]
 	rm raft-logd.exit
 	wait_until 10 logged 'child=raft-logd from=starting to=ready'
