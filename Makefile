@@ -72,6 +72,7 @@ UNITS := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
 TOOLS := $(patsubst t/tools/%.c,%,$(wildcard t/tools/*.c))
 UNIT_peerd_pair = $(addprefix bin/raft-peerd/,connection delivery handshake peer peers queue rate renewal route strangers)
 BENCHES := $(patsubst t/bench/%.c,%,$(wildcard t/bench/*.c))
+UNIT_codec = bin/raft-elect/codec
 define test_program
 $(B)/t/$(2): $(B)/obj/t/$(1)/$(2).o $(UNIT_$(2):%=$(B)/obj/%.o) $(LIB_FILES)
 	@mkdir -p $$(@D)
