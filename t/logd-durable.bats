@@ -81,6 +81,36 @@ acknowledged_both() { [ "$(grep -c raftmrk "$D/calls")" = 2 ] && tail -n 1 "$D/c
 	[ "$output" = ack ]
 }
 
+# sent_in_order TEXT: in the trace; an acknowledgement is 30 bytes.
+sent_in_order() {
+	local order
+	order=$(awk '/fdatasync/ { printf "sync " } /sendto/ { printf / = 30$/ ? "ack " : "sent " }' "$D/calls")
+	[[ $order == *"$1"* ]]
+}
+
+@test "logd: raft-fsm is answered before the transaction, the elector right after it, then the other readers" {
+	logd_make "$D"
+	logd_start "$D"
+	spawn "$D/strace.log" strace -f -p "$LOGD" -e trace=fdatasync,sendto -o "$D/calls"
+	wait_until 10 grep -q attached "$D/strace.log"
+	tell "$D" <<-'SCRIPT'
+		hello A elector
+		write A number=1 term=1 vote=n1 first=1 count=1
+		stored A 1
+		hello B fsm
+		hello C reader
+		ask-read B from=1 wait
+		ask-read C from=1 wait
+		write A number=2 term=1 vote=n1 first=2 count=1 hold
+		commit A index=1 term=1
+		stored A 2
+		got B
+		got C
+	SCRIPT
+	# Two hellos, and then the turn with both the second write and the commit of the first.
+	wait_until 5 sent_in_order 'sync ack sent sent sent sync ack sent '
+}
+
 @test "logd: kill -9 at any write or sync loses nothing that was acknowledged" {
 	local call n acked hit=0
 	for call in pwrite64 fdatasync; do
