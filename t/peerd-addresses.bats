@@ -131,7 +131,7 @@ switches() { awk '/^voluntary/ { n += $2 } END { print n }' "/proc/$(pid "$1")"/
 	elect n1
 	wait_until 10 logged n1 'ev=dial peer=n2'
 	prlimit --pid "$(pid n1)" --nofile=3:
-	exec {fd}<>"/dev/tcp/127.0.0.1/$(port n1)"
+	exec 9<>"/dev/tcp/127.0.0.1/$(port n1)"
 	wait_until 10 logged n1 'ev=dial peer=n2 .*Out of files'
 	before=$(switches n1)
 	sleep 1
