@@ -144,6 +144,7 @@ help:
 	@echo 'powerloss  raft-logd and raft-kv on disks that a loss of power leaves: SEEDS=n of COUNT=n disks each'
 	@echo 'bench      a table: throughput, latency, fail-over, catch-up, memory; ROUNDS=n of each, DIVIDE=n for less load'
 	@echo 'bench-peers  a table: the same load on etcd and hashicorp/raft in turn (installs Go; Debian 12)'
+	@echo 'growth     how costs grow with nodes, sizes, clients and the log: figures; ENTRIES=n of the log, at its end'
 	@echo 'partitions longer network faults, in namespaces and through a relay'
 	@echo 'clean      remove $(B)'
 
@@ -223,3 +224,6 @@ bench: $(B)/deps-check all tools
 bench-peers: $(B)/deps-check $(B)/deps-peers all tools
 	@t/bench/build-peers '$(B)/bench'
 	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t OUT='$(B)/bench' t/bench/peers
+.PHONY: growth
+growth: all tools
+	@t/bench/growth
