@@ -28,8 +28,8 @@ all: $(PROGRAMS:%=$(B)/bin/%)
 
 # The libraries of others.  `make` says what is missing; these goals install it.
 FOREIGN = libuv sqlite3 yaml-0.1 libsodium
-INSTALLING := $(filter deps demo check check-% lint fuzz fuzz-% partitions powerloss,$(MAKECMDGOALS))
-$(B)/deps-build $(B)/deps-check: $(B)/deps-%: etc/install-deps
+INSTALLING := $(filter deps demo check check-% lint fuzz fuzz-% partitions powerloss bench bench-peers,$(MAKECMDGOALS))
+$(B)/deps-build $(B)/deps-check $(B)/deps-peers: $(B)/deps-%: etc/install-deps
 	@etc/install-deps $* $@
 $(B)/foreign.mk: Makefile | $(if $(INSTALLING),$(B)/deps-build)
 	@mkdir -p $(@D)
@@ -67,16 +67,20 @@ $(B)/bin/$(1): $(call objects,bin/$(1)) $(LIB_FILES)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
-# Each t/unit/NAME.c is a test, each t/tools/NAME.c a helper of the suites.
+# Each t/unit/NAME.c is a test, each t/tools/NAME.c a helper of the suites, each t/bench/NAME.c one of the figures.
 UNITS := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
 TOOLS := $(patsubst t/tools/%.c,%,$(wildcard t/tools/*.c))
+UNIT_peerd_pair = $(addprefix bin/raft-peerd/,connection delivery handshake peer peers queue rate renewal route strangers)
+BENCHES := $(patsubst t/bench/%.c,%,$(wildcard t/bench/*.c))
+UNIT_codec = bin/raft-elect/codec
 define test_program
-$(B)/t/$(2): $(B)/obj/t/$(1)/$(2).o $(LIB_FILES)
+$(B)/t/$(2): $(B)/obj/t/$(1)/$(2).o $(UNIT_$(2):%=$(B)/obj/%.o) $(LIB_FILES)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $(LIB_FILES) -Wl,--end-group $$(FOREIGN_LIBS)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(LIB_FILES) -Wl,--end-group $$(FOREIGN_LIBS)
 endef
 $(foreach u,$(UNITS),$(eval $(call test_program,unit,$(u))))
 $(foreach u,$(TOOLS),$(eval $(call test_program,tools,$(u))))
+$(foreach u,$(BENCHES),$(eval $(call test_program,bench,$(u))))
 
 $(B)/obj/%.o: %.c Makefile $(B)/flags
 	@mkdir -p $(@D)
@@ -85,7 +89,7 @@ $(B)/obj/%.o: %.c Makefile $(B)/flags
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 .PHONY: unit units tools
-tools: $(TOOLS:%=$(B)/t/%) $(B)/t/record.so
+tools: $(TOOLS:%=$(B)/t/%) $(BENCHES:%=$(B)/t/%) $(B)/t/record.so
 units: $(UNITS:%=$(B)/t/%)
 unit: $(UNITS:%=$(B)/t/%)
 	@t/unit/run $^
@@ -138,7 +142,9 @@ help:
 	@echo 'mutants    planted bugs in the core: each must be found by its test; mutants-tenth: those of the day'
 	@echo 'fuzz       every decoder, SECONDS=n each'
 	@echo 'powerloss  raft-logd and raft-kv on disks that a loss of power leaves: SEEDS=n of COUNT=n disks each'
-	@echo 'bench      throughput and latency of three nodes, and of raft-fsm: figures, no verdict'
+	@echo 'bench      a table: throughput, latency, fail-over, catch-up, memory; ROUNDS=n of each, DIVIDE=n for less load'
+	@echo 'bench-peers  a table: the same load on etcd and hashicorp/raft in turn (installs Go; Debian 12)'
+	@echo 'growth     how costs grow with nodes, sizes, clients and the log: figures; ENTRIES=n of the log, at its end'
 	@echo 'partitions longer network faults, in namespaces and through a relay'
 	@echo 'clean      remove $(B)'
 
@@ -173,7 +179,7 @@ FUZZERS := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 FUZZ_SAN = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FUZZ_codec = bin/raft-elect/codec
 FUZZ_core = bin/raft-elect/codec
-FUZZ_connection = $(addprefix bin/raft-peerd/,connection delivery handshake peer peers queue rate renewal route strangers)
+FUZZ_connection = $(UNIT_peerd_pair)
 FUZZ_load = bin/raft-elect/load
 FUZZ_mark = bin/raft-logd/mark
 FUZZ_reply = bin/raft-fsm/reply bin/raft-fsm/replies
@@ -211,8 +217,13 @@ powerloss: $(B)/deps-check all tools
 	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t t/powerloss/run --seeds $(SEEDS) --count $(COUNT) --damage --keep $(B)/powerloss \
 		appends snapshots received first migration
 
-# Figures, a logfmt line each.
-.PHONY: bench
-bench: all
-	@t/bench/run
-	@t/bench/fsm
+# Tables of figures, without a verdict; each single one is in a file below $(B)/bench.
+.PHONY: bench bench-peers
+bench: $(B)/deps-check all tools
+	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t OUT='$(B)/bench' t/bench/run
+bench-peers: $(B)/deps-check $(B)/deps-peers all tools
+	@t/bench/build-peers '$(B)/bench'
+	@BIN=$(abspath $(B))/bin TBIN=$(abspath $(B))/t OUT='$(B)/bench' t/bench/peers
+.PHONY: growth
+growth: all tools
+	@t/bench/growth

@@ -61,7 +61,7 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	run print
 	[ "$status" -eq 0 ]
 	for line in 'election_timeout: 1s' 'heartbeat: 100ms' 'store_timeout: 2s' 'entry_max: 1MiB' 'message: 1MiB' \
-		'window: 16MiB' 'uncommitted: 64MiB' 'tail: 8MiB' 'reserve: 256MiB' 'tail: 16MiB' 'queue: 64MiB'; do
+		'window: 16MiB' 'uncommitted: 64MiB' 'tail: 2MiB' 'reserve: 256MiB' 'tail: 8MiB' 'queue: 64MiB'; do
 		grep -qxF "  $line" <<<"$output"
 	done
 	run ! grep -q "^fsm:" <<<"$output"

@@ -204,7 +204,7 @@ teardown_file() { cluster_stop; }
 	before=$(tail_all n1 | wc -l)
 	for w in 1 64; do
 		out=$(timeout 60 raft-bench -c "$CLUSTER/n1/raft.yaml" -N 300 -w "$w" -s 100)
-		[[ "$out" =~ ^ops=300\ seconds=[0-9.]+\ ops_per_s=[0-9]+\ p50_us=[0-9]+\ p99_us=[0-9]+\ max_us=[0-9]+$ ]]
+		[[ "$out" =~ ^ops=300\ seconds=[0-9.]+\ ops_per_s=[0-9]+\ p50_us=[0-9]+\ p99_us=[0-9]+\ max_us=[0-9]+\ .*refused=0\ unknown=0$ ]]
 	done
 	[ "$(tail_all n1 | wc -l)" -eq $((before + 600)) ]
 	[ "$(tail_all n1 | tail -n 1 | wc -c)" -eq 101 ]

@@ -218,7 +218,7 @@ agree() {
 
 @test "hostile: an entry that a crash has cut in the journal of awk is none, wherever the cut is" {
 	kv() { timeout 10 "$EX/kv.awk" -v journal="$BATS_TEST_TMPDIR/j"; }
-	printf 'entry 1 put a old\nentry 2 put a x\t5 put a y\t \t\n' | kv >/dev/null
+	printf 'entry 1 put a old\nentry 2 put a x\t5 put a y\t \t\nquery get a\n' | kv >/dev/null
 	cp "$BATS_TEST_TMPDIR/j" "$BATS_TEST_TMPDIR/whole"
 	size=$(wc -c <"$BATS_TEST_TMPDIR/whole")
 	first=$(head -n 2 "$BATS_TEST_TMPDIR/whole" | wc -c)

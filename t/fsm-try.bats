@@ -175,10 +175,10 @@ breaks() {
 
 @test "try, machine: what is wrong with restore and snapshot is said" {
 	run -65 try --snapshot "$PWD/s" -- sh -c 'echo ready 0; read -r a; echo ok; exec sleep 20' </dev/null
-	[ "${lines[-1]}" = "raft-fsm: the program says ok to snapshot and has written no file, or an empty one: $PWD/s; expected: nothing, or \"durable N\": each request has one answer, and all have theirs" ]
+	[ "${lines[-1]}" = "raft-fsm: the program says ok to snapshot and has written no file, or an empty one: $PWD/s; expected: \"refused\", or a file that is complete when it answers ok" ]
 	run -65 try --restore /dev/null -- sh -c 'echo ready 0; read -r a; echo refused no; exec sleep 20' </dev/null
 	[ "${lines[0]}" = 'refused no' ]
-	[ "${lines[-1]}" = 'raft-fsm: the program refuses to restore /dev/null; expected: "ok" or "refused", in answer to restore' ]
+	[ "${lines[-1]}" = 'raft-fsm: the program refuses to restore /dev/null; expected: "ok", and the state that is in the file' ]
 	run -0 try --snapshot s -- sh -c 'echo ready 0; read -r a; echo refused not now; read -r a' </dev/null || [ "$status" -eq 1 ]
 	[ "$output" = 'refused not now' ]
 }

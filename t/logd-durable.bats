@@ -69,6 +69,48 @@ acknowledged_both() { [ "$(grep -c raftmrk "$D/calls")" = 2 ] && tail -n 1 "$D/c
 	[ "$(grep -c '^frames' <<<"$output")" -ge 8 ]
 }
 
+@test "logd: no acknowledgement waits for the write-ahead log to be moved" {
+	logd_make "$D"
+	logd_start "$D"
+	spawn "$D/strace.log" strace -f -y -p "$LOGD" -e trace=pwrite64,sendto -o "$D/calls"
+	wait_until 10 grep -q attached "$D/strace.log"
+	tell "$D" <<<$'hello A elector\nflood A writes=60 count=100 size=3000 term=1 vote=n1\nstored A 60'
+	wait_until 5 grep -q 'pwrite64.*log.db>' "$D/calls"
+	# The last one before the database is written is of the newest transaction.
+	run awk '/raftmrk1/ { last = "mark" } /sendto/ { last = "ack" } /pwrite64.*log.db>/ { print last; exit }' "$D/calls"
+	[ "$output" = ack ]
+}
+
+# sent_in_order TEXT: in the trace; an acknowledgement is 30 bytes.
+sent_in_order() {
+	local order
+	order=$(awk '/fdatasync/ { printf "sync " } /sendto/ { printf / = 30$/ ? "ack " : "sent " }' "$D/calls")
+	[[ $order == *"$1"* ]]
+}
+
+@test "logd: raft-fsm is answered before the transaction, the elector right after it, then the other readers" {
+	logd_make "$D"
+	logd_start "$D"
+	spawn "$D/strace.log" strace -f -p "$LOGD" -e trace=fdatasync,sendto -o "$D/calls"
+	wait_until 10 grep -q attached "$D/strace.log"
+	tell "$D" <<-'SCRIPT'
+		hello A elector
+		write A number=1 term=1 vote=n1 first=1 count=1
+		stored A 1
+		hello B fsm
+		hello C reader
+		ask-read B from=1 wait
+		ask-read C from=1 wait
+		write A number=2 term=1 vote=n1 first=2 count=1 hold
+		commit A index=1 term=1
+		stored A 2
+		got B
+		got C
+	SCRIPT
+	# Two hellos, and then the turn with both the second write and the commit of the first.
+	wait_until 5 sent_in_order 'sync ack sent sent sent sync ack sent '
+}
+
 @test "logd: kill -9 at any write or sync loses nothing that was acknowledged" {
 	local call n acked hit=0
 	for call in pwrite64 fdatasync; do
@@ -304,16 +346,16 @@ refused_twice() { [ "$(grep -c EFBIG "$D/calls")" -ge 2 ]; }
 @test "logd: ⚠ a transaction that meets a full disk in its middle leaves nothing of itself, and is not taken for damage (H14)" {
 	logd_make "$D"
 	logd_start "$D"
-	# SQLite's cache holds 8 MiB.  Of the entries it writes the rest beforehand, for which there is room; the
+	# SQLite's cache holds 2 MiB.  Of the entries it writes the rest beforehand, for which there is room; the
 	# deletion needs those pages again, and has none.  What is left of the log after it is in no table.
-	prlimit --fsize=$((12 << 20)):unlimited --pid "$LOGD"
+	prlimit --fsize=$((7 << 20)):unlimited --pid "$LOGD"
 	mkfifo "$D/script"
 	timeout 120 "$TBIN/logdctl" "$D/run/log" <"$D/script" >"$D/told" 2>&1 3>&- &
 	client=$!
 	exec 9>"$D/script"
 	cat >&9 <<-'SCRIPT'
 		hello A elector
-		write A number=1 term=1 vote=n1 first=1 count=12000 size=1000
+		write A number=1 term=1 vote=n1 first=1 count=6000 size=1000
 		write A number=2 term=1 vote=n1 after=100 first=101 count=1
 	SCRIPT
 	wait_until 20 has_status "$D" full full

@@ -401,3 +401,28 @@ load logd
 		logd_stop
 	done
 }
+
+@test "logd: the newest entries in memory are counted with their places, and stay below logd.tail" {
+	logd_make "$D"
+	sed -i 's/logd: {/logd: { tail: 64KiB,/' "$D/raft.yaml"
+	logd_start "$D"
+	tell "$D" <<<$'hello A elector\nwrite A number=1 term=1 vote=n1 first=1 count=100 size=1\nstored A 1'
+	log_status "$D"
+	[ "$(value tail_bytes)" -ge $((100 * (56 + 38))) ]
+	tell "$D" <<<$'hello A elector\nwrite A number=1 term=1 vote=n1 first=101 count=1000 size=1\nstored A 1'
+	log_status "$D"
+	[ "$(value tail_bytes)" -le 65536 ]
+	[ "$(value tail_bytes)" -gt 60000 ]
+}
+
+@test "logd: the write-ahead log has all of its size from the first start on" {
+	for start in first second; do
+		[ "$start" = second ] || logd_make "$D"
+		logd_start "$D"
+		[ "$(stat -c %s "$D/data/log.db-wal")" = $((18 << 20)) ]
+		tell "$D" <<<$'hello A elector\nwrite A number=1 term=1 vote=n1\nstored A 1'
+		[ "$(stat -c %s "$D/data/log.db-wal")" = $((18 << 20)) ]
+		logd_stop
+		[ "$(stat -c %s "$D/data/log.db-wal")" = 0 ]
+	done
+}

@@ -151,10 +151,10 @@ os.execv(sys.argv[1], sys.argv[1:])' bin/raft-node -c "$CONF"
 	node
 	wait_until 10 count 'start raft-logd' 4
 	logged 'child=raft-logd .*why="exit status 74, an input or output error"'
-	# After 0, 100, 300, 700, 1500 ms and so on: the pauses double.
+	# After 0, 20, 60, 140, 300 ms and so on: the pauses double.
 	sleep 1
 	starts=$(grep -c 'start raft-logd' events)
-	[ $((((1 << (starts - 1)) - 1) * 100)) -le $(($(date +%s%3N) - begun)) ]
+	[ $((((1 << (starts - 1)) - 1) * 20)) -le $(($(date +%s%3N) - begun)) ]
 	[ "$(grep -c 'start raft-peerd' events)" -eq 1 ]
 	rm raft-logd.exit
 	wait_until 10 logged 'child=raft-logd from=starting to=ready'
@@ -300,7 +300,7 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 	wait_until 10 all_started
 	wait_until 10 test -s raft-fsm.env
 	old=$(pid_of logd)
-	kill -KILL "$NODE"
+	reap KILL "$NODE"
 	node
 	wait_until 10 logged 'why="daemons of a former raft-node are still stopping"'
 	[ "$(grep -c 'start raft-logd' events)" -eq 1 ]
@@ -474,7 +474,7 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 	seq 100 | timeout 30 raft-append -c real/n1/raft.yaml
 	for i in 1 2 3; do
 		n=$(leader)
-		kill -KILL "${pid[$n]}"
+		reap KILL "${pid[$n]}"
 		spawn "real/$n.log" "$BIN/raft-node" -c "real/$n/raft.yaml"
 		pid[$n]=$SPAWNED
 		wait_leader 20
@@ -500,7 +500,7 @@ os.execv("bin/raft-node", ["raft-node", "-c", sys.argv[1]])' "$CONF"
 	echo a | timeout 30 raft-append -c real/n1/raft.yaml
 	wait_until 20 test -s real/n1/slow
 	slow=$(cat real/n1/slow)
-	kill -KILL "$first"
+	reap KILL "$first"
 	spawn real/n1.log "$BIN/raft-node" -c real/n1/raft.yaml
 	wait_leader 20
 	echo b | timeout 30 raft-append -c real/n1/raft.yaml

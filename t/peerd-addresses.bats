@@ -123,6 +123,25 @@ mount_or_skip() {
 	wait_until 10 beaten
 }
 
+# switches NODE: how often the threads of its raft-peerd have waited.
+switches() { awk '/^voluntary/ { n += $2 } END { print n }' "/proc/$(pid "$1")"/task/*/status; }
+
+@test "peerd: without a free descriptor it tries a few times a second, and accepts once there is one" {
+	peerd n1
+	elect n1
+	wait_until 10 logged n1 'ev=dial peer=n2'
+	prlimit --pid "$(pid n1)" --nofile=3:
+	exec 9<>"/dev/tcp/127.0.0.1/$(port n1)"
+	wait_until 10 logged n1 'ev=dial peer=n2 .*Out of files'
+	before=$(switches n1)
+	sleep 1
+	[ $(($(switches n1) - before)) -lt 1000 ]
+	prlimit --pid "$(pid n1)" --nofile=1024:
+	peerd n2
+	elect n2
+	heard n2 n1 5
+}
+
 @test "peerd: a name that nobody knows is tried again, and others are not delayed" {
 	found n2 "tcp://second.invalid:$(port n2)"
 	peerd n1

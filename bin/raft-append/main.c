@@ -15,15 +15,15 @@
 
 #include "client/appender.h"
 #include "client/json.h"
+#include "prog/progress.h"
 #include "prog/tool.h"
 #include "raft/session.h"
 #include "seal/seal.h"
 #include "unix/signals.h"
 #include "client/input.h"
-#include "progress.h"
 #include "awaited.h"
 
-enum { OUT_AGAIN_MS = 20 };
+enum { OUT_AGAIN_MS = 20, PROGRESS_MS = 200 };
 
 static struct {
 	struct tool tool;
@@ -37,6 +37,7 @@ static struct {
 	struct appender *appender;
 	struct input *input;
 	struct progress *progress;
+	struct mono_ms start;
 	struct awaited *awaited; /* NULL: none are wanted */
 	uv_signal_t signals[3];
 	/* The named session's entries that the input begins with. */
@@ -392,10 +393,7 @@ static const struct awaited_calls replies_calls = {append_on_reply, on_no_replie
 static void
 append_line(const struct wire_bytes *item)
 {
-	const struct conf *conf = self.tool.conf;
-	bool lines = conf->fsm.present && conf->fsm.mode == CONF_MACHINE &&
-		     conf->fsm.framing == FRAMING_LINE;
-	const char *unfit = lines ? framing_line_unfit(*item) : NULL;
+	const char *unfit = framing_program_unfit(self.tool.conf, *item);
 	if (unfit) {
 		snprintf(self.why, sizeof self.why,
 		    "entry %llu holds %s, which fsm.framing: line cannot give to the program",
@@ -446,6 +444,18 @@ on_out_again(uv_timer_t *timer)
 }
 
 static void
+append_show_progress(void)
+{
+	if (!progress_due(self.progress))
+		return;
+	uint64_t committed = appender_committed(self.appender) + self.skipped;
+	const char *trouble = appender_trouble(self.appender);
+	progress_show(self.progress, "%llu committed, %llu/s%s%s", (unsigned long long)committed,
+	    (unsigned long long)(committed * 1000 / (mono_now().ms - self.start.ms)),
+	    trouble[0] ? ", waiting: " : "", trouble);
+}
+
+static void
 append_turn(void *arg)
 {
 	(void)arg;
@@ -462,15 +472,14 @@ append_turn(void *arg)
 	append_flush();
 	if (blocked || self.out.size > 0)
 		uv_timer_start(&self.out_again, on_out_again, OUT_AGAIN_MS, 0);
-	progress_show(self.progress, appender_committed(self.appender) + self.skipped,
-	    appender_trouble(self.appender));
+	append_show_progress();
 	end_if_done();
 }
 
 static const struct appender_calls appender_calls = {
     append_on_opened, append_on_committed, append_on_failed};
 
-/* Whether somebody types the entries; then he needs no line of progress. */
+/* Whether the entries are typed; then a line of progress would disturb. */
 static bool
 is_typed(char **paths)
 {
@@ -513,7 +522,9 @@ append_set_up(void)
 	uv_timer_init(loop_uv(self.tool.loop), &self.out_again);
 	self.input = input_new(
 	    self.tool.loop, self.framing, self.tool.conf->elect.entry_max, self.tool.argv);
-	self.progress = progress_new(self.tool.loop, self.tool.prog, is_typed(self.tool.argv));
+	self.start = mono_now();
+	self.progress =
+	    progress_new(self.tool.loop, self.tool.prog, !is_typed(self.tool.argv), PROGRESS_MS);
 	self.appender = appender_new(self.tool.loop, &settings, &appender_calls, NULL);
 	if (self.wants_replies) {
 		struct awaited_paths paths;

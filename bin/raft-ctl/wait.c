@@ -48,7 +48,7 @@ wait_on_frame(struct steps *steps, uint16_t number, const uint8_t *body, size_t 
 	if (!raft_reason_retry(reason))
 		tool_die(refusal_status(reason), "%s", refusal_text(reason, reply.index));
 	timeout_set_why(steps->timeout, raft_reason_text(reason));
-	pause_ms = refusal_pause_ms(pause_ms);
+	pause_ms = refusal_pause_ms(pause_ms, reason);
 	uv_timer_start(&pause_timer, wait_on_pause_over, pause_ms, 0);
 	return true;
 }

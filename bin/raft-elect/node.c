@@ -12,6 +12,7 @@ enum {
 	FED_MAX =
 	    16 << 20, /* with so much taken in an update is made at once: its write is one frame */
 	MESSAGE_MAX = 16 << 20,
+	COMMIT_WAIT_MS = 1,
 	STOP_PATIENCE_MS = 1000
 };
 
@@ -173,6 +174,7 @@ node_settings(const struct conf *conf)
 	    .seed = seal_random_u64(),
 	    .election_timeout_ms = conf->elect.election_timeout_ms,
 	    .heartbeat_ms = conf->elect.heartbeat_ms,
+	    .commit_wait_ms = COMMIT_WAIT_MS,
 	    .store_timeout_ms = conf->elect.store_timeout_ms,
 	    .message_size_max = min_u64(conf->elect.message, MESSAGE_MAX),
 	    .window_size_max = conf->elect.window,

@@ -61,15 +61,6 @@ struct mode {
 extern const struct mode sink_mode, batch_mode, machine_mode;
 const struct mode *fsm_mode(enum conf_mode mode);
 
-/* What --try asks of a machine.  NULL, 0: not asked for.  Paths are absolute. */
-enum { TRIAL_QUERIES_MAX = 64 };
-struct trial {
-	const char *restore, *snapshot;
-	uint64_t from; /* index of the first line */
-	const char *queries[TRIAL_QUERIES_MAX];
-	size_t queries_count;
-};
-
 struct fsm {
 	struct daemon daemon;
 	const struct trial *trial; /* of --try; NULL: a daemon */

@@ -7,11 +7,13 @@
 
 #include "client/input.h"
 #include "unix/timer.h"
+#include "trial.h"
 
 enum { LINE_MAX_SIZE = 8 << 20, BATCH_SIZE = 1 << 20 };
 
 struct lines {
-	struct input *input;
+	const struct trial *trial;
+	struct input *input; /* NULL: the entries are the trial's */
 	struct timer *again;
 };
 
@@ -23,12 +25,14 @@ lines_on_again(void *arg)
 }
 
 struct lines *
-lines_new(struct loop *loop, void (*turn)(void *arg), void *arg)
+lines_new(struct loop *loop, const struct trial *trial, void (*turn)(void *arg), void *arg)
 {
 	static char *paths[] = {NULL};
 	struct lines *lines = calloc(1, sizeof *lines);
 	must(lines != NULL);
-	lines->input = input_new(loop, FRAMING_LINE, LINE_MAX_SIZE, paths);
+	lines->trial = trial;
+	if (trial->record == NULL)
+		lines->input = input_new(loop, FRAMING_LINE, LINE_MAX_SIZE, paths);
 	lines->again = timer_new(loop, lines_on_again, NULL);
 	loop_on_turn(loop, turn, arg);
 	return lines;
@@ -43,16 +47,43 @@ lines_want(struct lines *lines)
 void
 lines_hold(struct lines *lines)
 {
-	input_hold(lines->input);
+	if (lines->input)
+		input_hold(lines->input);
 }
 
 static void
-lines_put(struct wire_buf *records, uint64_t index, struct wire_bytes line)
+lines_put(struct wire_buf *records, enum raft_kind kind, uint64_t index, struct wire_bytes line)
 {
 	static const struct raft_sid no_session;
-	raft_entry_header(wire_buf_add(records, RAFT_ENTRY_HEADER_SIZE), 1, RAFT_CLIENT,
-	    &no_session, index, (uint32_t)line.size);
+	raft_entry_header(wire_buf_add(records, RAFT_ENTRY_HEADER_SIZE), 1, kind, &no_session,
+	    index, (uint32_t)line.size);
 	wire_buf_put(records, line.bytes, line.size);
+}
+
+static void
+lines_batch(struct batch *batch, uint64_t first_index, uint32_t count, struct wire_buf *records)
+{
+	*batch = (struct batch){.first_index = first_index, .count = count};
+	must(wire_entries_get((struct wire_bytes){records->bytes, records->size}, count,
+	    &batch->entries, &batch->chunk));
+	wire_buf_free(records);
+}
+
+/* Those of the trial, with no-ops between them. */
+static bool
+lines_take_entries(const struct trial *trial, uint64_t first_index, struct batch *batch)
+{
+	struct wire_buf records = {0};
+	uint32_t count = 0;
+	for (size_t i = 0; i < trial->entries_count && records.size < BATCH_SIZE; i++) {
+		const struct trial_entry *entry = &trial->entries[i];
+		while (first_index + count < entry->index)
+			lines_put(&records, RAFT_NOOP, first_index + count++, wire_text(""));
+		if (first_index + count == entry->index)
+			lines_put(&records, RAFT_CLIENT, first_index + count++, entry->data);
+	}
+	lines_batch(batch, first_index, count, &records);
+	return count > 0;
 }
 
 bool
@@ -64,16 +95,15 @@ lines_take(struct lines *lines, uint64_t first_index, struct batch *batch)
 	enum exit_status status;
 	char why[FRAMING_WHY_SIZE];
 	uint32_t count = 0;
+	if (lines->input == NULL)
+		return lines_take_entries(lines->trial, first_index, batch);
 	while ((found = input_next(lines->input, &line, &status, why)) == INPUT_ITEM) {
-		lines_put(&records, first_index + count++, line);
+		lines_put(&records, RAFT_CLIENT, first_index + count++, line);
 		if (records.size >= BATCH_SIZE)
 			break;
 	}
 	if (found == INPUT_FAILED && count == 0)
 		errx((int)status, "%s", why);
-	*batch = (struct batch){.first_index = first_index, .count = count};
-	must(wire_entries_get((struct wire_bytes){records.bytes, records.size}, count,
-	    &batch->entries, &batch->chunk));
-	wire_buf_free(&records);
+	lines_batch(batch, first_index, count, &records);
 	return found != INPUT_END || count > 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Lines of standard input as entries: what --try feeds in the place of a log. */
+/* Lines of standard input, or what a trial has in memory, as entries: what --try feeds in the place
+ * of a log. */
 #ifndef FSM_LINES_H
 #define FSM_LINES_H
 
@@ -8,7 +9,8 @@
 struct lines;
 
 /* turn is called once in each turn of the loop. */
-struct lines *lines_new(struct loop *loop, void (*turn)(void *arg), void *arg);
+struct lines *lines_new(
+    struct loop *loop, const struct trial *trial, void (*turn)(void *arg), void *arg);
 /* Another turn is to come soon. */
 void lines_want(struct lines *lines);
 /* Reads no more for now. */

@@ -27,6 +27,7 @@
 #include "source.h"
 #include "replies.h"
 #include "reply.h"
+#include "trial.h"
 
 enum { MACHINE_WHY_SIZE = 512 };
 
@@ -122,6 +123,10 @@ struct machine {
 
 	enum trial_step trial_step; /* of --try */
 	size_t trial_query;         /* the next one to put */
+	uint64_t trial_asked;       /* the queries have been asked after this entry */
+	bool trial_snapped;         /* the snapshot has been asked for */
+	bool trial_cut;             /* the request without its end has been put */
+	bool trial_over;            /* it has been killed, as was wanted */
 };
 
 /* machine_put.c */
@@ -135,8 +140,9 @@ void machine_put_entry(struct machine *m, uint64_t index, const struct raft_entr
 /* machine_breach.c */
 /* Ends --try with the sentence, and with what was expected. */
 _Noreturn void machine_breach(struct machine *m, const char *sentence);
-/* What it said, as far as it can be shown. */
-const char *machine_shown(struct wire_bytes said);
+/* Likewise, where what was expected is no answer. */
+_Noreturn void machine_breach_of(
+    struct machine *m, enum trial_breach of, const char *sentence, const char *expected);
 
 /* machine_end.c */
 /* The one place where the phase changes. */
@@ -206,9 +212,13 @@ void machine_try_ready(struct machine *m, uint64_t index);
 void machine_try_restored(struct machine *m);
 /* There are no more lines. */
 void machine_try_no_more(struct machine *m);
-/* Puts what follows the lines. */
-void machine_try_fill(struct machine *m);
-/* Prints an answer as a client would get it.  Before: its request is the oldest. */
+/* Whether queries or a snapshot come before the next entry. */
+bool machine_try_due(const struct machine *m);
+/* Puts what comes between the lines and after them.  True when something was put. */
+bool machine_try_fill(struct machine *m);
+/* It says that all up to here is durable, which may be wrong. */
+void machine_try_durable(struct machine *m, uint64_t index);
+/* Prints an answer as a client would get it, or records it.  Before: its request is the oldest. */
 void machine_try_answer(struct machine *m, enum wire_reply_state state, struct wire_bytes data);
 /* Ends it when all is answered. */
 void machine_try_end(struct machine *m);

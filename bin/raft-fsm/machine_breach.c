@@ -6,14 +6,14 @@
 #include <stdio.h>
 
 #include "machine.h"
-
-enum { SAID_MAX = 60 };
+#include "record.h"
 
 /* What the program ought to say now. */
 static const char *
 machine_expected(struct machine *m)
 {
 	static char text[MACHINE_WHY_SIZE];
+	char query[TRIAL_SHOWN_SIZE];
 	struct pending_one *one = pending_first(&m->pending);
 	if (!m->greeted)
 		return "\"ready N\", N the last index that it holds on its own disk, or 0";
@@ -25,28 +25,39 @@ machine_expected(struct machine *m)
 	if (one->kind == REQUEST_ENTRY)
 		snprintf(text + at, sizeof text - (size_t)at, " %" PRIu64, one->index);
 	else if (one->kind == REQUEST_QUERY)
-		snprintf(text + at, sizeof text - (size_t)at, " %.100s",
-		    m->fsm->trial->queries[one->index]);
+		snprintf(text + at, sizeof text - (size_t)at, " %s",
+		    trial_shown(query, m->fsm->trial->queries[one->index]));
 	return text;
 }
 
-const char *
-machine_shown(struct wire_bytes said)
+/* With the oldest request. */
+static void
+machine_breach_record(
+    struct machine *m, enum trial_breach of, const char *sentence, const char *expected)
 {
-	static char text[SAID_MAX * 4 + 8];
-	size_t at = 0;
-	for (size_t i = 0; i < said.size && i < SAID_MAX; i++)
-		at += (size_t)snprintf(text + at, sizeof text - at,
-		    said.bytes[i] >= ' ' && said.bytes[i] < 127 && said.bytes[i] != '\\'
-			? "%c"
-			: "\\x%02x",
-		    said.bytes[i]);
-	snprintf(text + at, sizeof text - at, "%s", said.size > SAID_MAX ? "..." : "");
-	return text;
+	struct pending_one *one = pending_first(&m->pending);
+	FILE *file = m->fsm->trial->record;
+	record_put(file, &(struct record){.what = RECORD_BREACH,
+			     .kind = one ? one->kind : REQUEST_KINDS_COUNT,
+			     .index = one ? one->index : 0,
+			     .state = of,
+			     .data = wire_text(sentence)});
+	record_put(file, &(struct record){.what = RECORD_EXPECTED, .data = wire_text(expected)});
+}
+
+void
+machine_breach_of(
+    struct machine *m, enum trial_breach of, const char *sentence, const char *expected)
+{
+	if (m->fsm->trial->record == NULL)
+		fsm_verdict(EXIT_DATA, "%s; expected: %s", sentence, expected);
+	machine_breach_record(m, of, sentence, expected);
+	fsm_verdict(EXIT_DATA, NULL);
 }
 
 void
 machine_breach(struct machine *m, const char *sentence)
 {
-	fsm_verdict(EXIT_DATA, "%s; expected: %s", sentence, machine_expected(m));
+	machine_breach_of(
+	    m, m->greeted ? BREACH_ANSWER : BREACH_READY, sentence, machine_expected(m));
 }

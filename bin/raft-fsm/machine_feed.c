@@ -37,7 +37,8 @@ machine_feed_fill(struct machine *m)
 			if (!source_take(m->fsm->source, batch))
 				break;
 		}
-		if (!may_send(m, batch->first_index + batch->at))
+		if (!may_send(m, batch->first_index + batch->at) ||
+		    (m->fsm->trial && machine_try_due(m)))
 			break;
 		machine_put_entry(m, batch->first_index + batch->at, &batch->entries[batch->at]);
 		batch->at++;
@@ -63,8 +64,8 @@ machine_pump(struct machine *m)
 			machine_snap_put(m);
 		some = machine_feed_fill(m);
 		machine_feed_settle_local(m);
-		if (m->fsm->trial)
-			machine_try_fill(m);
+		if (m->fsm->trial && machine_try_fill(m))
+			some = true;
 	} while (feed_flush(m->feed) && some);
 	machine_serve(m);
 	machine_watch(m);
@@ -146,11 +147,26 @@ take_answer(struct machine *m, const struct reply *reply)
 }
 
 static void
+take_durable(struct machine *m, uint64_t index)
+{
+	if (m->fsm->trial)
+		machine_try_durable(m, index);
+	if (index > m->sent)
+		machine_fault(m, "the program says durable %llu, an entry that it was not given",
+		    (unsigned long long)index);
+	else if (index > m->durable)
+		m->durable = index;
+}
+
+static void
 take_reply(struct machine *m, const struct reply *reply)
 {
+	char said[TRIAL_SHOWN_SIZE];
+	if (m->trial_cut)
+		return; /* where raft-fsm is killed nobody hears it */
 	if (reply->kind == REPLY_WRONG && m->fsm->trial) {
 		machine_fault(m, "the program breaks the contract: %s: \"%s\"", reply->why,
-		    machine_shown(reply->data));
+		    trial_shown(said, reply->data));
 	} else if (reply->kind == REPLY_WRONG) {
 		machine_fault(m, "the program breaks the contract: %s", reply->why);
 	} else if (reply->kind == REPLY_READY) {
@@ -163,12 +179,7 @@ take_reply(struct machine *m, const struct reply *reply)
 	} else if (m->phase == PHASE_HELLO) {
 		machine_fault(m, "the program does not say ready first");
 	} else if (reply->kind == REPLY_DURABLE) {
-		if (reply->index > m->sent)
-			machine_fault(m,
-			    "the program says durable %llu, an entry that it was not given",
-			    (unsigned long long)reply->index);
-		else if (reply->index > m->durable)
-			m->durable = reply->index;
+		take_durable(m, reply->index);
 	} else {
 		take_answer(m, reply);
 	}

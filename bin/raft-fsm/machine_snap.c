@@ -149,10 +149,13 @@ machine_snap_written(struct machine *m, bool ok, struct wire_bytes why)
 		    (int)(why.size < 200 ? why.size : 200), (const char *)why.bytes);
 		machine_snap_failed(m, text);
 	} else if (!written && m->fsm->trial) {
-		machine_fault(m,
+		char said[MACHINE_WHY_SIZE];
+		snprintf(said, sizeof said,
 		    "the program says ok to snapshot and has written no file, or an empty one: "
 		    "%.300s",
 		    s->path);
+		machine_breach_of(m, BREACH_SNAPSHOT, said,
+		    "\"refused\", or a file that is complete when it answers ok");
 	} else if (!written) {
 		machine_snap_failed(
 		    m, "the program says ok and has written no file, or an empty one");

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "unix/timer.h"
 #include "command.h"
 #include "lock.h"
+#include "trial.h"
 
 enum {
 	BACKOFF_FIRST_MS = 100,
@@ -34,7 +36,7 @@ struct program {
 	struct program_options options;
 	const struct program_calls *calls;
 	void *arg;
-	char lock_path[SOCK_PATH_MAX + 8];
+	char lock_path[PATH_MAX];
 
 	struct child *child;
 	enum program_phase phase;
@@ -167,18 +169,24 @@ program_run(struct program *program, int lock_fd)
 	program->calls->started(in[1], program->arg);
 }
 
-/* --try has no place for a lock, and no second raft-fsm to fear. */
+/* A plain --try has no place for a lock, and no second incarnation to fear. */
+static bool
+program_unlocked(const struct program *program)
+{
+	return program->fsm->trial && program->fsm->trial->record == NULL;
+}
+
 static int
 program_lock(const struct program *program)
 {
-	return program->fsm->trial ? open("/dev/null", O_RDONLY | O_CLOEXEC)
-				   : lock_acquire(program->lock_path);
+	return program_unlocked(program) ? open("/dev/null", O_RDONLY | O_CLOEXEC)
+					 : lock_acquire(program->lock_path);
 }
 
 static bool
 program_is_gone(const struct program *program)
 {
-	return program->fsm->trial || lock_is_free(program->lock_path);
+	return program_unlocked(program) || lock_is_free(program->lock_path);
 }
 
 static void
@@ -199,7 +207,7 @@ program_try_start(struct program *program)
 		program_run(program, fd);
 	} else if (errno != EWOULDBLOCK) {
 		char why[512];
-		snprintf(why, sizeof why, "%s: %s", program->lock_path, strerror(errno));
+		snprintf(why, sizeof why, "%.400s: %s", program->lock_path, strerror(errno));
 		program_rest(program);
 		program_cannot(program, EXIT_OS, why);
 	}

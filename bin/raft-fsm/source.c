@@ -396,12 +396,12 @@ source_on_lines(void *arg)
 }
 
 struct source *
-source_of_lines(struct loop *loop, const struct conf *conf)
+source_of_lines(struct loop *loop, const struct conf *conf, const struct trial *trial)
 {
 	struct source *source = calloc(1, sizeof *source);
 	must(source != NULL);
 	source->conf = conf;
-	source->lines = lines_new(loop, source_on_lines, source);
+	source->lines = lines_new(loop, trial, source_on_lines, source);
 	return source;
 }
 

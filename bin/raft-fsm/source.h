@@ -19,6 +19,7 @@
 #include "unix/loop.h"
 
 struct source;
+struct trial;
 
 /* Entries of a gapless run; those before `at` are done with. */
 struct batch {
@@ -62,8 +63,10 @@ struct source_calls {
 };
 
 struct source *source_new(struct loop *loop, const struct conf *conf);
-/* Reads standard input; what is wrong there ends the process with one sentence. */
-struct source *source_of_lines(struct loop *loop, const struct conf *conf);
+/* Reads what the trial has in memory, or standard input; what is wrong there ends the process with
+ * one sentence. */
+struct source *source_of_lines(
+    struct loop *loop, const struct conf *conf, const struct trial *trial);
 /* Takes NULL. */
 void source_free(struct source *source);
 /* Before anything else; calls must outlive the reader. */

@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * The modes without a cluster: the source is standard input, the first end of the program is the
- * last, and there are no lines of log.
- */
+/* The options of --try. */
 #include "try.h"
 
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "unix/signals.h"
-#include "program.h"
-#include "source.h"
+#include "client/framing.h"
+#include "conform.h"
+#include "fsm.h"
+#include "try_run.h"
 
 enum { BATCH_TIME_MS = 24 * 3600 * 1000 };
 
@@ -27,13 +24,12 @@ struct wish {
 	const char *mode;  /* NULL: that of the configuration; likewise */
 	const char *framing;
 	enum framing framed;
+	bool conform;
 };
-
-static struct fsm try_fsm;
 
 static const char usage[] = "--try [-c FILE] [-F line|nul|netstring|json] [-0] [--mode "
 			    "sink|batch|machine] [--restore FILE] [--snapshot FILE] "
-			    "[--query QUERY] [--from INDEX] [--] COMMAND [ARG ...]";
+			    "[--query QUERY] [--from INDEX] [--conform] [--] COMMAND [ARG ...]";
 
 /* Those of try, and of the daemon, which are skipped. */
 static const char letters[] = "+c:F:0d:nvhV";
@@ -51,6 +47,7 @@ static const struct option options[] = {
     {"snapshot", required_argument, NULL, 'S'},
     {"query", required_argument, NULL, 'q'},
     {"from", required_argument, NULL, 'i'},
+    {"conform", no_argument, NULL, 'C'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -92,7 +89,7 @@ try_take_query(struct trial *trial, const char *query)
 {
 	if (trial->queries_count == TRIAL_QUERIES_MAX)
 		errx(EXIT_USAGE, "--query %s: more than %d of them", query, TRIAL_QUERIES_MAX);
-	trial->queries[trial->queries_count++] = query;
+	trial->queries[trial->queries_count++] = wire_text(query);
 }
 
 static uint64_t
@@ -157,6 +154,9 @@ try_take_option(struct wish *wish, int opt, char **argv)
 	case 'i':
 		wish->trial.from = try_index(optarg);
 		break;
+	case 'C':
+		wish->conform = true;
+		break;
 	case 'h':
 		try_tell("usage: raft-fsm ", usage);
 	case 'V':
@@ -196,9 +196,19 @@ try_check(const struct trial *trial, enum conf_mode mode, enum framing framing)
 	bool broken = (trial->restore && strchr(trial->restore, '\n')) ||
 		      (trial->snapshot && strchr(trial->snapshot, '\n'));
 	for (size_t i = 0; i < trial->queries_count; i++)
-		broken = broken || strchr(trial->queries[i], '\n');
+		broken = broken || framing_line_unfit(trial->queries[i]);
 	if (lines && broken)
 		errx(EXIT_USAGE, "a query or path that holds a newline needs framing netstring");
+}
+
+/* --conform decides itself what is restored, when and where. */
+static void
+try_check_conform(const struct trial *trial, enum conf_mode mode)
+{
+	if (mode != CONF_MACHINE)
+		errx(EXIT_USAGE, "--conform is of mode machine: add --mode machine");
+	if (trial->restore || trial->snapshot || trial->from)
+		errx(EXIT_USAGE, "--restore, --snapshot and --from have no effect with --conform");
 }
 
 /* The configuration that was named, or the defaults, with what was asked for. */
@@ -209,6 +219,8 @@ try_conf(const struct wish *wish)
 	struct conf *conf = wish->conf ? wish->conf : conf_default(why);
 	if (conf == NULL)
 		errx(EXIT_OS, "%s", why);
+	if (wish->conform && wish->conf == NULL)
+		conf->fsm.mode = CONF_MACHINE;
 	if (wish->mode)
 		conf->fsm.mode = try_mode(wish->mode);
 	if (wish->framing)
@@ -220,59 +232,20 @@ try_conf(const struct wish *wish)
 	return conf;
 }
 
-/* The program has a process group of its own: it does not outlive us. */
-static void
-try_kill(void)
-{
-	if (try_fsm.program)
-		program_kill(try_fsm.program);
-}
-
-static void
-try_on_signal(uv_signal_t *handle, int number)
-{
-	(void)handle;
-	try_kill();
-	signal(number, SIG_DFL);
-	raise(number);
-}
-
-static void
-try_watch_signals(struct loop *loop)
-{
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	static uv_signal_t handles[sizeof numbers / sizeof numbers[0]];
-	signals_unblock();
-	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-		uv_signal_init(loop_uv(loop), &handles[i]);
-		if (!signals_ignored(numbers[i]))
-			uv_signal_start(&handles[i], try_on_signal, numbers[i]);
-	}
-	/* A program that does not read must not end us. */
-	signal(SIGPIPE, SIG_IGN);
-	atexit(try_kill);
-}
-
 int
 try_main(int argc, char **argv)
 {
 	static struct wish wish;
-	struct fsm *fsm = &try_fsm;
 	for (int opt; (opt = getopt_long(argc, argv, letters, options, NULL)) != -1;)
 		try_take_option(&wish, opt, argv);
 	struct conf *conf = try_conf(&wish);
-	*fsm = (struct fsm){.trial = &wish.trial,
-	    .conf = conf,
-	    .mode = fsm_mode(conf->fsm.mode),
-	    .command = optind < argc ? argv + optind : conf->fsm.command,
-	    .foreground = true};
-	if (fsm->command == NULL)
+	char **command = optind < argc ? argv + optind : conf->fsm.command;
+	if (command == NULL)
 		errx(EXIT_USAGE, "no command to try (usage: raft-fsm %s)", usage);
-	try_check(fsm->trial, conf->fsm.mode, conf->fsm.framing);
-	fsm->loop = loop_new();
-	try_watch_signals(fsm->loop);
-	fsm->source = source_of_lines(fsm->loop, conf);
-	fsm->mode->start(fsm);
-	loop_run(fsm->loop);
-	return EXIT_BUG; /* fsm_verdict ends it */
+	try_check(&wish.trial, conf->fsm.mode, conf->fsm.framing);
+	if (wish.conform) {
+		try_check_conform(&wish.trial, conf->fsm.mode);
+		conform_run(conf, &wish.trial, command);
+	}
+	try_run(conf, &wish.trial, command);
 }

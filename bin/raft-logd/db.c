@@ -16,7 +16,7 @@
 #include "unix/exit.h"
 #include "unix/log.h"
 #include "db_private.h"
-#include "wal.h"
+#include "gather.h"
 
 enum { WHY_SIZE = 1024 };
 
@@ -53,7 +53,7 @@ static const struct pragma {
     {"synchronous", "FULL", "2"},
     {"wal_autocheckpoint", "0", "0"},
     {"cell_size_check", "ON", "1"},
-    {"cache_size", "-8192", "-8192"},
+    {"cache_size", "-2048", "-2048"},
     {"trusted_schema", "OFF", "0"},
 };
 
@@ -110,7 +110,7 @@ db_judge(struct db *db, int code, bool writing)
 		return DB_OK;
 	if (code == SQLITE_DONE)
 		return DB_END;
-	if (wal_is_full(code))
+	if (gather_is_full(code))
 		return DB_FULL;
 	bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 	if (damaged && !writing)
@@ -279,7 +279,7 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 	/* One thread uses SQLite, so it needs no locks; and nobody asks how much memory it has. */
 	must(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK);
 	must(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
-	const char *vfs = wal_vfs();
+	const char *vfs = gather_vfs();
 	must(vfs != NULL);
 	int code = sqlite3_open_v2(
 	    db->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
@@ -293,7 +293,9 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 		return NULL;
 	}
 	db_set_pragmas(db);
-	db_file_make_wal(db, roomy);
+	db->roomy = roomy;
+	/* A new database widens it when it has been filled, which leaves it empty. */
+	db_file_make_wal(db, roomy && !*empty);
 	if (!*empty)
 		db_migrate(db);
 	/* Tells how large the write-ahead log is; checkpoints are made in db_checkpoint alone. */
@@ -584,4 +586,5 @@ db_fill_end(struct db *db)
 	 * backwards, not none. */
 	if (!db_commit(db) || !db_checkpoint(db, true))
 		db_die(db, "there is no room to make the database");
+	db_file_make_wal(db, db->roomy);
 }

@@ -90,6 +90,7 @@ struct db {
 	bool have_written;
 	uint64_t wal_pages; /* in use */
 	bool in_wal;        /* the present transaction went there */
+	bool roomy;         /* see db_open */
 	bool full;       /* it has met a full disk: it writes nothing more, and is not committed */
 	int64_t changes; /* rows, before the present transaction */
 	uint64_t page_size;

@@ -194,8 +194,18 @@ void
 elector_stored(struct logd *logd, uint64_t number)
 {
 	struct msg_log_stored m = {.number = number, .last = logd->rlog.last.pos};
+	if (logd->elector.client == NULL)
+		return;
+	msg_log_stored_put(out_of(logd), &m);
+	/* Now: the cluster waits for it, and readers are served at the end of the turn. */
+	conn_flush(logd->elector.client->base.conn);
+}
+
+void
+elector_flush(struct logd *logd)
+{
 	if (logd->elector.client)
-		msg_log_stored_put(out_of(logd), &m);
+		conn_flush(logd->elector.client->base.conn);
 }
 
 void

@@ -68,10 +68,16 @@ index_level_at(const struct log_index *rlog, uint64_t index)
 	return level;
 }
 
+static size_t
+tail_size_of(const struct raft_entry *entry)
+{
+	return sizeof *entry + entry->size;
+}
+
 static void
 tail_drop(struct log_tail *tail, const struct raft_entry *entry)
 {
-	tail->size -= entry->size;
+	tail->size -= tail_size_of(entry);
 	raft_chunk_unref(entry->chunk);
 }
 
@@ -97,7 +103,7 @@ index_append(
 			index_add_level(rlog, first_index + i, raft_entry_level(entry));
 		*RAFT_QUEUE_PUSH(&tail->entries) = *entry;
 		raft_chunk_ref(entry->chunk);
-		tail->size += entry->size;
+		tail->size += tail_size_of(entry);
 	}
 	for (; tail->size > tail->size_max; tail->first_index++) {
 		tail_drop(tail, RAFT_QUEUE_FIRST(&tail->entries));

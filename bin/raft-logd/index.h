@@ -24,7 +24,7 @@ struct index_level {
 struct log_tail {
 	RAFT_QUEUE(struct raft_entry) entries; /* gapless; each holds a reference of its chunk */
 	uint64_t first_index;
-	size_t size; /* bytes of the records */
+	size_t size; /* bytes of the records, and of their places in `entries` */
 	size_t size_max;
 };
 

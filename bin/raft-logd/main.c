@@ -3,8 +3,8 @@
  * raft-logd: the durable log of a node on SQLite.
  *
  * Owns the data directory; knows nothing of the network.  A turn of the loop
- * reads all requests, writes in one transaction what there is to write, marks and
- * acknowledges it, and only then serves readers.
+ * reads all requests, answers raft-fsm from memory, writes in one transaction what there is to
+ * write, marks and acknowledges it, and then serves the other readers.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -61,6 +61,7 @@ static void
 logd_turn(void *arg)
 {
 	struct logd *l = arg;
+	reader_serve_fsm(l);
 	writer_turn(l);
 	snap_take_turn(l);
 	reader_turn(l);

@@ -148,6 +148,18 @@ serve_peer(struct logd *logd, struct logd_client *client, bool disk_allowed, boo
 }
 
 void
+reader_serve_fsm(struct logd *logd)
+{
+	bool postponed = false;
+	for (struct logd_client *client = NULL; (client = serve_next(logd, client));) {
+		if (client->base.kind != WIRE_FSM || client->reads.first == NULL)
+			continue;
+		serve_peer(logd, client, false, &postponed);
+		conn_flush(client->base.conn);
+	}
+}
+
+void
 reader_turn(struct logd *logd)
 {
 	bool disk_allowed = true, postponed = false;

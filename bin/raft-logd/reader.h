@@ -2,10 +2,10 @@
 /*
  * Reading the log: committed entries for everyone, all of it for the elector.
  *
- * Requests wait with their connection.  After the turn's transaction they are
- * answered from the tail in memory; what is older is read from the database, one
- * slice a turn, so that a reader who is far behind never delays a write.  Who does not
- * take his answers gets no more.
+ * Requests wait with their connection.  After the turn's transaction (before it: those of
+ * raft-fsm) they are answered from the tail in memory; what is older is read from the
+ * database, one slice per turn, so that a reader far from the end never delays a write.  A reader
+ * that does not take its answers gets no more.
  */
 #ifndef LOGD_READER_H
 #define LOGD_READER_H
@@ -23,6 +23,11 @@ struct reads {
 /* A log_read; false: malformed. */
 bool reader_request(struct logd *logd, struct logd_client *client, const struct msg_log_read *m);
 void reader_forget(struct logd_client *client);
+/*
+ * Before the turn's transaction: answers raft-fsm from memory, so that its program works while the
+ * disk does.
+ */
+void reader_serve_fsm(struct logd *logd);
 /* Answers what can be answered. */
 void reader_turn(struct logd *logd);
 

@@ -13,7 +13,7 @@
 #include "unix/log.h"
 #include "unix/timer.h"
 
-enum { WAIT_FIRST_MS = 100, WAIT_LAST_MS = 5000, LIFE_GOOD_MS = 10000, STOP_MAX_MS = 10000 };
+enum { WAIT_FIRST_MS = 20, WAIT_LAST_MS = 5000, LIFE_GOOD_MS = 10000, STOP_MAX_MS = 10000 };
 enum { PATH_SIZE = 4096, ARGS_MAX = 10 };
 
 static const char *const state_names[] = {

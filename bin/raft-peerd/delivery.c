@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,10 +30,10 @@ struct delivery {
 	/* Under the mutex. */
 	int fd; /* -1: raft-elect is not there */
 	struct wire_buf out;
-	size_t at;   /* bytes before it have been sent */
-	bool full;   /* the socket takes no more: the loop watches it */
-	bool choked; /* delivery_flush has said so */
-	uint64_t unheard;
+	size_t at;                    /* bytes before it have been sent */
+	bool full;                    /* the socket takes no more: the loop watches it */
+	bool choked;                  /* delivery_flush has said so */
+	atomic_uint_fast64_t unheard; /* read without it */
 };
 
 void
@@ -200,16 +201,16 @@ delivery_detach(struct delivery *delivery)
 }
 
 bool
-delivery_attached(struct delivery *delivery)
+delivery_choked(struct delivery *delivery)
 {
-	return delivery->watch != NULL;
+	delivery_lock(delivery);
+	bool choked = delivery->choked;
+	delivery_unlock(delivery);
+	return choked;
 }
 
 uint64_t
-delivery_unheard(struct delivery *delivery)
+delivery_unheard(const struct delivery *delivery)
 {
-	delivery_lock(delivery);
-	uint64_t unheard = delivery->unheard;
-	delivery_unlock(delivery);
-	return unheard;
+	return atomic_load(&delivery->unheard);
 }

@@ -21,9 +21,10 @@ struct delivery *delivery_new(struct loop *loop, void (*drained)(void *arg), voi
 bool delivery_attach(struct delivery *delivery, int fd);
 /* It is gone; what has not been sent is dropped. */
 void delivery_detach(struct delivery *delivery);
-bool delivery_attached(struct delivery *delivery);
+/* Too much waits, as delivery_flush said. */
+bool delivery_choked(struct delivery *delivery);
 /* Frames that came while there was none. */
-uint64_t delivery_unheard(struct delivery *delivery);
+uint64_t delivery_unheard(const struct delivery *delivery);
 /* Takes the lock: what was sent to the peer may be lost. */
 void delivery_lost(struct delivery *delivery, const struct raft_id *peer);
 

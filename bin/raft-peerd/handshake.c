@@ -31,32 +31,25 @@ send_hello(struct connection *c)
 	    .id = seal_random_u64(),
 	    .seen = c->peer->routes[c->class].seen};
 	if (!channel_dial(
-		&c->pending, &c->peerd->cluster, &c->peerd->pair, c->key, &c->offer, bytes)) {
+		&c->noise, &c->peerd->cluster, &c->peerd->pair, c->key, &c->offer, bytes)) {
 		connection_end(c, "the key that the members list has for it is no key");
 		return;
 	}
 	connection_say(c, channel_preamble_dialer, CHANNEL_PREAMBLE_SIZE);
 	connection_say(c, bytes, sizeof bytes);
-	c->state = CONNECTION_GREETING;
 	connection_receive(c, CHANNEL_PREAMBLE_SIZE + CHANNEL_REPLY_SIZE);
 }
 
 void
 handshake_dialed(struct connection *c)
 {
-	int dialed = stream_dialed(c->stream);
-	if (dialed == 0)
-		return;
-	if (dialed < 0) {
-		connection_end(c, stream_why(c->stream));
-		return;
-	}
-	if (c->probe) {
+	bool dialed = stream_dialed(c->stream);
+	if (dialed)
 		c->state = CONNECTION_GREETING;
-		connection_end(c, "");
-		return;
-	}
-	send_hello(c);
+	if (!dialed || c->probe)
+		connection_end(c, stream_why(c->stream));
+	else
+		send_hello(c);
 }
 
 static void
@@ -78,19 +71,14 @@ take_reply(struct connection *c)
 		connection_end(c, channel_reason_text(reason));
 		return;
 	}
-	if (!channel_finish(&c->pending, reply, &c->channel, &answer)) {
+	if (!channel_finish(&c->noise, reply, &c->channel, &answer)) {
 		connection_end(c, "what answers at its address does not have its key");
 		return;
 	}
 	c->start = answer.start;
 	c->in_size = 0;
-	if (!connection_open(c)) {
-		connection_free(c);
-		return;
-	}
-	/* Even when there is nothing to say: it shows the acceptor that the hello was no copy. */
-	connection_send(c, RECORD_PEERD, NULL, 0);
-	connection_receive_records(c);
+	if (connection_open(c))
+		connection_receive_records(c);
 }
 
 /* Says why, and ends it. */
@@ -99,9 +87,7 @@ connection_refuse(struct connection *c, enum channel_reason reason, const char *
 {
 	uint8_t reply[CHANNEL_REPLY_SIZE];
 	channel_refusal_put(reply, reason);
-	if (c->out_size == 0) {
-		connection_say(c, reply, sizeof reply);
-	}
+	connection_say(c, reply, sizeof reply);
 	connection_refused(c, why);
 	connection_end(c, why);
 }
@@ -183,8 +169,8 @@ take_hello(struct connection *c)
 		return;
 	}
 	/* Nobody can be told apart before raft-elect has said who is who. */
-	c->waits = !c->peerd->have_cluster;
-	if (c->waits || !hello_fits(c, &hello))
+	c->state = c->peerd->have_cluster ? CONNECTION_GREETING : CONNECTION_WAITING;
+	if (c->state == CONNECTION_WAITING || !hello_fits(c, &hello))
 		return;
 	struct peer *peer = peers_find(c->peerd, &hello.from);
 	c->class = (enum wire_class)hello.class;
@@ -205,11 +191,9 @@ take_hello(struct connection *c)
 void
 handshakes_members(struct peerd *peerd)
 {
-	for (struct connection *c = peerd->connections, *next; c; c = next) {
-		next = c->next;
-		if (c->waits)
+	for (struct connection *c = peerd->connections; c; c = c->next)
+		if (c->state == CONNECTION_WAITING)
 			take_hello(c);
-	}
 }
 
 void

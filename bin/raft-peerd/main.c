@@ -58,15 +58,12 @@ peerd_on_tick(uv_timer_t *timer)
 {
 	struct peerd *peerd = timer->data;
 	struct mono_ms now = mono_now();
-	bool late = now.ms - peerd->ticked.ms > LATE_MS;
+	bool blind = now.ms - peerd->ticked.ms > LATE_MS || delivery_choked(peerd->delivery);
 	peerd->ticked = now;
 	/* Whoever is in a hurry says so again. */
 	set_tick(peerd, TICK_MS);
-	for (size_t i = 0; i < peerd->peers_count; i++) {
-		if (late)
-			peer_excuse(peerd->peers[i]);
-		peer_tick(peerd->peers[i], now);
-	}
+	for (size_t i = 0; i < peerd->peers_count; i++)
+		peer_tick(peerd->peers[i], now, blind);
 	connections_tick(peerd, now);
 }
 
@@ -87,6 +84,7 @@ peerd_on_turn(void *arg)
 {
 	struct peerd *peerd = arg;
 	peerd->turn++;
+	connections_sweep(peerd);
 	/* Each of them gets to be the first, where there is not enough for all. */
 	for (size_t i = 0; i < peerd->peers_count; i++)
 		for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
@@ -160,7 +158,7 @@ peerd_listen(struct peerd *peerd, char *why)
 static void
 open_sockets(struct peerd *peerd)
 {
-	static const struct streams_calls calls = {connection_accepted};
+	static const struct streams_calls calls = {connection_accepted, connections_woken};
 	char why[1024];
 	peers_check_clear(peerd->conf->peerd.listen);
 	if (!streams_threads())

@@ -10,12 +10,9 @@
 #include "peers.h"
 
 enum {
-	/*
-	 * A ping goes out when nothing was heard for so long, sooner when something was sent since.
-	 */
-	PING_IDLE_MS = 5000,
-	PING_SENT_MS = 1000,
-	/* And now and then in any case, for the round trip in the status. */
+	/* A ping goes out when nothing was heard for this long, */
+	PING_SILENT_MS = 1000,
+	/* and in any case this often, for the round trip in the status. */
 	PING_EVERY_MS = 15000,
 	/* A ping without a pong, and nothing else heard: the connection is dead. */
 	PING_DEAD_MS = 3000
@@ -37,9 +34,9 @@ peer_new(struct peerd *peerd, const struct raft_member *member)
 void
 peer_free(struct peer *peer)
 {
-	connections_drop_unproven(peer, true);
 	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
 		route_free(&peer->routes[c]);
+	connections_end(peer, true, "no longer a member");
 	free(peer);
 }
 
@@ -103,9 +100,7 @@ peer_rekey(struct peer *peer, const struct raft_member *member)
 	memcpy(peer->member.key, member->key, sizeof member->key);
 	memcpy(peer->member.key_next, member->key_next, sizeof member->key_next);
 	log_keys(peer);
-	connections_drop_unproven(peer, false);
-	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
-		route_check_key(&peer->routes[c]);
+	connections_end(peer, false, "the peer no longer has that key");
 }
 
 /* ------- start numbers --------------------------------------------------------- */
@@ -137,11 +132,7 @@ peer_replace(struct peer *peer)
 	log_info("restarted", "peer=%s", peer->member.id.s);
 }
 
-/*
- * The start number of its raft-peerd, on a connection that was begun at `since`.  False: of a
- * process that has been replaced since then.
- */
-static bool
+bool
 peer_started(struct peer *peer, uint64_t start, struct mono_ms since)
 {
 	if (peer->start == start)
@@ -163,46 +154,7 @@ peer_started(struct peer *peer, uint64_t start, struct mono_ms since)
 	return true;
 }
 
-/* ------- connections -------------------------------------------------------------- */
-
-bool
-peer_connected(struct peer *peer, struct connection *c)
-{
-	bool wanted =
-	    peer_started(peer, c->start, c->since) && route_connected(&peer->routes[c->class], c);
-	if (!wanted && peer->routes[c->class].dial == c)
-		peer->routes[c->class].dial = NULL;
-	return wanted;
-}
-
-void
-peer_ended(struct peer *peer, struct connection *c, const char *why)
-{
-	route_ended(&peer->routes[c->class], c, why);
-}
-
 /* ------- whether it is there ---------------------------------------------------------- */
-
-void
-peer_note_heard(struct peer *peer, const struct connection *c)
-{
-	uint64_t ms = atomic_load(&c->heard_ms);
-	if (ms > peer->heard.ms)
-		peer->heard.ms = ms;
-}
-
-struct mono_ms
-peer_heard(const struct peer *peer)
-{
-	struct mono_ms heard = peer->heard;
-	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++) {
-		const struct connection *open = peer->routes[c].open;
-		uint64_t ms = open ? atomic_load(&open->heard_ms) : 0;
-		if (ms > heard.ms)
-			heard.ms = ms;
-	}
-	return heard;
-}
 
 static void
 peer_pong(struct peer *peer, uint64_t number)
@@ -257,61 +209,31 @@ peer_take(struct peer *peer, const struct wire_frame *frame)
 	}
 }
 
-static bool
-ping_due(const struct peer *peer, struct mono_ms now)
-{
-	uint64_t heard_ms = peer_heard(peer).ms, silent_ms = now.ms - heard_ms;
-	return silent_ms >= PING_IDLE_MS ||
-	       (silent_ms >= PING_SENT_MS && peer->sent.ms > heard_ms) ||
-	       now.ms - peer->pinged.ms >= PING_EVERY_MS;
-}
-
 /* The peer may have vanished without a word: then only silence tells. */
 static void
 tick_ping(struct peer *peer, struct mono_ms now)
 {
-	if (peer->ping == 0) {
-		if (ping_due(peer, now))
-			send_ping(peer, now);
-	} else if (peer_heard(peer).ms > peer->pinged.ms) {
-		/* The pong was lost, the peer was not. */
-		if (now.ms - peer->pinged.ms >= PING_DEAD_MS)
-			peer->ping = 0;
-	} else if (now.ms - peer->pinged.ms >= PING_DEAD_MS) {
+	uint64_t heard_ms = atomic_load(&peer->heard_ms), pinged_ms = peer->pinged.ms;
+	if (now.ms - pinged_ms < PING_DEAD_MS)
+		return;
+	if (peer->ping != 0 && heard_ms <= pinged_ms) {
 		peer->ping = 0;
 		for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
 			route_close(&peer->routes[c], "the peer is silent");
+	} else if (now.ms - heard_ms >= PING_SILENT_MS || now.ms - pinged_ms >= PING_EVERY_MS) {
+		send_ping(peer, now);
 	}
 }
 
 void
-peer_excuse(struct peer *peer)
+peer_tick(struct peer *peer, struct mono_ms now, bool blind)
 {
-	peer->ping = 0;
-}
-
-/* Nothing is received, since raft-elect does not read. */
-static bool
-peer_is_paused(struct peer *peer, const struct connection *open)
-{
-	delivery_lock(peer->peerd->delivery);
-	bool paused = open->paused;
-	delivery_unlock(peer->peerd->delivery);
-	return paused;
-}
-
-void
-peer_tick(struct peer *peer, struct mono_ms now)
-{
-	struct connection *open = peer->routes[WIRE_CONSENSUS].open;
-	/* While nothing is received the peer cannot be judged, and is shown that this node is
-	 * there. */
-	if (open && peer_is_paused(peer, open))
+	bool open = peer->routes[WIRE_CONSENSUS].open != NULL;
+	/* A new ping is waited for anew, and shows the peer that this node is there. */
+	if (open && blind)
 		send_ping(peer, now);
 	else if (open)
 		tick_ping(peer, now);
-	else
-		peer->ping = 0;
 	for (enum wire_class c = 0; c < WIRE_CLASSES_COUNT; c++)
 		route_tick(&peer->routes[c], now);
 }

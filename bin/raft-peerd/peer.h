@@ -14,11 +14,10 @@ struct peer {
 	uint64_t start;                   /* of its raft-peerd; 0: not known */
 	uint64_t starts[PEER_STARTS_MAX]; /* those that were replaced */
 	size_t starts_count;
-	struct mono_ms started; /* when `start` became known */
-	struct mono_ms heard;   /* the last record on a connection that has ended; 0: never */
-	struct mono_ms sent;    /* the last frame */
-	uint64_t ping;          /* number of the ping that has not been answered; 0: none */
-	struct mono_ms pinged;  /* when the last ping was sent */
+	struct mono_ms started;        /* when `start` became known */
+	atomic_uint_fast64_t heard_ms; /* the last record; 0: never */
+	uint64_t ping;                 /* number of the ping that has not been answered; 0: none */
+	struct mono_ms pinged;         /* when the last ping was sent */
 	uint64_t pinged_us;
 	uint64_t round_trip_us; /* of the last ping that came back; 0: none has */
 	uint64_t lost_turn;     /* raft-elect has been told in this turn */
@@ -38,18 +37,17 @@ unsigned peer_keys_count(const struct peer *peer);
 bool peer_has_key(const struct peer *peer, const uint8_t key[SEAL_KEY_SIZE]);
 /* What was sent to the peer may be lost: raft-elect is told, once a turn. */
 void peer_lost(struct peer *peer);
-/* A connection is authenticated.  False: it is not wanted, and is to be freed. */
-bool peer_connected(struct peer *peer, struct connection *connection);
-/* It has ended, and is freed next. */
-void peer_ended(struct peer *peer, struct connection *connection, const char *why);
+/*
+ * The start number of its raft-peerd, on a connection that was begun at `since`.  False: of a
+ * process that has been replaced since then.
+ */
+bool peer_started(struct peer *peer, uint64_t start, struct mono_ms since);
 /* A frame of its raft-peerd.  False: malformed, or unknown. */
 bool peer_take(struct peer *peer, const struct wire_frame *frame);
-/* The last record that came from it; 0: none has. */
-struct mono_ms peer_heard(const struct peer *peer);
-/* Before a connection goes: what was heard on it stays known. */
-void peer_note_heard(struct peer *peer, const struct connection *connection);
-/* This process was stopped for a while: nobody is to be blamed for the silence. */
-void peer_excuse(struct peer *peer);
-void peer_tick(struct peer *peer, struct mono_ms now);
+/*
+ * Time has passed.  blind: this process was stopped for a while, or receives nothing since
+ * raft-elect does not read: the peer is not judged by its silence.
+ */
+void peer_tick(struct peer *peer, struct mono_ms now, bool blind);
 
 #endif

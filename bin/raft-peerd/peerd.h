@@ -41,7 +41,6 @@ struct peerd {
 	const struct conf *conf;
 	struct raft_id self;
 	struct seal_pair pair;
-	bool two_keys;     /* that of this node is being replaced: the pair is one of the two */
 	uint64_t start;    /* number of this process, random */
 	uint64_t renew;    /* a connection's keys are renewed after this many records, */
 	uint64_t renew_ms; /* and after so long */

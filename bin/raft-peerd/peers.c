@@ -89,12 +89,12 @@ peers_drop(struct peerd *peerd, size_t at)
 }
 
 static void
-check_self(struct peerd *peerd, const struct raft_member *self)
+check_self(const struct peerd *peerd, const struct raft_member *self)
 {
 	char ours[FINGERPRINT_SIZE], theirs[FINGERPRINT_SIZE];
-	peerd->two_keys = raft_member_two_keys(self);
 	if (memcmp(self->key, peerd->pair.public, SEAL_KEY_SIZE) == 0 ||
-	    (peerd->two_keys && memcmp(self->key_next, peerd->pair.public, SEAL_KEY_SIZE) == 0))
+	    (raft_member_two_keys(self) &&
+		memcmp(self->key_next, peerd->pair.public, SEAL_KEY_SIZE) == 0))
 		return;
 	peerd_fingerprint(ours, peerd->pair.public);
 	peerd_fingerprint(theirs, self->key);

@@ -19,12 +19,6 @@ rate_on_timer(uv_timer_t *timer)
 	(void)timer; /* the turn that it begins sends */
 }
 
-static uint64_t
-now_us(void)
-{
-	return uv_hrtime() / 1000;
-}
-
 struct rate *
 rate_new(struct loop *loop, uint64_t per_second)
 {
@@ -35,30 +29,18 @@ rate_new(struct loop *loop, uint64_t per_second)
 	return rate;
 }
 
-uint64_t
-rate_get(const struct rate *rate)
-{
-	return rate->per_second;
-}
-
 bool
-rate_may_send(struct rate *rate)
+rate_take(struct rate *rate, size_t size)
 {
-	uint64_t now = now_us();
-	if (rate->per_second == 0 || rate->paid_us <= now)
-		return true;
-	if (!uv_is_active((uv_handle_t *)&rate->timer))
-		uv_timer_start(&rate->timer, rate_on_timer, (rate->paid_us - now) / 1000 + 1, 0);
-	return false;
-}
-
-void
-rate_sent(struct rate *rate, size_t size)
-{
-	uint64_t now = now_us();
+	uint64_t now_us = uv_hrtime() / 1000;
 	if (rate->per_second == 0)
-		return;
-	if (rate->paid_us + BURST_US < now)
-		rate->paid_us = now - BURST_US;
+		return true;
+	if (rate->paid_us > now_us) {
+		uv_timer_start(&rate->timer, rate_on_timer, (rate->paid_us - now_us) / 1000 + 1, 0);
+		return false;
+	}
+	if (rate->paid_us + BURST_US < now_us)
+		rate->paid_us = now_us - BURST_US;
 	rate->paid_us += (uint64_t)size * SECOND_US / rate->per_second;
+	return true;
 }

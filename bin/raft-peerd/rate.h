@@ -13,9 +13,8 @@ struct rate;
 
 /* In bytes per second; 0: no limit. */
 struct rate *rate_new(struct loop *loop, uint64_t per_second);
-uint64_t rate_get(const struct rate *rate);
-/* Whether a message may be sent now.  If not, the loop turns again when it may. */
-bool rate_may_send(struct rate *rate);
-void rate_sent(struct rate *rate, size_t size);
+/* Whether a message of that size may be sent, which then is.  If not, the loop turns again when it
+ * may. */
+bool rate_take(struct rate *rate, size_t size);
 
 #endif

@@ -6,8 +6,9 @@
 
 #include "peer.h"
 
-void
-renewal_ended(struct connection *c)
+/* Both directions use the fresh keys. */
+static void
+renewal_end(struct connection *c)
 {
 	memcpy(c->channel.binding, c->fresh.binding, sizeof c->channel.binding);
 	seal_wipe(&c->fresh, sizeof c->fresh);
@@ -21,43 +22,46 @@ renewal_ended(struct connection *c)
 static void
 renewal_begin(struct connection *c)
 {
-	if (c->step != 0 ||
-	    !channel_renew(&c->pending, &c->channel, &c->peerd->pair, c->key, c->step_bytes))
-		return;
-	c->renewing = true;
-	connection_step(c, RECORD_RENEW, CHANNEL_RENEWAL_SIZE);
+	uint8_t message[CHANNEL_RENEWAL_SIZE];
+	c->renewing = channel_renew(&c->noise, &c->channel, &c->peerd->pair, c->key, message) &&
+		      connection_send(c, RECORD_RENEW, message, sizeof message);
 }
 
+/* RENEWED is the last record under the acceptor's old key, SWITCH that under the dialer's. */
 static bool
 renewal_on_renew(struct connection *c, const uint8_t *message, size_t size)
 {
-	if (c->dialer || c->renewing || size != CHANNEL_RENEWAL_SIZE ||
+	uint8_t reply[CHANNEL_RENEWAL_SIZE];
+	if (c->dialer || c->renewing || size != sizeof reply ||
 	    !channel_renew_answer(
-		&c->fresh, &c->channel, &c->peerd->pair, c->key, message, c->step_bytes))
+		&c->fresh, &c->channel, &c->peerd->pair, c->key, message, reply) ||
+	    !connection_send(c, RECORD_RENEWED, reply, sizeof reply))
 		return false;
 	c->renewing = true;
-	connection_step(c, RECORD_RENEWED, CHANNEL_RENEWAL_SIZE);
+	c->channel.tx = c->fresh.tx;
 	return true;
 }
 
 static bool
 renewal_on_renewed(struct connection *c, const uint8_t *message, size_t size)
 {
-	if (!c->dialer || !c->renewing || c->step != 0 || size != CHANNEL_RENEWAL_SIZE ||
-	    !channel_renew_finish(&c->pending, message, &c->fresh))
+	if (!c->dialer || !c->renewing || size != CHANNEL_RENEWAL_SIZE ||
+	    !channel_renew_finish(&c->noise, message, &c->fresh) ||
+	    !connection_send(c, RECORD_SWITCH, NULL, 0))
 		return false;
+	c->channel.tx = c->fresh.tx;
 	c->channel.rx = c->fresh.rx;
-	connection_step(c, RECORD_SWITCH, 0);
+	renewal_end(c);
 	return true;
 }
 
 static bool
 renewal_on_switch(struct connection *c, size_t size)
 {
-	if (c->dialer || !c->renewing || c->step != 0 || size != 0)
+	if (c->dialer || !c->renewing || size != 0)
 		return false;
 	c->channel.rx = c->fresh.rx;
-	renewal_ended(c);
+	renewal_end(c);
 	return true;
 }
 

@@ -9,7 +9,5 @@
 void renewal_tick(struct connection *connection, struct mono_ms now);
 /* A record that is none of frames.  False: it does not belong here. */
 bool renewal_take(struct connection *connection, uint8_t kind, const uint8_t *message, size_t size);
-/* Both directions use the fresh keys. */
-void renewal_ended(struct connection *connection);
 
 #endif

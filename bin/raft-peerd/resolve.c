@@ -22,6 +22,21 @@ struct resolve {
 	struct resolve_result result;
 };
 
+struct resolve_end
+resolve_end(const void *sockaddr)
+{
+	struct resolve_end end = {{{{[10] = 0xff, [11] = 0xff}}}, 0};
+	const struct sockaddr_in *in = sockaddr;
+	const struct sockaddr_in6 *in6 = sockaddr;
+	if (in->sin_family == AF_INET6)
+		return (struct resolve_end){in6->sin6_addr, in6->sin6_port};
+	if (in->sin_family != AF_INET)
+		return (struct resolve_end){0};
+	memcpy(end.host.s6_addr + 12, &in->sin_addr, sizeof in->sin_addr);
+	end.port = in->sin_port;
+	return end;
+}
+
 static void
 resolve_add(struct resolve_result *result, const struct addrinfo *info)
 {
@@ -30,15 +45,7 @@ resolve_add(struct resolve_result *result, const struct addrinfo *info)
 	    getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof host, port, sizeof port,
 		NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return;
-	struct resolve_host *at = &result->hosts[result->count];
-	*at = (struct resolve_host){{[10] = 0xff, [11] = 0xff}};
-	if (info->ai_family == AF_INET6)
-		memcpy(at->b,
-		    &((const struct sockaddr_in6 *)(const void *)info->ai_addr)->sin6_addr,
-		    sizeof at->b);
-	else
-		memcpy(at->b + 12,
-		    &((const struct sockaddr_in *)(const void *)info->ai_addr)->sin_addr, 4);
+	result->hosts[result->count] = resolve_end(info->ai_addr).host;
 	int size = snprintf(result->urls[result->count], RESOLVE_URL_SIZE,
 	    info->ai_family == AF_INET6 ? "tcp://[%s]:%s" : "tcp://%s:%s", host, port);
 	if (size > 0 && size < RESOLVE_URL_SIZE)

@@ -3,17 +3,23 @@
 #ifndef PEERD_RESOLVE_H
 #define PEERD_RESOLVE_H
 
+#include <netinet/in.h>
+
 #include "unix/loop.h"
 
 enum { RESOLVE_MAX = 16, RESOLVE_URL_SIZE = 80 };
 
-/* A host as an IPv6 address; IPv4 is mapped into it. */
-struct resolve_host {
-	uint8_t b[16];
+/* An end of a connection: an IPv6 address, into which IPv4 is mapped, and a port as on the network.
+ */
+struct resolve_end {
+	struct in6_addr host;
+	in_port_t port;
 };
+/* Of a struct sockaddr_in, sockaddr_in6 or sockaddr_storage; all zero for another family. */
+struct resolve_end resolve_end(const void *sockaddr);
 
 struct resolve_result {
-	struct resolve_host hosts[RESOLVE_MAX];
+	struct in6_addr hosts[RESOLVE_MAX];
 	char urls[RESOLVE_MAX]
 		 [RESOLVE_URL_SIZE]; /* tcp://HOST:PORT with a numeric host, the best first */
 	size_t count;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "peer.h"
-#include "peers.h"
 #include "rate.h"
 
 enum {
@@ -15,7 +14,7 @@ enum {
 	RETRY_FIRST_MS = 50,
 	RETRY_LAST_MS = 1000,
 	/* Without a connection only what is new is worth keeping. */
-	WAITING_BYTES_MAX = 256 << 10,
+	WAITING_BYTES_MAX = 128 << 10,
 	WAITING_MS = 1000,
 	/* So long after the peer has dialled this node, its address is tried. */
 	PROBE_MS = 1000,
@@ -58,7 +57,6 @@ route_init(struct route *route, struct peerd *peerd, struct peer *peer, enum wir
 	    .class = class,
 	    .since = mono_now(),
 	    .backoff = {.first_ms = RETRY_FIRST_MS, .last_ms = RETRY_LAST_MS}};
-	queue_init(&route->peerd_frames);
 	queue_init(&route->urgent);
 	queue_init(&route->stream);
 }
@@ -81,71 +79,57 @@ route_pause(struct route *route)
 	peerd_hurry(route->peerd);
 }
 
-/* An address has failed; the last of them has the last word. */
-static void
-route_failed(struct route *route, const char *why)
-{
-	snprintf(route->failure, sizeof route->failure, "%.500s", why);
-}
-
 /* All addresses have failed: the reason is logged when it is another one than before. */
 static void
-route_all_failed(struct route *route)
+route_failed(struct route *route)
 {
-	if (strcmp(route->why, route->failure) != 0)
+	if (strcmp(route->why, route->told_why) != 0) {
 		log_info("dial", "peer=%s class=%s address=%s why=%s", route->peer->member.id.s,
 		    class_name(route->class), log_q(route->peer->member.address),
-		    log_q(route->failure));
-	memcpy(route->why, route->failure, sizeof route->why);
+		    log_q(route->why));
+		memcpy(route->told_why, route->why, sizeof route->why);
+		route->warned.ms = 0;
+	}
 	if (route->open == NULL)
 		route_pause(route);
 }
 
-/* The next address, until an attempt begins or there is none left. */
+/* The next address and key, until an attempt begins or there is none left. */
 static void
 dial_next(struct route *route)
 {
 	const struct resolve_result *addresses = &route->addresses;
-	char why[1024];
-	while (route->address < addresses->count) {
-		route->keys_left = peer_keys_count(route->peer) - 1;
+	unsigned keys = peer_keys_count(route->peer);
+	while (route->dial == NULL && route->attempt < addresses->count * keys) {
+		size_t n = route->attempt++;
 		route->dial = connection_dial(route->peer, route->class,
-		    peer_key(route->peer, route->key), addresses->urls[route->address++], why);
-		if (route->dial) {
-			route->dial->probe = route->open != NULL;
-			return;
-		}
-		route_failed(route, why);
+		    peer_key(route->peer, route->key + (unsigned)n % keys),
+		    addresses->urls[n / keys], route->why);
 	}
-	route_all_failed(route);
+	if (route->dial)
+		route->dial->probe = route->open != NULL;
+	else
+		route_failed(route);
 }
 
-/* Of the peer's two keys it has the other one. */
-static bool
-dial_other_key(struct route *route)
+/* Only a peer that refused one of its keys is tried with the other. */
+static void
+dial_skip_keys(struct route *route)
 {
-	char why[1024];
-	if (route->keys_left == 0)
-		return false;
-	route->keys_left--;
-	route->key++;
-	route->dial = connection_dial(route->peer, route->class, peer_key(route->peer, route->key),
-	    route->addresses.urls[route->address - 1], why);
-	return route->dial != NULL;
+	while (route->attempt % peer_keys_count(route->peer) != 0)
+		route->attempt++;
 }
 
 static void
 route_on_resolved(const struct resolve_result *result, void *arg)
 {
 	struct route *route = arg;
-	char why[ROUTE_WHY_SIZE];
 	route->resolve = NULL;
 	route->addresses = *result;
-	route->address = 0;
-	if (result->count == 0) {
-		snprintf(why, sizeof why, "its name cannot be looked up: %s", result->why);
-		route_failed(route, why);
-	}
+	route->attempt = 0;
+	if (result->count == 0)
+		snprintf(
+		    route->why, sizeof route->why, "its name cannot be looked up: %s", result->why);
 	dial_next(route);
 }
 
@@ -159,8 +143,8 @@ route_look_up(struct route *route)
 	    route->peerd->loop, route->peer->member.address, route_on_resolved, route);
 	if (route->resolve)
 		return;
-	route_failed(route, strerror(errno));
-	route_all_failed(route);
+	snprintf(route->why, sizeof route->why, "%s", strerror(errno));
+	route_failed(route);
 }
 
 void
@@ -188,7 +172,7 @@ stop_dialling(struct route *route)
 	resolve_cancel(route->resolve);
 	route->resolve = NULL;
 	if (route->dial)
-		connection_free(route->dial);
+		connection_close(route->dial);
 	route->dial = NULL;
 }
 
@@ -197,8 +181,7 @@ stop_dialling(struct route *route)
 size_t
 route_queue_size(const struct route *route)
 {
-	return queue_size(&route->peerd_frames) + queue_size(&route->urgent) +
-	       queue_size(&route->stream);
+	return queue_size(&route->urgent) + queue_size(&route->stream);
 }
 
 static void
@@ -212,7 +195,6 @@ count_dropped(struct route *route, size_t frames)
 static void
 drop_all(struct route *route)
 {
-	queue_clear(&route->peerd_frames);
 	count_dropped(route, queue_clear(&route->urgent) + queue_clear(&route->stream));
 	route->overflow = false;
 }
@@ -234,59 +216,42 @@ takes_over(const struct route *route, const struct connection *c, const struct c
 {
 	if (c->start != open->start || c->dialer == open->dialer || c->offer.seen == open->offer.id)
 		return true;
-	if (open->offer.seen == c->offer.id)
-		return false;
 	return strcmp(dialer_of(route, c)->s, dialer_of(route, open)->s) < 0;
 }
 
-/* What was sent on it may be lost.  It takes no more, and nothing of it goes to raft-elect from
- * here on. */
+/* Nothing more of it goes to raft-elect, which then reads that what was sent may be lost. */
 static void
 leave_open(struct route *route)
 {
 	struct connection *c = route->open;
 	route->open = NULL;
-	route->sent_bytes += c->sent_bytes;
-	route->received_bytes += atomic_load(&c->received_bytes);
 	route->since = mono_now();
-	peer_note_heard(route->peer, c);
-	connection_kill(c);
+	connection_close(c);
 	peer_lost(route->peer);
 	drop_all(route);
-}
-
-/* A peer that was away may know of older addresses only. */
-static void
-tell_members(struct route *route)
-{
-	struct wire_buf buf = {0};
-	peers_tell(route->peerd, &buf);
-	route_send_peerd(route, &buf);
 }
 
 bool
 route_connected(struct route *route, struct connection *c)
 {
-	struct connection *open = route->open;
 	if (c == route->dial)
 		route->dial = NULL;
-	if (open && !takes_over(route, c, open))
+	if (!peer_started(route->peer, c->start, c->since) ||
+	    (route->open && !takes_over(route, c, route->open)))
 		return false;
-	if (open) {
+	if (route->open)
 		leave_open(route);
-		connection_free(open);
-	}
 	/* Nobody needs two. */
 	stop_dialling(route);
 	log_route(route, "connected", "authenticated");
 	route->open = c;
+	route->key = memcmp(c->key, route->peer->member.key, sizeof c->key) != 0;
 	route->seen = c->offer.id;
-	route->since = c->opened;
-	route->again = true;
+	route->since = mono_now();
 	route->probed = false;
 	backoff_reset(&route->backoff);
-	route->why[0] = route->warned_why[0] = '\0';
-	tell_members(route);
+	route->why[0] = route->told_why[0] = '\0';
+	route->warned.ms = 0;
 	return true;
 }
 
@@ -295,18 +260,16 @@ route_ended(struct route *route, struct connection *c, const char *why)
 {
 	if (c == route->open) {
 		log_route(route, "lost", why);
+		snprintf(route->why, sizeof route->why, "%s", why);
 		leave_open(route);
-		snprintf(route->why, sizeof route->why, "%.500s", why);
 		route_pause(route);
 	} else if (c == route->dial) {
-		bool other_key = c->refused == CHANNEL_REASON_KEY;
 		route->dial = NULL;
-		if (c->probe && c->state == CONNECTION_GREETING) {
-			route->why[0] = '\0';
-			return;
-		}
-		route_failed(route, why);
-		if (!(other_key && dial_other_key(route)))
+		bool reached = c->probe && c->state == CONNECTION_GREETING;
+		snprintf(route->why, sizeof route->why, "%s", reached ? "" : why);
+		if (c->refused != CHANNEL_REASON_KEY)
+			dial_skip_keys(route);
+		if (!reached)
 			dial_next(route);
 	}
 }
@@ -314,12 +277,10 @@ route_ended(struct route *route, struct connection *c, const char *why)
 void
 route_close(struct route *route, const char *why)
 {
-	struct connection *open = route->open;
 	stop_dialling(route);
-	if (open) {
+	if (route->open) {
 		log_route(route, "lost", why);
 		leave_open(route);
-		connection_free(open);
 	}
 	drop_all(route);
 	route->retry.ms = 0;
@@ -329,43 +290,21 @@ route_close(struct route *route, const char *why)
 void
 route_free(struct route *route)
 {
-	struct connection *open = route->open;
-	stop_dialling(route);
-	route->open = NULL;
-	if (open)
-		connection_free(open);
-	queue_free(&route->peerd_frames);
+	route_close(route, "no longer a member");
 	queue_free(&route->urgent);
 	queue_free(&route->stream);
 }
 
-void
-route_check_key(struct route *route)
-{
-	bool open = route->open && !peer_has_key(route->peer, route->open->key);
-	bool dial = route->dial && !peer_has_key(route->peer, route->dial->key);
-	if (open || dial)
-		route_close(route, "the peer no longer has that key");
-	if (open || dial)
-		route_use(route);
-}
-
 /* ------- frames ------------------------------------------------------------------------- */
 
-/* No connection: what has waited for long is dropped for what is new. */
-static uint64_t
-waiting_limit(struct route *route)
+/* No connection: what has waited for long, or is more than size_max, is dropped for what is new. */
+static void
+drop_old(struct route *route, struct mono_ms now, size_t size_max)
 {
-	struct mono_ms now = mono_now();
+	if (now.ms - route->queued.ms > WAITING_MS || route_queue_size(route) > size_max)
+		drop_all(route);
 	if (route_queue_size(route) == 0)
 		route->queued = now;
-	if (now.ms - route->queued.ms > WAITING_MS ||
-	    route_queue_size(route) > WAITING_BYTES_MAX / 2) {
-		drop_all(route);
-		route->queued = now;
-	}
-	/* One frame of any size, or several small ones. */
-	return route_queue_size(route) == 0 ? PEER_FRAME_MAX : WAITING_BYTES_MAX;
 }
 
 /* What says nothing of the frames before it: elections and the peer's acknowledgements live on it.
@@ -387,7 +326,9 @@ void
 route_send(struct route *route, const struct wire_frame *frame)
 {
 	route_use(route);
-	uint64_t limit = route->open ? route->peerd->conf->peerd.queue : waiting_limit(route);
+	if (route->open == NULL)
+		drop_old(route, mono_now(), WAITING_BYTES_MAX);
+	uint64_t limit = route->peerd->conf->peerd.queue;
 	bool first = !route->overflow;
 	if (queue_put(is_urgent(frame) ? &route->urgent : &route->stream, frame, limit))
 		return;
@@ -403,41 +344,32 @@ route_send(struct route *route, const struct wire_frame *frame)
 }
 
 void
-route_send_peerd(struct route *route, struct wire_buf *buf)
+route_send_peerd(struct route *route, struct wire_buf *frame)
 {
-	struct wire_frame frame;
-	bool whole =
-	    frame_whole((struct wire_bytes){buf->bytes, buf->size}, CHANNEL_PLAIN_MAX, &frame);
-	must(whole);
 	if (route->open)
-		queue_put(&route->peerd_frames, &frame, UINT64_MAX / 2);
-	wire_buf_free(buf);
+		connection_send(route->open, RECORD_PEERD, frame->bytes, frame->size);
+	wire_buf_free(frame);
 }
 
 /* Whole frames in one record. */
 static void
-send_frames(struct route *route, enum record_kind kind, struct queue *queue)
+send_urgent(struct route *route)
 {
 	const uint8_t *bytes;
-	size_t size = queue_peek_frames(queue, CHANNEL_PLAIN_MAX, &bytes);
-	connection_send(route->open, kind, bytes, size);
-	queue_drop(queue, size);
-	route->peer->sent = mono_now();
+	size_t size = queue_peek_frames(&route->urgent, CHANNEL_PLAIN_MAX, &bytes);
+	connection_send(route->open, RECORD_FRAMES, bytes, size);
+	queue_drop(&route->urgent, size);
 }
 
 static bool
 send_stream(struct route *route)
 {
 	const uint8_t *bytes;
-	bool limited = route->class == WIRE_BULK;
-	if (limited && !rate_may_send(route->peerd->rate))
-		return false;
 	size_t size = queue_peek(&route->stream, CHANNEL_PLAIN_MAX, &bytes);
+	if (route->class == WIRE_BULK && !rate_take(route->peerd->rate, size))
+		return false;
 	connection_send(route->open, RECORD_STREAM, bytes, size);
 	queue_drop(&route->stream, size);
-	route->peer->sent = mono_now();
-	if (limited)
-		rate_sent(route->peerd->rate, size);
 	return true;
 }
 
@@ -447,10 +379,8 @@ route_flush(struct route *route)
 	if (route->open == NULL)
 		return;
 	while (connection_ready(route->open)) {
-		if (queue_size(&route->peerd_frames) > 0)
-			send_frames(route, RECORD_PEERD, &route->peerd_frames);
-		else if (queue_size(&route->urgent) > 0)
-			send_frames(route, RECORD_FRAMES, &route->urgent);
+		if (queue_size(&route->urgent) > 0)
+			send_urgent(route);
 		else if (queue_size(&route->stream) == 0 || !send_stream(route))
 			break;
 	}
@@ -471,13 +401,11 @@ route_idle(const struct route *route)
 static void
 warn_unreachable(struct route *route, struct mono_ms now)
 {
-	bool quiet = now.ms - route->since.ms < QUIET_MS || route->why[0] == '\0';
-	bool said =
-	    strcmp(route->why, route->warned_why) == 0 && now.ms - route->warned.ms < REMIND_MS;
-	if (quiet || said || route->class != WIRE_CONSENSUS)
+	bool told = route->warned.ms != 0 && now.ms - route->warned.ms < REMIND_MS;
+	if (now.ms - route->since.ms < QUIET_MS || route->why[0] == '\0' || told ||
+	    route->class != WIRE_CONSENSUS)
 		return;
 	route->warned = now;
-	memcpy(route->warned_why, route->why, sizeof route->why);
 	log_warn("unreachable", "peer=%s address=%s down_ms=%" PRIu64 " why=%s",
 	    route->peer->member.id.s, log_q(route->peer->member.address), now.ms - route->since.ms,
 	    log_q(route->why));
@@ -490,11 +418,10 @@ route_tick(struct route *route, struct mono_ms now)
 		route_probe(route, now);
 		return;
 	}
-	if (route->again || route->class == WIRE_CONSENSUS)
+	if (route->class == WIRE_CONSENSUS)
 		route_use(route);
 	if (!route_is_dialling(route))
 		peerd_hurry(route->peerd);
 	warn_unreachable(route, now);
-	if (route_queue_size(route) > 0 && now.ms - route->queued.ms > WAITING_MS)
-		drop_all(route);
+	drop_old(route, now, SIZE_MAX);
 }

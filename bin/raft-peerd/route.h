@@ -10,11 +10,10 @@
 #define PEERD_ROUTE_H
 
 #include "unix/backoff.h"
+#include "unix/sock.h"
 #include "connection.h"
 #include "queue.h"
 #include "resolve.h"
-
-enum { ROUTE_WHY_SIZE = 512 };
 
 struct route {
 	struct peerd *peerd;
@@ -24,28 +23,24 @@ struct route {
 	struct connection *dial; /* being made; NULL: none is */
 	struct resolve *resolve; /* the peer's name is being looked up */
 	struct resolve_result addresses;
-	size_t address;          /* the next of them to be dialled */
-	unsigned key, keys_left; /* the peer's, with which it is dialled, and how many are still to
-				    be tried */
-	struct mono_ms retry;    /* nothing is dialled earlier */
+	size_t attempt;       /* the next; each address is dialled with each of the peer's keys */
+	unsigned key;         /* the one that the peer had last, first */
+	struct mono_ms retry; /* nothing is dialled earlier */
 	struct backoff backoff;
 	bool probed;   /* while the peer's own connection is used: whether it can be reached */
-	bool again;    /* it was open, and is made again also when there is nothing to send */
 	uint64_t seen; /* channel_offer.seen */
 	struct mono_ms since;         /* open, or not */
-	char failure[ROUTE_WHY_SIZE]; /* of the address that was dialled last */
-	char why[ROUTE_WHY_SIZE];     /* why the last attempt failed, or the connection ended */
-	struct mono_ms warned;
-	char warned_why[ROUTE_WHY_SIZE];
-	struct queue peerd_frames; /* of raft-peerd itself; first of all */
+	char why[SOCK_WHY_SIZE];      /* why the last attempt failed, or the connection ended */
+	char told_why[SOCK_WHY_SIZE]; /* the last that was logged */
+	struct mono_ms warned;        /* of it; 0: not yet */
 	struct queue
 	    urgent; /* votes and replies: they go before the rest, and change nothing by it */
 	struct queue stream;   /* the rest, in order */
 	struct mono_ms queued; /* since when frames wait for a connection */
 	bool overflow;         /* something was dropped, and the queue is not below half again */
-	uint64_t sent_bytes;   /* on connections that have ended */
-	uint64_t received_bytes;
-	uint64_t dropped; /* frames */
+	uint64_t sent_bytes;
+	atomic_uint_fast64_t received_bytes; /* written by the threads that receive */
+	uint64_t dropped;                    /* frames */
 	struct throttle told;
 };
 
@@ -57,14 +52,13 @@ void route_close(struct route *route, const char *why);
 void route_free(struct route *route);
 /* A raft_* frame; queued or dropped.  Sent at the end of the turn. */
 void route_send(struct route *route, const struct wire_frame *frame);
-/* A peer_* frame; frees it. */
+/* A peer_* frame, at once; frees it.  Lost when there is no connection, or the peer does not read.
+ */
 void route_send_peerd(struct route *route, struct wire_buf *frame);
 /* A connection is authenticated.  False: it is not wanted. */
 bool route_connected(struct route *route, struct connection *connection);
 /* It has ended. */
 void route_ended(struct route *route, struct connection *connection, const char *why);
-/* The peer's keys have changed: connections made with one that it no longer has end. */
-void route_check_key(struct route *route);
 /* The end of a turn: sends what can be sent. */
 void route_flush(struct route *route);
 /* Time has passed. */

@@ -28,7 +28,7 @@ put_peerd(struct peerd *peerd, struct wire_buf *out)
 	    " elector=%s cluster=%s peers=%zu connections=%zu refusals=%" PRIu64 " unheard=%" PRIu64
 	    " cipher=%s fingerprint=%s\n",
 	    peerd->self.s, log_q(peerd->conf->peerd.listen), mono_now().ms - peerd->since.ms,
-	    log_yes(delivery_attached(peerd->delivery)), peerd->have_cluster ? cluster : "unknown",
+	    log_yes(peerd->elector != NULL), peerd->have_cluster ? cluster : "unknown",
 	    peerd->peers_count, status_connections(peerd), peerd->refusals,
 	    delivery_unheard(peerd->delivery), channel_clear() ? "none" : "ChaChaPoly",
 	    fingerprint);
@@ -53,10 +53,8 @@ put_peer(const struct peer *peer, struct wire_buf *out)
 	const struct route *route = &peer->routes[WIRE_CONSENSUS];
 	uint64_t sent = 0, received = 0, dropped = 0, queue = 0;
 	for (int c = 0; c < WIRE_CLASSES_COUNT; c++) {
-		const struct connection *open = peer->routes[c].open;
-		sent += peer->routes[c].sent_bytes + (open ? open->sent_bytes : 0);
-		received += peer->routes[c].received_bytes +
-			    (open ? atomic_load(&open->received_bytes) : 0);
+		sent += peer->routes[c].sent_bytes;
+		received += atomic_load(&peer->routes[c].received_bytes);
 		dropped += peer->routes[c].dropped;
 		queue += route_queue_size(&peer->routes[c]);
 	}
@@ -68,8 +66,9 @@ put_peer(const struct peer *peer, struct wire_buf *out)
 	    " fingerprint=%s why=%s\n",
 	    peer->member.id.s, log_q(peer->member.address), log_yes(route->open != NULL),
 	    route_state_name(route), now.ms - route->since.ms,
-	    status_ago(heard, peer_heard(peer), now), peer->round_trip_us, sent, received, queue,
-	    dropped, peer->refusals, fingerprint, log_q(route->why));
+	    status_ago(heard, (struct mono_ms){atomic_load(&peer->heard_ms)}, now),
+	    peer->round_trip_us, sent, received, queue, dropped, peer->refusals, fingerprint,
+	    log_q(route->why));
 }
 
 void

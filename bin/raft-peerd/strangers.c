@@ -11,12 +11,12 @@ enum { STRANGERS_A_HOST = 8, STRANGERS_MAX = 32, RESERVED = 32 };
 static bool
 is_stranger(const struct connection *c)
 {
-	return !c->dialer && c->state != CONNECTION_OPEN;
+	return !c->dialer && c->state < CONNECTION_OPEN;
 }
 
 /* The last in the list, which the newest begins.  host: NULL for any. */
 static struct connection *
-strangers_oldest(const struct peerd *peerd, const struct resolve_host *host, size_t *count)
+strangers_oldest(const struct peerd *peerd, const struct in6_addr *host, size_t *count)
 {
 	struct connection *found = NULL;
 	*count = 0;
@@ -31,7 +31,7 @@ strangers_oldest(const struct peerd *peerd, const struct resolve_host *host, siz
 
 /* Whether a member has been looked up at that address. */
 static bool
-is_of_member(const struct peerd *peerd, const struct resolve_host *host)
+is_of_member(const struct peerd *peerd, const struct in6_addr *host)
 {
 	for (size_t i = 0; i < peerd->peers_count; i++) {
 		const struct resolve_result *addresses =
@@ -46,11 +46,11 @@ is_of_member(const struct peerd *peerd, const struct resolve_host *host)
 bool
 strangers_admit(struct peerd *peerd, const struct stream *stream)
 {
-	struct resolve_host host = stream_host(stream);
+	struct in6_addr host = stream_host(stream);
 	size_t count;
 	struct connection *c = strangers_oldest(peerd, &host, &count);
 	if (count >= STRANGERS_A_HOST) {
-		connection_free(c);
+		connection_close(c);
 		return true;
 	}
 	strangers_oldest(peerd, NULL, &count);

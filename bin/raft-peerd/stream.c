@@ -33,20 +33,15 @@ enum {
 
 struct stream {
 	struct streams *streams;
-	const struct stream_calls *calls;
+	void (*received)(size_t size, void *arg);
 	void *arg;
 	nng_stream_dialer *dialer; /* while it is dialled */
 	nng_stream *nng;           /* NULL: not connected */
-	nng_aio *dial;
 	nng_aio *receive;
 	nng_aio *send;
-	nng_aio *rest;
+	nng_aio *later;   /* the dial; then what stream_send could not send at once */
 	atomic_int error; /* NNG's number */
-	/* Under the mutex of streams. */
-	struct stream *next;
-	bool woken;
-	bool dialed;
-	bool sent;
+	atomic_uint events;
 };
 
 struct streams {
@@ -56,62 +51,22 @@ struct streams {
 	void *arg;
 	nng_stream_listener *listener;
 	nng_aio *accept;
-	uv_mutex_t mutex;
-	struct stream *first, **last; /* woken ones, in order */
-	bool accepted;
+	atomic_bool accepted;
 };
 
 /* ------- from NNG's threads to the loop ------------------------------------------- */
 
 void
-stream_wake(struct stream *stream)
+stream_wake(struct stream *stream, enum stream_event event)
 {
-	struct streams *streams = stream->streams;
-	uv_mutex_lock(&streams->mutex);
-	if (!stream->woken) {
-		stream->woken = true;
-		stream->next = NULL;
-		*streams->last = stream;
-		streams->last = &stream->next;
-	}
-	uv_mutex_unlock(&streams->mutex);
-	uv_async_send(&streams->async);
+	atomic_fetch_or(&stream->events, event);
+	uv_async_send(&stream->streams->async);
 }
 
-static void
-stream_unlink(struct streams *streams, struct stream *stream)
+unsigned
+stream_events(struct stream *stream)
 {
-	for (struct stream **at = &streams->first; *at; at = &(*at)->next)
-		if (*at == stream) {
-			*at = stream->next;
-			if (*at == NULL)
-				streams->last = at;
-			break;
-		}
-	stream->woken = false;
-}
-
-/* The first of those that are woken; NULL: none is. */
-static struct stream *
-streams_next(struct streams *streams)
-{
-	uv_mutex_lock(&streams->mutex);
-	struct stream *stream = streams->first;
-	if (stream)
-		stream_unlink(streams, stream);
-	uv_mutex_unlock(&streams->mutex);
-	return stream;
-}
-
-static size_t
-streams_woken(struct streams *streams)
-{
-	size_t count = 0;
-	uv_mutex_lock(&streams->mutex);
-	for (const struct stream *stream = streams->first; stream; stream = stream->next)
-		count++;
-	uv_mutex_unlock(&streams->mutex);
-	return count;
+	return atomic_exchange(&stream->events, 0);
 }
 
 static void streams_take_accepted(struct streams *streams);
@@ -120,28 +75,12 @@ static void
 streams_on_async(uv_async_t *async)
 {
 	struct streams *streams = async->data;
-	streams_take_accepted(streams);
-	/* Those that are woken again meanwhile are for the next turn; any may be freed meanwhile.
-	 */
-	for (size_t count = streams_woken(streams); count > 0; count--) {
-		struct stream *stream = streams_next(streams);
-		if (stream == NULL)
-			return;
-		stream->calls->woken(stream->arg);
-	}
+	if (atomic_exchange(&streams->accepted, false))
+		streams_take_accepted(streams);
+	streams->calls->woken(streams->arg);
 }
 
 /* ------- a stream ------------------------------------------------------------------ */
-
-static void
-stream_on_dialed(void *arg)
-{
-	struct stream *stream = arg;
-	uv_mutex_lock(&stream->streams->mutex);
-	stream->dialed = true;
-	uv_mutex_unlock(&stream->streams->mutex);
-	stream_wake(stream);
-}
 
 static void
 stream_on_received(void *arg)
@@ -150,17 +89,13 @@ stream_on_received(void *arg)
 	int result = nng_aio_result(stream->receive);
 	if (result != 0)
 		stream->error = result;
-	stream->calls->received(result == 0 ? nng_aio_count(stream->receive) : 0, stream->arg);
+	stream->received(result == 0 ? nng_aio_count(stream->receive) : 0, stream->arg);
 }
 
 static void
-stream_on_sent(void *arg)
+stream_on_later(void *arg)
 {
-	struct stream *stream = arg;
-	uv_mutex_lock(&stream->streams->mutex);
-	stream->sent = true;
-	uv_mutex_unlock(&stream->streams->mutex);
-	stream_wake(stream);
+	stream_wake(arg, STREAM_LATER);
 }
 
 static struct stream *
@@ -169,19 +104,16 @@ stream_new(struct streams *streams)
 	struct stream *stream = calloc(1, sizeof *stream);
 	must(stream != NULL);
 	stream->streams = streams;
-	must(nng_aio_alloc(&stream->dial, stream_on_dialed, stream) == 0);
 	must(nng_aio_alloc(&stream->receive, stream_on_received, stream) == 0);
 	must(nng_aio_alloc(&stream->send, NULL, NULL) == 0);
-	must(nng_aio_alloc(&stream->rest, stream_on_sent, stream) == 0);
+	must(nng_aio_alloc(&stream->later, stream_on_later, stream) == 0);
 	return stream;
 }
 
 struct stream *
-stream_dial(struct streams *streams, const char *url, const struct stream_calls *calls, void *arg,
-    char *why)
+stream_dial(struct streams *streams, const char *url, char *why)
 {
 	struct stream *stream = stream_new(streams);
-	stream_use(stream, calls, arg);
 	int result = nng_stream_dialer_alloc(&stream->dialer, url);
 	if (result != 0) {
 		snprintf(why, SOCK_WHY_SIZE, "%s: cannot dial: %s", url, nng_strerror(result));
@@ -189,29 +121,29 @@ stream_dial(struct streams *streams, const char *url, const struct stream_calls 
 		return NULL;
 	}
 	nng_stream_dialer_set_bool(stream->dialer, NNG_OPT_TCP_NODELAY, true);
-	nng_stream_dialer_dial(stream->dialer, stream->dial);
+	nng_stream_dialer_dial(stream->dialer, stream->later);
 	return stream;
 }
 
 void
-stream_use(struct stream *stream, const struct stream_calls *calls, void *arg)
+stream_use(struct stream *stream, void (*received)(size_t size, void *arg), void *arg)
 {
-	stream->calls = calls;
+	stream->received = received;
 	stream->arg = arg;
 }
 
-/* A dial that has succeeded and was not looked at has a connection to be closed. */
-static void
-stream_stop_dial(struct stream *stream)
+/* Also after the aio was stopped: it keeps its result. */
+bool
+stream_dialed(struct stream *stream)
 {
-	if (stream->dialer == NULL)
-		return;
-	nng_stream_dialer_close(stream->dialer);
-	nng_aio_stop(stream->dial);
-	if (stream->nng == NULL && nng_aio_result(stream->dial) == 0)
-		stream->nng = nng_aio_get_output(stream->dial, 0);
+	int result = nng_aio_result(stream->later);
+	if (result == 0)
+		stream->nng = nng_aio_get_output(stream->later, 0);
+	else
+		stream->error = result;
 	nng_stream_dialer_free(stream->dialer);
 	stream->dialer = NULL;
+	return result == 0;
 }
 
 void
@@ -219,48 +151,22 @@ stream_free(struct stream *stream)
 {
 	if (stream == NULL)
 		return;
-	stream_stop_dial(stream);
+	if (stream->dialer)
+		nng_stream_dialer_close(stream->dialer);
 	if (stream->nng)
 		nng_stream_close(stream->nng);
 	/* Waits for callbacks, and none begins after that. */
 	nng_aio_stop(stream->receive);
-	nng_aio_stop(stream->rest);
+	nng_aio_stop(stream->later);
+	/* A dial that has succeeded and was not looked at has a connection to be closed. */
+	if (stream->dialer)
+		stream_dialed(stream);
 	if (stream->nng)
 		nng_stream_free(stream->nng);
-	uv_mutex_lock(&stream->streams->mutex);
-	if (stream->woken)
-		stream_unlink(stream->streams, stream);
-	uv_mutex_unlock(&stream->streams->mutex);
-	nng_aio_free(stream->dial);
 	nng_aio_free(stream->receive);
 	nng_aio_free(stream->send);
-	nng_aio_free(stream->rest);
+	nng_aio_free(stream->later);
 	free(stream);
-}
-
-/* Whether the flag, which is set on another thread, was set; it is cleared. */
-static bool
-stream_take_flag(struct stream *stream, bool *flag)
-{
-	uv_mutex_lock(&stream->streams->mutex);
-	bool was = *flag;
-	*flag = false;
-	uv_mutex_unlock(&stream->streams->mutex);
-	return was;
-}
-
-int
-stream_dialed(struct stream *stream)
-{
-	if (stream->nng)
-		return 1;
-	if (stream->dialer == NULL)
-		return -1;
-	if (!stream_take_flag(stream, &stream->dialed))
-		return 0;
-	stream->error = nng_aio_result(stream->dial);
-	stream_stop_dial(stream);
-	return stream->nng ? 1 : -1;
 }
 
 const char *
@@ -278,43 +184,43 @@ stream_receive(struct stream *stream, void *at, size_t room)
 	nng_stream_recv(stream->nng, stream->receive);
 }
 
-static ssize_t
-stream_result(struct stream *stream, nng_aio *aio)
+/* How much of `size` bytes need not be sent any longer: all, when the connection has ended. */
+static size_t
+stream_result(struct stream *stream, nng_aio *aio, size_t size)
 {
 	int result = nng_aio_result(aio);
 	if (result == 0)
-		return (ssize_t)nng_aio_count(aio);
+		return nng_aio_count(aio);
 	stream->error = result;
-	return -1;
+	return size;
 }
 
-ssize_t
-stream_send(struct stream *stream, const void *bytes, size_t size)
+static void
+stream_submit(struct stream *stream, nng_aio *aio, const uint8_t *bytes, size_t size)
 {
 	nng_iov iov = {.iov_buf = (void *)bytes, .iov_len = size};
-	nng_aio_set_iov(stream->send, 1, &iov);
-	nng_stream_send(stream->nng, stream->send);
+	nng_aio_set_iov(aio, 1, &iov);
+	nng_stream_send(stream->nng, aio);
+}
+
+size_t
+stream_send(struct stream *stream, const uint8_t *bytes, size_t size)
+{
+	size_t sent = 0;
+	stream_submit(stream, stream->send, bytes, size);
 	nng_aio_cancel(stream->send);
 	nng_aio_wait(stream->send);
-	if (nng_aio_result(stream->send) == NNG_ECANCELED)
-		return 0;
-	return stream_result(stream, stream->send);
+	if (nng_aio_result(stream->send) != NNG_ECANCELED)
+		sent = stream_result(stream, stream->send, size);
+	if (sent < size)
+		stream_submit(stream, stream->later, bytes + sent, size - sent);
+	return sent;
 }
 
-void
-stream_send_rest(struct stream *stream, const void *bytes, size_t size)
+size_t
+stream_sent(struct stream *stream, size_t size)
 {
-	nng_iov iov = {.iov_buf = (void *)bytes, .iov_len = size};
-	nng_aio_set_iov(stream->rest, 1, &iov);
-	nng_stream_send(stream->nng, stream->rest);
-}
-
-ssize_t
-stream_sent(struct stream *stream)
-{
-	if (!stream_take_flag(stream, &stream->sent))
-		return 0;
-	return stream_result(stream, stream->rest);
+	return stream_result(stream, stream->later, size);
 }
 
 /* ------- listening ----------------------------------------------------------------- */
@@ -323,9 +229,7 @@ static void
 streams_on_accepted(void *arg)
 {
 	struct streams *streams = arg;
-	uv_mutex_lock(&streams->mutex);
-	streams->accepted = true;
-	uv_mutex_unlock(&streams->mutex);
+	atomic_store(&streams->accepted, true);
 	uv_async_send(&streams->async);
 }
 
@@ -339,12 +243,6 @@ streams_on_pause(uv_timer_t *timer)
 static void
 streams_take_accepted(struct streams *streams)
 {
-	uv_mutex_lock(&streams->mutex);
-	bool accepted = streams->accepted;
-	streams->accepted = false;
-	uv_mutex_unlock(&streams->mutex);
-	if (!accepted)
-		return;
 	/* Without a pause an accept that fails for want of descriptors would be tried all the time.
 	 */
 	if (nng_aio_result(streams->accept) != 0) {
@@ -394,8 +292,6 @@ streams_new(struct loop *loop, const struct streams_calls *calls, void *arg)
 	must(streams != NULL);
 	streams->calls = calls;
 	streams->arg = arg;
-	streams->last = &streams->first;
-	must(uv_mutex_init(&streams->mutex) == 0);
 	must(uv_async_init(loop_uv(loop), &streams->async, streams_on_async) == 0);
 	must(uv_timer_init(loop_uv(loop), &streams->pause) == 0);
 	streams->async.data = streams->pause.data = streams;
@@ -443,78 +339,65 @@ streams_listen(struct streams *streams, const char *url, char *why)
 	return true;
 }
 
-/* ------- the other end --------------------------------------------------------------- */
+/* ------- its ends --------------------------------------------------------------------- */
+
+static bool
+stream_end(const struct stream *stream, const char *which, struct resolve_end *end)
+{
+	nng_sockaddr at;
+	if (stream->nng == NULL || nng_stream_get_addr(stream->nng, which, &at) != 0)
+		return false;
+	struct sockaddr_in in = {
+	    .sin_family = AF_INET, .sin_port = at.s_in.sa_port, .sin_addr = {at.s_in.sa_addr}};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = at.s_in6.sa_port};
+	memcpy(&in6.sin6_addr, at.s_in6.sa_addr, sizeof in6.sin6_addr);
+	*end = at.s_family == NNG_AF_INET ? resolve_end(&in) : resolve_end(&in6);
+	return true;
+}
 
 void
 stream_address(const struct stream *stream, char text[STREAM_ADDRESS_SIZE])
 {
-	nng_sockaddr address;
+	struct resolve_end end;
 	char host[INET6_ADDRSTRLEN] = "?";
 	snprintf(text, STREAM_ADDRESS_SIZE, "unknown");
-	if (stream->nng == NULL || nng_stream_get_addr(stream->nng, NNG_OPT_REMADDR, &address) != 0)
+	if (!stream_end(stream, NNG_OPT_REMADDR, &end))
 		return;
-	struct resolve_host mapped = stream_host(stream);
-	const struct in6_addr *in6 = (const struct in6_addr *)&mapped;
-	uint16_t port =
-	    ntohs(address.s_family == NNG_AF_INET ? address.s_in.sa_port : address.s_in6.sa_port);
-	if (IN6_IS_ADDR_V4MAPPED(in6)) {
-		inet_ntop(AF_INET, mapped.b + 12, host, sizeof host);
-		snprintf(text, STREAM_ADDRESS_SIZE, "%s:%u", host, port);
-	} else {
-		inet_ntop(AF_INET6, mapped.b, host, sizeof host);
-		snprintf(text, STREAM_ADDRESS_SIZE, "[%s]:%u", host, port);
-	}
+	bool four = IN6_IS_ADDR_V4MAPPED(&end.host);
+	inet_ntop(four ? AF_INET : AF_INET6, end.host.s6_addr + (four ? 12 : 0), host, sizeof host);
+	snprintf(text, STREAM_ADDRESS_SIZE, four ? "%s:%u" : "[%s]:%u", host, ntohs(end.port));
 }
 
-struct resolve_host
+struct in6_addr
 stream_host(const struct stream *stream)
 {
-	nng_sockaddr address;
-	struct resolve_host host = {{[10] = 0xff, [11] = 0xff}};
-	if (stream->nng == NULL || nng_stream_get_addr(stream->nng, NNG_OPT_REMADDR, &address) != 0)
-		return host;
-	if (address.s_family == NNG_AF_INET)
-		memcpy(host.b + 12, &address.s_in.sa_addr, 4);
-	else
-		memcpy(host.b, address.s_in6.sa_addr, sizeof host.b);
-	return host;
-}
-
-/* Of the two ends of a connection, as NNG and as the kernel tell them. */
-static bool
-same_end(const nng_sockaddr *theirs, const struct sockaddr_storage *ours)
-{
-	const struct sockaddr_in *in = (const struct sockaddr_in *)ours;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ours;
-	if (theirs->s_family == NNG_AF_INET)
-		return ours->ss_family == AF_INET && theirs->s_in.sa_port == in->sin_port &&
-		       theirs->s_in.sa_addr == in->sin_addr.s_addr;
-	return theirs->s_family == NNG_AF_INET6 && ours->ss_family == AF_INET6 &&
-	       theirs->s_in6.sa_port == in6->sin6_port &&
-	       memcmp(theirs->s_in6.sa_addr, &in6->sin6_addr, 16) == 0;
+	struct resolve_end end = {0};
+	stream_end(stream, NNG_OPT_REMADDR, &end);
+	return end.host;
 }
 
 static bool
-is_descriptor_of(int fd, const nng_sockaddr *local, const nng_sockaddr *remote)
+fd_has_end(int fd, bool peer, const struct resolve_end *end)
 {
-	struct sockaddr_storage here, there;
-	socklen_t here_size = sizeof here, there_size = sizeof there;
-	return getpeername(fd, (struct sockaddr *)&there, &there_size) == 0 &&
-	       same_end(remote, &there) &&
-	       getsockname(fd, (struct sockaddr *)&here, &here_size) == 0 && same_end(local, &here);
+	struct sockaddr_storage at;
+	socklen_t size = sizeof at;
+	if ((peer ? getpeername(fd, (struct sockaddr *)&at, &size)
+		  : getsockname(fd, (struct sockaddr *)&at, &size)) != 0)
+		return false;
+	struct resolve_end found = resolve_end(&at);
+	return found.port == end->port && IN6_ARE_ADDR_EQUAL(&found.host, &end->host);
 }
 
-/* NNG does not tell its descriptor, which is its own: it is looked for.  -1: the connection has
- * ended. */
+/* NNG does not give its descriptor, so it is looked for.  -1: the connection has ended. */
 static int
 stream_fd(const struct stream *stream)
 {
-	nng_sockaddr local, remote;
-	if (nng_stream_get_addr(stream->nng, NNG_OPT_LOCADDR, &local) != 0 ||
-	    nng_stream_get_addr(stream->nng, NNG_OPT_REMADDR, &remote) != 0)
+	struct resolve_end local, remote;
+	if (!stream_end(stream, NNG_OPT_LOCADDR, &local) ||
+	    !stream_end(stream, NNG_OPT_REMADDR, &remote))
 		return -1;
 	for (int fd = 0; fd < FDS_MAX; fd++)
-		if (is_descriptor_of(fd, &local, &remote))
+		if (fd_has_end(fd, true, &remote) && fd_has_end(fd, false, &local))
 			return fd;
 	return -1;
 }

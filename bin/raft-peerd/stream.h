@@ -15,20 +15,18 @@
 struct streams;
 struct stream;
 
-struct stream_calls {
-	/*
-	 * On a thread of NNG's, once for each stream_receive: that many bytes have come.  0: the
-	 * connection has ended, and stream_why says why.
-	 */
-	void (*received)(size_t size, void *arg);
-	/* In the loop: the dial has ended, what stream_send_rest was given has been sent, or after
-	 * stream_wake. */
-	void (*woken)(void *arg);
+/* What has happened on a thread of NNG's. */
+enum stream_event {
+	STREAM_LATER =
+	    1, /* the dial has ended, or what stream_send could not send at once has gone */
+	STREAM_RECEIVED = 2 /* stream_wake was called */
 };
 
 struct streams_calls {
 	/* A connection was accepted; it is the callee's. */
 	void (*accepted)(struct stream *stream, void *arg);
+	/* Some streams may have events. */
+	void (*woken)(void *arg);
 };
 
 /*
@@ -46,15 +44,21 @@ struct streams *streams_new(struct loop *loop, const struct streams_calls *calls
 bool streams_listen(struct streams *streams, const char *url, char *why);
 
 /* Starts to connect to the url, as above.  NULL with one sentence in why (1 KiB). */
-struct stream *stream_dial(struct streams *streams, const char *url,
-    const struct stream_calls *calls, void *arg, char *why);
-/* For one that was accepted. */
-void stream_use(struct stream *stream, const struct stream_calls *calls, void *arg);
+struct stream *stream_dial(struct streams *streams, const char *url, char *why);
+/*
+ * The first call.  received: on a thread of NNG's, once for each stream_receive: that many bytes
+ * have come.  0: the connection has ended, and stream_why says why.
+ */
+void stream_use(struct stream *stream, void (*received)(size_t size, void *arg), void *arg);
 /* Closes the connection; when it returns nothing is called any more.  Takes NULL. */
 void stream_free(struct stream *stream);
 
-/* 0: the dial has not ended; 1: connected; -1: it has failed, and stream_why says why. */
-int stream_dialed(struct stream *stream);
+/* The events since the last call, a set of enum stream_event. */
+unsigned stream_events(struct stream *stream);
+/* From any thread: such an event. */
+void stream_wake(struct stream *stream, enum stream_event event);
+/* After STREAM_LATER, once: whether the dial has succeeded; if not, stream_why says why. */
+bool stream_dialed(struct stream *stream);
 /* Why the last call or operation failed; one sentence that is valid until the next. */
 const char *stream_why(const struct stream *stream);
 
@@ -63,22 +67,18 @@ const char *stream_why(const struct stream *stream);
  * From the thread that receives.
  */
 void stream_receive(struct stream *stream, void *at, size_t room);
-/* Sends what can be sent at once: how much that was, or -1 when the connection has ended. */
-ssize_t stream_send(struct stream *stream, const void *bytes, size_t size);
 /*
- * Sends when there is room: at least one byte, perhaps not all.  The bytes must stay until
- * stream_sent says how much it was.
+ * Sends what can be sent at once, and returns how much that was.  The rest must stay: at
+ * STREAM_LATER some of it has gone, and stream_sent says how much of these `size` bytes.  On a
+ * connection that has ended all bytes go.  The receiving side finds the end.
  */
-void stream_send_rest(struct stream *stream, const void *bytes, size_t size);
-/* What came of it: 0 not sent yet, otherwise as stream_send. */
-ssize_t stream_sent(struct stream *stream);
-/* From any thread: `woken` is called in the loop, once for any number of these. */
-void stream_wake(struct stream *stream);
+size_t stream_send(struct stream *stream, const uint8_t *bytes, size_t size);
+size_t stream_sent(struct stream *stream, size_t size);
 
 /* The other end as text. */
 enum { STREAM_ADDRESS_SIZE = 64 };
 void stream_address(const struct stream *stream, char text[STREAM_ADDRESS_SIZE]);
-struct resolve_host stream_host(const struct stream *stream);
+struct in6_addr stream_host(const struct stream *stream);
 /*
  * Limits what waits in the kernel, which urgent frames cannot overtake.  rate: bytes a second that
  * the kernel sends at most, evenly; 0: no limit.

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/asker.h"
 #include "client/input.h"
 #include "prog/tool.h"
-#include "asker.h"
 
 static struct {
 	struct tool tool;

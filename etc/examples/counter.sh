@@ -31,6 +31,8 @@ set_count() { # set_count NAME NUMBER
 load() { # load FILE
 	{
 		read -r index
+		for name in $names; do unset "count_$name"; done
+		names=
 		while read -r name number; do set_count "$name" "$number"; done
 	} <"$1"
 }

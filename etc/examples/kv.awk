@@ -16,14 +16,14 @@ BEGIN {
 	print "ready " last + 0
 }
 
+open { confirm() }
+
 /^entry / {
 	index_of = word(rest($0, 1))
 	command = rest($0, 2)
 	if (journal)
 		keep(index_of, command)
 	print apply(command)
-	if (journal)
-		print "durable " index_of
 	next
 }
 
@@ -111,20 +111,32 @@ function list(prefix, key, keys, n, i, out) {
 
 # ------------------------------------------------------------- durable
 
-# Each entry is a line "INDEX LENGTH COMMAND": one that a crash has cut is too short, and was never answered.
+# Each entry is a line "INDEX LENGTH COMMAND;": one that a crash has cut is too short.  awk does not say whether a
+# line of its input had a newline, and without one it is no request.  So the semicolon follows when the next request
+# has come; until then the entry does not count, and would be given again.
 function keep(index_of, command) {
-	print index_of " " length(command) " " command >>journal
+	printf "%s %d %s", index_of, length(command), command >>journal
 	fflush(journal)
 	if (system("sync '" journal "'") != 0)
 		exit 74
+	if (durable)
+		print "durable " durable
+	open = index_of
+}
+
+function confirm() {
+	print ";" >>journal
+	fflush(journal)
+	durable = open
+	open = 0
 }
 
 function read_journal(line) {
 	last = 0
 	while ((getline line <journal) > 0)
-		if (line ~ /^[0-9]+ [0-9]+ / && length(rest(line, 2)) == word(rest(line, 1)) + 0) {
+		if (line ~ /^[0-9]+ [0-9]+ / && length(rest(line, 2)) == word(rest(line, 1)) + 1) {
 			last = word(line)
-			apply(rest(line, 2))
+			apply(substr(rest(line, 2), 1, word(rest(line, 1))))
 		}
 	close(journal)
 	# A newline ends a line that was cut.
@@ -135,9 +147,9 @@ function read_journal(line) {
 # The journal of a state that came as a whole: a new file in its place, all or nothing.
 function write_journal(key, new) {
 	new = journal ".new"
-	print index_of " 4 list" >new
+	print index_of " 4 list;" >new
 	for (key in state)
-		print index_of " " length("put " key " " state[key]) " put " key " " state[key] >new
+		print index_of " " length("put " key " " state[key]) " put " key " " state[key] ";" >new
 	close(new)
 	close(journal)
 	if (system("sync '" new "' && mv '" new "' '" journal "' && sync \"$(dirname '" journal "')\"") != 0)

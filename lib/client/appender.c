@@ -254,12 +254,12 @@ appender_on_pause_over(uv_timer_t *timer)
 }
 
 static void
-again_from(struct appender *appender, size_t slot)
+again_from(struct appender *appender, size_t slot, enum raft_reason reason)
 {
 	window_rewind(&appender->window, slot);
 	if (uv_is_active((uv_handle_t *)&appender->pause))
 		return;
-	appender->pause_ms = refusal_pause_ms(appender->pause_ms);
+	appender->pause_ms = refusal_pause_ms(appender->pause_ms, reason);
 	uv_timer_start(&appender->pause, appender_on_pause_over, appender->pause_ms, 0);
 }
 
@@ -312,7 +312,7 @@ appender_on_refused(struct appender *appender, size_t slot, const struct msg_ans
 	if (appender->state < APPENDER_STOPPING && (slot == 0 || appender->why[0] == '\0'))
 		appender_set_trouble(appender, reason);
 	if (retry) {
-		again_from(appender, slot);
+		again_from(appender, slot, reason);
 	} else if (anonymous && (reason == RAFT_REASON_TOO_OLD || reason == RAFT_REASON_EXPIRED)) {
 		window_rewind(&appender->window, slot);
 		renew_later(appender, answer->epoch);
@@ -337,6 +337,7 @@ appender_on_answer(struct appender *appender, const struct msg_answer *answer)
 	if (!window_meets(&appender->window, answer->serial, answer->count, &from, &to))
 		return;
 	bool unknown = answer->verdict != RAFT_REFUSED;
+	enum raft_reason reason = (enum raft_reason)answer->reason;
 	if (answer->verdict == RAFT_COMMITTED) {
 		under_way_more(appender);
 		appender_on_committed(appender, from, to, answer);
@@ -346,9 +347,9 @@ appender_on_answer(struct appender *appender, const struct msg_answer *answer)
 			appender_on_refused(appender, slot, answer);
 		} else {
 			if (appender->state < APPENDER_STOPPING)
-				appender_set_trouble(appender, (enum raft_reason)answer->reason);
+				appender_set_trouble(appender, reason);
 			under_way_less(appender);
-			again_from(appender, slot);
+			again_from(appender, slot, reason);
 		}
 	}
 	appender_settle(appender);
@@ -377,7 +378,7 @@ appender_on_down(bool was_up, const char *why, void *arg)
 	if (appender->opening)
 		proposal_down(appender->opening);
 	if (was_up && !uv_is_active((uv_handle_t *)&appender->pause))
-		again_from(appender, 0);
+		again_from(appender, 0, RAFT_REASON_NONE);
 	if (appender->state == APPENDER_RENEWING)
 		appender->state =
 		    APPENDER_RUNNING; /* the next attempt is refused alike, with what is in doubt */

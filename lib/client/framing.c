@@ -297,3 +297,11 @@ framing_line_unfit(struct wire_bytes data)
 		return "a newline";
 	return memchr(data.bytes, '\0', data.size) ? "a NUL" : NULL;
 }
+
+const char *
+framing_program_unfit(const struct conf *conf, struct wire_bytes data)
+{
+	bool lines = conf->fsm.present && conf->fsm.mode == CONF_MACHINE &&
+		     conf->fsm.framing == FRAMING_LINE;
+	return lines ? framing_line_unfit(data) : NULL;
+}

@@ -68,5 +68,8 @@ void framing_put_bytes(struct wire_buf *out, enum framing framing, struct wire_b
 
 /* What of the data a line cannot hold, "a newline" or "a NUL"; NULL: it fits into one. */
 const char *framing_line_unfit(struct wire_bytes data);
+/* What of an entry the node's program cannot be given, likewise; NULL: it can be given all of it.
+ */
+const char *framing_program_unfit(const struct conf *conf, struct wire_bytes data);
 
 #endif

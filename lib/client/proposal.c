@@ -114,7 +114,7 @@ proposal_answer(struct proposal *proposal, const struct msg_answer *answer)
 		return true;
 	}
 	proposal->doubt = proposal->doubt || answer->verdict != RAFT_REFUSED;
-	proposal->pause_ms = refusal_pause_ms(proposal->pause_ms);
+	proposal->pause_ms = refusal_pause_ms(proposal->pause_ms, reason);
 	uv_timer_start(&proposal->pause, proposal_on_pause_over, proposal->pause_ms, 0);
 	proposal->calls->refused(reason, proposal->arg);
 	return true;

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 500 };
+enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 100 };
 
 enum exit_status
 refusal_status(enum raft_reason reason)
@@ -58,8 +58,9 @@ refusal_text(enum raft_reason reason, uint64_t index)
 }
 
 uint64_t
-refusal_pause_ms(uint64_t before)
+refusal_pause_ms(uint64_t before, enum raft_reason reason)
 {
-	uint64_t pause = before == 0 ? PAUSE_FIRST_MS : 2 * before;
+	bool first = before == 0 || reason == RAFT_REASON_LEADER_CHANGED;
+	uint64_t pause = first ? PAUSE_FIRST_MS : 2 * before;
 	return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
 }

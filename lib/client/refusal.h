@@ -22,7 +22,11 @@ enum exit_status refusal_status(enum raft_reason reason);
  */
 const char *refusal_text(enum raft_reason reason, uint64_t index);
 
-/* 20 ms, 40 ms, … 500 ms: the pause before the next attempt after `before` (0: the first). */
-uint64_t refusal_pause_ms(uint64_t before);
+/*
+ * The pause before the next attempt, after a pause of `before` (0: none yet): 20, 40, 80, 100, 100,
+ * … ms.  It is the first again when the leader has changed: the next one is elected, or soon will
+ * be.  The maximum is what a client adds to the time without a leader.
+ */
+uint64_t refusal_pause_ms(uint64_t before, enum raft_reason reason);
 
 #endif

@@ -86,7 +86,7 @@ struct conf {
 		uint64_t message;             /* records in one append message: 1MiB */
 		uint64_t window;              /* in flight to one peer: 16MiB */
 		uint64_t uncommitted;         /* 64MiB */
-		uint64_t tail;                /* 8MiB */
+		uint64_t tail;                /* 2MiB */
 	} elect;
 	struct {
 		uint64_t keep;      /* largest log, 10GiB */

@@ -152,6 +152,8 @@ tool_read_options(struct tool *tool, int argc, char **argv)
 		switch (tool_which(got)) {
 		case TOOL_CONFIG:
 			config = optarg;
+			if (tool->takes & 1u << TOOL_CONFIG)
+				tool->found(TOOL_CONFIG, optarg);
 			break;
 		case TOOL_HELP:
 			printf("usage: %s %s\n", tool->prog, tool->usage);
@@ -171,25 +173,31 @@ tool_read_options(struct tool *tool, int argc, char **argv)
 	return config;
 }
 
+struct conf *
+tool_conf(const char *given)
+{
+	char why[CONF_WHY_SIZE];
+	char *path = conf_find(given, why);
+	if (path == NULL)
+		tool_die(exit_of_errno(errno), "%s", why);
+	struct conf *conf = conf_read(path, why);
+	free(path);
+	if (conf == NULL)
+		tool_die(exit_of_errno(errno), "%s", why);
+	return conf;
+}
+
 void
 tool_start(struct tool *tool, int argc, char **argv)
 {
 	/* What uses a standard descriptor that was closed fails. */
 	static const int held[] = {O_WRONLY, O_RDONLY, O_RDONLY};
-	char why[CONF_WHY_SIZE];
 	signals_unblock();
 	if (!file_hold_standard(held))
 		exit(EXIT_OS);
 	prog = tool->prog;
 	log_init(prog);
-	const char *given = tool_read_options(tool, argc, argv);
-	char *path = conf_find(given, why);
-	if (path == NULL)
-		tool_die(exit_of_errno(errno), "%s", why);
-	tool->conf = conf_read(path, why);
-	free(path);
-	if (tool->conf == NULL)
-		tool_die(exit_of_errno(errno), "%s", why);
+	tool->conf = tool_conf(tool_read_options(tool, argc, argv));
 	seal_init();
 	tool->loop = loop_new();
 }
@@ -252,13 +260,19 @@ tool_framing(const char *value, bool output)
 }
 
 struct tool_path
-tool_socket(const struct tool *tool, const char *name)
+tool_socket_of(const struct conf *conf, const char *name)
 {
 	struct tool_path path;
 	char why[SOCK_WHY_SIZE];
-	if (!sock_path(path.text, tool->conf->node.run, name, why))
+	if (!sock_path(path.text, conf->node.run, name, why))
 		tool_die(EXIT_CONFIG, "%s", why);
 	return path;
+}
+
+struct tool_path
+tool_socket(const struct tool *tool, const char *name)
+{
+	return tool_socket_of(tool->conf, name);
 }
 
 bool

@@ -40,7 +40,13 @@
 	O(LEARNER, 0, "learner", no)                                                               \
 	O(YES, 0, "yes", no)                                                                       \
 	O(STALE, 0, "stale", no)                                                                   \
-	O(OUTPUT, 'o', "output", required)
+	O(OUTPUT, 'o', "output", required)                                                         \
+	O(CONNECTIONS, 0, "connections", required)                                                 \
+	O(RATE, 0, "rate", required)                                                               \
+	O(FOR, 0, "for", required)                                                                 \
+	O(QUERY, 0, "query", required)                                                             \
+	O(PIPE, 0, "pipe", no)                                                                     \
+	O(HISTOGRAM, 'H', "histogram", no)
 enum tool_option {
 #define O(NAME, letter, name, argument) TOOL_##NAME,
 	TOOL_OPTIONS(O)
@@ -51,7 +57,11 @@ enum tool_option {
 struct tool {
 	const char *prog;
 	const char *usage; /* the SYNOPSIS after the name */
-	uint32_t takes;    /* bits 1 << TOOL_x, besides those of all tools */
+	/*
+	 * Bits 1 << TOOL_x, besides those of all tools.  With that of TOOL_CONFIG each -c is passed
+	 * to found, too; otherwise the last one counts.
+	 */
+	uint32_t takes;
 	/* Told each of them in order; may tool_die. */
 	void (*found)(enum tool_option option, const char *value);
 	/* Set by tool_start. */
@@ -68,6 +78,9 @@ struct tool {
  */
 void tool_start(struct tool *tool, int argc, char **argv);
 void tool_free(struct tool *tool);
+/* Another node's configuration, which the caller frees; NULL: that of the default places.  Exits
+ * with one sentence where it cannot be read. */
+struct conf *tool_conf(const char *given);
 
 /* One sentence; the program's name is put before it, and control bytes are shown as \xNN. */
 void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -83,11 +96,12 @@ uint64_t tool_duration_ms(enum tool_option option, const char *value);
 uint64_t tool_size(enum tool_option option, const char *value, uint64_t low, uint64_t high);
 enum framing tool_framing(const char *value, bool output);
 
-/* The path of one of this node's sockets, or exit 78. */
+/* The path of one of the node's sockets, or exit 78. */
 struct tool_path {
 	char text[SOCK_PATH_MAX];
 };
 struct tool_path tool_socket(const struct tool *tool, const char *name);
+struct tool_path tool_socket_of(const struct conf *conf, const char *name);
 
 /* Writes it all to stdout; exits 74 when that fails, quietly when the reader has gone. */
 void tool_write(const void *bytes, size_t size);

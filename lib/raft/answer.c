@@ -26,6 +26,7 @@ raft_answer_give(
 		raft_out_answer(raft, origin->ticket, answer);
 		return;
 	}
+	raft_replicate_hasten(raft, &origin->from);
 	message = raft_out_message(raft, RAFT_MSG_ANSWER, &origin->from);
 	message->answer = *answer;
 	message->answer.start_number = origin->start_number;

@@ -269,6 +269,13 @@ raft_change_tick(struct raft *raft)
 	raft->catch_up_at = raft->now;
 }
 
+bool
+raft_change_leaves(const struct raft *raft)
+{
+	return raft->role == RAFT_LEADER && !raft_quorum_self_votes(raft) &&
+	       raft_rlog_config(&raft->log)->index <= raft->commit;
+}
+
 /*
  * §4.2.2: a leader that is no voter any more leads until that is committed, and
  * not counting itself; then it goes.
@@ -276,8 +283,7 @@ raft_change_tick(struct raft *raft)
 void
 raft_change_leave(struct raft *raft)
 {
-	if (raft->role != RAFT_LEADER || raft_quorum_self_votes(raft) ||
-	    raft_rlog_config(&raft->log)->index > raft->commit)
+	if (!raft_change_leaves(raft))
 		return;
 	raft_transfer_nudge(raft);
 	raft_why_start(raft, "no longer a voter since entry ");

@@ -183,7 +183,9 @@ void raft_role_set(struct raft *raft, enum raft_role role, const struct raft_id 
 void raft_role_higher_term(
     struct raft *raft, const struct raft_message *message, const struct raft_id *leader);
 
+void raft_election_timer_start(struct raft *raft);
 void raft_election_timer_reset(struct raft *raft);
+void raft_election_timer_shorten(struct raft *raft);
 void raft_election_tick(struct raft *raft);
 /* §3.10: the leader wants this node to lead. */
 void raft_election_at_once(struct raft *raft, const struct raft_id *leader);
@@ -245,6 +247,8 @@ struct raft_peer {
 	uint64_t round_acked;
 	bool round_due;
 	uint64_t commit_sent;
+	struct mono_ms commit_at; /* a newer one is sent then, if not before; 0: there is none */
+	bool commit_wanted;       /* a newer one does not wait */
 	bool heard;
 	struct mono_ms heard_at;
 	/* reading back */
@@ -298,6 +302,9 @@ const char *raft_progress_name(const struct raft *raft, const struct raft_peer *
 void raft_replicate_reply(struct raft *raft, const struct raft_message *message);
 void raft_replicate_fetched(struct raft *raft, const struct raft_event *event);
 void raft_replicate_unreachable(struct raft *raft, const struct raft_id *id);
+/* An answer goes to the peer, whose own state machine may be asked next: so does the commit index.
+ */
+void raft_replicate_hasten(struct raft *raft, const struct raft_id *id);
 /* Sends what is due to each peer; called once an update. */
 void raft_replicate_flush(struct raft *raft);
 /* Frees what the last update pointed to. */
@@ -359,6 +366,7 @@ void raft_change_admit(
     struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal);
 void raft_change_tick(struct raft *raft);
 /* A leader that is no voter any more steps down once that is committed; after all has been sent. */
+bool raft_change_leaves(const struct raft *raft); /* it does so with this update */
 void raft_change_leave(struct raft *raft);
 
 bool raft_quorum_sole_voter(const struct raft *raft);

@@ -29,6 +29,36 @@ raft_election_timer_reset(struct raft *raft)
 }
 
 /*
+ * Ours: the connection to the leader has ended, so the leader may have, too.  When it is not heard
+ * again, this node stands after one to one and a quarter timeouts, which still keeps followers
+ * apart.
+ */
+void
+raft_election_timer_shorten(struct raft *raft)
+{
+	uint64_t timeout = raft->settings.election_timeout_ms;
+	uint64_t at = raft->heard_at.ms + timeout + random_next(raft) % (timeout / 4 + 1);
+
+	if (at < raft->election_at.ms)
+		raft->election_at.ms = at;
+}
+
+/*
+ * Ours: a node that starts with its own vote may have led until its last stop.  While it is away no
+ * other node leads in this term, and those that have not missed it yet grant it their pre-vote (see
+ * leader_is_near): it asks for them after a heartbeat, in which its connections are made again.
+ */
+void
+raft_election_timer_start(struct raft *raft)
+{
+	raft_election_timer_reset(raft);
+	if (raft_quorum_sole_voter(raft))
+		raft->election_at = raft->now; /* no other node could lead */
+	else if (raft_id_equal(&raft->vote, &raft->id))
+		raft->election_at.ms = raft->now.ms + raft->settings.heartbeat_ms;
+}
+
+/*
  * A leader is there, as far as this node can know: don't help to depose it.  One
  * that asks for votes itself has restarted, and leads no more.
  */

@@ -305,27 +305,40 @@ raft_leader_tick(struct raft *raft)
 
 /* ---------------------------------------------------------- addresses */
 
-/* The configuration with the addresses that are known and that it lacks; false: none. */
+/* The address that the member lacks and this node knows; NULL: none. */
+static const char *
+address_known(const struct raft *raft, const struct raft_member *member)
+{
+	if (member->address[0] != '\0')
+		return NULL;
+	const struct raft_member *known = raft_config_find(&raft->settings.addresses, &member->id);
+	if (known == NULL || known->address[0] == '\0' ||
+	    memcmp(member->key, known->key, RAFT_KEY_SIZE) != 0)
+		return NULL;
+	return known->address;
+}
+
+/* Whether a member's address is known that the configuration lacks. */
 static bool
+addresses_wanted(const struct raft *raft, const struct raft_config *config)
+{
+	for (size_t i = 0; i < config->count; i++)
+		if (address_known(raft, &config->members[i]))
+			return true;
+	return false;
+}
+
+static void
 addresses_complete(const struct raft *raft, struct raft_config *config)
 {
-	bool added = false;
-
-	*config = *raft_core_config(raft);
 	for (size_t i = 0; i < config->count; i++) {
 		struct raft_member *member = &config->members[i];
-		const struct raft_member *known =
-		    raft_config_find(&raft->settings.addresses, &member->id);
+		const char *address = address_known(raft, member);
 
-		if (member->address[0] != '\0' || known == NULL || known->address[0] == '\0')
-			continue;
-		if (memcmp(member->key, known->key, RAFT_KEY_SIZE) != 0)
-			continue;
-		memcpy(member->address, known->address, sizeof member->address);
-		added = true;
+		if (address)
+			memcpy(member->address, address, sizeof member->address);
 	}
 	must(raft_config_voters(config) == raft_config_voters(raft_core_config(raft)));
-	return added;
 }
 
 /*
@@ -341,7 +354,10 @@ raft_leader_addresses(struct raft *raft)
 	if (!raft_commit_own_term(raft) || raft->full ||
 	    raft_rlog_config(&raft->log)->index > raft->commit)
 		return;
-	if (!addresses_complete(raft, &config))
+	/* After each commit: the copy is made only when it is needed. */
+	if (!addresses_wanted(raft, raft_core_config(raft)))
 		return;
+	config = *raft_core_config(raft);
+	addresses_complete(raft, &config);
 	raft_leader_append_config(raft, &config, NULL);
 }

@@ -201,6 +201,8 @@ raft_progress_reset(struct raft *raft, struct raft_peer *peer)
 	peer->match = 0;
 	peer->accepted = 0;
 	peer->commit_sent = 0;
+	peer->commit_at.ms = 0;
+	peer->commit_wanted = false;
 	raft_progress_probe(raft, peer, raft->log.last + 1);
 	must(peer->match == 0 && peer->flights_size == 0);
 }

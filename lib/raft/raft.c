@@ -69,11 +69,8 @@ raft_new(const struct raft_settings *settings, const struct raft_start *start, s
 	raft_peers_update(raft);
 	raft_append_reset(raft);
 	raft->config_changed = false;
-	raft_election_timer_reset(raft);
+	raft_election_timer_start(raft);
 	must(raft->store.written == raft->log.last && raft->commit <= raft->log.last);
-	/* Nobody else could lead: no reason to wait. */
-	if (raft_quorum_sole_voter(raft))
-		raft->election_at = now;
 	return raft;
 }
 

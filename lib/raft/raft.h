@@ -48,6 +48,8 @@ struct raft_settings {
 	uint64_t seed;
 	uint64_t election_timeout_ms; /* E: randomised in [E, 2E) */
 	uint64_t heartbeat_ms;
+	/* How long a commit index may wait for an append to be sent with; 0: it does not wait. */
+	uint64_t commit_wait_ms;
 	uint64_t store_timeout_ms;     /* a leader whose disk is silent for longer steps down */
 	uint64_t message_size_max;     /* records in one append message */
 	uint64_t window_size_max;      /* records in flight to one peer */

@@ -23,6 +23,7 @@ read_answer(struct raft *raft, const struct raft_origin *origin, bool ok, uint64
 		raft_out_read(raft, &answer);
 		return;
 	}
+	raft_replicate_hasten(raft, &origin->from);
 	reply = &raft_out_message(raft, RAFT_MSG_READ_REPLY, &origin->from)->read_reply;
 	reply->start_number = origin->start_number;
 	reply->request = origin->request;

@@ -31,6 +31,8 @@ append_start(struct raft *raft, struct raft_peer *peer, struct raft_pos prev, ui
 	append->clean_commit = peer->clean_commit;
 	if (append->commit > peer->commit_sent)
 		peer->commit_sent = append->commit;
+	peer->commit_at.ms = 0;
+	peer->commit_wanted = false;
 	return append;
 }
 
@@ -143,10 +145,19 @@ flush_pipeline(struct raft *raft, struct raft_peer *peer)
 	return sent;
 }
 
+/*
+ * Ours: a commit index that the peer does not know waits for the next append, so that a stream of
+ * entries costs the peer one message per entry, not two.
+ */
 static bool
-commit_news(const struct raft *raft, const struct raft_peer *peer)
+commit_due(const struct raft *raft, struct raft_peer *peer)
 {
-	return (raft->commit < peer->match ? raft->commit : peer->match) > peer->commit_sent;
+	if (min_u64(raft->commit, peer->match) <= peer->commit_sent)
+		return false;
+	if (peer->commit_at.ms == 0)
+		peer->commit_at.ms = raft->now.ms + raft->settings.commit_wait_ms;
+	return peer->commit_wanted || raft_change_leaves(raft) ||
+	       peer->commit_at.ms <= raft->now.ms;
 }
 
 /* What a leader holds true of each peer, after each update. */
@@ -178,10 +189,19 @@ peer_flush(struct raft *raft, struct raft_peer *peer)
 	else
 		sent = peer->state == PROGRESS_PROBE ? flush_probe(raft, peer)
 						     : flush_pipeline(raft, peer);
-	if (!sent && (peer->round_due || commit_news(raft, peer)))
+	if (!sent && (peer->round_due || commit_due(raft, peer)))
 		send_heartbeat(raft, peer);
 	peer->round_due = false;
 	peer_check(raft, peer);
+}
+
+void
+raft_replicate_hasten(struct raft *raft, const struct raft_id *id)
+{
+	struct raft_peer *peer = raft_peer_find(raft, id);
+
+	if (peer != NULL)
+		peer->commit_wanted = true;
 }
 
 void
@@ -350,4 +370,5 @@ raft_replicate_unreachable(struct raft *raft, const struct raft_id *id)
 		return;
 	raft_forward_fail(raft, RAFT_REASON_NO_ANSWER);
 	raft_read_forwards_fail(raft, RAFT_REASON_NO_ANSWER);
+	raft_election_timer_shorten(raft);
 }

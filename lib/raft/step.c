@@ -164,6 +164,9 @@ wake_leader(const struct raft *raft)
 {
 	uint64_t at = raft->heartbeat_at.ms;
 
+	for (size_t i = 0; i < raft->peers_count; i++)
+		if (raft->peers[i].commit_at.ms != 0)
+			at = min_u64(at, raft->peers[i].commit_at.ms);
 	if (raft->transfer.active)
 		at = min_u64(at, raft->transfer.deadline.ms);
 	if (raft_quorum_sole_voter(raft))

@@ -115,16 +115,16 @@ channel_split(struct noise *noise, struct channel *channel)
 }
 
 bool
-channel_dial(struct channel_pending *pending, const struct raft_hash *cluster,
-    const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE],
-    const struct channel_offer *offer, uint8_t hello[CHANNEL_HELLO_SIZE])
+channel_dial(struct noise *pending, const struct raft_hash *cluster, const struct seal_pair *self,
+    const uint8_t peer_key[SEAL_KEY_SIZE], const struct channel_offer *offer,
+    uint8_t hello[CHANNEL_HELLO_SIZE])
 {
 	uint8_t payload[CHANNEL_OFFER_SIZE];
 	bytes_put_u64(payload, offer->start);
 	bytes_put_u64(payload + 8, offer->id);
 	bytes_put_u64(payload + 16, offer->seen);
-	channel_start(&pending->noise, true, cluster, self, peer_key, hello);
-	if (noise_write(&pending->noise, payload, sizeof payload, hello + CHANNEL_CLEAR_SIZE))
+	channel_start(pending, true, cluster, self, peer_key, hello);
+	if (noise_write(pending, payload, sizeof payload, hello + CHANNEL_CLEAR_SIZE))
 		return true;
 	seal_wipe(pending, sizeof *pending);
 	return false;
@@ -170,16 +170,16 @@ channel_refused(const uint8_t reply[CHANNEL_REPLY_SIZE], unsigned *reason)
 }
 
 bool
-channel_finish(struct channel_pending *pending, const uint8_t reply[CHANNEL_REPLY_SIZE],
+channel_finish(struct noise *pending, const uint8_t reply[CHANNEL_REPLY_SIZE],
     struct channel *channel, struct channel_answer *answer)
 {
 	uint8_t theirs[CHANNEL_ANSWER_SIZE];
-	bool ok = noise_read(&pending->noise, reply + 2, CHANNEL_REPLY_SIZE - 2, theirs) &&
+	bool ok = noise_read(pending, reply + 2, CHANNEL_REPLY_SIZE - 2, theirs) &&
 		  theirs[0] == reply[0] && reply[1] == CHANNEL_REASON_NONE &&
 		  theirs[0] >= CHANNEL_VERSION_LOW && theirs[0] <= CHANNEL_VERSION_HIGH;
 	if (ok) {
 		*answer = (struct channel_answer){theirs[0], bytes_get_u64(theirs + 1)};
-		channel_split(&pending->noise, channel);
+		channel_split(pending, channel);
 	}
 	seal_wipe(pending, sizeof *pending);
 	return ok;
@@ -238,12 +238,11 @@ channel_start_renewal(struct noise *noise, bool dialer, const struct channel *ch
 }
 
 bool
-channel_renew(struct channel_pending *pending, const struct channel *channel,
-    const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE],
-    uint8_t out[CHANNEL_RENEWAL_SIZE])
+channel_renew(struct noise *pending, const struct channel *channel, const struct seal_pair *self,
+    const uint8_t peer_key[SEAL_KEY_SIZE], uint8_t out[CHANNEL_RENEWAL_SIZE])
 {
-	channel_start_renewal(&pending->noise, true, channel, self, peer_key);
-	return noise_write(&pending->noise, NULL, 0, out);
+	channel_start_renewal(pending, true, channel, self, peer_key);
+	return noise_write(pending, NULL, 0, out);
 }
 
 bool
@@ -262,12 +261,12 @@ channel_renew_answer(struct channel *fresh, const struct channel *channel,
 }
 
 bool
-channel_renew_finish(struct channel_pending *pending, const uint8_t message[CHANNEL_RENEWAL_SIZE],
-    struct channel *fresh)
+channel_renew_finish(
+    struct noise *pending, const uint8_t message[CHANNEL_RENEWAL_SIZE], struct channel *fresh)
 {
-	bool ok = noise_read(&pending->noise, message, CHANNEL_RENEWAL_SIZE, NULL);
+	bool ok = noise_read(pending, message, CHANNEL_RENEWAL_SIZE, NULL);
 	if (ok)
-		channel_split(&pending->noise, fresh);
+		channel_split(pending, fresh);
 	seal_wipe(pending, sizeof *pending);
 	return ok;
 }

@@ -116,16 +116,11 @@ struct channel {
 	uint8_t binding[RAFT_HASH_SIZE]; /* of the handshake */
 };
 
-/* A handshake for which the other side's message 2 has not come. */
-struct channel_pending {
-	struct noise noise;
-};
-
 /*
  * The dialer: makes message 1 in `hello`, whose clear part is there.  False when the peer's key is
  * no good.
  */
-bool channel_dial(struct channel_pending *pending, const struct raft_hash *cluster,
+bool channel_dial(struct noise *pending, const struct raft_hash *cluster,
     const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE],
     const struct channel_offer *offer, uint8_t hello[CHANNEL_HELLO_SIZE]);
 /* The acceptor.  False when the hello is not of this peer, for us, in this cluster. */
@@ -137,7 +132,7 @@ void channel_refusal_put(uint8_t reply[CHANNEL_REPLY_SIZE], enum channel_reason 
 /* Whether the reply is a refusal, and why. */
 bool channel_refused(const uint8_t reply[CHANNEL_REPLY_SIZE], unsigned *reason);
 /* The dialer again: false when this is no reply to the hello.  Wipes `pending`. */
-bool channel_finish(struct channel_pending *pending, const uint8_t reply[CHANNEL_REPLY_SIZE],
+bool channel_finish(struct noise *pending, const uint8_t reply[CHANNEL_REPLY_SIZE],
     struct channel *channel, struct channel_answer *answer);
 
 /* Writes a record; out has size + CHANNEL_RECORD_EXTRA bytes, which it returns.  Before: size fits.
@@ -154,13 +149,13 @@ bool channel_open(struct noise_cipher *rx, uint8_t *record, size_t size);
  * Renewal, in the order of its three steps.  `fresh` has the new keys; the callee's channel is
  * unchanged. False: a message that is not of this renewal.
  */
-bool channel_renew(struct channel_pending *pending, const struct channel *channel,
+bool channel_renew(struct noise *pending, const struct channel *channel,
     const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE],
     uint8_t out[CHANNEL_RENEWAL_SIZE]);
 bool channel_renew_answer(struct channel *fresh, const struct channel *channel,
     const struct seal_pair *self, const uint8_t peer_key[SEAL_KEY_SIZE],
     const uint8_t message[CHANNEL_RENEWAL_SIZE], uint8_t out[CHANNEL_RENEWAL_SIZE]);
-bool channel_renew_finish(struct channel_pending *pending,
-    const uint8_t message[CHANNEL_RENEWAL_SIZE], struct channel *fresh);
+bool channel_renew_finish(
+    struct noise *pending, const uint8_t message[CHANNEL_RENEWAL_SIZE], struct channel *fresh);
 
 #endif

@@ -2,8 +2,10 @@
 /*
  * Framed connections on uv_poll_t over our own sockets.
  *
- * Reading: as much as there is, up to a limit a turn, into one buffer; frames are
- * handed over where they lie.  Writing: one send a turn; what does not fit waits for POLLOUT.
+ * Reading: as much as there is, up to a limit a turn, into the loop's buffer; frames are
+ * handed over where they lie.  A conn keeps the buffer only while it holds a part of a frame,
+ * or frames that wait: clients that are connected and silent have none.  Writing: one send a turn;
+ * what does not fit waits for POLLOUT.
  */
 #include "conn.h"
 
@@ -115,8 +117,11 @@ tidy_in(struct conn *conn)
 {
 	wire_buf_drop(&conn->in, conn->in_at);
 	conn->in_at = 0;
-	if (conn->in.size == 0 && conn->in.room > KEEP_ROOM)
+	if (conn->in.size > 0)
+		return;
+	if (conn->in.room > KEEP_ROOM)
 		wire_buf_free(&conn->in);
+	loop_buffer_give(conn->loop, &conn->in);
 }
 
 /* How much to ask for: the rest of a frame whose size is known, or the usual. */
@@ -136,6 +141,8 @@ read_room(const struct conn *conn)
 static ssize_t
 conn_read_some(struct conn *conn, size_t room)
 {
+	if (conn->in.room == 0)
+		loop_buffer_take(conn->loop, &conn->in);
 	uint8_t *at = wire_buf_add(&conn->in, room);
 	ssize_t got = recv(conn->fd, at, room, 0);
 	conn->in.size -= room - (got > 0 ? (size_t)got : 0);
@@ -155,8 +162,10 @@ on_readable(struct conn *conn)
 	while (total < READ_TURN_MAX) {
 		size_t room = read_room(conn);
 		ssize_t got = conn_read_some(conn, room);
-		if (got < 0)
+		if (got < 0) {
+			tidy_in(conn);
 			break;
+		}
 		total += (size_t)got;
 		bool more = conn_deliver(conn);
 		if (conn->freed)

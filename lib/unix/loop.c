@@ -14,6 +14,7 @@ struct loop {
 	struct loop_task *at_end;
 	struct loop_task *at_start;
 	struct loop_task *starting; /* those of this turn */
+	struct wire_buf buffer;
 	bool stopping;
 	uint64_t polls;
 };
@@ -101,6 +102,7 @@ loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
+	wire_buf_free(&loop->buffer);
 	uv_close((uv_handle_t *)&loop->end, NULL);
 	uv_close((uv_handle_t *)&loop->again, NULL);
 	loop->turn = NULL;
@@ -108,6 +110,25 @@ loop_free(struct loop *loop)
 	uv_run(&loop->uv, UV_RUN_NOWAIT);
 	if (uv_loop_close(&loop->uv) == 0)
 		free(loop);
+}
+
+void
+loop_buffer_take(struct loop *loop, struct wire_buf *buf)
+{
+	must(buf->room == 0);
+	*buf = loop->buffer;
+	loop->buffer = (struct wire_buf){0};
+}
+
+void
+loop_buffer_give(struct loop *loop, struct wire_buf *buf)
+{
+	must(buf->size == 0);
+	if (loop->buffer.room == 0)
+		loop->buffer = *buf;
+	else
+		free(buf->bytes);
+	*buf = (struct wire_buf){0};
 }
 
 uv_loop_t *

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "raft/types.h"
+#include "wire/buf.h"
 
 struct loop;
 
@@ -43,6 +44,13 @@ void loop_at_end(struct loop *loop, struct loop_task *task);
 void loop_at_start(struct loop *loop, struct loop_task *task);
 /* Never, unless it is put off again. */
 void loop_task_drop(struct loop_task *task);
+/*
+ * The buffer into which the conns of this loop read, one after the other.  buf of take: without
+ * memory; it gets that of the loop, if the loop has it now.  buf of give: empty; it has no memory
+ * afterwards.
+ */
+void loop_buffer_take(struct loop *loop, struct wire_buf *buf);
+void loop_buffer_give(struct loop *loop, struct wire_buf *buf);
 /* How many times it has polled, the one that has just begun included. */
 uint64_t loop_polls(const struct loop *loop);
 /*

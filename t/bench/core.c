@@ -6,7 +6,7 @@
  *
  *     core [ENTRIES [BATCH [SIZE]]]
  */
-#include "raft/raft.h"
+#include "entries.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,7 +185,6 @@ main(int argc, char **argv)
 	uint64_t total = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000000;
 	size_t batch = argc > 2 ? (size_t)strtoull(argv[2], NULL, 10) : 64;
 	uint32_t size = argc > 3 ? (uint32_t)strtoull(argv[3], NULL, 10) : 256;
-	struct raft_sid sid = {.b = {1}};
 	struct raft_entry *entries = calloc(batch, sizeof *entries);
 	double began;
 	double wall;
@@ -198,19 +197,11 @@ main(int argc, char **argv)
 		nodes[i].seconds = 0;
 	began = clock_seconds();
 	for (uint64_t serial = 1; serial <= total; serial += batch) {
-		struct raft_chunk *chunk = raft_chunk_new(batch * (RAFT_ENTRY_HEADER_SIZE + size));
+		struct raft_chunk *chunk = bench_entries(entries, batch, size, serial);
 		struct raft_proposal proposal = {
 		    .ticket = 1, .entries = entries, .entries_count = batch};
 		struct raft_event event = {.type = RAFT_EVENT_PROPOSE};
 
-		for (size_t i = 0; i < batch; i++) {
-			uint8_t *bytes = chunk->bytes + i * (RAFT_ENTRY_HEADER_SIZE + size);
-
-			raft_entry_header(bytes, 0, RAFT_CLIENT, &sid, serial + i, size);
-			if (!raft_entry_decode(
-				&entries[i], chunk, bytes, RAFT_ENTRY_HEADER_SIZE + size))
-				return 1;
-		}
 		event.proposal = &proposal;
 		step(leader, &event);
 		raft_chunk_unref(chunk);

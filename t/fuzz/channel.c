@@ -44,10 +44,10 @@ try_hello(const uint8_t hello[CHANNEL_HELLO_SIZE])
 }
 
 static bool
-try_reply(struct fuzz_input *in, const struct channel_pending *pending, const uint8_t *reply,
+try_reply(struct fuzz_input *in, const struct noise *pending, const uint8_t *reply,
     struct channel *channel)
 {
-	struct channel_pending copy = *pending;
+	struct noise copy = *pending;
 	struct channel_answer answer;
 	uint8_t altered[CHANNEL_REPLY_SIZE];
 	unsigned reason;
@@ -68,7 +68,7 @@ shake(struct fuzz_input *in, struct channel *at_a, struct channel *at_b)
 	    .low = CHANNEL_VERSION_LOW, .high = CHANNEL_VERSION_HIGH, .from = {"a"}, .to = {"b"}};
 	struct channel_offer offer = {1, 2, 3}, got;
 	struct channel_answer answer = {CHANNEL_VERSION_HIGH, 99};
-	struct channel_pending pending;
+	struct noise pending;
 	uint8_t hello[CHANNEL_HELLO_SIZE], reply[CHANNEL_REPLY_SIZE];
 
 	channel_hello_put(hello, &clear);
@@ -106,7 +106,7 @@ try_record(struct fuzz_input *in, struct noise_cipher *tx, struct noise_cipher *
 static void
 try_renewal(struct fuzz_input *in, struct channel *at_a, struct channel *at_b)
 {
-	struct channel_pending pending;
+	struct noise pending;
 	struct channel fresh_a, fresh_b;
 	uint8_t first[CHANNEL_RENEWAL_SIZE], second[CHANNEL_RENEWAL_SIZE];
 

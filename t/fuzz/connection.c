@@ -31,11 +31,11 @@ enum {
 /* ------- stream.h ----------------------------------------------------------------- */
 
 struct stream {
-	const struct stream_calls *calls;
+	void (*received)(size_t size, void *arg);
 	void *arg;
 	uint8_t *at; /* where the next bytes go; NULL: none are wanted */
 	size_t room;
-	bool woken;
+	unsigned events;
 };
 
 static struct stream *present; /* the accepted one; NULL: it was closed */
@@ -43,18 +43,17 @@ static uint8_t sent[ROOM];     /* by raft-peerd */
 static size_t sent_size;
 
 struct stream *
-stream_dial(struct streams *streams, const char *url, const struct stream_calls *calls, void *arg,
-    char *why)
+stream_dial(struct streams *streams, const char *url, char *why)
 {
-	(void)streams, (void)url, (void)calls, (void)arg;
+	(void)streams, (void)url;
 	snprintf(why, 1024, "no network");
 	return NULL;
 }
 
 void
-stream_use(struct stream *stream, const struct stream_calls *calls, void *arg)
+stream_use(struct stream *stream, void (*received)(size_t size, void *arg), void *arg)
 {
-	stream->calls = calls;
+	stream->received = received;
 	stream->arg = arg;
 }
 
@@ -67,11 +66,25 @@ stream_free(struct stream *stream)
 	present = NULL;
 }
 
-int
+unsigned
+stream_events(struct stream *stream)
+{
+	unsigned events = stream->events;
+	stream->events = 0;
+	return events;
+}
+
+void
+stream_wake(struct stream *stream, enum stream_event event)
+{
+	stream->events |= event;
+}
+
+bool
 stream_dialed(struct stream *stream)
 {
 	(void)stream;
-	return -1;
+	return false;
 }
 
 const char *
@@ -89,34 +102,22 @@ stream_receive(struct stream *stream, void *at, size_t room)
 	stream->room = room;
 }
 
-ssize_t
-stream_send(struct stream *stream, const void *bytes, size_t size)
+size_t
+stream_send(struct stream *stream, const uint8_t *bytes, size_t size)
 {
 	(void)stream;
 	must(sent_size + size <= ROOM);
 	memcpy(sent + sent_size, bytes, size);
 	sent_size += size;
-	return (ssize_t)size;
+	return size;
 }
 
-void
-stream_send_rest(struct stream *stream, const void *bytes, size_t size)
+size_t
+stream_sent(struct stream *stream, size_t size)
 {
-	(void)stream, (void)bytes, (void)size;
+	(void)stream, (void)size;
 	must(false);
-}
-
-ssize_t
-stream_sent(struct stream *stream)
-{
-	(void)stream;
 	return 0;
-}
-
-void
-stream_wake(struct stream *stream)
-{
-	stream->woken = true;
 }
 
 void
@@ -126,11 +127,11 @@ stream_address(const struct stream *stream, char text[STREAM_ADDRESS_SIZE])
 	snprintf(text, STREAM_ADDRESS_SIZE, "fuzz");
 }
 
-struct resolve_host
+struct in6_addr
 stream_host(const struct stream *stream)
 {
 	(void)stream;
-	return (struct resolve_host){{0}};
+	return (struct in6_addr){0};
 }
 
 void
@@ -227,10 +228,9 @@ start(void)
 static void
 wake(void)
 {
-	while (present && present->woken) {
-		present->woken = false;
-		present->calls->woken(present->arg);
-	}
+	while (present && present->events)
+		connections_woken(&peerd);
+	connections_sweep(&peerd);
 }
 
 /* In pieces; true while the connection is there. */
@@ -248,7 +248,7 @@ deliver(struct fuzz_input *in, const uint8_t *bytes, size_t size)
 		must(present->at != NULL);
 		memcpy(present->at, bytes, piece);
 		present->at = NULL;
-		present->calls->received(piece, present->arg);
+		present->received(piece, present->arg);
 		wake();
 		bytes += piece;
 		size -= piece;
@@ -273,7 +273,7 @@ end_stream(void)
 	while (present) {
 		must(present->at != NULL);
 		present->at = NULL;
-		present->calls->received(0, present->arg);
+		present->received(0, present->arg);
 		wake();
 	}
 	must(peerd.connections == NULL);
@@ -364,7 +364,7 @@ shake(struct fuzz_input *in, struct channel *channel)
 	    .to = {"n1"}};
 	struct channel_offer offer = {.start = 7, .id = seal_random_u64()};
 	struct channel_answer answer;
-	struct channel_pending pending;
+	struct noise pending;
 	uint8_t hello[CHANNEL_PREAMBLE_SIZE + CHANNEL_HELLO_SIZE], record[CHANNEL_RECORD_EXTRA];
 	memcpy(hello, channel_preamble_dialer, CHANNEL_PREAMBLE_SIZE);
 	memcpy(clear.tag, peerd.cluster.b, sizeof clear.tag);

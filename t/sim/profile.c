@@ -193,6 +193,8 @@ draw_settings(struct profile *profile, struct rng *rng)
 	profile->tail_size_max = rng_chance(rng, 500000) ? rng_range(rng, 0, 4000) : 1000000;
 	profile->addresses = rng_chance(rng, 300000);
 	profile->gather_ppm = rng_chance(rng, 500000) ? (uint32_t)rng_below(rng, 900000) : 0;
+	/* From 0 to 2, without a draw of its own. */
+	profile->commit_wait_ms = profile->gather_ppm / 300000;
 }
 
 static void

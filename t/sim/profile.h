@@ -56,7 +56,7 @@ struct profile {
 	uint32_t lone_write_ppm; /* one write a transaction, without company */
 	/* nodes */
 	uint32_t gather_ppm; /* events gather before the core is asked for an update */
-	uint64_t election_timeout_ms, heartbeat_ms, store_timeout_ms;
+	uint64_t election_timeout_ms, heartbeat_ms, store_timeout_ms, commit_wait_ms;
 	uint64_t message_size_max, window_size_max, uncommitted_size_max, tail_size_max;
 	uint32_t window_messages_max;
 	bool levels;   /* some programs support level 1 only, until they are upgraded */

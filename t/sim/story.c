@@ -170,6 +170,7 @@ do_set(struct story *story)
 	} settings[] = {
 	    {"election_timeout_ms", &profile->election_timeout_ms},
 	    {"heartbeat_ms", &profile->heartbeat_ms},
+	    {"commit_wait_ms", &profile->commit_wait_ms},
 	    {"store_timeout_ms", &profile->store_timeout_ms},
 	    {"message_size_max", &profile->message_size_max},
 	    {"window_size_max", &profile->window_size_max},

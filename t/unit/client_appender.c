@@ -7,6 +7,7 @@
  * is called unknown exactly when something may be in the log.
  */
 #include "client_fake.h"
+#include "client/refusal.h"
 
 static uint64_t seeds_count = 12;
 
@@ -353,6 +354,18 @@ all_random_ends(void)
 	each_seed(random_end, 200);
 }
 
+static void
+pauses(void)
+{
+	static const uint64_t steps_ms[] = {20, 40, 80, 100, 100};
+	uint64_t pause = 0;
+	for (size_t i = 0; i < sizeof steps_ms / sizeof steps_ms[0]; i++) {
+		pause = refusal_pause_ms(pause, RAFT_REASON_NO_LEADER);
+		CHECK(pause == steps_ms[i]);
+	}
+	CHECK(refusal_pause_ms(pause, RAFT_REASON_LEADER_CHANGED) == steps_ms[0]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -361,6 +374,8 @@ main(int argc, char **argv)
 	log_init("client_appender");
 	seal_init();
 	check_run("appender: what is appended is committed once, in order", plain_run);
+	check_run("a client asks again after at most 100 ms, and after 20 when the leader changed",
+	    pauses);
 	check_run("appender: no node: 69 after the time", nothing_is_running);
 	check_run("appender: no leader and nothing pending: 69", no_quorum);
 	check_run("appender: the leader's disk is full: 75", full_disk);

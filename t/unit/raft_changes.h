@@ -98,7 +98,9 @@ config_is(const struct rig *rig, const char *text)
 static inline void
 leader_new(struct rig *rig, int members)
 {
-	rig_new(rig, members);
+	rig_init(rig, 1, members);
+	rig->settings.commit_wait_ms = RIG_COMMIT_WAIT;
+	rig_start(rig);
 	rig_elect(rig);
 	all_accept(rig);
 	CHECK(rig_status(rig).commit.index == 1);

@@ -232,6 +232,32 @@ test_forward_received(void)
 	rig_free(&rig);
 }
 
+/* The client that it answers may ask the follower's own state machine next. */
+static void
+test_answer_with_commit(void)
+{
+	struct rig rig;
+	struct raft_sid sid = rig_sid(1, false);
+	struct raft_entry entry = rig_entry(0, RAFT_CLIENT, &sid, 1, "a", 1);
+
+	rig_init(&rig, 1, 3);
+	rig.settings.commit_wait_ms = RIG_COMMIT_WAIT;
+	rig_start(&rig);
+	rig_elect(&rig);
+	rig_accept(&rig, 2, 1);
+	rig_accept(&rig, 3, 1);
+	rig_time(&rig, RIG_COMMIT_WAIT);
+	propose_message(&rig, 1, 1, &entry, 0);
+	rig_accept(&rig, 2, 1);
+	rig_clear(&rig);
+	rig_accept(&rig, 3, 2);
+	CHECK(rig.commit == 2 && rig.sent_count == 2);
+	CHECK(rig.sent[0].m.type == RAFT_MSG_ANSWER);
+	CHECK(rig_find(&rig, RAFT_MSG_APPEND, 3)->append.commit == 2);
+	raft_chunk_unref(entry.chunk);
+	rig_free(&rig);
+}
+
 static void
 test_refused_is_final(void)
 {
@@ -319,6 +345,8 @@ main(void)
 	check_run("what is forwarded is bounded", test_forward_bounded);
 	check_run(
 	    "a leader takes forwarded proposals that name it and its term", test_forward_received);
+	check_run("with the answer to a forwarded proposal goes the commit index, without a wait",
+	    test_answer_with_commit);
 	check_run("a refused proposal that comes again is not admitted", test_refused_is_final);
 	check_run("a leader that steps down tells forwarders, in its old term",
 	    test_forwarded_stepped_down);

@@ -711,6 +711,76 @@ test_commit_news(void)
 	rig_free(&rig);
 }
 
+/* The leader of three that has an entry committed, and waits for an append to say so. */
+static void
+commit_waits(struct rig *rig)
+{
+	rig_init(rig, 1, 3);
+	rig->settings.commit_wait_ms = RIG_COMMIT_WAIT;
+	rig_start(rig);
+	rig_elect(rig);
+	rig_accept(rig, 2, 1);
+	rig_accept(rig, 3, 1);
+	rig_time(rig, RIG_COMMIT_WAIT);
+	propose(rig, 1, 1, 1);
+	rig_sent_clear(rig);
+	rig_accept(rig, 2, 2);
+	CHECK(rig->commit == 2 && rig->sent_count == 0);
+}
+
+static void
+test_commit_with_append(void)
+{
+	struct rig rig;
+
+	commit_waits(&rig);
+	propose(&rig, 1, 2, 1);
+	CHECK(rig.sent_count == 2);
+	CHECK(rig_find(&rig, RAFT_MSG_APPEND, 2)->append.commit == 2);
+	CHECK(rig_find(&rig, RAFT_MSG_APPEND, 3)->append.commit == 2);
+	/* Then there is nothing left to say. */
+	rig_sent_clear(&rig);
+	rig_time(&rig, 2 * RIG_COMMIT_WAIT);
+	CHECK(rig.sent_count == 0);
+	rig_free(&rig);
+}
+
+static void
+test_commit_alone(void)
+{
+	struct rig rig;
+
+	commit_waits(&rig);
+	CHECK(rig.wake_at == rig.now + RIG_COMMIT_WAIT);
+	rig_time(&rig, RIG_COMMIT_WAIT - 1);
+	/* The other one has not acknowledged it: its time begins with that. */
+	rig_accept(&rig, 3, 2);
+	CHECK(rig.sent_count == 0);
+	rig_time(&rig, 1);
+	CHECK(rig.sent_count == 1);
+	CHECK(rig_find(&rig, RAFT_MSG_APPEND, 2)->append.commit == 2);
+	CHECK(rig.wake_at == rig.now + RIG_COMMIT_WAIT - 1);
+	rig_time(&rig, RIG_COMMIT_WAIT - 1);
+	CHECK(rig.sent_count == 2);
+	CHECK(rig_find(&rig, RAFT_MSG_APPEND, 3)->append.commit == 2);
+	rig_free(&rig);
+}
+
+/* A leader that was deposed meanwhile and leads again owes nothing of that time. */
+static void
+test_commit_of_earlier_leadership(void)
+{
+	struct rig rig;
+
+	commit_waits(&rig);
+	rig_append(&rig, 2, 2, (struct raft_pos){2, 1}, 2, 0, 0);
+	rig_elect(&rig);
+	rig_sent_clear(&rig);
+	rig_time(&rig, RIG_COMMIT_WAIT);
+	CHECK(rig.sent_count == 0);
+	rig_free(&rig);
+}
+
 int
 main(void)
 {
@@ -757,5 +827,9 @@ main(void)
 	check_run("C28, C32: what a cut-off leader takes is bounded, and then in doubt",
 	    test_memory_bounded);
 	check_run("a commit is told to the peers at once", test_commit_news);
+	check_run("a commit index that waits goes with the next append", test_commit_with_append);
+	check_run("a commit index waits no longer than it may", test_commit_alone);
+	check_run("a commit index that waits ends with the leadership",
+	    test_commit_of_earlier_leadership);
 	return check_done();
 }

@@ -223,6 +223,7 @@ test_told_before_forgotten(void)
 	rig_time(&rig, RIG_HEARTBEAT);
 	CHECK(rig_find(&rig, RAFT_MSG_APPEND, 4) != NULL);
 	rig_accept(&rig, 4, last);
+	rig_time(&rig, RIG_COMMIT_WAIT);
 	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND, 4)->append.commit == last);
 	/* It knows that it is removed, and that this is committed. */
 	rig_time(&rig, RIG_HEARTBEAT);

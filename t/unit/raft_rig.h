@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RIG_MAX = 7, RIG_E = 1000, RIG_HEARTBEAT = 100 };
+enum { RIG_MAX = 7, RIG_E = 1000, RIG_HEARTBEAT = 100, RIG_COMMIT_WAIT = 5 };
 
 struct rig_message {
 	struct raft_message m;

@@ -12,7 +12,7 @@ struct ends {
 	struct seal_pair a, b;
 	struct raft_hash cluster;
 	struct channel_hello clear;
-	struct channel_pending pending;
+	struct noise pending;
 	uint8_t hello[CHANNEL_HELLO_SIZE], reply[CHANNEL_REPLY_SIZE];
 	struct channel at_a, at_b;
 };
@@ -87,7 +87,7 @@ accept_hello(struct ends *e, const uint8_t hello[CHANNEL_HELLO_SIZE])
 static bool
 finish(struct ends *e, const uint8_t reply[CHANNEL_REPLY_SIZE])
 {
-	struct channel_pending copy = e->pending;
+	struct noise copy = e->pending;
 	struct channel_answer answer = {0};
 	bool ok = channel_finish(&copy, reply, &e->at_a, &answer);
 	CHECK(!ok || (answer.version == answered.version && answer.start == answered.start));
@@ -330,7 +330,7 @@ test_wiped(void)
 	struct channel_answer answer;
 	prepare(&e);
 	CHECK(accept_hello(&e, e.hello));
-	struct channel_pending again = e.pending;
+	struct noise again = e.pending;
 	CHECK(channel_finish(&e.pending, e.reply, &e.at_a, &answer));
 	CHECK(is_zero(&e.pending, sizeof e.pending));
 	e.reply[CHANNEL_REPLY_SIZE - 1] ^= 1;
@@ -391,7 +391,7 @@ test_low_order(void)
 	uint8_t reply[CHANNEL_REPLY_SIZE], hello[CHANNEL_HELLO_SIZE];
 	shake(&e);
 	for (size_t i = 0; i < LOW_ORDER_COUNT; i++) {
-		struct channel_pending pending;
+		struct noise pending;
 		memcpy(hello, e.hello, sizeof hello);
 		CHECK(!channel_dial(&pending, &e.cluster, &e.a, low_order[i], &offered, hello));
 		memcpy(hello, e.hello, sizeof hello);
@@ -525,7 +525,7 @@ test_refusals(void)
 /* ------- renewal ------------------------------------------------------------------ */
 
 struct renewal {
-	struct channel_pending pending;
+	struct noise pending;
 	uint8_t first[CHANNEL_RENEWAL_SIZE], second[CHANNEL_RENEWAL_SIZE];
 	struct channel at_a, at_b;
 };
@@ -540,7 +540,7 @@ answers(const struct ends *e, const struct channel *channel, struct renewal *r)
 static bool
 ends_renewal(struct renewal *r, const uint8_t message[CHANNEL_RENEWAL_SIZE])
 {
-	struct channel_pending copy = r->pending;
+	struct noise copy = r->pending;
 	bool ok = channel_renew_finish(&copy, message, &r->at_a);
 	CHECK(is_zero(&copy, sizeof copy));
 	return ok;

@@ -7,8 +7,8 @@
  * serves all questions that had been taken before it was asked for.  Reads change nothing, so
  * whatever is lost on the way is asked again.
  */
-#ifndef QUERY_ASKER_H
-#define QUERY_ASKER_H
+#ifndef CLIENT_ASKER_H
+#define CLIENT_ASKER_H
 
 #include "unix/exit.h"
 #include "unix/loop.h"
@@ -29,6 +29,9 @@ struct asker_calls {
 	/* The end: why is one sentence.  Nothing more is called. */
 	void (*failed)(enum exit_status status, const char *why, void *arg);
 };
+
+/* Questions taken and not answered. */
+enum { ASKER_IN_FLIGHT_MAX = 1024 };
 
 struct asker *asker_new(struct loop *loop, const struct asker_settings *settings,
     const struct asker_calls *calls, void *arg);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The VFS that gathers the writes of the write-ahead log: each rule of wal.h, and SQLite on it. */
-#include "../../bin/raft-logd/wal.c"
+/* The VFS that gathers writes: each rule of gather.h, and SQLite on it. */
+#include "../../bin/raft-logd/gather.c"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 enum { SIZES_MAX = 64, BIG = 200 << 10 };
 
 /* In memory: what counts is which calls are made, not how long a sync takes. */
-static char folder[] = "/dev/shm/logd_wal.XXXXXX";
+static char folder[] = "/dev/shm/logd_gather.XXXXXX";
 static char path[64];
 
 /* ----------------------------------------------- pwrite, as the VFS "unix" calls it */
@@ -71,15 +71,21 @@ disk_install(void)
 static uint8_t bytes[BIG], found[BIG + 1];
 
 static sqlite3_file *
-file_open(void)
+file_open_as(int kind)
 {
-	sqlite3_vfs *vfs = sqlite3_vfs_find(wal_vfs());
+	sqlite3_vfs *vfs = sqlite3_vfs_find(gather_vfs());
 	sqlite3_file *file = calloc(1, (size_t)vfs->szOsFile);
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_WAL;
 	unlink(path);
 	disk_reset();
-	CHECK(vfs->xOpen(vfs, path, file, flags, NULL) == SQLITE_OK);
+	CHECK(vfs->xOpen(vfs, path, file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | kind,
+		  NULL) == SQLITE_OK);
 	return file;
+}
+
+static sqlite3_file *
+file_open(void)
+{
+	return file_open_as(SQLITE_OPEN_WAL);
 }
 
 static int
@@ -218,13 +224,23 @@ test_close(void)
 }
 
 static void
+test_unlock(void)
+{
+	sqlite3_file *file = file_open_as(SQLITE_OPEN_MAIN_DB);
+	CHECK(file->pMethods->xLock(file, SQLITE_LOCK_SHARED) == SQLITE_OK);
+	put_frames(file);
+	CHECK(disk.count == 0);
+	CHECK(file->pMethods->xUnlock(file, SQLITE_LOCK_NONE) == SQLITE_OK);
+	CHECK(disk.count == 1 && on_disk(8240));
+	file_close(file);
+}
+
+static void
 test_others(void)
 {
-	sqlite3_vfs *vfs = sqlite3_vfs_find(wal_vfs());
-	sqlite3_file *file = calloc(1, (size_t)vfs->szOsFile), *wal = file_open();
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MAIN_DB;
-	CHECK(vfs->xOpen(vfs, path, file, flags, NULL) == SQLITE_OK);
+	sqlite3_file *file = file_open_as(SQLITE_OPEN_MAIN_JOURNAL);
 	CHECK(put(file, 0, 100) == SQLITE_OK && disk.count == 1 && on_disk(100));
+	sqlite3_file *wal = file_open();
 	CHECK(wal->pMethods->xSectorSize(wal) == file->pMethods->xSectorSize(file));
 	CHECK(wal->pMethods->xDeviceCharacteristics(wal) ==
 	      file->pMethods->xDeviceCharacteristics(file));
@@ -235,7 +251,7 @@ test_others(void)
 static void
 test_open_fails(void)
 {
-	sqlite3_vfs *vfs = sqlite3_vfs_find(wal_vfs());
+	sqlite3_vfs *vfs = sqlite3_vfs_find(gather_vfs());
 	sqlite3_file *file = calloc(1, (size_t)vfs->szOsFile);
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_WAL;
 	CHECK(vfs->xOpen(vfs, folder, file, flags, NULL) == SQLITE_CANTOPEN);
@@ -300,7 +316,7 @@ test_full(void)
 			errno = 0;
 			int code = causes[i](file);
 			CHECK(code == (errors[e] == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_WRITE));
-			CHECK(wal_is_full(code) && disk.count == (part ? 2 : 1));
+			CHECK(gather_is_full(code) && disk.count == (part ? 2 : 1));
 			/* Discarded: no later call writes any of it. */
 			disk_reset();
 			CHECK(sync_file(file) == SQLITE_OK && disk.count == 0 && on_disk(part));
@@ -319,7 +335,7 @@ test_broken(void)
 		CHECK(put(file, 0, 100) == SQLITE_OK);
 		disk_fail(EIO, i % 2 ? 60 : 0);
 		int code = causes[i](file);
-		CHECK(code == SQLITE_IOERR_WRITE && !wal_is_full(code));
+		CHECK(code == SQLITE_IOERR_WRITE && !gather_is_full(code));
 		disk_reset();
 		for (size_t later = 0; later < CAUSES_COUNT; later++)
 			CHECK(causes[later](file) == SQLITE_IOERR_WRITE);
@@ -385,7 +401,7 @@ database_new(void)
 	unlink(path);
 	snprintf(name, sizeof name, "%s-wal", path);
 	unlink(name);
-	sqlite3 *sqlite = database_open(path, wal_vfs());
+	sqlite3 *sqlite = database_open(path, gather_vfs());
 	/* A cache that holds a part of a transaction: the rest is written before its end. */
 	CHECK(run(sqlite, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
 			  "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
@@ -450,6 +466,12 @@ transaction_text(char *sql, size_t room, int i)
 	    i % 4 == 0 ? 400 : 5 + i, 1 + i % 5, i, i % 7, i);
 }
 
+static int
+checkpoint(sqlite3 *sqlite)
+{
+	return sqlite3_wal_checkpoint_v2(sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
 static void
 test_sqlite(void)
 {
@@ -465,8 +487,7 @@ test_sqlite(void)
 		CHECK(i % 3 != 2 || now == before);
 		CHECK(sum_on_disk() == now);
 		if (i % 10 == 9)
-			CHECK(sqlite3_wal_checkpoint_v2(sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE,
-				  NULL, NULL) == SQLITE_OK);
+			CHECK(checkpoint(sqlite) == SQLITE_OK);
 	}
 	CHECK(number(sqlite, sum) > 1000000007);
 	CHECK(sqlite3_close(sqlite) == SQLITE_OK);
@@ -480,7 +501,7 @@ sqlite_fails(int error, bool broken)
 	bool failed = true;
 	int hits = 0;
 	transaction_text(sql, sizeof sql, 4);
-	for (int n = 1; failed && n < 100; n++) {
+	for (int n = 1; failed && n < 1000; n++) {
 		sqlite3 *sqlite = database_new();
 		CHECK(run(sqlite, "INSERT INTO t VALUES (1, x'00')") == SQLITE_OK);
 		sqlite3_int64 before = number(sqlite, sum);
@@ -501,6 +522,43 @@ sqlite_fails(int error, bool broken)
 	CHECK(hits > 3 && !failed);
 }
 
+/* The n-th write of a checkpoint fails, for each n up to where none does. */
+static void
+checkpoint_fails(int error, bool broken)
+{
+	char sql[512], wal[80];
+	bool failed = true;
+	int hits = 0;
+	snprintf(wal, sizeof wal, "%s-wal", path);
+	transaction_text(sql, sizeof sql, 4);
+	for (int n = 1; failed && n < 1000; n++) {
+		sqlite3 *sqlite = database_new();
+		CHECK(run(sqlite, sql) == SQLITE_OK && run(sqlite, "COMMIT") == SQLITE_OK);
+		sqlite3_int64 now = number(sqlite, sum);
+		disk_fail(error, n % 2 ? 1000 : 0);
+		disk.fail_at = n;
+		failed = checkpoint(sqlite) != SQLITE_OK;
+		hits += failed;
+		disk_reset();
+		CHECK(sum_on_disk() == now);
+		bool again = checkpoint(sqlite) == SQLITE_OK;
+		CHECK(!failed || again == !broken);
+		/* All of it is in the database itself. */
+		if (again && truncate(wal, 0) == 0)
+			CHECK(sum_on_disk() == now);
+		sqlite3_close(sqlite);
+	}
+	CHECK(hits > 1 && !failed);
+}
+
+static void
+test_checkpoint(void)
+{
+	checkpoint_fails(ENOSPC, false);
+	checkpoint_fails(EFBIG, false);
+	checkpoint_fails(EIO, true);
+}
+
 static void
 test_sqlite_full(void)
 {
@@ -517,7 +575,7 @@ test_sqlite_broken(void)
 int
 main(void)
 {
-	if (mkdtemp(folder) == NULL || wal_vfs() == NULL)
+	if (mkdtemp(folder) == NULL || gather_vfs() == NULL)
 		return 71;
 	snprintf(path, sizeof path, "%s/file", folder);
 	snprintf(copy_path, sizeof copy_path, "%s/copy", folder);
@@ -531,6 +589,7 @@ main(void)
 	check_run("the size of the file counts what was gathered", test_size);
 	check_run("a truncation comes after what was gathered before it", test_truncate);
 	check_run("a close writes what was gathered", test_close);
+	check_run("an unlock comes after what was gathered before it", test_unlock);
 	check_run("other files, and what is asked of the disk, are those of SQLite", test_others);
 	check_run("a file that cannot be opened is none", test_open_fails);
 	check_run(
@@ -546,6 +605,8 @@ main(void)
 	check_run(
 	    "⚠ whichever write of a transaction fails, it leaves nothing, and nothing follows",
 	    test_sqlite_broken);
+	check_run(
+	    "⚠ whichever write of a checkpoint fails, nothing committed is lost", test_checkpoint);
 	char command[128];
 	snprintf(command, sizeof command, "rm -r %s", folder);
 	return system(command) == 0 ? check_done() : 71;

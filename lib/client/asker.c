@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/fsm_link.h"
-#include "client/refusal.h"
-#include "client/timeout.h"
+#include "fsm_link.h"
+#include "refusal.h"
+#include "timeout.h"
 
-enum { COUNT_MAX = 1024, SIZE_MAX_ALL = 4 << 20, WHY_SIZE = 1024 };
+enum { SIZE_MAX_ALL = 4 << 20, WHY_SIZE = 1024 };
 
 static const char no_index[] = "no answer from raft-elect";
 
@@ -115,7 +115,7 @@ asker_drop_first(struct asker *asker)
 bool
 asker_room(const struct asker *asker)
 {
-	return !asker->over && asker->count < COUNT_MAX && asker->size < SIZE_MAX_ALL;
+	return !asker->over && asker->count < ASKER_IN_FLIGHT_MAX && asker->size < SIZE_MAX_ALL;
 }
 
 bool
@@ -185,7 +185,7 @@ on_index(struct asker *asker, const struct msg_read_index_reply *reply)
 			return;
 		}
 		asker_set(&asker->at_elect, refusal_status(reason), why);
-		asker->pause_ms = refusal_pause_ms(asker->pause_ms);
+		asker->pause_ms = refusal_pause_ms(asker->pause_ms, reason);
 		uv_timer_start(&asker->pause, asker_on_pause_over, asker->pause_ms, 0);
 		no_round(asker);
 		return;
