@@ -257,7 +257,7 @@ class Talk:
         with open(self.variables[variable][2:].decode(), "wb") as out:
             out.write(find(os.path.join(HERE, source), name).data())
 
-    def frame(self, name, place):
+    def frame(self, name, place=None):
         """The next frame; what is left when there is none before the end."""
         while True:
             have = self.have[name]
@@ -270,7 +270,7 @@ class Talk:
             except ConnectionResetError:
                 got = b""
             except TimeoutError:
-                raise Wrong(f"{place}: nothing came in {TIMEOUT} s")
+                raise Wrong(f"{place or name}: nothing came in {TIMEOUT} s")
             if not got:
                 return have
             self.have[name] += got
