@@ -373,12 +373,6 @@ conn_fd(const struct conn *conn)
 }
 
 void
-conn_arg(struct conn *conn, void *arg)
-{
-	conn->arg = arg;
-}
-
-void
 conn_close_when_flushed(struct conn *conn)
 {
 	conn->closing = true;

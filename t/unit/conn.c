@@ -165,7 +165,7 @@ test_resumed(struct loop *loop)
 	conn_read_now(conn);
 	loop_once(loop, false);
 	check_is(
-	    frame_count == frames + 3, "and hands over that and what has come when it goes on");
+	    frame_count == frames + 3, "and hands over that and what has come when it is resumed");
 	conn_free(conn);
 	close(other);
 	wire_buf_free(&words);
