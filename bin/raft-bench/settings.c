@@ -57,8 +57,8 @@ bench_on_option(enum tool_option option, const char *value)
 		settings->for_ms = duration_of(value);
 		break;
 	case TOOL_IN_FLIGHT:
-		settings->in_flight =
-		    tool_number(option, value, 1, (uint64_t)APPENDER_IN_FLIGHT_MAX * CONNECTIONS_MAX);
+		settings->in_flight = tool_number(
+		    option, value, 1, (uint64_t)APPENDER_IN_FLIGHT_MAX * CONNECTIONS_MAX);
 		break;
 	case TOOL_CONNECTIONS:
 		settings->connections = tool_number(option, value, 1, CONNECTIONS_MAX);
