@@ -35,7 +35,7 @@ teardown() { cluster_stop; }
 	grep -qx 'not measured: calls-b' <<<"$output"
 }
 
-# grow COUNT: so many entries more.
+# grow COUNT: COUNT entries more.
 grow() { timeout 120 raft-bench -c "$CLUSTER/n1/raft.yaml" -N "$1" -w 512 -s 64 >/dev/null; }
 
 # reads_of_start: how often raft-logd reads its database at a start after an orderly stop.

@@ -77,6 +77,7 @@ teardown_file() { cluster_stop; }
 	tool tail raft-tail
 	wait "${pids[@]}"
 	stop_all
+	head members wait restart snapshot tail
 	[[ $(cat members) == *voter*$'\nexit 0' ]]
 	[ "$(cat wait restart)" = $'exit 0\nexit 0' ]
 	[[ $(cat snapshot) == 'raft-ctl: snapshot: this node has none: '*$'\nexit 69' ]]

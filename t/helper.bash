@@ -83,6 +83,10 @@ stop() {
 	for p; do
 		if ours "$p"; then here+=("$p"); fi
 	done
+	# strace on TERM first waits for each thread, and now and then for one that has ended; killed, it lets go.
+	for p in "${here[@]}"; do
+		if [ "$(cat "/proc/$p/comm" 2>/dev/null)" = strace ]; then reap KILL "$p"; fi
+	done
 	for p in "${here[@]}"; do kill -CONT "$p" 2>/dev/null || :; done
 	for p in "${here[@]}"; do kill -TERM "$p" 2>/dev/null || :; done
 	for p in "${here[@]}"; do

@@ -204,6 +204,7 @@ os.execv(sys.argv[1], sys.argv[1:])' bin/raft-node -c "$CONF"
 	wait_until 10 all_started
 	grep -q 'EAGAIN.*INJECTED' calls
 	logged 'child=raft-logd .*to=waiting why="resource temporarily unavailable"'
+	reap TERM "$(pgrep -P "$SPAWNED")"
 }
 
 @test "node: a daemon that is not there ends the node with 127, one that can't be run with 126" {

@@ -9,9 +9,6 @@
 #include "client/asker.h"
 #include "prog/tool.h"
 
-_Static_assert((int)LANE_IN_FLIGHT_MAX == (int)APPENDER_IN_FLIGHT_MAX, "as many as an appender");
-_Static_assert((int)LANE_QUERIES_MAX == (int)ASKER_IN_FLIGHT_MAX, "as many as an asker");
-
 struct lane {
 	const struct lane_calls *calls;
 	void *arg;

@@ -18,10 +18,10 @@ struct lane;
 struct lane_settings {
 	const struct conf *conf; /* of the node */
 	const char *program;     /* the name of this one */
-	uint64_t in_flight;      /* at most LANE_IN_FLIGHT_MAX, for queries LANE_QUERIES_MAX */
-	uint64_t give_up_ms;     /* without progress */
-	const char *query;       /* NULL: entries are appended */
-	bool stale;              /* the program may answer with an old state */
+	uint64_t in_flight;  /* at most APPENDER_IN_FLIGHT_MAX, for queries ASKER_IN_FLIGHT_MAX */
+	uint64_t give_up_ms; /* without progress */
+	const char *query;   /* NULL: entries are appended */
+	bool stale;          /* the program may answer with an old state */
 };
 
 struct lane_calls {
@@ -39,8 +39,6 @@ struct lane_outcomes {
 	uint64_t refused; /* not in the log; or a query that the program refused */
 	uint64_t unknown; /* may be in the log */
 };
-
-enum { LANE_IN_FLIGHT_MAX = 1 << 20, LANE_QUERIES_MAX = 1024 };
 
 /* It lives as long as the process; the struct calls must, too. */
 struct lane *lane_new(struct loop *loop, const struct lane_settings *settings,

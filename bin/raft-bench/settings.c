@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "client/appender.h"
-#include "lane.h"
+#include "client/asker.h"
 
 enum {
 	COUNT = 10000,
@@ -57,8 +57,8 @@ bench_on_option(enum tool_option option, const char *value)
 		settings->for_ms = duration_of(value);
 		break;
 	case TOOL_IN_FLIGHT:
-		settings->in_flight =
-		    tool_number(option, value, 1, (uint64_t)LANE_IN_FLIGHT_MAX * CONNECTIONS_MAX);
+		settings->in_flight = tool_number(
+		    option, value, 1, (uint64_t)APPENDER_IN_FLIGHT_MAX * CONNECTIONS_MAX);
 		break;
 	case TOOL_CONNECTIONS:
 		settings->connections = tool_number(option, value, 1, CONNECTIONS_MAX);
@@ -152,9 +152,9 @@ set_connections(struct settings *settings)
 static void
 set_in_flight(struct settings *settings)
 {
-	uint64_t least = settings->connections, each_max = LANE_IN_FLIGHT_MAX;
+	uint64_t least = settings->connections, each_max = APPENDER_IN_FLIGHT_MAX;
 	if (settings->query)
-		each_max = LANE_QUERIES_MAX;
+		each_max = ASKER_IN_FLIGHT_MAX;
 	if (settings->in_flight == 0 && (settings->rate > 0 || settings->pipe))
 		settings->in_flight =
 		    APPENDER_IN_FLIGHT < least * each_max ? APPENDER_IN_FLIGHT : least * each_max;

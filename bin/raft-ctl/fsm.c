@@ -12,7 +12,6 @@ struct order {
 	struct timeout *timeout;
 	const char *what;
 	bool sent;
-	bool over;
 };
 
 static void
@@ -32,7 +31,7 @@ fsm_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 	if (number != MSG_TEXT_REPLY || !msg_text_reply_get(&reply, body, size))
 		tool_die(EXIT_UNAVAILABLE, "%s: raft-fsm sends what cannot be read", order->what);
 	/* It has nothing more to tell. */
-	order->over = true;
+	loop_stop(order->tool->loop);
 	return NULL;
 }
 
@@ -78,8 +77,7 @@ ctl_fsm_order(struct ctl *ctl, const char *what)
 	    ctl->tool.loop, ctl->give_up_ms, "raft-fsm does not answer", fsm_on_timeout, &order);
 	order.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "fsm").text, WIRE_CLIENT,
 	    ctl->tool.prog, &link_calls, &order);
-	while (!order.over)
-		loop_once(ctl->tool.loop, true);
+	loop_run(ctl->tool.loop);
 	return EXIT_OK;
 }
 

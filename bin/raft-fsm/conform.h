@@ -44,7 +44,7 @@ struct conform {
 	/* other: entries that the restored state has nothing of. */
 	struct history main, other, bytes, large;
 	size_t steps;  /* of main: those that have a run or a round of queries each */
-	size_t middle; /* of main: so many are in the snapshot */
+	size_t middle; /* of main: the number of entries in the snapshot */
 
 	bool durable;                       /* it has a state on its own disk */
 	char no_snapshot[CONFORM_TEXT_MAX]; /* why there is none; "": there is */

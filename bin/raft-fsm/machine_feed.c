@@ -163,7 +163,7 @@ take_reply(struct machine *m, const struct reply *reply)
 {
 	char said[TRIAL_SHOWN_SIZE];
 	if (m->trial_cut)
-		return; /* where raft-fsm is killed nobody hears it */
+		return; /* where raft-fsm is killed it reaches no reader */
 	if (reply->kind == REPLY_WRONG && m->fsm->trial) {
 		machine_fault(m, "the program breaks the contract: %s: \"%s\"", reply->why,
 		    trial_shown(said, reply->data));

@@ -104,14 +104,6 @@ restore_open(struct restore *restore, const char *path, char *why)
 	return what == NULL || restore_wrong(restore, what, why);
 }
 
-void
-restore_close(struct restore *restore)
-{
-	if (restore->fd >= 0)
-		close(restore->fd);
-	wire_buf_free(&restore->bytes);
-}
-
 /* ------------------------------------------------------------- putting */
 
 static bool

@@ -23,6 +23,5 @@ struct restore {
 bool restore_open(struct restore *restore, const char *path, char *why);
 /* Puts it into the data directory, which exists. */
 bool restore_put(const struct restore *restore, const char *data, char *why);
-void restore_close(struct restore *restore);
 
 #endif

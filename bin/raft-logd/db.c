@@ -276,7 +276,7 @@ db_open(const char *data, bool roomy, bool *empty, char *why)
 	must(db != NULL);
 	snprintf(db->path, sizeof db->path, "%s/log.db", data);
 	db_file_make(db, data);
-	/* One thread uses SQLite, so it needs no locks; and nobody asks how much memory it has. */
+	/* One thread uses SQLite, so it needs no locks; and its count of memory is not read. */
 	must(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK);
 	must(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
 	const char *vfs = gather_vfs();

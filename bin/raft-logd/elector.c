@@ -202,13 +202,6 @@ elector_stored(struct logd *logd, uint64_t number)
 }
 
 void
-elector_flush(struct logd *logd)
-{
-	if (logd->elector.client)
-		conn_flush(logd->elector.client->base.conn);
-}
-
-void
 elector_before(struct logd *logd)
 {
 	if (logd->elector.client)

@@ -35,8 +35,6 @@ bool elector_take_commit(
 
 /* All writes up to number are durable. */
 void elector_stored(struct logd *logd, uint64_t number);
-/* Sends what was queued now, not at the end of the turn. */
-void elector_flush(struct logd *logd);
 /* The log begins elsewhere. */
 void elector_before(struct logd *logd);
 /* The disk takes no entries, or takes them again. */

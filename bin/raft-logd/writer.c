@@ -310,11 +310,9 @@ writer_turn(struct logd *logd)
 	if (!writer_wanted(logd))
 		return;
 	bool room = write_batch(logd);
-	if (room && db_wal_size(logd->db) >= DB_WAL_MAX) {
-		/* It takes a while, for which no acknowledgement waits. */
-		elector_flush(logd);
+	/* It takes a while, for which no acknowledgement waits: elector_stored has sent it. */
+	if (room && db_wal_size(logd->db) >= DB_WAL_MAX)
 		room = db_checkpoint(logd->db, false);
-	}
 	space_found(logd, room);
 }
 

@@ -140,7 +140,7 @@ connection_sent(struct connection *c)
 	connection_flush(c);
 }
 
-/* So many more bytes are in `out`. */
+/* `size` bytes more are in `out`. */
 static void
 connection_append(struct connection *c, size_t size)
 {

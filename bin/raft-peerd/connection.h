@@ -12,8 +12,8 @@
  *
  * Who receives: until it is open the loop; from then on a thread of NNG's, which decrypts and hands
  * frames to raft-elect without the loop.  What only the loop can do (frames between raft-peerds, a
- * renewal, the end) it hands over, and the loop goes on from there until it has emptied the buffer.
- * There is never more than one receiver.
+ * renewal, the end) it hands over, and the loop continues from there until it has emptied the
+ *buffer. There is never more than one receiver.
  */
 #ifndef PEERD_CONNECTION_H
 #define PEERD_CONNECTION_H

@@ -229,7 +229,7 @@ void
 peer_tick(struct peer *peer, struct mono_ms now, bool blind)
 {
 	bool open = peer->routes[WIRE_CONSENSUS].open != NULL;
-	/* A new ping is waited for anew, and shows the peer that this node is there. */
+	/* Another ping is waited for, and shows the peer that this node is there. */
 	if (open && blind)
 		send_ping(peer, now);
 	else if (open)

@@ -347,21 +347,3 @@ asker_new(struct loop *loop, const struct asker_settings *settings, const struct
 	asker->fsm = fsm_link_new(loop, settings->fsm, settings->program, &machine_calls, asker);
 	return asker;
 }
-
-static void
-asker_on_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-void
-asker_free(struct asker *asker)
-{
-	asker->over = true;
-	while (asker->first)
-		asker_drop_first(asker);
-	link_free(asker->elect);
-	fsm_link_free(asker->fsm);
-	timeout_free(asker->timeout);
-	uv_close((uv_handle_t *)&asker->pause, asker_on_closed);
-}

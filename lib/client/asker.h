@@ -35,7 +35,6 @@ enum { ASKER_IN_FLIGHT_MAX = 1024 };
 
 struct asker *asker_new(struct loop *loop, const struct asker_settings *settings,
     const struct asker_calls *calls, void *arg);
-void asker_free(struct asker *asker);
 /* Whether it takes one more question now. */
 bool asker_room(const struct asker *asker);
 /* Copies the question. */

@@ -173,17 +173,6 @@ input_new(struct loop *loop, enum framing framing, size_t item_max, char **paths
 	return input;
 }
 
-void
-input_free(struct input *input)
-{
-	if (input == NULL)
-		return;
-	close_now(input);
-	uv_close((uv_handle_t *)input->idle, input_on_closed);
-	framing_free(&input->reader);
-	free(input);
-}
-
 static enum input_found
 input_fail(const struct input *input, enum exit_status *status, char *why)
 {

@@ -23,7 +23,6 @@ enum input_found {
 
 /* paths: NULL-terminated; none: standard input, as is "-". */
 struct input *input_new(struct loop *loop, enum framing framing, size_t item_max, char **paths);
-void input_free(struct input *input);
 /* The next entry; valid until the next turn.  FAILED: status and one sentence; nothing follows. */
 enum input_found input_next(
     struct input *input, struct wire_bytes *item, enum exit_status *status, char *why);

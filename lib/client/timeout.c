@@ -32,7 +32,7 @@ timeout_on_timer(uv_timer_t *timer)
 	}
 	if (timeout->polls == 0)
 		timeout->polls = loop_polls(timeout->loop) + 1;
-	if (loop_polls(timeout->loop) < timeout->polls)
+	if (loop_polls(timeout->loop) < timeout->polls || loop_stopping(timeout->loop))
 		uv_timer_start(timer, timeout_on_timer, 1, 0);
 	else
 		timeout->over(timeout->arg);

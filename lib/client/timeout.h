@@ -3,7 +3,7 @@
  * The end of a wait: when there is no progress for a given time, the owner gives up.
  *
  * What came while this process was stopped counts: before the owner is called, the loop polls once
- * more.
+ * more, and the owner is not called if what that brought has stopped the loop.
  */
 #ifndef CLIENT_TIMEOUT_H
 #define CLIENT_TIMEOUT_H

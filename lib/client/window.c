@@ -103,12 +103,6 @@ window_send(
 	window->unsent_at += size;
 }
 
-uint64_t
-window_unsent_serial(const struct window *window)
-{
-	return window->serial + window->unsent;
-}
-
 bool
 window_meets(const struct window *window, uint64_t serial, uint64_t count, size_t *from, size_t *to)
 {

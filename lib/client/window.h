@@ -53,8 +53,6 @@ size_t window_next(const struct window *window, size_t count_max, size_t size_ma
 /* Appends those records and notes the attempt. */
 void window_send(
     struct window *window, uint64_t request, size_t count, size_t size, struct wire_buf *out);
-/* Serial of the first slot that waits to be sent. */
-uint64_t window_unsent_serial(const struct window *window);
 
 /* Part of an answer, as far as it meets slots of the window: [*from, *to), from < to, or false. */
 bool window_meets(

@@ -202,13 +202,6 @@ tool_start(struct tool *tool, int argc, char **argv)
 	tool->loop = loop_new();
 }
 
-void
-tool_free(struct tool *tool)
-{
-	loop_free(tool->loop);
-	conf_free(tool->conf);
-}
-
 uint64_t
 tool_number(enum tool_option option, const char *value, uint64_t low, uint64_t high)
 {

@@ -77,7 +77,6 @@ struct tool {
  * and -V. Before: argv[argc] is NULL.
  */
 void tool_start(struct tool *tool, int argc, char **argv);
-void tool_free(struct tool *tool);
 /* Another node's configuration, which the caller frees; NULL: that of the default places.  Exits
  * with one sentence where it cannot be read. */
 struct conf *tool_conf(const char *given);

@@ -93,6 +93,8 @@ conn_deliver(struct conn *conn)
 {
 	while (!conn->paused) {
 		struct wire_frame frame;
+		if (conn->in_at == conn->in.size) /* it may have no buffer at all */
+			return true;
 		int got = frame_get(conn->in.bytes + conn->in_at, conn->in.size - conn->in_at,
 		    conn->size_max, &frame);
 		if (got == 0)
@@ -368,12 +370,6 @@ int
 conn_fd(const struct conn *conn)
 {
 	return conn->fd;
-}
-
-void
-conn_arg(struct conn *conn, void *arg)
-{
-	conn->arg = arg;
 }
 
 void

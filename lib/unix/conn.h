@@ -49,7 +49,6 @@ bool conn_malformed(const struct conn *conn);
  */
 void conn_read_now(struct conn *conn);
 int conn_fd(const struct conn *conn);
-void conn_arg(struct conn *conn, void *arg);
 /* Close after all that waits has been written (for a refusal); closed is then called. */
 void conn_close_when_flushed(struct conn *conn);
 

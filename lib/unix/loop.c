@@ -167,6 +167,12 @@ loop_stop(struct loop *loop)
 	uv_stop(&loop->uv);
 }
 
+bool
+loop_stopping(const struct loop *loop)
+{
+	return loop->stopping;
+}
+
 uint64_t
 loop_polls(const struct loop *loop)
 {

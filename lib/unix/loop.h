@@ -34,6 +34,8 @@ void loop_run(struct loop *loop);
 /* One round: wait for events (or not), handle them, end the turn. */
 void loop_once(struct loop *loop, bool wait);
 void loop_stop(struct loop *loop);
+/* Whether loop_stop was called and loop_run has not returned yet. */
+bool loop_stopping(const struct loop *loop);
 /* Another turn at once, without waiting for events. */
 void loop_again(struct loop *loop);
 /*

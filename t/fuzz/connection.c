@@ -38,6 +38,8 @@ struct stream {
 	unsigned events;
 };
 
+#include "../unit/peerd_stub.h"
+
 static struct stream *present; /* the accepted one; NULL: it was closed */
 static uint8_t sent[ROOM];     /* by raft-peerd */
 static size_t sent_size;
@@ -51,13 +53,6 @@ stream_dial(struct streams *streams, const char *url, char *why)
 }
 
 void
-stream_use(struct stream *stream, void (*received)(size_t size, void *arg), void *arg)
-{
-	stream->received = received;
-	stream->arg = arg;
-}
-
-void
 stream_free(struct stream *stream)
 {
 	if (stream)
@@ -66,32 +61,11 @@ stream_free(struct stream *stream)
 	present = NULL;
 }
 
-unsigned
-stream_events(struct stream *stream)
-{
-	unsigned events = stream->events;
-	stream->events = 0;
-	return events;
-}
-
-void
-stream_wake(struct stream *stream, enum stream_event event)
-{
-	stream->events |= event;
-}
-
 bool
 stream_dialed(struct stream *stream)
 {
 	(void)stream;
 	return false;
-}
-
-const char *
-stream_why(const struct stream *stream)
-{
-	(void)stream;
-	return "closed";
 }
 
 void
@@ -112,14 +86,6 @@ stream_send(struct stream *stream, const uint8_t *bytes, size_t size)
 	return size;
 }
 
-size_t
-stream_sent(struct stream *stream, size_t size)
-{
-	(void)stream, (void)size;
-	must(false);
-	return 0;
-}
-
 void
 stream_address(const struct stream *stream, char text[STREAM_ADDRESS_SIZE])
 {
@@ -132,12 +98,6 @@ stream_host(const struct stream *stream)
 {
 	(void)stream;
 	return (struct in6_addr){0};
-}
-
-void
-stream_limit(struct stream *stream, uint64_t rate)
-{
-	(void)stream, (void)rate;
 }
 
 /* ------- names are not looked up, and time does not pass ---------------------------- */
@@ -156,30 +116,12 @@ resolve_cancel(struct resolve *resolve)
 	must(resolve == NULL);
 }
 
-void
-peerd_hurry(struct peerd *peerd)
-{
-	(void)peerd;
-}
-
-void
-peerd_fingerprint(char out[FINGERPRINT_SIZE], const uint8_t key[SEAL_KEY_SIZE])
-{
-	seal_hex(out, key, (FINGERPRINT_SIZE - 1) / 2);
-}
-
 /* ------- the node n1, and its peer n2 ------------------------------------------------ */
 
 static struct peerd peerd;
 static struct conf conf;
 static struct seal_pair theirs;
 static int elector_end; /* what raft-elect reads */
-
-static void
-on_drained(void *arg)
-{
-	connections_resume(arg);
-}
 
 static void
 set_member(struct raft_member *member, const char *id, const uint8_t key[SEAL_KEY_SIZE])

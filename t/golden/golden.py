@@ -257,7 +257,7 @@ class Talk:
         with open(self.variables[variable][2:].decode(), "wb") as out:
             out.write(find(os.path.join(HERE, source), name).data())
 
-    def frame(self, name):
+    def frame(self, name, place=None):
         """The next frame; what is left when there is none before the end."""
         while True:
             have = self.have[name]
@@ -270,7 +270,7 @@ class Talk:
             except ConnectionResetError:
                 got = b""
             except TimeoutError:
-                raise Wrong(f"{name}: nothing came in {TIMEOUT} s")
+                raise Wrong(f"{place or name}: nothing came in {TIMEOUT} s")
             if not got:
                 return have
             self.have[name] += got
@@ -300,9 +300,9 @@ class Talk:
         elif word.endswith(">"):
             self.conns[word[:-1]].sendall(case.data(self.variables))
         elif word.endswith("<"):
-            frame = self.frame(word[:-1])
+            frame = self.frame(word[:-1], case.place)
             while (wrong := self.match(case, frame)) and frame and rest[-1] == "later":
-                frame = self.frame(word[:-1])
+                frame = self.frame(word[:-1], case.place)
             if wrong:
                 raise Wrong(wrong)
         else:

@@ -12,15 +12,16 @@
 
 enum { OUT_HIGH = 1000 };
 
-static int drained_count, closed_count, frame_count;
+static int drained_count, closed_count, frame_count, pause_at;
 static char closed_why[128];
 static bool malformed;
 
 static void
 on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
-	(void)conn, (void)number, (void)body, (void)size, (void)arg;
-	frame_count++;
+	(void)number, (void)body, (void)size, (void)arg;
+	if (++frame_count == pause_at)
+		conn_pause(conn, true);
 }
 
 static void
@@ -144,6 +145,32 @@ test_silent(struct loop *loop)
 	wire_buf_free(&words);
 }
 
+/* What waited is handed over by a read before its turn comes, and with it the buffer goes. */
+static void
+test_resumed(struct loop *loop)
+{
+	int other, frames = frame_count;
+	struct conn *conn = make(loop, &other);
+	struct wire_buf words = {0};
+	msg_refusal_put(&words, &(struct msg_refusal){.request = 1});
+	size_t size = words.size;
+	msg_refusal_put(&words, &(struct msg_refusal){.request = 2});
+	must(write(other, words.bytes, words.size) == (ssize_t)words.size);
+	pause_at = frames + 1;
+	while (frame_count == frames)
+		loop_once(loop, true);
+	check_is(frame_count == frames + 1, "a conn that is paused in a frame keeps the next one");
+	conn_pause(conn, false);
+	must(write(other, words.bytes, size) == (ssize_t)size);
+	conn_read_now(conn);
+	loop_once(loop, false);
+	check_is(
+	    frame_count == frames + 3, "and hands over that and what has come when it is resumed");
+	conn_free(conn);
+	close(other);
+	wire_buf_free(&words);
+}
+
 int
 main(void)
 {
@@ -152,6 +179,7 @@ main(void)
 	test_ends(loop);
 	test_last_words(loop);
 	test_silent(loop);
+	test_resumed(loop);
 	loop_once(loop, false);
 	loop_free(loop);
 	return check_done();

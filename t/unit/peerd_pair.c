@@ -79,7 +79,7 @@ lose_silently(unsigned node)
 	run();
 }
 
-/* Whoever has dialled the old one, and whoever dials the new one. */
+/* By the node that dialled the old one or by the other, and dialled again by either. */
 static void
 test_dials_again(void)
 {

@@ -61,6 +61,8 @@ struct stream {
 	bool held;     /* its bytes stay on their way */
 };
 
+#include "peerd_stub.h"
+
 static struct stream *live[STREAMS_MAX];
 /* A thread of NNG's receives while the loop closes the connection; as soon as the loop lets it. */
 static bool racing, eager;
@@ -87,13 +89,6 @@ stream_dial(struct streams *streams, const char *url, char *why)
 	there->other = here;
 	there->accepted = true;
 	return here;
-}
-
-void
-stream_use(struct stream *stream, void (*received)(size_t size, void *arg), void *arg)
-{
-	stream->received = received;
-	stream->arg = arg;
 }
 
 /* Some of what has come, or the end. */
@@ -138,31 +133,10 @@ stream_free(struct stream *stream)
 	free(stream);
 }
 
-unsigned
-stream_events(struct stream *stream)
-{
-	unsigned events = stream->events;
-	stream->events = 0;
-	return events;
-}
-
-void
-stream_wake(struct stream *stream, enum stream_event event)
-{
-	stream->events |= event;
-}
-
 bool
 stream_dialed(struct stream *stream)
 {
 	return stream->other != NULL;
-}
-
-const char *
-stream_why(const struct stream *stream)
-{
-	(void)stream;
-	return "closed";
 }
 
 size_t
@@ -171,14 +145,6 @@ stream_send(struct stream *stream, const uint8_t *bytes, size_t size)
 	if (stream->other)
 		wire_buf_put(&stream->other->in, bytes, size);
 	return size;
-}
-
-size_t
-stream_sent(struct stream *stream, size_t size)
-{
-	(void)stream, (void)size;
-	must(false);
-	return 0;
 }
 
 void
@@ -191,12 +157,6 @@ struct in6_addr
 stream_host(const struct stream *stream)
 {
 	return stream->host;
-}
-
-void
-stream_limit(struct stream *stream, uint64_t rate)
-{
-	(void)stream, (void)rate;
 }
 
 /* ------- resolve.h, main.c ---------------------------------------------------------- */
@@ -217,18 +177,6 @@ resolve_cancel(struct resolve *resolve)
 {
 	if (resolve)
 		resolve->call = NULL;
-}
-
-void
-peerd_hurry(struct peerd *peerd)
-{
-	(void)peerd;
-}
-
-void
-peerd_fingerprint(char out[FINGERPRINT_SIZE], const uint8_t key[SEAL_KEY_SIZE])
-{
-	seal_hex(out, key, (FINGERPRINT_SIZE - 1) / 2);
 }
 
 /* ------- what a node does ------------------------------------------------------------ */
@@ -387,12 +335,6 @@ node_stop(unsigned node, bool silent)
 	delivery_detach(peerd->delivery);
 	close(nodes[node].elector_end);
 	loop_once(peerd->loop, false);
-}
-
-static void
-on_drained(void *arg)
-{
-	connections_resume(arg);
 }
 
 static void
