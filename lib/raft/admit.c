@@ -270,6 +270,7 @@ raft_admit(
 		raft_change_admit(raft, origin, proposal);
 		break;
 	case RAFT_LEVEL:
+	case RAFT_CONTRACT:
 	case RAFT_KINDS_COUNT:
 		must(false); /* the shape was checked */
 	}

@@ -32,6 +32,7 @@ applied_check(
 	case RAFT_NOOP:
 	case RAFT_CONFIG:
 	case RAFT_LEVEL:
+	case RAFT_CONTRACT:
 	case RAFT_KINDS_COUNT:
 		must(change->touched == NULL);
 	}

@@ -59,7 +59,10 @@ enum raft_verdict {
 	R(30, TERM_YOUNG, "the leader has not committed an entry of its term yet", retry)          \
 	R(31, FEW_VOTERS, "too few of the voters that would be left answer, or they recover",      \
 	    retry)                                                                                 \
-	R(32, REMOVED, "this node was removed from the cluster", stop)
+	R(32, REMOVED, "this node was removed from the cluster", stop)                             \
+	R(33, LEVEL, "a member of the cluster runs a program that is too old for it", stop)        \
+	R(34, CONTRACT, "the contract of the state machine does not allow the entry", stop)        \
+	R(35, CONTRACT_CHANGED, "another contract has come into force meanwhile", stop)
 enum raft_reason {
 #define R(number, NAME, text, retry) RAFT_REASON_##NAME = number,
 	RAFT_REASONS(R)

@@ -393,6 +393,7 @@ raft_sessions_apply(struct raft_sessions *sessions, uint64_t index, const struct
 	case RAFT_NOOP:
 	case RAFT_CONFIG:
 	case RAFT_LEVEL:
+	case RAFT_CONTRACT:
 	case RAFT_KINDS_COUNT:
 		break;
 	}

@@ -108,8 +108,9 @@ void raft_chunk_unref(struct raft_chunk *chunk);
  * before its entry is committed.
  */
 enum {
-	RAFT_LEVEL_STAMPS = 2, /* records with time and origin; the clock in append replies */
-	RAFT_LEVEL_MAX = RAFT_LEVEL_STAMPS /* the highest one that this program supports */
+	RAFT_LEVEL_STAMPS = 2,   /* records with time and origin; the clock in append replies */
+	RAFT_LEVEL_CONTRACT = 2, /* entries of kind CONTRACT */
+	RAFT_LEVEL_MAX = 2       /* the highest one that this program supports */
 };
 
 /* Kinds of entries: number, NAME, text.  The numbers are on disk. */
@@ -119,7 +120,8 @@ enum {
 	K(2, CLIENT, "client")                                                                     \
 	K(3, SESSION_OPEN, "session_open")                                                         \
 	K(4, SESSION_DROP, "session_drop")                                                         \
-	K(5, LEVEL, "level")
+	K(5, LEVEL, "level")                                                                       \
+	K(6, CONTRACT, "contract")
 enum raft_kind {
 #define K(number, NAME, text) RAFT_##NAME = number,
 	RAFT_KINDS(K)
