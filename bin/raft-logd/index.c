@@ -62,7 +62,7 @@ index_add_rule(struct log_index *rlog, uint64_t index, const struct raft_entry *
 	} else if (entry->kind == RAFT_CONTRACT) {
 		RAFT_GROW(rlog->contracts, rlog->contracts_room, rlog->contracts_count + 1);
 		rlog->contracts[rlog->contracts_count] = (struct raft_contract_at){0};
-		raft_contract_apply(&rlog->contracts[rlog->contracts_count++], index, entry);
+		raft_contract_take(&rlog->contracts[rlog->contracts_count++], index, entry);
 	}
 }
 

@@ -21,10 +21,12 @@ static enum raft_reason
 contract_gate(const struct raft *raft, const struct raft_entry *entry)
 {
 	const struct raft_contract_at *at = &raft->contract_last;
-	uint32_t size = raft_entry_data_size(entry);
+	uint32_t size;
 
-	if (entry->kind != RAFT_CLIENT || at->index == 0 ||
-	    raft_contract_allows(&at->contract, raft_entry_data(entry), size))
+	if (at->index == 0 || entry->kind != RAFT_CLIENT)
+		return RAFT_REASON_NONE;
+	size = raft_entry_data_size(entry);
+	if (raft_contract_allows(&at->contract, raft_entry_data(entry), size))
 		return RAFT_REASON_NONE;
 	return size > at->contract.entry_max ? RAFT_REASON_TOO_LARGE : RAFT_REASON_CONTRACT;
 }

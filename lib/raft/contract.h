@@ -49,10 +49,10 @@ const char *raft_contract_difference(const struct raft_contract *a, const struct
 /* Whether the data of a client's entry may be delivered under it. */
 bool raft_contract_allows(const struct raft_contract *contract, const uint8_t *data, size_t size);
 /*
- * With the entry at index the log has the contract *at: the entry's, if it is of kind CONTRACT;
- * else the same as before.  Before: raft_entry_decode has accepted the entry.
+ * The contract of the entry at index, of kind CONTRACT, is the log's from there on.
+ * Before: raft_entry_decode has accepted the entry.
  */
-void raft_contract_apply(
+void raft_contract_take(
     struct raft_contract_at *at, uint64_t index, const struct raft_entry *entry);
 
 #endif

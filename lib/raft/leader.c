@@ -44,7 +44,8 @@ leader_note(struct raft *raft, uint64_t index, const struct raft_entry *entry)
 {
 	if (entry->kind == RAFT_LEVEL)
 		raft->level_last = max_u64(raft->level_last, raft_entry_level(entry));
-	raft_contract_apply(&raft->contract_last, index, entry);
+	if (entry->kind == RAFT_CONTRACT)
+		raft_contract_take(&raft->contract_last, index, entry);
 }
 
 static void

@@ -15,7 +15,7 @@ contracts_at(const struct tnode *tnode)
 	struct raft_contract_at at = {0};
 
 	if (tnode != NULL && tnode->contract_entry != NULL)
-		raft_contract_apply(
+		raft_contract_take(
 		    &at, tnode->contract_entry->index, &tnode->contract_entry->entry);
 	return at;
 }

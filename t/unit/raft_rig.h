@@ -250,7 +250,8 @@ rig_start_commit(struct rig *rig, uint64_t commit)
 			raft_sessions_apply(start.sessions, index, entry);
 			if (entry->kind == RAFT_LEVEL)
 				start.level = raft_entry_level(entry);
-			raft_contract_apply(&start.contract, index, entry);
+			if (entry->kind == RAFT_CONTRACT)
+				raft_contract_take(&start.contract, index, entry);
 		}
 	}
 	start.terms = terms;
