@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 # From the programs before the present protocol between nodes to those of today, node by node: raft(7), UPGRADES.
 # shellcheck disable=SC2030,SC2031
+# long
 
 load helper
 

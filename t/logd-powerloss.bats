@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # Power loss: raft-logd and raft-kv on the disks that it could leave (t/powerloss/README).
+# long
 
 load helper
 load logd
