@@ -128,7 +128,7 @@ test_codec(void)
 		.type = RAFT_MSG_APPEND, .term = 9, .append = {pos, 2, 3, 4, 5, 6, entries, 3}},
 	    "an append comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_APPEND_REPLY,
-		       .append_reply = {true, false, true, 2, 3, 4, pos, 5}},
+		       .append_reply = {true, false, true, 2, 3, 4, pos, 5, 6}},
 	    "an append_reply comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_PROPOSE,
 		       .propose = {1, 2, 3, 4, 5, entries, 3}},
