@@ -47,7 +47,7 @@ load_start() {
 	produce >"$BATS_FILE_TMPDIR/input" 3>&- &
 	PRODUCER=$!
 	(
-		cd "$BATS_FILE_TMPDIR"
+		cd "$BATS_FILE_TMPDIR" || exit
 		while [ ! -e stop ]; do
 			# Whole lines.
 			head -n "$(wc -l <input)" input >part
@@ -125,8 +125,8 @@ holds() { [ "$(status "$1" elect commit)" -ge "$2" ]; }
 	[ "$(rows n1 "SELECT count(*) FROM (SELECT time < lag(time) OVER (ORDER BY idx) AS back FROM log) WHERE back")" = 0 ]
 	# Nodes that were down at the end of a leadership may have entries that are not committed.
 	last=$(for n in $(nodes); do rows "$n" "SELECT value FROM meta WHERE key = 'commit_index'"; done | sort -n | head -n 1)
-	for n in $(nodes); do rows "$n" "SELECT *, hex(chain) FROM log WHERE idx <= $last" | sha256sum; done >sums
-	[ "$(sort -u sums | wc -l)" = 1 ]
+	for n in $(nodes); do rows "$n" "SELECT *, hex(chain) FROM log WHERE idx <= $last" | sha256sum; done >"$BATS_TEST_TMPDIR/sums"
+	[ "$(sort -u "$BATS_TEST_TMPDIR/sums" | wc -l)" = 1 ]
 }
 
 @test "level: an older raft-logd refuses a data directory that was upgraded, with 78 and one sentence, and leaves it as it is" {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # From the programs before the present protocol between nodes to those of today, node by node: raft(7), UPGRADES.
-# shellcheck disable=SC2030,SC2031
+# shellcheck disable=SC2030,SC2031,SC2034
 # long
 
 load helper

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 # Programs of an earlier commit of this repository, beside those of today.
 # shellcheck shell=bash
+# shellcheck disable=SC2034
 
 # old_programs COMMIT: builds them, once: the folder of the programs is then in $OLD.  It is below build/, where it stays
 # for the next run.  A repository without that commit is a failure: without the old programs the test shows nothing.
