@@ -187,6 +187,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	cluster_init "$BATS_TEST_TMPDIR/c" 1
 	cluster_start
 	ctl n1 wait
+	wait_until 20 has_level n1 2
 	printf '7\nyes\nnull\n\n"\\\t\n' | append n1
 	printf '8\n' | append n1 -S 5
 	printf '\377\n' | append n1
@@ -194,9 +195,11 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	[ "$(wc -l <"$O/out")" -eq 7 ]
 	jq -e -s 'all(.[]; ([.index, .term, .serial] | all(type == "number")) and (.session | test("^[0-9a-f]{32}$")))' "$O/out"
 	[ "$(jq -c 'keys' "$O/out" | sort -u | tr '\n' ' ')" = \
-		'["base64","index","serial","session","term"] ["data","index","serial","session","term"] ' ]
+		'["base64","index","origin","serial","session","term","time"] ["data","index","origin","serial","session","term","time"] ' ]
+	jq -e -s --arg uid "$(id -u)" 'all(.[]; .origin == "n1:\($uid)" and
+		(.time | test("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z$")))' "$O/out"
 	[ "$(jq -c '.data // .base64' "$O/out" | tr '\n' ' ')" = '"7" "yes" "null" "" "\"\\\t" "8" "/w==" ' ]
-	for key in index term serial session data base64; do
+	for key in index term time origin serial session data base64; do
 		sed -n '/^\.It Cm json/,/^\.El/p' "$ROOT/man/raft-tail.1" | grep -qE "^\.Cm $key( |\$)"
 	done
 }
