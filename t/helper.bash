@@ -273,6 +273,8 @@ program_killed() {
 	[ "$pid" -gt 1 ] && kill -KILL "$pid"
 }
 
+has_level() { [ "$(status "$1" elect level)" = "$2" ]; } # NODE LEVEL
+
 has_role() { [ "$(status "$1" elect role)" = "$2" ]; } # NODE ROLE
 
 # led_by_another NODE OLD: the node knows a leader that is not the old one.

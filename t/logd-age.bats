@@ -82,12 +82,12 @@ clock_start() {
 
 @test "keep_for: what is older goes when a snapshot stands for it, what is younger stays" {
 	local want
-	want=$(oldest_kept $((BASE + 999000)) 500000 $BASE 1000)
+	want=$(oldest_kept $((BASE + 999000)) 500000 "$BASE" 1000)
 	[ "$want" -gt 480 ]
 	[ "$want" -lt 501 ]
 	node 'keep_for: 500s, keep_tail: 0B'
 	logd_start "$D"
-	entries 1 1000 $BASE 1000
+	entries 1 1000 "$BASE" 1000
 	snapshot add "$D/run/log" 300 "$S/state"
 	wait_until 10 first_is 301
 	snapshot add "$D/run/log" 900 "$S/state"
@@ -103,7 +103,7 @@ clock_start() {
 @test "keep_for: the tail is kept in any case, however old it is" {
 	node 'keep_for: 1s, keep_tail: 1MiB'
 	logd_start "$D"
-	entries 1 20000 $BASE 1000
+	entries 1 20000 "$BASE" 1000
 	snapshot add "$D/run/log" 20000 "$S/state"
 	settled $((BASE + 20000000))
 	[ "$(value first)" -gt 1 ]
@@ -117,7 +117,7 @@ clock_start() {
 	clock_start 2300000000000
 	entries 1 1000 $((now - 999 * 10000)) 10000
 	snapshot add "$D/run/log" 1000 "$S/state"
-	want=$(oldest_kept "$now" $HOUR $((now - 999 * 10000)) 10000)
+	want=$(oldest_kept "$now" "$HOUR" $((now - 999 * 10000)) 10000)
 	wait_until 10 first_is "$want"
 	settled "$now"
 	[ "$(value first)" = "$want" ]
@@ -154,7 +154,7 @@ clock_start() {
 @test "keep_for: ⚠ what a cursor or a reader of a snapshot needs is kept, however old it is" {
 	node 'keep_for: 100s, keep_tail: 0B'
 	logd_start "$D"
-	entries 1 500 $BASE 1000
+	entries 1 500 "$BASE" 1000
 	snapshot add "$D/run/log" 100 "$S/state"
 	mkfifo "$S/hold" "$S/held"
 	PYTHONPATH=$ROOT/t/tools PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 - "$D/run/log" "$S" <<-'PY' 3>&- &
@@ -201,7 +201,7 @@ clock_start() {
 		c.send("cursor_set", request=1, name="p", index=300)
 		c.expect("cursor")
 	PY
-	entries 1 1000 $BASE 1000
+	entries 1 1000 "$BASE" 1000
 	wait_until 10 first_is 301
 	settled $((BASE + 999000))
 	[ "$(value first)" = 301 ]
@@ -211,7 +211,7 @@ clock_start() {
 	timeout 10 sqlite3 "$D/data/log.db" 'DELETE FROM cursors'
 	logd_start "$D"
 	settled $((BASE + 999000))
-	[ "$(value first)" = "$(oldest_kept $((BASE + 999000)) 500000 $BASE 1000)" ]
+	[ "$(value first)" = "$(oldest_kept $((BASE + 999000)) 500000 "$BASE" 1000)" ]
 	# The chain goes on, and nothing of this is a reason to warn.
 	logd_kill
 	logd_start "$D"
@@ -223,7 +223,7 @@ clock_start() {
 @test "keep_for: ⚠ a machine that has no snapshot yet, or an older one, loses nothing" {
 	node 'keep_for: 500s, keep_tail: 0B' 'mode: machine, command: [ raft-kv ]'
 	logd_start "$D"
-	entries 1 1000 $BASE 1000
+	entries 1 1000 "$BASE" 1000
 	settled $((BASE + 999000))
 	[ "$(value first)" = 1 ]
 	snapshot add "$D/run/log" 100 "$S/state"
@@ -244,7 +244,7 @@ clock_start() {
 	snapshot add "$D/run/log" 90 "$S/state"
 	settled 0
 	[ "$(value first)" = 1 ]
-	entries 102 400 $BASE 1000
+	entries 102 400 "$BASE" 1000
 	snapshot add "$D/run/log" 400 "$S/state"
 	settled $((BASE + 400000))
 	[ "$(value first)" = 1 ]
@@ -267,7 +267,7 @@ clock_start() {
 @test "keep_for: the first entry that stays is found by bisection: rows between are not read" {
 	node 'keep_tail: 64MiB'
 	logd_start "$D"
-	entries 1 20000 $BASE 1000
+	entries 1 20000 "$BASE" 1000
 	snapshot add "$D/run/log" 19900 "$S/state"
 	logd_stop
 	# A row that raft-logd reads and that fails its chain would end it.
@@ -275,14 +275,14 @@ clock_start() {
 	keys 'keep_for: 5100s, keep_tail: 0B, tail: 64KiB'
 	logd_start "$D"
 	settled $((BASE + 19999000))
-	[ "$(value first)" = "$(oldest_kept $((BASE + 19999000)) 5100000 $BASE 1000)" ]
+	[ "$(value first)" = "$(oldest_kept $((BASE + 19999000)) 5100000 "$BASE" 1000)" ]
 	alive "$LOGD"
 }
 
 @test "keep_for: logd.keep comes first, and takes no more than it must" {
 	node 'keep: 1MiB, keep_for: 1000d, keep_tail: 0B'
 	logd_start "$D"
-	entries 1 20000 $BASE 1
+	entries 1 20000 "$BASE" 1
 	snapshot add "$D/run/log" 19900 "$S/state"
 	settled $((BASE + 20000))
 	[ "$(value first)" -gt 1 ]
