@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
-# shellcheck disable=SC2317
+# shellcheck disable=SC2030,SC2031,SC2317
 # Time and origin of entries on three nodes with clocks of their own, which differ, jump, and go back.
 
 bats_require_minimum_version 1.5.0
