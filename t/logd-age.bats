@@ -237,6 +237,25 @@ clock_start() {
 	[ "$(value first)" = 101 ]
 }
 
+@test "keep_for: ⚠ where the log has a contract, other nodes have machines: nothing is cut without a snapshot" {
+	node 'keep_for: 500s, keep_tail: 0B'
+	logd_start "$D"
+	entries 1 1000 "$BASE" 1000
+	wait_until 10 beyond "$D" first 400
+	log_status "$D"
+	first=$(value first)
+	# Lines, no fields, reply_max 1KiB, entry_max 1MiB, format "state".
+	tell "$D" <<-SCRIPT >/dev/null
+		hello A elector
+		write A number=1 term=1 vote=n1 first=1001 count=1 kind=contract time=$((BASE + 1000000)) data=000000000000000004000000000000100000057374617465
+		stored A 1
+		commit A index=1001 term=1
+	SCRIPT
+	entries 1002 1000 $((BASE + 1001000)) 1000
+	settled $((BASE + 2001000))
+	[ "$(value first)" = "$first" ]
+}
+
 @test "keep_for: ⚠ entries of level 1 have no time: they are as old as the first entry after them that has" {
 	node 'keep_for: 500s, keep_tail: 0B'
 	logd_start "$D"

@@ -34,13 +34,15 @@ compact_size(const struct logd *logd, uint64_t index)
 								     : conf->logd.keep_tail;
 }
 
-/* Of a machine only a snapshot of its state stands for entries; else their age is enough. */
+/* Where there are machines, only a snapshot stands for entries; else their age is enough. */
 static bool
 compact_without_snapshot(const struct logd *logd)
 {
 	const struct snapshot *newest = logd->snapshots.newest;
+	const struct log_index *rlog = &logd->rlog;
 	const struct conf *conf = logd->daemon.conf;
-	bool machine = conf->fsm.present && conf->fsm.mode == CONF_MACHINE;
+	bool machine = (conf->fsm.present && conf->fsm.mode == CONF_MACHINE) ||
+		       index_contract_at(rlog, rlog->commit.index)->index > 0;
 	return conf->logd.keep_for_ms > 0 && !machine && (newest == NULL || !newest->file[0]);
 }
 
