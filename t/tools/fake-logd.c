@@ -5,7 +5,14 @@
  *   fake-logd SOCKET NODE FILE [FIRST]
  *
  * Index 1 is a no-op, every line after it an entry of the client kind, and after each
- * thousand of them comes another no-op.  The file may grow.  FIRST: what lies before it is
+ * thousand of them comes another no-op.  Some lines are other entries:
+ *
+ *   @level NUMBER
+ *   @contract line|netstring FIELDS REPLY_MAX ENTRY_MAX FORMAT    FIELDS: time,origin,chain or -
+ *   @lines DATA                                                   of a client: a newline for each |
+ *   @stamp MS UID DATA                                            of a client, with this stamp
+ *
+ * The file may grow.  FIRST: what lies before it is
  * compacted away; it is read anew from the file SOCKET.first when there is one, so that a test can
  * move it.  Cursors are kept in SOCKET.cursor.  This shows what a real raft-logd can't be
  * brought to do in a test: gaps, and exact places of a stop.
@@ -17,6 +24,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/fields.h"
+#include "raft/bytes.h"
+#include "seal/seal.h"
 #include "unix/conn.h"
 #include "unix/exit.h"
 #include "unix/log.h"
@@ -40,12 +50,16 @@ static struct {
 	size_t *at;          /* where the record of index i begins: at[i - 1] */
 	uint64_t count, room;
 	uint64_t first;
+	uint64_t level;
+	struct wire_buf contracts; /* records of a message contracts */
 	struct peer *peers;
 	uv_timer_t timer;
-} fake = {.first = 1};
+} fake = {.first = 1, .level = 1};
+
+static const struct raft_hash cluster = {{1}};
 
 static void
-add(enum raft_kind kind, const void *data, size_t size)
+add_stamped(enum raft_kind kind, const struct raft_stamp *stamp, const void *data, size_t size)
 {
 	if (fake.count == fake.room) {
 		fake.room = fake.room ? fake.room * 2 : 1024;
@@ -54,9 +68,84 @@ add(enum raft_kind kind, const void *data, size_t size)
 	}
 	fake.at[fake.count++] = fake.log.size;
 	static const struct raft_sid none;
-	raft_entry_header(wire_buf_add(&fake.log, RAFT_ENTRY_HEADER_SIZE), 1, kind, &none,
-	    fake.count, (uint32_t)size);
+	uint8_t *header =
+	    wire_buf_add(&fake.log, RAFT_ENTRY_HEADER_SIZE + (stamp ? RAFT_STAMP_SIZE : 0));
+	raft_entry_header(header, 1, kind, &none, fake.count, (uint32_t)size);
+	if (stamp)
+		raft_entry_header_stamp(header, stamp);
 	wire_buf_put(&fake.log, data, size);
+}
+
+static void
+add(enum raft_kind kind, const void *data, size_t size)
+{
+	add_stamped(kind, NULL, data, size);
+}
+
+static void
+add_contract(char *text)
+{
+	char framing[16], fields[FIELDS_TEXT_SIZE];
+	uint8_t bytes[RAFT_CONTRACT_SIZE_MAX], head[12];
+	struct raft_contract contract = {0};
+	unsigned long long reply_max, entry_max;
+	must(sscanf(text, "%15s %23s %llu %llu %63s", framing, fields, &reply_max, &entry_max,
+		 contract.format) == 5);
+	contract.framing =
+	    strcmp(framing, "line") == 0 ? RAFT_CONTRACT_LINE : RAFT_CONTRACT_NETSTRING;
+	must(fields_parse(&contract.fields, strcmp(fields, "-") == 0 ? "" : fields));
+	contract.reply_max = reply_max;
+	contract.entry_max = entry_max;
+	size_t size = raft_contract_encode(&contract, bytes);
+	add(RAFT_CONTRACT, bytes, size);
+	bytes_put_u64(head, fake.count);
+	bytes_put_u32(head + 8, (uint32_t)size);
+	wire_buf_put(&fake.contracts, head, sizeof head);
+	wire_buf_put(&fake.contracts, bytes, size);
+}
+
+static void
+add_level(char *text)
+{
+	uint8_t bytes[8];
+	fake.level = strtoull(text, NULL, 10);
+	bytes_put_u64(bytes, fake.level);
+	add(RAFT_LEVEL, bytes, sizeof bytes);
+}
+
+static void
+add_with_stamp(char *text)
+{
+	struct raft_stamp stamp = {.node = fake.node};
+	stamp.time = strtoull(text, &text, 10);
+	stamp.uid = (uint32_t)strtoul(text, &text, 10);
+	add_stamped(RAFT_CLIENT, &stamp, text + 1, strlen(text + 1));
+}
+
+static void
+add_lines(char *text)
+{
+	for (char *bar; (bar = strchr(text, '|'));)
+		*bar = '\n';
+	add(RAFT_CLIENT, text, strlen(text));
+}
+
+/* False: it is data. */
+static bool
+add_special(char *line)
+{
+	static const struct {
+		const char *word;
+		void (*add)(char *text);
+	} words[] = {{"@level ", add_level}, {"@contract ", add_contract}, {"@lines ", add_lines},
+	    {"@stamp ", add_with_stamp}};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (strncmp(line, words[i].word, strlen(words[i].word)) == 0) {
+			words[i].add(line + strlen(words[i].word));
+			return true;
+		}
+	}
+	return false;
 }
 
 static void
@@ -74,7 +163,9 @@ read_lines(void)
 			fseek(fake.lines, before, SEEK_SET);
 			return;
 		}
-		add(RAFT_CLIENT, line, (size_t)size - 1);
+		line[size - 1] = '\0';
+		if (line[0] != '@' || !add_special(line))
+			add(RAFT_CLIENT, line, (size_t)size - 1);
 		if (fake.count % NOOP_EVERY == 0)
 			add(RAFT_NOOP, NULL, 0);
 	}
@@ -115,6 +206,20 @@ take_read(struct peer *peer, const struct msg_log_read *read)
 		peer->waiting[peer->waiting_count++] = *read;
 	else
 		serve(peer, read);
+}
+
+static void
+tell_chain(struct conn *conn, const struct msg_chain_get *get)
+{
+	struct msg_chain m = {.request = get->request, .hash = cluster};
+	m.found = get->index + 1 >= fake.first && get->index <= fake.count;
+	for (uint64_t i = 1; m.found && i <= get->index; i++) {
+		struct raft_entry entry;
+		size_t start = fake.at[i - 1];
+		must(raft_entry_decode(&entry, NULL, fake.log.bytes + start, end_of(i) - start));
+		m.hash = seal_chain(&m.hash, i, &entry);
+	}
+	msg_chain_put(conn_out(conn), &m);
 }
 
 /* One cursor is enough. */
@@ -207,8 +312,10 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 	struct msg_log_read read;
 	struct msg_cursor_get get;
 	struct msg_cursor_set set;
+	struct msg_contracts_get contracts;
+	struct msg_chain_get chain;
 	if (number == MSG_HELLO) {
-		struct msg_hello_reply reply = {1, 1, 1, fake.node, {{1}}, 1, fake.count};
+		struct msg_hello_reply reply = {1, 1, 1, fake.node, cluster, 1, fake.count};
 		msg_hello_reply_put(conn_out(conn), &reply);
 	} else if (number == MSG_LOG_READ && msg_log_read_get(&read, body, size)) {
 		take_read(arg, &read);
@@ -217,6 +324,12 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 	} else if (number == MSG_CURSOR_SET && msg_cursor_set_get(&set, body, size)) {
 		msg_cursor_put(
 		    conn_out(conn), &(struct msg_cursor){set.request, cursor(&set.index)});
+	} else if (number == MSG_CHAIN_GET && msg_chain_get_get(&chain, body, size)) {
+		tell_chain(conn, &chain);
+	} else if (number == MSG_CONTRACTS_GET && msg_contracts_get_get(&contracts, body, size)) {
+		msg_contracts_put(
+		    conn_out(conn), &(struct msg_contracts){contracts.request, fake.level,
+					{fake.contracts.bytes, fake.contracts.size}});
 	} else if (!take_snap(conn, number, body, size)) {
 		errx(EXIT_BUG, "fake-logd: an unexpected %s", msg_name(number));
 	}
