@@ -4,7 +4,7 @@
  *
  * The session is looked up in the leader's own log, committed or not, so that the
  * log never holds a serial twice.  What is there already is answered; only what
- * is new must then pass the fence, the disk and the room.
+ * is new must then pass the fence, the disk, the contract and the room.
  */
 #include "core.h"
 
@@ -12,18 +12,40 @@
 
 /* --------------------------------------------------------- appending */
 
+/*
+ * Whether every replica can deliver the entry to its state machine.  By the newest contract of the
+ * log: it is in force for this entry if both are committed, and if it is not, neither is this
+ * entry.
+ */
+static enum raft_reason
+contract_gate(const struct raft *raft, const struct raft_entry *entry)
+{
+	const struct raft_contract_at *at = &raft->contract_last;
+	uint32_t size = raft_entry_data_size(entry);
+
+	if (entry->kind != RAFT_CLIENT || at->index == 0 ||
+	    raft_contract_allows(&at->contract, raft_entry_data(entry), size))
+		return RAFT_REASON_NONE;
+	return size > at->contract.entry_max ? RAFT_REASON_TOO_LARGE : RAFT_REASON_CONTRACT;
+}
+
 /* Why nothing new may be appended now; NONE: it may. */
 static enum raft_reason
 append_gate(const struct raft *raft, const struct raft_proposal *proposal, size_t from)
 {
+	enum raft_reason reason = RAFT_REASON_NONE;
 	uint64_t size = 0;
 
 	if (proposal->fence != 0 && proposal->fence != raft->term)
 		return RAFT_REASON_FENCED;
 	if (raft->full)
 		return RAFT_REASON_DISK_FULL;
-	for (size_t i = from; i < proposal->entries_count; i++)
+	for (size_t i = from; i < proposal->entries_count && reason == RAFT_REASON_NONE; i++) {
+		reason = contract_gate(raft, &proposal->entries[i]);
 		size += proposal->entries[i].size;
+	}
+	if (reason != RAFT_REASON_NONE)
+		return reason;
 	if (raft->uncommitted_size > 0 &&
 	    raft->uncommitted_size + size > raft->settings.uncommitted_size_max)
 		return RAFT_REASON_BUSY;
@@ -239,6 +261,28 @@ admit_drop(
 		append_new(raft, origin, proposal, 0, 0);
 }
 
+/*
+ * Of two that replace the same one only the first is taken, so that no contract replaces one that
+ * its proposer did not know.  One equal to the present contract is a contract as any other.
+ */
+static void
+admit_contract(
+    struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
+{
+	enum raft_reason reason = RAFT_REASON_NONE;
+
+	if (!raft_commit_own_term(raft)) /* until then the level is not known either */
+		reason = RAFT_REASON_TERM_YOUNG;
+	else if (raft->level < RAFT_LEVEL_CONTRACT)
+		reason = RAFT_REASON_LEVEL;
+	else if (proposal->epoch != raft->contract_last.index)
+		reason = RAFT_REASON_CONTRACT_CHANGED;
+	if (reason != RAFT_REASON_NONE)
+		raft_propose_refuse(raft, origin, proposal, reason);
+	else
+		append_new(raft, origin, proposal, 0, 0);
+}
+
 void
 raft_admit(
     struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
@@ -269,8 +313,10 @@ raft_admit(
 	case RAFT_CONFIG:
 		raft_change_admit(raft, origin, proposal);
 		break;
-	case RAFT_LEVEL:
 	case RAFT_CONTRACT:
+		admit_contract(raft, origin, proposal);
+		break;
+	case RAFT_LEVEL:
 	case RAFT_KINDS_COUNT:
 		must(false); /* the shape was checked */
 	}

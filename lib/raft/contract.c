@@ -62,3 +62,17 @@ raft_contract_allows(const struct raft_contract *contract, const uint8_t *data, 
 	return contract->framing == RAFT_CONTRACT_NETSTRING || size == 0 ||
 	       (memchr(data, '\n', size) == NULL && memchr(data, '\0', size) == NULL);
 }
+
+void
+raft_contract_apply(struct raft_contract_at *at, uint64_t index, const struct raft_entry *entry)
+{
+	bool decoded;
+
+	if (entry->kind != RAFT_CONTRACT)
+		return;
+	must(at->index < index);
+	at->index = index;
+	decoded = raft_contract_decode(
+	    &at->contract, raft_entry_data(entry), raft_entry_data_size(entry));
+	must(decoded);
+}

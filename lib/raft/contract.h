@@ -26,8 +26,14 @@ struct raft_contract {
 	uint8_t fields;
 	uint64_t reply_max; /* bytes of a reply */
 	uint64_t entry_max; /* bytes of the data of an entry */
-	char format[RAFT_CONTRACT_FORMAT_MAX +
-		    1]; /* of the snapshots: name and version of the program's state */
+	/* Of snapshots: name and version of the program's state. */
+	char format[RAFT_CONTRACT_FORMAT_MAX + 1];
+};
+
+/* A contract and the index of its entry; index 0: there is none. */
+struct raft_contract_at {
+	uint64_t index;
+	struct raft_contract contract;
 };
 
 /*
@@ -36,11 +42,17 @@ struct raft_contract {
  */
 enum { RAFT_CONTRACT_SIZE_MAX = 1 + 1 + 8 + 8 + 1 + RAFT_CONTRACT_FORMAT_MAX };
 size_t raft_contract_encode(const struct raft_contract *contract, uint8_t *out);
-/* False when the bytes are no whole contract. */
+/* False when the bytes are not exactly one contract. */
 bool raft_contract_decode(struct raft_contract *contract, const uint8_t *bytes, size_t size);
 /* NULL when they are equal; else the key of raft.yaml(5) in which they differ. */
 const char *raft_contract_difference(const struct raft_contract *a, const struct raft_contract *b);
 /* Whether the data of a client's entry may be delivered under it. */
 bool raft_contract_allows(const struct raft_contract *contract, const uint8_t *data, size_t size);
+/*
+ * With the entry at index the log has the contract *at: the entry's, if it is of kind CONTRACT;
+ * else the same as before.  Before: raft_entry_decode has accepted the entry.
+ */
+void raft_contract_apply(
+    struct raft_contract_at *at, uint64_t index, const struct raft_entry *entry);
 
 #endif

@@ -534,8 +534,9 @@ struct raft {
 	struct raft_store store;
 	uint64_t commit;
 	uint64_t uncommitted_size;
-	struct raft_sessions *sessions; /* at commit */
-	uint64_t level;                 /* in force at commit */
+	struct raft_sessions *sessions;   /* at commit */
+	uint64_t level;                   /* in force at commit */
+	struct raft_contract_at contract; /* likewise */
 	bool full;
 
 	/* Role. */
@@ -568,8 +569,9 @@ struct raft {
 	bool round_wanted;
 	struct mono_ms round_at; /* when the last round began */
 	struct mono_ms heartbeat_at;
-	struct raft_sessions *sessions_last; /* at the last index */
-	uint64_t level_last;                 /* likewise */
+	struct raft_sessions *sessions_last;   /* at the last index */
+	uint64_t level_last;                   /* likewise */
+	struct raft_contract_at contract_last; /* likewise */
 	uint64_t catch_up_last; /* where the log ended an election timeout ago, or longer */
 	uint64_t catch_up_next; /* and where it ended at catch_up_at */
 	struct mono_ms catch_up_at;

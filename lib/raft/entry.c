@@ -6,7 +6,7 @@
  * is set (time u64, uid u32, node 32 bytes), data.
  */
 #include "bytes.h"
-#include "types.h"
+#include "contract.h"
 
 #include <string.h>
 
@@ -136,8 +136,15 @@ stamp_sane(const struct raft_entry *entry)
 }
 
 bool
-raft_entry_level_valid(const struct raft_entry *entry)
+raft_entry_data_valid(const struct raft_entry *entry)
 {
+	struct raft_contract contract;
+
+	if (entry->kind == RAFT_CONTRACT)
+		return raft_contract_decode(
+		    &contract, raft_entry_data(entry), raft_entry_data_size(entry));
+	if (entry->kind != RAFT_LEVEL)
+		return true;
 	return raft_entry_data_size(entry) == LEVEL_SIZE && raft_entry_level(entry) > 1 &&
 	       raft_entry_level(entry) <= RAFT_LEVEL_MAX;
 }
@@ -169,7 +176,7 @@ raft_entry_decode(
 	entry->size = header + data_size;
 	entry->kind = (enum raft_kind)KIND_OF(bytes);
 	must(entry->size <= size);
-	return stamp_sane(entry) && (entry->kind != RAFT_LEVEL || raft_entry_level_valid(entry));
+	return stamp_sane(entry) && raft_entry_data_valid(entry);
 }
 
 uint8_t

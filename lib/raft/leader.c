@@ -38,6 +38,15 @@ applied_check(
 	}
 }
 
+/* Level and contract of the log with this entry as its last. */
+static void
+leader_note(struct raft *raft, uint64_t index, const struct raft_entry *entry)
+{
+	if (entry->kind == RAFT_LEVEL)
+		raft->level_last = max_u64(raft->level_last, raft_entry_level(entry));
+	raft_contract_apply(&raft->contract_last, index, entry);
+}
+
 static void
 leader_append(struct raft *raft, const struct raft_entry *entry)
 {
@@ -52,8 +61,7 @@ leader_append(struct raft *raft, const struct raft_entry *entry)
 	applied_check(&change, raft->log.last, entry);
 	if (entry->kind == RAFT_CONFIG)
 		raft_peers_update(raft);
-	if (entry->kind == RAFT_LEVEL)
-		raft->level_last = max_u64(raft->level_last, raft_entry_level(entry));
+	leader_note(raft, raft->log.last, entry);
 }
 
 void
@@ -106,20 +114,21 @@ raft_leader_append_config(
 	    raft, RAFT_CONFIG, data, (uint32_t)raft_config_encode(config, data), origin);
 }
 
-/* The table at the last index: what is committed, and the rest of the own log. */
+/* Sessions, level and contract at the last index: what is committed, and the rest of the own log.
+ */
 static void
-leader_sessions(struct raft *raft)
+leader_log(struct raft *raft)
 {
 	must(raft->sessions_last == NULL);
 	raft->level_last = raft->level;
+	raft->contract_last = raft->contract;
 	raft->sessions_last = raft_sessions_dup(raft->sessions);
 	must(raft->sessions_last != NULL);
 	for (uint64_t index = raft->commit + 1; index <= raft->log.last; index++) {
 		const struct raft_entry *entry = raft_rlog_entry(&raft->log, index);
 
 		raft_sessions_apply(raft->sessions_last, index, entry);
-		if (entry->kind == RAFT_LEVEL)
-			raft->level_last = max_u64(raft->level_last, raft_entry_level(entry));
+		leader_note(raft, index, entry);
 	}
 }
 
@@ -147,7 +156,7 @@ raft_leader_begin(struct raft *raft)
 	must(raft->role == RAFT_LEADER);
 	must(raft->pendings.count == 0 && raft->reads.waits_count == 0);
 	must(!raft->transfer.active && !raft->round_wanted);
-	leader_sessions(raft);
+	leader_log(raft);
 	raft_peers_leave(raft, true);
 	for (size_t i = 0; i < raft->peers_count; i++)
 		leader_peer_begin(raft, &raft->peers[i]);

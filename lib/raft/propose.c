@@ -45,6 +45,8 @@ shape_single(const struct raft_proposal *proposal)
 		else if (entry->kind == RAFT_SESSION_DROP)
 			ok = raft_sid_named(&entry->session) && raft_entry_data_size(entry) > 0 &&
 			     raft_entry_data_size(entry) <= RAFT_SESSION_NAME_MAX;
+		else if (entry->kind == RAFT_CONTRACT)
+			ok = raft_sid_none(&entry->session) && raft_entry_data_valid(entry);
 		else if (entry->kind == RAFT_CONFIG)
 			ok = raft_sid_none(&entry->session) &&
 			     raft_change_decode(
@@ -97,6 +99,9 @@ raft_propose_local(struct raft *raft, const struct raft_proposal *proposal)
 		raft_admit(raft, &origin, proposal);
 	else if (raft_id_none(&raft->leader))
 		raft_propose_refuse(raft, &origin, proposal, RAFT_REASON_NO_LEADER);
+	/* ⚠ A leader that is below the level could not read it. */
+	else if (proposal->entries[0].kind == RAFT_CONTRACT && raft->level < RAFT_LEVEL_CONTRACT)
+		raft_propose_refuse(raft, &origin, proposal, RAFT_REASON_LEVEL);
 	else
 		raft_forward_propose(raft, proposal);
 }

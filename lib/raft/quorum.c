@@ -162,6 +162,7 @@ raft_commit_advance(struct raft *raft, uint64_t index)
 		raft_sessions_apply(raft->sessions, raft->commit, entry);
 		if (entry->kind == RAFT_LEVEL)
 			raft->level = max_u64(raft->level, raft_entry_level(entry));
+		raft_contract_apply(&raft->contract, raft->commit, entry);
 	}
 	must(raft->commit < raft->log.last || raft->uncommitted_size == 0);
 	raft->commit_changed = true;

@@ -34,6 +34,7 @@ state_init(struct raft *raft, const struct raft_start *start)
 	raft->commit = start->commit.index;
 	raft->sessions = start->sessions;
 	raft->level = start->level;
+	raft->contract = start->contract;
 	raft->full = start->full;
 	raft->store.written = start->last.index;
 	raft->store.durable = start->last.index;
@@ -58,6 +59,7 @@ raft_new(const struct raft_settings *settings, const struct raft_start *start, s
 	must(start->sessions != NULL);
 	must(settings->level_max >= start->level && settings->level_max <= RAFT_LEVEL_MAX);
 	must(start->level >= 1 && start->time <= RAFT_TIME_MAX);
+	must(start->contract.index <= start->commit.index);
 	raft->settings = *settings;
 	raft->id = settings->id;
 	raft->random = seed_of(settings);

@@ -22,6 +22,7 @@
 #ifndef RAFT_RAFT_H
 #define RAFT_RAFT_H
 
+#include "contract.h"
 #include "fields.def"
 #include "reason.h"
 #include "session.h"
@@ -98,8 +99,9 @@ struct raft_start {
 	size_t configs_count;
 	/* The session table at commit. Taken over by the core, also when raft_new fails. */
 	struct raft_sessions *sessions;
-	uint64_t level; /* in force at commit; 1 at the least */
-	uint64_t time;  /* in the last stamp at or below commit; 0: none */
+	uint64_t level;                   /* in force at commit; 1 at the least */
+	uint64_t time;                    /* in the last stamp at or below commit; 0: none */
+	struct raft_contract_at contract; /* in force at commit */
 	/* Entries (commit, last], all of them. */
 	const struct raft_entry *entries;
 	size_t entries_count;
@@ -216,14 +218,14 @@ enum raft_event_type {
 
 /*
  * A client's proposal: entries of one session with consecutive serials, all CLIENT;
- * or one NOOP (a barrier), SESSION_OPEN, SESSION_DROP, or CONFIG, whose data is then a change
- * (raft_change_encode) that the leader makes a configuration of.  `ticket` names it in the answers:
- * one or more, which together cover each serial once.
+ * or one NOOP (a barrier), SESSION_OPEN, SESSION_DROP, CONTRACT, or CONFIG, whose data is then a
+ * change (raft_change_encode) that the leader makes a configuration of.  `ticket` names it in the
+ * answers: one or more, which together cover each serial once.
  */
 struct raft_proposal {
 	uint64_t ticket;
 	uint64_t fence; /* refuse unless the leader's term is this; 0: any */
-	uint64_t epoch; /* named session: its epoch */
+	uint64_t epoch; /* named session: its epoch; CONTRACT: the index of the one it replaces */
 	uint64_t
 	    seen; /* anonymous session: the highest index its client had seen when it was made */
 	uint32_t uid; /* the client's, for the origin of its entries; RAFT_UID_NONE: not known */
@@ -233,12 +235,13 @@ struct raft_proposal {
 
 /*
  * A whole snapshot of another node, durable here but not yet this log's beginning.  config, level,
- * time and sessions are those at its place.
+ * time, contract and sessions are those at its place.
  */
 struct raft_snapshot {
 	struct raft_pos pos;
 	uint64_t level;
 	uint64_t time;
+	struct raft_contract_at contract;
 	const struct raft_config *config;
 	struct raft_sessions *sessions; /* taken over by the core, in any case */
 };
@@ -399,6 +402,7 @@ struct raft_status {
 	uint64_t level;          /* in force at commit */
 	uint64_t level_min;      /* leader: the lowest level of all members; 0: not known */
 	uint64_t time;           /* in the last stamp of the log; 0: none */
+	uint64_t contract;       /* index of the one in force at commit; 0: none */
 	size_t peers_count;
 	struct raft_peer_status peers[RAFT_MEMBERS_MAX];
 };

@@ -56,6 +56,7 @@ snapshot_install(struct raft *raft, const struct raft_snapshot *snapshot)
 	raft_sessions_free(raft->sessions);
 	raft->sessions = snapshot->sessions;
 	raft->level = max_u64(raft->level, snapshot->level);
+	raft->contract = snapshot->contract;
 	raft->commit = pos.index;
 	raft->commit_changed = true;
 	raft->uncommitted_size = 0;
@@ -81,7 +82,7 @@ snapshot_wanted(const struct raft *raft, const struct raft_snapshot *snapshot)
 	if (raft_sessions_last_index(snapshot->sessions) > snapshot->pos.index)
 		return false;
 	if (snapshot->level < 1 || snapshot->level > RAFT_LEVEL_MAX ||
-	    snapshot->time > RAFT_TIME_MAX)
+	    snapshot->time > RAFT_TIME_MAX || snapshot->contract.index > snapshot->pos.index)
 		return false;
 	return snapshot->pos.term > 0 && snapshot->pos.term <= raft->term &&
 	       snapshot->pos.index <= RAFT_INDEX_MAX;

@@ -74,6 +74,7 @@ raft_status(const struct raft *raft, struct mono_ms now, struct raft_status *sta
 	status->level = raft->level;
 	status->level_min = raft->role == RAFT_LEADER ? raft_level_min(raft) : 0;
 	status->time = raft_rlog_time(&raft->log);
+	status->contract = raft->contract.index;
 }
 
 const struct raft_config *

@@ -216,6 +216,8 @@ step_check(const struct raft *raft)
 	must(raft->uncommitted_size <= raft->log.tail_bytes);
 	must((raft->uncommitted_size == 0) == (raft->commit == raft->log.last));
 	must(raft->log.configs[0].index <= raft->commit);
+	must(raft->contract.index <= raft->commit);
+	must(raft->role != RAFT_LEADER || raft->contract.index <= raft->contract_last.index);
 	must(raft->log.configs_count == 1 || raft->log.configs[1].index > raft->commit);
 	must(raft->role == RAFT_FOLLOWER || raft_id_equal(&raft->vote, &raft->id) ||
 	     raft->role == RAFT_PRE_CANDIDATE);

@@ -187,8 +187,9 @@ void raft_entry_header(uint8_t *out, uint64_t term, enum raft_kind kind,
 void raft_entry_header_stamp(uint8_t *header, const struct raft_stamp *stamp);
 /*
  * Reads the record at `bytes`, which has `size` bytes at the most.  False when
- * it is cut short, its kind is unknown, or it is a LEVEL entry of a level above RAFT_LEVEL_MAX or
- * malformed.  entry->chunk is set to `chunk` without a new reference.
+ * it is cut short, its kind is unknown, it is a LEVEL entry of a level above RAFT_LEVEL_MAX, or the
+ * data of a LEVEL or CONTRACT entry is malformed.  entry->chunk is set to `chunk` without a new
+ * reference.
  */
 bool raft_entry_decode(
     struct raft_entry *entry, struct raft_chunk *chunk, const uint8_t *bytes, size_t size);
@@ -198,8 +199,11 @@ bool raft_entry_decode(
  * else 0, not known.
  */
 uint8_t raft_entry_newer(const uint8_t *bytes, size_t size, uint64_t *level);
-/* Whether the data of an entry of kind LEVEL is a level that this program supports. */
-bool raft_entry_level_valid(const struct raft_entry *entry);
+/*
+ * Whether the data of an entry of kind LEVEL is a level that this program supports, and that of
+ * one of kind CONTRACT a contract.  True for other kinds.
+ */
+bool raft_entry_data_valid(const struct raft_entry *entry);
 /* The level that an entry of kind LEVEL brings into force.  Its data is that number, a u64. */
 uint64_t raft_entry_level(const struct raft_entry *entry);
 

@@ -7,8 +7,9 @@
  *   file size u64, file hash 32, size u32 and configuration, size u32 and sessions,
  *   size u32 and further fields, BLAKE2b-256 of all of the head before it
  *
- * The further fields are level u64 and time u64; there are none where the level is 1.  A head that
- * has more, or a level that is not supported, needs a newer reader and is refused.
+ * The further fields are level u64, time u64 and, where there is a contract, index u64, size u32
+ * and contract; there are none where the level is 1.  A head that has more, or a level that is not
+ * supported, needs a newer reader and is refused.
  * Version 1 ends with the sessions.  It is read, and never written.  Each version after 2 begins
  * with the same three fields and ends with the same hash, which distinguishes it from damage.
  */
@@ -44,11 +45,26 @@ put_long(struct wire_buf *out, struct wire_bytes bytes)
 	wire_buf_put(out, bytes.bytes, bytes.size);
 }
 
+static void
+put_further(struct wire_buf *out, const struct snapshot_head *head)
+{
+	struct wire_buf further = {0};
+	if (head->level > 1) {
+		snapshot_put_u64(&further, head->level);
+		snapshot_put_u64(&further, head->time);
+	}
+	must(head->level > 1 || head->contract.index == 0);
+	if (head->contract.index > 0)
+		wire_contract_put(&further, &head->contract);
+	put_long(out,
+	    (struct wire_bytes){further.bytes ? further.bytes : (const uint8_t *)"", further.size});
+	wire_buf_free(&further);
+}
+
 void
 snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head)
 {
 	size_t start = out->size;
-	uint8_t further[FURTHER_SIZE];
 	wire_buf_put(out, magic, MAGIC_SIZE);
 	bytes_put_u32(wire_buf_add(out, 4), SNAPSHOT_VERSION);
 	bytes_put_u32(wire_buf_add(out, 4), 0);
@@ -62,9 +78,7 @@ snapshot_head_put(struct wire_buf *out, const struct snapshot_head *head)
 	wire_buf_put(out, head->file_hash.b, sizeof head->file_hash.b);
 	put_long(out, head->config);
 	put_long(out, head->sessions);
-	bytes_put_u64(further, head->level);
-	bytes_put_u64(further + 8, head->time);
-	put_long(out, (struct wire_bytes){further, head->level > 1 ? sizeof further : 0});
+	put_further(out, head);
 	size_t size = out->size - start;
 	must(size + RAFT_HASH_SIZE <= SNAPSHOT_HEAD_MAX);
 	bytes_put_u32(out->bytes + start + MAGIC_SIZE + 4, (uint32_t)(size + RAFT_HASH_SIZE));
@@ -184,6 +198,31 @@ take_end(struct cut *cut, const uint8_t *bytes)
 	return further;
 }
 
+/* Of the fields that this program knows: what is there has another size if it is of a newer level.
+ */
+static size_t
+further_size(struct wire_bytes further)
+{
+	if (further.size < FURTHER_SIZE)
+		return 0;
+	if (further.size < FURTHER_SIZE + WIRE_CONTRACT_HEAD_SIZE)
+		return FURTHER_SIZE;
+	return FURTHER_SIZE + WIRE_CONTRACT_HEAD_SIZE +
+	       bytes_get_u32(further.bytes + FURTHER_SIZE + 8);
+}
+
+/* False when it is none. */
+static bool
+take_contract(struct snapshot_head *head, struct wire_bytes further)
+{
+	head->contract = (struct raft_contract_at){0};
+	if (further.size <= FURTHER_SIZE)
+		return true;
+	further = (struct wire_bytes){further.bytes + FURTHER_SIZE, further.size - FURTHER_SIZE};
+	return wire_contract_get(&head->contract, &further) && further.size == 0 &&
+	       head->contract.index <= head->pos.index;
+}
+
 /* False when it is no intact head of version 1 or 2; what its fields hold is not looked at. */
 static bool
 snapshot_take_all(
@@ -216,8 +255,8 @@ bool
 snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
 {
 	struct wire_bytes further;
-	return snapshot_take_all(head, bytes, size, &further) &&
-	       further.size == (head->level > 1 ? FURTHER_SIZE : 0) &&
+	return snapshot_take_all(head, bytes, size, &further) && take_contract(head, further) &&
+	       further.size == further_size(further) && (further.size > 0) == (head->level > 1) &&
 	       head->level <= RAFT_LEVEL_MAX && head->time <= RAFT_TIME_MAX &&
 	       head->pos.index > 0 && head->pos.index <= INT64_MAX && head->pos.term > 0 &&
 	       head->pos.term <= INT64_MAX && head->file_size <= INT64_MAX &&
@@ -234,7 +273,7 @@ snapshot_head_newer(const uint8_t *bytes, size_t size)
 		return false;
 	if (head_version(bytes) <= SNAPSHOT_VERSION)
 		return snapshot_take_all(&head, bytes, size, &further) &&
-		       (further.size > FURTHER_SIZE || head.level > RAFT_LEVEL_MAX);
+		       (further.size != further_size(further) || head.level > RAFT_LEVEL_MAX);
 	struct raft_hash hash = seal_hash(&(struct seal_part){bytes, size - RAFT_HASH_SIZE}, 1);
 	return memcmp(hash.b, bytes + size - RAFT_HASH_SIZE, RAFT_HASH_SIZE) == 0;
 }

@@ -30,6 +30,7 @@ struct snapshot_head {
 	struct wire_bytes sessions; /* the table there: session records, in order of last index */
 	uint64_t level;             /* in force there */
 	uint64_t time;              /* in the last stamp up to there; 0: none */
+	struct raft_contract_at contract; /* in force there */
 };
 
 /* Appends all of it, in the present version. */

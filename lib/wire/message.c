@@ -413,3 +413,25 @@ wire_session_get(struct raft_session *s, struct wire_bytes *run)
 	*run = (struct wire_bytes){r.at, r.left};
 	return r.ok && bytes != NULL;
 }
+
+void
+wire_contract_put(struct wire_buf *out, const struct raft_contract_at *at)
+{
+	uint8_t bytes[RAFT_CONTRACT_SIZE_MAX];
+	size_t size = raft_contract_encode(&at->contract, bytes);
+	put_u64(out, at->index);
+	put_u32(out, (uint32_t)size);
+	wire_buf_put(out, bytes, size);
+}
+
+bool
+wire_contract_get(struct raft_contract_at *at, struct wire_bytes *run)
+{
+	struct decoder r = {run->bytes, run->size, true};
+	uint32_t size;
+	get_u64(&r, &at->index);
+	get_u32(&r, &size);
+	const uint8_t *bytes = reader_take(&r, size);
+	*run = (struct wire_bytes){r.at, r.left};
+	return bytes && at->index > 0 && raft_contract_decode(&at->contract, bytes, size);
+}

@@ -9,7 +9,7 @@
 #ifndef WIRE_MESSAGE_H
 #define WIRE_MESSAGE_H
 
-#include "raft/types.h"
+#include "raft/contract.h"
 #include "buf.h"
 #include "messages.def"
 
@@ -37,14 +37,16 @@ enum wire_write_flags { WIRE_TRUNCATE = 1, WIRE_RECOVERED = 2, WIRE_INSTALL = 4 
  * log_part records.  TERMS: index u64, term u64.  CONFIGS: index u64, size u32, bytes.
  * SESSIONS: as wire_session_put.  ENTRIES: records from first_index on, above the commit index.
  * LEVEL: the level in force at the commit index u64, the time in the last stamp up to there u64;
- * none when they are 1 and 0.
+ * none when they are 1 and 0.  CONTRACT: the one in force there, as wire_contract_put; none when
+ * there is none.
  */
 enum wire_log_part {
 	WIRE_TERMS = 1,
 	WIRE_CONFIGS = 2,
 	WIRE_SESSIONS = 3,
 	WIRE_ENTRIES = 4,
-	WIRE_LEVEL = 5
+	WIRE_LEVEL = 5,
+	WIRE_CONTRACT = 6
 };
 /* What the receiver of a snapshot wants: state in snap_taken and raft_snap_ack. */
 #define WIRE_SNAP_STATES(S)                                                                        \
@@ -185,5 +187,11 @@ struct raft_session;
 void wire_session_put(struct wire_buf *out, const struct raft_session *session);
 /* Reads one and moves *run past it; false when malformed. */
 bool wire_session_get(struct raft_session *session, struct wire_bytes *run);
+
+/* A contract as a record: index u64, size u32, encoded contract. */
+enum { WIRE_CONTRACT_HEAD_SIZE = 8 + 4 };
+void wire_contract_put(struct wire_buf *out, const struct raft_contract_at *at);
+/* Reads one and moves *run past it; false when malformed, or its index is 0. */
+bool wire_contract_get(struct raft_contract_at *at, struct wire_bytes *run);
 
 #endif

@@ -24,6 +24,12 @@ count_refusal(struct sim *sim, enum raft_reason reason)
 		sim->counters[COUNT_REFUSED_AHEAD]++;
 	if (reason == RAFT_REASON_TOO_LARGE)
 		sim->counters[COUNT_REFUSED_TOO_LARGE]++;
+	if (reason == RAFT_REASON_LEVEL)
+		sim->counters[COUNT_REFUSED_LEVEL]++;
+	if (reason == RAFT_REASON_CONTRACT)
+		sim->counters[COUNT_REFUSED_CONTRACT]++;
+	if (reason == RAFT_REASON_CONTRACT_CHANGED)
+		sim->counters[COUNT_REFUSED_CONTRACT_CHANGED]++;
 }
 
 /* Refused: this attempt is in no log, and never will be (ledger.c watches). */
@@ -37,7 +43,7 @@ refused(struct sim *sim, struct attempt *attempt, const struct raft_answer *answ
 		sim->counters[COUNT_CHANGES_REFUSED]++;
 	if (attempt->kind == ATTEMPT_TRANSFER)
 		sim->counters[COUNT_TRANSFERS_REFUSED]++;
-	if (attempt->kind == RAFT_CLIENT)
+	if (attempt->kind == RAFT_CLIENT || attempt->kind == RAFT_CONTRACT)
 		attempt->refused |= (uint8_t)(1u << at);
 	if (placed != NULL && check_committed(sim, placed->index) == placed)
 		sim_fail(sim,
@@ -83,6 +89,8 @@ committed(struct sim *sim, struct attempt *attempt, const struct raft_answer *an
 		sim->counters[COUNT_BARRIERS]++;
 	if (attempt->kind == RAFT_CONFIG || attempt->kind == ATTEMPT_TRANSFER)
 		admin_committed(sim, attempt, answer);
+	if (attempt->kind == RAFT_CONTRACT)
+		contracts_committed(sim, attempt, answer);
 	if (attempt->kind != RAFT_CLIENT && attempt->kind != RAFT_NOOP)
 		return;
 	if (answer->pos.index == 0) {

@@ -205,6 +205,8 @@ check_truncate(struct sim *sim, struct node *node, const struct raft_write *writ
 		    node->number + 1, after + 1);
 	if (members_of(sim, node)->entry != NULL && members_of(sim, node)->entry->index > after)
 		sim->counters[COUNT_CONFIGS_CUT]++;
+	if (contracts_at(slog_at(&node->issued, node->issued.last)).index > after)
+		sim->counters[COUNT_CONTRACTS_CUT]++;
 	check_log_cut(node, after);
 	node->issued.last = after;
 }
@@ -270,6 +272,7 @@ check_entry(struct sim *sim, struct node *node, const struct raft_entry *entry)
 		members_entry(sim, node, tnode);
 		ledger_entry(sim, node, tnode);
 		levels_entry(sim, node, tnode);
+		contracts_entry(sim, node, tnode);
 	} else if (tnode->parent != parent) {
 		sim_fail(sim,
 		    "log matching: entry %" PRIu64 " of term %" PRIu64
@@ -531,6 +534,7 @@ check_update(struct sim *sim, struct node *node, const struct raft_update *updat
 	check_commit(sim, node, update);
 	check_before(sim, node);
 	levels_check(sim, node);
+	contracts_check(sim, node);
 	members_check(sim, node, update->config_changed);
 	if (status->role == RAFT_LEADER) {
 		check_leader(sim, node);

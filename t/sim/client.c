@@ -117,7 +117,6 @@ attempt_new(struct sim *sim, struct client *client)
 	return attempt;
 }
 
-/* Its data begins with the attempt's number, so that the log tells them apart. */
 static void
 entry_make(struct sim *sim, struct raft_entry *entry, enum raft_kind kind, uint32_t session,
     uint64_t serial, const void *data, size_t size)
@@ -137,6 +136,24 @@ attempt_number(const struct sim *sim, const struct attempt *attempt)
 	return (uint64_t)(attempt - sim->clients.attempts);
 }
 
+static void
+label_put(uint8_t label[ATTEMPT_LABEL_SIZE], uint64_t number)
+{
+	for (int i = 0; i < ATTEMPT_LABEL_SIZE; i++, number >>= 7)
+		label[i] = (uint8_t)(0x80 | (number & 0x7f));
+}
+
+uint64_t
+attempt_label(const uint8_t label[ATTEMPT_LABEL_SIZE])
+{
+	uint64_t number = 0;
+
+	for (int i = ATTEMPT_LABEL_SIZE - 1; i >= 0; i--)
+		number = number << 7 | (label[i] & 0x7f);
+	return number;
+}
+
+/* What follows the label is of one byte; with a few of them it is no line. */
 static size_t
 payload(struct sim *sim, const struct attempt *attempt, uint8_t *data)
 {
@@ -145,12 +162,13 @@ payload(struct sim *sim, const struct attempt *attempt, uint8_t *data)
 
 	if (attempt->kind == RAFT_NOOP)
 		return 0;
-	size = sizeof number + rng_below(&sim->rng, sim->profile.payload_max - sizeof number + 1);
+	size = ATTEMPT_LABEL_SIZE +
+	       rng_below(&sim->rng, sim->profile.payload_max - ATTEMPT_LABEL_SIZE + 1);
 
 	if (rng_chance(&sim->rng, 2000))
 		size = SIM_ENTRY_SIZE_MAX + 1;
 	memset(data, (int)(number & 0xff), size);
-	memcpy(data, &number, sizeof number);
+	label_put(data, number);
 	return size;
 }
 
@@ -400,6 +418,8 @@ client_act(struct sim *sim, size_t number)
 	    rng_chance(&sim->rng, members_is(sim, client->node) ? 20000 : 300000))
 		client_move(sim, client);
 	if (!node_serves(&sim->nodes[client->node]))
+		return;
+	if (contracts_act(sim, client))
 		return;
 	if (client->kind == CLIENT_READER)
 		client_read(sim, client);

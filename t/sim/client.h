@@ -103,6 +103,12 @@ void client_check_answered(struct sim *sim, uint64_t us);
 struct attempt *attempt_new(struct sim *sim, struct client *client);
 void attempt_send(
     struct sim *sim, const struct attempt *attempt, uint64_t seen, const void *data, size_t size);
+/*
+ * The data of a client's entry begins with the number of its attempt: eight bytes, none of which is
+ * a newline or zero.
+ */
+enum { ATTEMPT_LABEL_SIZE = 8 };
+uint64_t attempt_label(const uint8_t label[ATTEMPT_LABEL_SIZE]);
 /* Scenarios: one attempt, as told. */
 struct attempt_wish {
 	size_t node;

@@ -67,6 +67,9 @@
 	C(REFUSED_BUSY, "refused_busy", 1)                                                         \
 	C(REFUSED_AHEAD, "refused_ahead", 0)                                                       \
 	C(REFUSED_TOO_LARGE, "refused_too_large", 1)                                               \
+	C(REFUSED_LEVEL, "refused_level", 1)                                                       \
+	C(REFUSED_CONTRACT, "refused_contract", 1)                                                 \
+	C(REFUSED_CONTRACT_CHANGED, "refused_contract_changed", 1)                                 \
 	C(UNKNOWN, "attempts_unknown", 1)                                                          \
 	C(FORWARDED, "forwarded_committed", 1)                                                     \
 	C(BARRIERS, "barriers_committed", 1)                                                       \
@@ -85,6 +88,8 @@
 	C(KEY_CHANGES, "keys_changed", 1)                                                          \
 	C(CHANGES_REFUSED, "changes_refused", 1)                                                   \
 	C(CONFIGS_CUT, "configurations_rolled_back", 1)                                            \
+	C(CONTRACTS, "contracts_committed", 1)                                                     \
+	C(CONTRACTS_CUT, "contracts_truncated", 1)                                                 \
 	C(UPGRADES, "programs_upgraded", 1)                                                        \
 	C(LEVELS_RAISED, "levels_raised", 1)                                                       \
 	C(STAMPS, "entries_stamped", 1)                                                            \

@@ -18,7 +18,6 @@ word_at(const uint8_t *bytes)
 	return word;
 }
 
-/* Clients put the number of the attempt first into the data. */
 static uint32_t
 entry_attempt(struct sim *sim, const struct raft_entry *entry)
 {
@@ -26,7 +25,7 @@ entry_attempt(struct sim *sim, const struct raft_entry *entry)
 
 	if (entry->kind != RAFT_CLIENT)
 		return 0;
-	number = word_at(raft_entry_data(entry));
+	number = attempt_label(raft_entry_data(entry));
 	if (number == 0 || number >= sim->clients.attempts_count)
 		sim_fail(sim, "an entry of an attempt that nobody made: %" PRIu64, number);
 	return (uint32_t)number;

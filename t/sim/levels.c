@@ -166,7 +166,8 @@ static bool
 entries_old(const struct raft_entry *entries, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (raft_entry_stamped(&entries[i]) || entries[i].kind == RAFT_LEVEL)
+		if (raft_entry_stamped(&entries[i]) || entries[i].kind == RAFT_LEVEL ||
+		    entries[i].kind == RAFT_CONTRACT)
 			return false;
 	return true;
 }

@@ -9,6 +9,7 @@
 #include "admin.h"
 #include "check.h"
 #include "client.h"
+#include "contracts.h"
 #include "counters.h"
 #include "disk.h"
 #include "ledger.h"

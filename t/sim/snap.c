@@ -116,6 +116,7 @@ snap_ready(struct sim *sim, struct node *node, size_t slot)
 	snapshot.pos = (struct raft_pos){ready->at->index, ready->at->entry.term};
 	snapshot.level = ready->at->level_after;
 	snapshot.time = ready->at->time_after;
+	snapshot.contract = contracts_at(ready->at);
 	members_config(sim, ready->at, &config);
 	snapshot.sessions = raft_sessions_dup(ready->sessions);
 	must(snapshot.sessions != NULL);

@@ -123,6 +123,7 @@ disk_start(struct sim *sim, struct node *node, const struct raft_config *first)
 
 	start.level = disk->commit == 0 ? 1 : slog_at(&disk->rows, disk->commit)->level_after;
 	start.time = disk->commit == 0 ? 0 : slog_at(&disk->rows, disk->commit)->time_after;
+	start.contract = contracts_at(slog_at(&disk->rows, disk->commit));
 	start.terms_count = start_terms(disk);
 	start.configs_count = start_configs(sim, disk, first);
 	if (disk->cut > 0) {

@@ -28,8 +28,9 @@ struct tnode {
 	struct raft_entry entry; /* with a reference on its chunk */
 	uint64_t serial_after;   /* its session's state after it */
 	uint64_t epoch_after;
-	struct tnode *level_entry; /* the last LEVEL entry up to it, or NULL */
-	uint64_t level_after;      /* the log's, with it as the last entry */
+	struct tnode *level_entry;    /* the last LEVEL entry up to it, or NULL */
+	uint64_t level_after;         /* the log's, with it as the last entry */
+	struct tnode *contract_entry; /* the last CONTRACT entry up to it, or NULL */
 	uint64_t time_after;
 	uint32_t session;           /* number in the registry; 0: none */
 	uint32_t attempt;           /* the client's attempt that it comes from; 0: none */

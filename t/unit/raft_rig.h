@@ -250,6 +250,7 @@ rig_start_commit(struct rig *rig, uint64_t commit)
 			raft_sessions_apply(start.sessions, index, entry);
 			if (entry->kind == RAFT_LEVEL)
 				start.level = raft_entry_level(entry);
+			raft_contract_apply(&start.contract, index, entry);
 		}
 	}
 	start.terms = terms;
@@ -588,7 +589,8 @@ rig_snapshot_ready(struct rig *rig, struct raft_pos pos, const struct raft_confi
     struct raft_sessions *sessions)
 {
 	struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_READY};
-	struct raft_snapshot snapshot = {pos, 1, 0, config, raft_sessions_dup(sessions)};
+	struct raft_snapshot snapshot = {
+	    .pos = pos, .level = 1, .config = config, .sessions = raft_sessions_dup(sessions)};
 	bool installing = false;
 
 	for (size_t i = 0; i < rig->writes_count; i++)

@@ -278,7 +278,8 @@ static void
 ready_gather(struct rig *rig, struct raft_pos at, bool kept)
 {
 	struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_READY, .now.ms = rig->now};
-	struct raft_snapshot snapshot = {at, 1, 0, &rig->config, raft_sessions_new()};
+	struct raft_snapshot snapshot = {
+	    .pos = at, .level = 1, .config = &rig->config, .sessions = raft_sessions_new()};
 
 	if (kept) {
 		raft_sessions_free(rig->ready.sessions);

@@ -12,9 +12,12 @@ enum { END_SIZE = 4 + 32 }; /* of version 2: no further fields, and the hash */
 
 static uint8_t config_bytes[RAFT_CONFIG_SIZE_MAX];
 
-/* One with a member and a session. */
+static const struct raft_contract_at contract_7 = {
+    .index = 7, .contract = {.reply_max = 1, .entry_max = 2, .format = "kv-1"}};
+
+/* One with a member and a session, of this level and contract. */
 static struct wire_buf
-make_head(void)
+make_head_of(uint64_t level, const struct raft_contract_at *contract)
 {
 	struct raft_config config = {
 	    .count = 1, .members[0] = {.id = {"n1"}, .role = RAFT_VOTER, .address = "tcp://h:1"}};
@@ -28,13 +31,22 @@ make_head(void)
 	    .format = wire_text("text"),
 	    .file_size = 9,
 	    .config = {config_bytes, raft_config_encode(&config, config_bytes)},
-	    .sessions = {sessions.bytes, sessions.size}};
+	    .sessions = {sessions.bytes, sessions.size},
+	    .level = level,
+	    .time = level > 1 ? 99 : 0,
+	    .contract = *contract};
 	memset(head.chain.b, 0xc1, sizeof head.chain.b);
 	memset(head.cluster.b, 0xc2, sizeof head.cluster.b);
 	memset(head.file_hash.b, 0xf1, sizeof head.file_hash.b);
 	snapshot_head_put(&out, &head);
 	wire_buf_free(&sessions);
 	return out;
+}
+
+static struct wire_buf
+make_head(void)
+{
+	return make_head_of(1, &(struct raft_contract_at){0});
 }
 
 static bool
@@ -131,6 +143,55 @@ test_further_fields(void)
 	wire_buf_free(&head);
 }
 
+/* The size of the further fields of a head of level 2 that ends with them and the hash. */
+static void
+resize_further(struct wire_buf *head, size_t size, size_t resized)
+{
+	size_t at = head->size - RAFT_HASH_SIZE - size;
+	head->size = at;
+	memset(wire_buf_add(head, resized + RAFT_HASH_SIZE) + size, 0,
+	    resized + RAFT_HASH_SIZE - size);
+	bytes_put_u32(head->bytes + at - 4, (uint32_t)resized);
+	bytes_put_u32(head->bytes + 12, (uint32_t)head->size);
+	hash_again(head);
+}
+
+static void
+test_contract(void)
+{
+	enum { FIELDS = 16, RECORD = 8 + 4 + 23 };
+	struct raft_contract_at later = contract_7;
+	struct wire_buf head = make_head_of(2, &contract_7), plain;
+	struct snapshot_head got;
+	CHECK(snapshot_head_get(&got, head.bytes, head.size));
+	CHECK(got.level == 2 && got.time == 99 && got.contract.index == 7 &&
+	      raft_contract_difference(&got.contract.contract, &contract_7.contract) == NULL);
+	CHECK(!snapshot_head_newer(head.bytes, head.size));
+	/* What comes after it is of a newer level; what is no contract is only malformed. */
+	resize_further(&head, FIELDS + RECORD, FIELDS + RECORD + 1);
+	CHECK(!snapshot_head_get(&got, head.bytes, head.size));
+	CHECK(snapshot_head_newer(head.bytes, head.size));
+	wire_buf_free(&head);
+	head = make_head_of(2, &contract_7);
+	head.bytes[head.size - RAFT_HASH_SIZE - 1] = 0;
+	hash_again(&head);
+	CHECK(!snapshot_head_get(&got, head.bytes, head.size));
+	CHECK(!snapshot_head_newer(head.bytes, head.size));
+	wire_buf_free(&head);
+	/* None is in force before its entry. */
+	later.index = 8;
+	head = make_head_of(2, &later);
+	CHECK(!snapshot_head_get(&got, head.bytes, head.size));
+	wire_buf_free(&head);
+	/* Without one nothing but level and time is there. */
+	plain = make_head_of(2, &(struct raft_contract_at){0});
+	head = make_head();
+	CHECK(plain.size == head.size + FIELDS);
+	CHECK(snapshot_head_get(&got, plain.bytes, plain.size) && got.contract.index == 0);
+	wire_buf_free(&head);
+	wire_buf_free(&plain);
+}
+
 static void
 test_newer_version(void)
 {
@@ -187,6 +248,8 @@ main(void)
 	    test_each_size);
 	check_run("snapshot: a head with fields that this version does not know is refused",
 	    test_further_fields);
+	check_run(
+	    "snapshot: a head has the contract in force at its place, or none", test_contract);
 	check_run("snapshot: an intact head of a newer version is told from a damaged one",
 	    test_newer_version);
 	check_run("snapshot: a head of version 1 is read, and written as the present version",
