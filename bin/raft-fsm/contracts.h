@@ -11,22 +11,17 @@
 #include "wire/message.h"
 
 struct contracts {
-	struct contract_at {
-		uint64_t index;
-		struct raft_contract contract;
-	} * list;
+	struct raft_contract_at *list;
 	size_t count, room;
 };
 
 /* Replaces them by those of a message contracts.  False when its records are malformed. */
 bool contracts_read(struct contracts *contracts, struct wire_bytes records);
-/* Another one, of an entry; one that is not newer than the newest is known already.  False when it
- * is malformed. */
-bool contracts_add(struct contracts *contracts, uint64_t index, struct wire_bytes contract);
+/* Another one; one that is not newer than the newest is known already. */
+void contracts_add(struct contracts *contracts, const struct raft_contract_at *at);
 /* NULL when there is none. */
-const struct contract_at *contracts_newest(const struct contracts *contracts);
+const struct raft_contract_at *contracts_newest(const struct contracts *contracts);
 /* The one that governs this entry; NULL when there is none. */
-const struct contract_at *contracts_at(const struct contracts *contracts, uint64_t index);
-void contracts_free(struct contracts *contracts);
+const struct raft_contract_at *contracts_at(const struct contracts *contracts, uint64_t index);
 
 #endif

@@ -172,7 +172,7 @@ machine_status(const struct fsm *fsm, struct wire_buf *out)
 	static const char *const steps[] = SNAP_STEPS;
 	const struct machine *m = fsm->mode_arg;
 	const struct machine_snap *s = &m->snap;
-	const struct contract_at *newest = contracts_newest(&m->terms.known);
+	const struct raft_contract_at *newest = contracts_newest(&m->terms.known);
 	wire_buf_printf(out,
 	    " sent=%" PRIu64 " unanswered=%zu durable=%" PRIu64 " replies=%zu poison=%" PRIu64
 	    " contract=%" PRIu64 " snapshot=%" PRIu64 " snapshot_step=%s snapshot_entries=%" PRIu64

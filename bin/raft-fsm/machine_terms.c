@@ -41,7 +41,7 @@ machine_terms_start(struct machine *m)
 const struct raft_contract *
 machine_terms_at(const struct machine *m, uint64_t index)
 {
-	const struct contract_at *at = contracts_at(&m->terms.known, index);
+	const struct raft_contract_at *at = contracts_at(&m->terms.known, index);
 	return at ? &at->contract : &m->terms.own;
 }
 
@@ -57,7 +57,7 @@ machine_terms_chain(const struct machine *m)
 static bool
 machine_terms_differ(const struct machine *m, char why[MACHINE_WHY_SIZE])
 {
-	const struct contract_at *newest = contracts_newest(&m->terms.known);
+	const struct raft_contract_at *newest = contracts_newest(&m->terms.known);
 	const struct raft_contract *own = &m->terms.own;
 	char here[CONTRACT_VALUE_SIZE], there[CONTRACT_VALUE_SIZE];
 	const char *key = newest ? raft_contract_difference(own, &newest->contract) : NULL;
@@ -168,17 +168,16 @@ void
 machine_terms_met(struct machine *m, uint64_t index, const struct raft_entry *entry)
 {
 	struct machine_terms *terms = &m->terms;
-	struct wire_bytes data = {raft_entry_data(entry), raft_entry_data_size(entry)};
+	struct raft_contract_at at = {0};
 	if (entry->kind == RAFT_LEVEL) {
 		terms->level = max_u64(terms->level, raft_entry_level(entry));
 		terms->waiting = machine_terms_none(m);
 		if (terms->waiting)
 			source_contracts_get(m->fsm->source);
 	} else if (entry->kind == RAFT_CONTRACT) {
-		if (!contracts_add(&terms->known, index, data))
-			snprintf(terms->why, sizeof terms->why,
-			    "entry %" PRIu64 " is a contract that cannot be read", index);
-		else if (contracts_newest(&terms->known)->index == index)
+		raft_contract_apply(&at, index, entry);
+		contracts_add(&terms->known, &at);
+		if (contracts_newest(&terms->known)->index == index)
 			machine_terms_differ(m, terms->why);
 	}
 }
@@ -187,7 +186,7 @@ bool
 machine_terms_deliverable(struct machine *m, uint64_t index, const struct raft_entry *entry)
 {
 	struct machine_terms *terms = &m->terms;
-	const struct contract_at *at = contracts_at(&terms->known, index);
+	const struct raft_contract_at *at = contracts_at(&terms->known, index);
 	if (m->netstring || at == NULL || entry->kind != RAFT_CLIENT ||
 	    at->contract.framing == RAFT_CONTRACT_LINE)
 		return true;

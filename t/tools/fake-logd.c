@@ -86,22 +86,21 @@ static void
 add_contract(char *text)
 {
 	char framing[16], fields[FIELDS_TEXT_SIZE];
-	uint8_t bytes[RAFT_CONTRACT_SIZE_MAX], head[12];
-	struct raft_contract contract = {0};
+	uint8_t bytes[RAFT_CONTRACT_SIZE_MAX];
+	struct raft_contract_at at = {0};
+	struct raft_contract *contract = &at.contract;
 	unsigned long long reply_max, entry_max;
 	must(sscanf(text, "%15s %23s %llu %llu %63s", framing, fields, &reply_max, &entry_max,
-		 contract.format) == 5);
-	contract.framing =
+		 contract->format) == 5);
+	contract->framing =
 	    strcmp(framing, "line") == 0 ? RAFT_CONTRACT_LINE : RAFT_CONTRACT_NETSTRING;
-	must(fields_parse(&contract.fields, strcmp(fields, "-") == 0 ? "" : fields));
-	contract.reply_max = reply_max;
-	contract.entry_max = entry_max;
-	size_t size = raft_contract_encode(&contract, bytes);
+	must(fields_parse(&contract->fields, strcmp(fields, "-") == 0 ? "" : fields));
+	contract->reply_max = reply_max;
+	contract->entry_max = entry_max;
+	size_t size = raft_contract_encode(contract, bytes);
 	add(RAFT_CONTRACT, bytes, size);
-	bytes_put_u64(head, fake.count);
-	bytes_put_u32(head + 8, (uint32_t)size);
-	wire_buf_put(&fake.contracts, head, sizeof head);
-	wire_buf_put(&fake.contracts, bytes, size);
+	at.index = fake.count;
+	wire_contract_put(&fake.contracts, &at);
 }
 
 static void
