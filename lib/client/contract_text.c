@@ -12,6 +12,9 @@ _Static_assert((int)CONF_NAME_SIZE_MAX == (int)RAFT_CONTRACT_FORMAT_MAX, "each f
 _Static_assert((int)UNIT_TEXT_SIZE <= (int)CONTRACT_VALUE_SIZE, "each size fits");
 _Static_assert(FIELDS_TEXT_SIZE + 2 <= CONTRACT_VALUE_SIZE, "all fields fit");
 
+const char *const contract_keys[CONTRACT_KEYS_COUNT] = {
+    "fsm.framing", "fsm.fields", "fsm.reply_max", "elect.entry_max", "fsm.format"};
+
 void
 contract_of_conf(struct raft_contract *contract, const struct conf *conf)
 {
