@@ -19,7 +19,7 @@ py() {
 			from fakes import *
 			D = sys.argv[1]
 			run = D + "/run"
-			NEWER = 6   # the first kind that level 2 does not have
+			NEWER = 7   # the first kind that level 2 does not have
 			def blake(*parts):
 			    return hashlib.blake2b(b"".join(parts), digest_size=32).digest()
 			def newer_entry(term=1):
@@ -59,7 +59,7 @@ ends_with_78() {
 	grep -q 'upgrade this program"' "$2"
 }
 
-SENTENCE='entry %s is of kind 6, which this program does not know: the cluster is at a newer level than 2'
+SENTENCE='entry %s is of kind 7, which this program does not know: the cluster is at a newer level than 2'
 # shellcheck disable=SC2059
 of_entry() { printf "$SENTENCE" "$1"; }
 
@@ -82,7 +82,7 @@ add_row() {
 	cd "$BATS_TEST_TMPDIR"
 	ten "$D"
 	logd_stop
-	add_row 6
+	add_row 7
 	content >before
 	logd_exits "$D"
 	[ "$status" -eq 78 ]

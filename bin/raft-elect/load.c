@@ -16,6 +16,7 @@ struct load {
 	struct raft_sessions *sessions;
 	uint64_t level;
 	uint64_t time;
+	struct raft_contract_at contract;
 };
 
 struct load *
@@ -132,6 +133,16 @@ part_level(struct load *load, struct wire_bytes run)
 }
 
 static const char *
+part_contract(struct load *load, struct wire_bytes run)
+{
+	if (!wire_contract_get(&load->contract, &run) || run.size > 0)
+		return "a malformed contract";
+	if (load->contract.index > load->state.commit.index)
+		return "its contract is ahead of its commit index";
+	return NULL;
+}
+
+static const char *
 part_entries(struct load *load, uint64_t first_index, struct wire_bytes run)
 {
 	if (first_index != load->state.commit.index + 1 + entries_count(load))
@@ -167,6 +178,8 @@ load_part(struct load *load, const struct msg_log_part *part)
 		return part_entries(load, part->first_index, part->records);
 	case WIRE_LEVEL:
 		return part_level(load, part->records);
+	case WIRE_CONTRACT:
+		return part_contract(load, part->records);
 	default:
 		return "it tells an unknown part of its log";
 	}
@@ -234,6 +247,7 @@ load_end(struct load *load, struct raft_start *start)
 	    .terms_count = load->terms.size / sizeof(struct raft_term_start),
 	    .level = load->level,
 	    .time = load->time,
+	    .contract = load->contract,
 	    .configs = (void *)load->configs.bytes,
 	    .configs_count = load->configs.size / sizeof(struct raft_config_at),
 	    .entries = (void *)load->entries.bytes,

@@ -135,6 +135,12 @@ logd_on_snap_level(struct logd_link *logd, const struct msg_snap_level *m)
 }
 
 static const char *
+logd_on_snap_contract(struct logd_link *logd, const struct msg_snap_contract *m)
+{
+	return snap_receive_contract(&logd->node->snap_receive, m);
+}
+
+static const char *
 logd_on_snap_taken(struct logd_link *logd, const struct msg_snap_taken *m)
 {
 	return snap_receive_taken(&logd->node->snap_receive, m);
@@ -167,6 +173,7 @@ logd_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 		WIRE_CASE(SNAP_DATA, snap_data, logd_on_snap_data)
 		WIRE_CASE(SNAP_READY, snap_ready, logd_on_snap_ready)
 		WIRE_CASE(SNAP_LEVEL, snap_level, logd_on_snap_level)
+		WIRE_CASE(SNAP_CONTRACT, snap_contract, logd_on_snap_contract)
 		WIRE_CASE(SNAP_TAKEN, snap_taken, logd_on_snap_taken)
 		WIRE_CASE(SESSION, session, logd_on_session)
 	default:

@@ -77,6 +77,17 @@ snap_receive_level(struct snap_receive *snap_receive, const struct msg_snap_leve
 	return NULL;
 }
 
+const char *
+snap_receive_contract(struct snap_receive *snap_receive, const struct msg_snap_contract *m)
+{
+	struct raft_contract_at *at = &snap_receive->contract;
+	at->index = m->index;
+	if (m->index == 0 ||
+	    !raft_contract_decode(&at->contract, m->contract.bytes, m->contract.size))
+		return "the contract of a snapshot is malformed";
+	return NULL;
+}
+
 /* The core takes the sessions over. */
 static void
 tell_core(struct snap_receive *snap_receive)
@@ -85,10 +96,12 @@ tell_core(struct snap_receive *snap_receive)
 	    .pos = snap_receive->pos,
 	    .level = max_u64(snap_receive->level, 1),
 	    .time = snap_receive->time,
+	    .contract = snap_receive->contract,
 	    .config = &snap_receive->config,
 	    .sessions = snap_receive->sessions,
 	};
 	snap_receive->level = snap_receive->time = 0;
+	snap_receive->contract = (struct raft_contract_at){0};
 	snap_receive->sessions = NULL;
 	node_step(snap_receive->node,
 	    &(struct raft_event){.type = RAFT_EVENT_SNAPSHOT_READY, .snapshot = &snapshot}, 0);
@@ -121,6 +134,8 @@ void
 snap_receive_clear(struct snap_receive *snap_receive)
 {
 	snap_receive->pieces_count = 0;
+	snap_receive->level = snap_receive->time = 0;
+	snap_receive->contract = (struct raft_contract_at){0};
 	raft_sessions_free(snap_receive->sessions);
 	snap_receive->sessions = NULL;
 }

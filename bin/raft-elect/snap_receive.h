@@ -28,6 +28,7 @@ struct snap_receive {
 	struct raft_pos pos;
 	uint64_t level; /* 0: not told, so 1 */
 	uint64_t time;
+	struct raft_contract_at contract;
 	struct raft_config config;
 	struct raft_sessions *sessions;
 };
@@ -39,6 +40,8 @@ void snap_receive_chunk(struct snap_receive *snap_receive, const struct raft_id 
 const char *snap_receive_ready(
     struct snap_receive *snap_receive, const struct msg_snap_ready *ready);
 const char *snap_receive_level(struct snap_receive *snap_receive, const struct msg_snap_level *m);
+const char *snap_receive_contract(
+    struct snap_receive *snap_receive, const struct msg_snap_contract *m);
 const char *snap_receive_taken(
     struct snap_receive *snap_receive, const struct msg_snap_taken *taken);
 /* raft-logd is gone. */

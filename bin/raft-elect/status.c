@@ -29,10 +29,11 @@ add_core(struct wire_buf *text, const struct node *node, const struct raft_statu
 	    " commit=%" PRIu64 " last=%" PRIu64 " durable=%" PRIu64 " uncommitted_bytes=%" PRIu64
 	    " tail_bytes=%" PRIu64 " elections=%" PRIu64 " dropped=%" PRIu64
 	    " recovering=%s full=%s stalled=%s transfer=%s config=%" PRIu64 " removed=%" PRIu64
-	    " level=%d",
+	    " level=%d contract=%" PRIu64,
 	    s->commit.index, s->last.index, s->durable, s->uncommitted_size, s->tail_size,
 	    s->elections, s->dropped, log_yes(s->recovering), log_yes(s->full), log_yes(s->stalled),
-	    s->transfer.s, raft_config_index(node->raft), node->removed, RAFT_LEVEL_MAX);
+	    s->transfer.s, raft_config_index(node->raft), node->removed, RAFT_LEVEL_MAX,
+	    s->contract);
 	if (s->role == RAFT_LEADER)
 		wire_buf_printf(text, " level_min=%" PRIu64, s->level_min);
 }

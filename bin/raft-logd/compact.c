@@ -71,8 +71,9 @@ compact_put(struct logd *logd, struct db_before *before)
 	const struct log_index *rlog = &logd->rlog;
 	uint64_t index = min_u64(logd->compact_to, rlog->before.pos.index + SLICE_COUNT);
 	const struct index_config *config = &rlog->configs[index_config_at(rlog, index)];
-	struct db_before row = {
-	    .place.pos = {index, index_term_at(rlog, index)}, .level = index_level_at(rlog, index)};
+	struct db_before row = {.place.pos = {index, index_term_at(rlog, index)},
+	    .level = index_level_at(rlog, index),
+	    .contract = *index_contract_at(rlog, index)};
 	struct raft_pos next = {index + 1, index_term_at(rlog, index + 1)};
 	row.config = seal_hash(&(struct seal_part){config->bytes, config->size}, 1);
 	verify_row_at(logd, index, &row.place.chain, &row.time);

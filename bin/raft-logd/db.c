@@ -39,7 +39,7 @@ static const char tables[] =
     " last_index INTEGER NOT NULL, epoch INTEGER NOT NULL, run BLOB NOT NULL, digest BLOB NOT NULL,"
     " sum BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE cursors (name TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT "
-    "ROWID;" SNAPSHOT_TABLE LEVELS_INDEX;
+    "ROWID;" SNAPSHOT_TABLE RULES_INDEX;
 
 /*
  * Set, and read back, because SQLite does not call a pragma that it did not follow an error.
@@ -255,7 +255,7 @@ db_migrate(struct db *db)
 	if (format < 2)
 		db_execute(db, SNAPSHOT_TABLE);
 	db_execute(db, "ALTER TABLE log ADD COLUMN time INTEGER;"
-		       "ALTER TABLE log ADD COLUMN origin TEXT;" LEVELS_INDEX
+		       "ALTER TABLE log ADD COLUMN origin TEXT;" RULES_INDEX
 		       "UPDATE meta SET value = 3 WHERE key = 'format';COMMIT");
 	log_info("migrate", "from=%lu to=%d why=%s", format, DB_FORMAT,
 	    log_q("the log was of an older format"));

@@ -13,6 +13,7 @@
 #ifndef LOGD_DB_H
 #define LOGD_DB_H
 
+#include "raft/contract.h"
 #include "raft/session.h"
 #include "wire/buf.h"
 
@@ -40,6 +41,7 @@ struct db_before {
 	struct raft_hash config; /* hash of the configuration in force there; pos 0: of none */
 	uint64_t level;          /* in force there */
 	uint64_t time;           /* in the last stamp up to there; 0: none */
+	struct raft_contract_at contract; /* in force there */
 };
 
 /* The newest snapshot. */
@@ -140,8 +142,8 @@ void db_run_open(struct db *db, uint64_t from);
 enum db_result db_run_next(struct db *db, struct wire_buf *out, struct db_row *row);
 void db_run_close(struct db *db);
 
-/* The index of each entry of kind LEVEL, in order. */
-enum db_result db_levels_each(struct db *db, void (*each)(uint64_t index, void *arg), void *arg);
+/* The index of each entry of kind LEVEL or CONTRACT, in order. */
+enum db_result db_rules_each(struct db *db, void (*each)(uint64_t index, void *arg), void *arg);
 /* The last row's place and chain; DB_END: the log is empty.  DB_DAMAGED with an index of 0: it
  * cannot be read at all. */
 enum db_result db_last(struct db *db, struct raft_place *last);

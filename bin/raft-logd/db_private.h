@@ -15,6 +15,8 @@ struct sqlite3_stmt;
 #define LOG_ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 enum { LOG_COLUMNS = 9 };
 
+/* LEVEL and CONTRACT: what is in force from an entry on. */
+#define RULE_KINDS "kind IN (5, 6)"
 /* Every statement that is used more than once: NAME, SQL. */
 #define DB_STATEMENTS(S)                                                                           \
 	S(BEGIN, "BEGIN IMMEDIATE")                                                                \
@@ -28,7 +30,7 @@ enum { LOG_COLUMNS = 9 };
 	S(LOG_LAST, "SELECT idx, term, chain FROM log ORDER BY idx DESC LIMIT 1")                  \
 	S(LOG_FROM, "SELECT idx, term, kind, session, serial, data, chain, time, origin FROM log"  \
 		    " WHERE idx >= ?1 ORDER BY idx")                                               \
-	S(LOG_LEVELS, "SELECT idx FROM log WHERE kind = 5 ORDER BY idx")                           \
+	S(LOG_RULES, "SELECT idx FROM log WHERE " RULE_KINDS " ORDER BY idx")                      \
 	S(TERM_PUT, "INSERT INTO terms (idx, term) VALUES (?1, ?2)")                               \
 	S(TERMS_CUT, "DELETE FROM terms WHERE idx > ?1")                                           \
 	S(TERMS_ALL, "SELECT idx, term FROM terms ORDER BY idx")                                   \
@@ -69,7 +71,7 @@ enum { LOG_COLUMNS = 9 };
 	S(SNAPSHOT_GET, "SELECT file, head, sum FROM snapshot WHERE id = 1")
 
 /* Of format 3. */
-#define LEVELS_INDEX "CREATE INDEX levels ON log (idx) WHERE kind = 5;"
+#define RULES_INDEX "CREATE INDEX rules ON log (idx) WHERE " RULE_KINDS ";"
 /* Of format 2. */
 #define SNAPSHOT_TABLE                                                                             \
 	"CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), idx INTEGER NOT NULL,"      \

@@ -148,6 +148,15 @@ tell_level(struct logd *logd, struct wire_buf *records)
 	put_part(logd, WIRE_LEVEL, 0, records);
 }
 
+static void
+tell_contract(struct logd *logd, struct wire_buf *records)
+{
+	const struct raft_contract_at *at = index_contract_at(&logd->rlog, logd->rlog.commit.index);
+	if (at->index > 0)
+		wire_contract_put(records, at);
+	put_part(logd, WIRE_CONTRACT, 0, records);
+}
+
 void
 elector_tell(struct logd *logd)
 {
@@ -157,6 +166,7 @@ elector_tell(struct logd *logd)
 	tell_terms(logd, &records);
 	tell_configs(logd, &records);
 	tell_level(logd, &records);
+	tell_contract(logd, &records);
 	raft_sessions_each(logd->sessions.table, tell_session, &telling);
 	put_part(logd, WIRE_SESSIONS, 0, &records);
 	tell_entries(logd, &records);

@@ -53,10 +53,17 @@ index_add_config(struct log_index *rlog, uint64_t index, const void *bytes, size
 }
 
 void
-index_add_level(struct log_index *rlog, uint64_t index, uint64_t level)
+index_add_rule(struct log_index *rlog, uint64_t index, const struct raft_entry *entry)
 {
-	RAFT_GROW(rlog->levels, rlog->levels_room, rlog->levels_count + 1);
-	rlog->levels[rlog->levels_count++] = (struct index_level){index, level};
+	if (entry->kind == RAFT_LEVEL) {
+		RAFT_GROW(rlog->levels, rlog->levels_room, rlog->levels_count + 1);
+		rlog->levels[rlog->levels_count++] =
+		    (struct index_level){index, raft_entry_level(entry)};
+	} else if (entry->kind == RAFT_CONTRACT) {
+		RAFT_GROW(rlog->contracts, rlog->contracts_room, rlog->contracts_count + 1);
+		rlog->contracts[rlog->contracts_count] = (struct raft_contract_at){0};
+		raft_contract_apply(&rlog->contracts[rlog->contracts_count++], index, entry);
+	}
 }
 
 uint64_t
@@ -66,6 +73,15 @@ index_level_at(const struct log_index *rlog, uint64_t index)
 	for (size_t i = 0; i < rlog->levels_count && rlog->levels[i].index <= index; i++)
 		level = rlog->levels[i].level;
 	return level;
+}
+
+const struct raft_contract_at *
+index_contract_at(const struct log_index *rlog, uint64_t index)
+{
+	size_t at = rlog->contracts_count;
+	while (at > 0 && rlog->contracts[at - 1].index > index)
+		at--;
+	return at > 0 ? &rlog->contracts[at - 1] : &rlog->contract;
 }
 
 static size_t
@@ -99,8 +115,7 @@ index_append(
 		if (entry->kind == RAFT_CONFIG)
 			index_add_config(rlog, first_index + i, raft_entry_data(entry),
 			    raft_entry_data_size(entry));
-		if (entry->kind == RAFT_LEVEL)
-			index_add_level(rlog, first_index + i, raft_entry_level(entry));
+		index_add_rule(rlog, first_index + i, entry);
 		*RAFT_QUEUE_PUSH(&tail->entries) = *entry;
 		raft_chunk_ref(entry->chunk);
 		tail->size += tail_size_of(entry);
@@ -121,6 +136,9 @@ index_cut(struct log_index *rlog, uint64_t index)
 		free(rlog->configs[--rlog->configs_count].bytes);
 	while (rlog->levels_count > 0 && rlog->levels[rlog->levels_count - 1].index > index)
 		rlog->levels_count--;
+	while (
+	    rlog->contracts_count > 0 && rlog->contracts[rlog->contracts_count - 1].index > index)
+		rlog->contracts_count--;
 	while (tail->entries.count > 0 && tail->first_index + tail->entries.count - 1 > index) {
 		tail->entries.count--;
 		tail_drop(tail, RAFT_QUEUE_FIRST(&tail->entries) + tail->entries.count);
@@ -138,10 +156,27 @@ index_tail(const struct log_index *rlog, uint64_t index, size_t *count)
 	return RAFT_QUEUE_FIRST(&tail->entries) + skip;
 }
 
+/* What is in force there, and what comes after it. */
+static void
+compact_rules(struct log_index *rlog, uint64_t before)
+{
+	size_t level = 0, contract = 0;
+	rlog->level = index_level_at(rlog, before);
+	rlog->contract = *index_contract_at(rlog, before);
+	while (level < rlog->levels_count && rlog->levels[level].index <= before)
+		level++;
+	rlog->levels_count -= level;
+	memmove(rlog->levels, rlog->levels + level, rlog->levels_count * sizeof *rlog->levels);
+	while (contract < rlog->contracts_count && rlog->contracts[contract].index <= before)
+		contract++;
+	rlog->contracts_count -= contract;
+	memmove(rlog->contracts, rlog->contracts + contract,
+	    rlog->contracts_count * sizeof *rlog->contracts);
+}
+
 void
 index_compact(struct log_index *rlog, const struct raft_place *before, uint64_t time)
 {
-	size_t level = 0;
 	size_t old = 0, config = index_config_at(rlog, before->pos.index);
 	while (old < rlog->terms_count && rlog->terms[old].index <= before->pos.index)
 		old++;
@@ -155,12 +190,8 @@ index_compact(struct log_index *rlog, const struct raft_place *before, uint64_t 
 		free(rlog->configs[i].bytes);
 	rlog->configs_count -= config;
 	memmove(rlog->configs, rlog->configs + config, rlog->configs_count * sizeof *rlog->configs);
-	rlog->level = index_level_at(rlog, before->pos.index);
+	compact_rules(rlog, before->pos.index);
 	rlog->time = time;
-	while (level < rlog->levels_count && rlog->levels[level].index <= before->pos.index)
-		level++;
-	rlog->levels_count -= level;
-	memmove(rlog->levels, rlog->levels + level, rlog->levels_count * sizeof *rlog->levels);
 	rlog->before = *before;
 }
 
@@ -175,7 +206,7 @@ index_clear(struct log_index *rlog)
 
 void
 index_begin(struct log_index *rlog, const struct raft_place *before, uint64_t level, uint64_t time,
-    size_t config)
+    const struct raft_contract_at *contract, size_t config)
 {
 	struct index_config kept = rlog->configs[config];
 	rlog->configs[config].bytes = NULL;
@@ -185,6 +216,7 @@ index_begin(struct log_index *rlog, const struct raft_place *before, uint64_t le
 	rlog->before = *before;
 	rlog->level = level;
 	rlog->time = time;
+	rlog->contract = *contract;
 }
 
 size_t

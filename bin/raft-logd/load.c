@@ -3,6 +3,7 @@
 #include "load.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "seal/seal.h"
 #include "logd.h"
@@ -37,6 +38,7 @@ load_before(struct logd *logd, struct db_before *before)
 	logd->rlog.before = before->place;
 	logd->rlog.level = before->level;
 	logd->rlog.time = before->time;
+	logd->rlog.contract = before->contract;
 	if (raft_hash_none(&before->place.chain))
 		logd->rlog.before.chain = logd->origin.cluster;
 }
@@ -138,29 +140,36 @@ load_derive(struct logd *logd)
 }
 
 static void
-load_note_level(uint64_t index, void *arg)
+load_note_rule(uint64_t index, void *arg)
 {
-	index_add_level(arg, index, 0);
+	wire_buf_put(arg, &index, sizeof index);
 }
 
-/* Each is read with its chain: a level that is wrong would be written into snapshots. */
+/*
+ * Levels and contracts.  Each is read with its chain: one that is wrong would be written into
+ * snapshots.
+ */
 static void
-load_levels(struct logd *logd)
+load_rules(struct logd *logd)
 {
 	struct log_index *rlog = &logd->rlog;
-	struct wire_buf out = {0};
-	if (db_levels_each(logd->db, load_note_level, rlog) != DB_OK)
-		load_unreadable(logd, "the index of its levels cannot be read");
-	for (size_t i = 0; i < rlog->levels_count; i++) {
+	struct wire_buf indexes = {0}, out = {0};
+	if (db_rules_each(logd->db, load_note_rule, &indexes) != DB_OK)
+		load_unreadable(logd, "the index of its levels and contracts cannot be read");
+	for (size_t at = 0; at < indexes.size; at += sizeof(uint64_t)) {
 		struct verify_limits limits = {rlog->last.pos.index, 1, 1};
 		struct raft_entry entry;
+		uint64_t index;
+		memcpy(&index, indexes.bytes + at, sizeof index);
 		out.size = 0;
-		verify_read(logd, rlog->levels[i].index, limits, &out);
+		verify_read(logd, index, limits, &out);
 		if (!raft_entry_decode(&entry, NULL, out.bytes, out.size) ||
-		    entry.kind != RAFT_LEVEL)
-			load_unreadable(logd, "the index of its levels is not that of the log");
-		rlog->levels[i].level = raft_entry_level(&entry);
+		    (entry.kind != RAFT_LEVEL && entry.kind != RAFT_CONTRACT))
+			load_unreadable(
+			    logd, "the index of its levels and contracts is not that of the log");
+		index_add_rule(rlog, index, &entry);
 	}
+	wire_buf_free(&indexes);
 	wire_buf_free(&out);
 }
 
@@ -199,5 +208,5 @@ load_log(struct logd *logd)
 	else
 		check_first_config(logd);
 	load_commit(logd);
-	load_levels(logd);
+	load_rules(logd);
 }

@@ -192,9 +192,9 @@ db_run_close(struct db *db)
 }
 
 enum db_result
-db_levels_each(struct db *db, void (*each)(uint64_t index, void *arg), void *arg)
+db_rules_each(struct db *db, void (*each)(uint64_t index, void *arg), void *arg)
 {
-	sqlite3_stmt *statement = db_use(db, DB_LOG_LEVELS);
+	sqlite3_stmt *statement = db_use(db, DB_LOG_RULES);
 	enum db_result result;
 	while ((result = db_do(db, statement)) == DB_OK)
 		each(column_u64(statement, 0), arg);
@@ -234,11 +234,16 @@ db_log_clear(struct db *db)
 	db_sessions_clear(db);
 }
 
-enum { BEFORE_SIZE = 32 + 2 * RAFT_HASH_SIZE, BEFORE_SIZE_1 = 16 + 2 * RAFT_HASH_SIZE };
+enum {
+	BEFORE_SIZE_1 = 16 + 2 * RAFT_HASH_SIZE,
+	BEFORE_SIZE_2 = BEFORE_SIZE_1 + 16,
+	BEFORE_SIZE_MAX = BEFORE_SIZE_2 + 8 + RAFT_CONTRACT_SIZE_MAX,
+	BEFORE_TEXT_SIZE = 640
+};
 
-/* Level and time are there only from level 2 on. */
+/* Level and time are there only from level 2 on, a contract only if there is one. */
 static size_t
-before_encode(uint8_t out[BEFORE_SIZE], const struct db_before *before)
+before_encode(uint8_t out[BEFORE_SIZE_MAX], const struct db_before *before)
 {
 	bytes_put_u64(out, before->place.pos.index);
 	bytes_put_u64(out + 8, before->place.pos.term);
@@ -246,39 +251,81 @@ before_encode(uint8_t out[BEFORE_SIZE], const struct db_before *before)
 	memcpy(out + 16 + RAFT_HASH_SIZE, before->config.b, RAFT_HASH_SIZE);
 	bytes_put_u64(out + BEFORE_SIZE_1, before->level);
 	bytes_put_u64(out + BEFORE_SIZE_1 + 8, before->time);
-	return before->level > 1 ? BEFORE_SIZE : BEFORE_SIZE_1;
+	if (before->contract.index == 0)
+		return before->level > 1 ? BEFORE_SIZE_2 : BEFORE_SIZE_1;
+	bytes_put_u64(out + BEFORE_SIZE_2, before->contract.index);
+	return BEFORE_SIZE_2 + 8 +
+	       raft_contract_encode(&before->contract.contract, out + BEFORE_SIZE_2 + 8);
 }
 
-/* As text: index, term, chain, hash of the configuration, level and time, and a sum over these. */
+/*
+ * As text: index, term, chain, hash of the configuration, level and time, index of the contract and
+ * contract, and a sum over these.
+ */
 static void
-before_print(char *text, size_t room, const struct db_before *before)
+before_print(char text[BEFORE_TEXT_SIZE], const struct db_before *before)
 {
-	uint8_t bytes[BEFORE_SIZE];
+	uint8_t bytes[BEFORE_SIZE_MAX];
 	char chain[2 * RAFT_HASH_SIZE + 1], config[2 * RAFT_HASH_SIZE + 1],
-	    sum_hex[2 * RAFT_HASH_SIZE + 1], level[64] = "";
+	    sum_hex[2 * RAFT_HASH_SIZE + 1], level[64] = "",
+					     contract[32 + 2 * RAFT_CONTRACT_SIZE_MAX] = "";
 	size_t size = before_encode(bytes, before);
 	struct raft_hash sum = seal_hash(&(struct seal_part){bytes, size}, 1);
 	seal_hex(chain, before->place.chain.b, RAFT_HASH_SIZE);
 	seal_hex(config, before->config.b, RAFT_HASH_SIZE);
 	seal_hex(sum_hex, sum.b, RAFT_HASH_SIZE);
-	if (before->level > 1)
+	if (before->level > 1 || before->contract.index > 0)
 		snprintf(level, sizeof level, " %" PRIu64 " %" PRIu64, before->level, before->time);
-	snprintf(text, room, "%" PRIu64 " %" PRIu64 " %s %s%s %s", before->place.pos.index,
-	    before->place.pos.term, chain, config, level, sum_hex);
+	if (before->contract.index > 0)
+		seal_hex(contract + snprintf(contract, 32, " %" PRIu64 " ", before->contract.index),
+		    bytes + BEFORE_SIZE_2 + 8, size - BEFORE_SIZE_2 - 8);
+	snprintf(text, BEFORE_TEXT_SIZE, "%" PRIu64 " %" PRIu64 " %s %s%s%s %s",
+	    before->place.pos.index, before->place.pos.term, chain, config, level, contract,
+	    sum_hex);
 }
 
 void
 db_before_put(struct db *db, const struct db_before *before)
 {
-	char text[320];
-	before_print(text, sizeof text, before);
+	char text[BEFORE_TEXT_SIZE];
+	before_print(text, before);
 	db_text_put(db, "before", text);
+}
+
+static size_t
+words_count(const char *text)
+{
+	size_t count = 1;
+	for (; *text; text++)
+		count += *text == ' ';
+	return count;
+}
+
+/* The words from the level on, without the sum.  False when they are malformed. */
+static bool
+before_take_rules(struct db_before *before, const char *text)
+{
+	char hex[2 * RAFT_CONTRACT_SIZE_MAX + 1];
+	uint8_t bytes[RAFT_CONTRACT_SIZE_MAX];
+	size_t words = words_count(text);
+	if (words == 5)
+		return true;
+	if (sscanf(text, "%*s %*s %*s %*s %" SCNu64 " %" SCNu64, &before->level, &before->time) !=
+	    2)
+		return false;
+	if (words == 7)
+		return true;
+	if (sscanf(text, "%*s %*s %*s %*s %*s %*s %" SCNu64 " %164s", &before->contract.index,
+		hex) != 2)
+		return false;
+	return text_hex_parse(bytes, strlen(hex) / 2, hex) &&
+	       raft_contract_decode(&before->contract.contract, bytes, strlen(hex) / 2);
 }
 
 enum db_result
 db_before_get(struct db *db, struct db_before *before)
 {
-	char text[320], again[320], chain[65], config[65];
+	char text[BEFORE_TEXT_SIZE], again[BEFORE_TEXT_SIZE], chain[65], config[65];
 	uint64_t index, term;
 	*before = (struct db_before){.level = 1};
 	if (!db_text_get(db, "before", text, sizeof text))
@@ -288,11 +335,10 @@ db_before_get(struct db *db, struct db_before *before)
 	    !text_hex_parse(before->config.b, RAFT_HASH_SIZE, config))
 		return DB_DAMAGED;
 	before->place.pos = (struct raft_pos){index, term};
-	if (sscanf(text, "%*s %*s %*s %*s %" SCNu64 " %" SCNu64 " %64s", &before->level,
-		&before->time, again) != 3)
-		before->level = 1, before->time = 0;
+	if (!before_take_rules(before, text))
+		return DB_DAMAGED;
 	/* Only the written form counts, its sum with it. */
-	before_print(again, sizeof again, before);
+	before_print(again, before);
 	return strcmp(text, again) == 0 ? DB_OK : DB_DAMAGED;
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "contracts.h"
 #include "logd.h"
 #include "snap_store.h"
 #include "snap_take.h"
@@ -18,6 +19,8 @@ enum { CLIENTS_MAX = 1024, OTHERS_FRAME_MAX = 64 << 10, OUT_HIGH = 4 << 20 };
 	R(LOG_COMMIT, log_commit, ELECTOR, elector_take_commit)                                    \
 	R(LOG_READ, log_read, ANYONE, reader_request)                                              \
 	R(SESSION_GET, session_get, ANYONE, status_take_session)                                   \
+	R(CHAIN_GET, chain_get, ANYONE, contracts_take_chain)                                      \
+	R(CONTRACTS_GET, contracts_get, ANYONE, contracts_take_get)                                \
 	R(CURSOR_GET, cursor_get, ANYONE, cursors_take_get)                                        \
 	R(CURSOR_SET, cursor_set, FSM, cursors_take_set)                                           \
 	R(SNAP_OPEN, snap_open, ANYONE, snapshots_take_open)                                       \
@@ -30,8 +33,8 @@ enum { CLIENTS_MAX = 1024, OTHERS_FRAME_MAX = 64 << 10, OUT_HIGH = 4 << 20 };
 REQUESTS(SERVER_HANDLER)
 
 static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST){0}};
-static const struct server_text texts[] = {
-    {"status", status_put, NULL}, {"sessions", status_put_sessions, NULL}, {0}};
+static const struct server_text texts[] = {{"status", status_put, NULL},
+    {"sessions", status_put_sessions, NULL}, {"contract", contracts_put, NULL}, {0}};
 
 static void
 serve_hello(struct server_client *client, struct msg_hello_reply *reply)

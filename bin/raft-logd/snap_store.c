@@ -42,6 +42,15 @@ snap_store_answer(
 }
 
 static void
+put_contract(struct wire_buf *out, const struct raft_contract_at *at)
+{
+	uint8_t bytes[RAFT_CONTRACT_SIZE_MAX];
+	struct msg_snap_contract m = {
+	    .index = at->index, .contract = {bytes, raft_contract_encode(&at->contract, bytes)}};
+	msg_snap_contract_put(out, &m);
+}
+
+static void
 answer_complete(struct logd_client *client, uint64_t request, const struct snapshot *snapshot)
 {
 	const struct snapshot_head *head = &snapshot->head;
@@ -55,6 +64,8 @@ answer_complete(struct logd_client *client, uint64_t request, const struct snaps
 	struct wire_buf *out = conn_out(client->base.conn);
 	if (head->level > 1)
 		msg_snap_level_put(out, &(struct msg_snap_level){head->level, head->time});
+	if (head->contract.index > 0)
+		put_contract(out, &head->contract);
 	msg_snap_ready_put(out, &m);
 	wire_buf_put(out, head->config.bytes, head->config.size);
 	wire_buf_put(out, head->sessions.bytes, head->sessions.size);

@@ -164,6 +164,7 @@ snap_take_make(struct logd *logd, const struct snap_take *local, const char *fil
 	    .file_hash = local->hash,
 	    .config = {config->bytes, config->size},
 	    .level = index_level_at(&logd->rlog, local->index),
+	    .contract = *index_contract_at(&logd->rlog, local->index),
 	};
 	if (local->cut)
 		head.file_hash = seal_hash(NULL, 0);

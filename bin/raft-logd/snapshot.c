@@ -103,8 +103,10 @@ void
 snapshot_put_beginning(struct logd *logd, const struct snapshot *snapshot)
 {
 	const struct snapshot_head *head = &snapshot->head;
-	struct db_before before = {
-	    .place = {head->pos, head->chain}, .level = head->level, .time = head->time};
+	struct db_before before = {.place = {head->pos, head->chain},
+	    .level = head->level,
+	    .time = head->time,
+	    .contract = head->contract};
 	struct raft_sessions *table = snapshot_sessions(head);
 	must(table != NULL);
 	raft_sessions_each(table, snapshot_put_session, logd->db);
@@ -291,7 +293,7 @@ lose_beginning(struct logd *logd, const char *why)
 	log_warn("recovering", "why=%s",
 	    log_q(
 		"the snapshot that the log begins with is lost: all comes again from the leader"));
-	index_begin(rlog, &before.place, before.level, before.time, at);
+	index_begin(rlog, &before.place, before.level, before.time, &before.contract, at);
 	rlog->commit = before.place.pos;
 }
 

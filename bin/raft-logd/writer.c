@@ -217,7 +217,7 @@ absorb_install(struct logd *logd, struct snapshot *snapshot)
 	const struct snapshot_head *head = &snapshot->head;
 	index_add_config(&logd->rlog, head->pos.index, head->config.bytes, head->config.size);
 	index_begin(&logd->rlog, &(struct raft_place){head->pos, head->chain}, head->level,
-	    head->time, logd->rlog.configs_count - 1);
+	    head->time, &head->contract, logd->rlog.configs_count - 1);
 	logd->rlog.commit = head->pos;
 	struct raft_sessions *table = snapshot_sessions(head);
 	must(table != NULL);

@@ -8,10 +8,10 @@
  *   size u32 and further fields, BLAKE2b-256 of all of the head before it
  *
  * The further fields are level u64, time u64 and, where there is a contract, index u64, size u32
- * and contract; there are none where the level is 1.  A head that has more, or a level that is not
- * supported, needs a newer reader and is refused.
- * Version 1 ends with the sessions.  It is read, and never written.  Each version after 2 begins
- * with the same three fields and ends with the same hash, which distinguishes it from damage.
+ * and contract; there are none where the level is 1 and there is no contract.  A head that has
+ * more, or a level that is not supported, needs a newer reader and is refused. Version 1 ends with
+ * the sessions.  It is read, and never written.  Each version after 2 begins with the same three
+ * fields and ends with the same hash, which distinguishes it from damage.
  */
 #include "snapshot.h"
 
@@ -49,11 +49,10 @@ static void
 put_further(struct wire_buf *out, const struct snapshot_head *head)
 {
 	struct wire_buf further = {0};
-	if (head->level > 1) {
+	if (head->level > 1 || head->contract.index > 0) {
 		snapshot_put_u64(&further, head->level);
 		snapshot_put_u64(&further, head->time);
 	}
-	must(head->level > 1 || head->contract.index == 0);
 	if (head->contract.index > 0)
 		wire_contract_put(&further, &head->contract);
 	put_long(out,
@@ -256,7 +255,8 @@ snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
 {
 	struct wire_bytes further;
 	return snapshot_take_all(head, bytes, size, &further) && take_contract(head, further) &&
-	       further.size == further_size(further) && (further.size > 0) == (head->level > 1) &&
+	       further.size == further_size(further) &&
+	       (further.size > 0) == (head->level > 1 || head->contract.index > 0) &&
 	       head->level <= RAFT_LEVEL_MAX && head->time <= RAFT_TIME_MAX &&
 	       head->pos.index > 0 && head->pos.index <= INT64_MAX && head->pos.term > 0 &&
 	       head->pos.term <= INT64_MAX && head->file_size <= INT64_MAX &&

@@ -183,9 +183,24 @@ print_sessions(struct wire_bytes run)
 }
 
 static void
+print_contracts(struct wire_bytes run)
+{
+	struct raft_contract_at at;
+	while (run.size > 0 && wire_contract_get(&at, &run))
+		printf("contract index=%llu format=%s\n", LLU(at.index), at.contract.format);
+}
+
+static void
 print_part(const struct msg_log_part *m)
 {
 	const uint8_t *at = m->records.bytes, *end = at + m->records.size;
+	if (m->what == WIRE_LEVEL)
+		printf("level=%llu time=%llu\n", LLU(bytes_get_u64(at)),
+		    LLU(bytes_get_u64(at + 8)));
+	if (m->what == WIRE_CONTRACT)
+		print_contracts(m->records);
+	if (m->what == WIRE_LEVEL || m->what == WIRE_CONTRACT)
+		return;
 	if (m->what == WIRE_ENTRIES)
 		print_entries(m->first_index, m->records);
 	else if (m->what == WIRE_SESSIONS)
@@ -259,6 +274,15 @@ print_frame(struct link *l, uint16_t what, const uint8_t *body, size_t size)
 		seal_hex(digest, m.digest.b, sizeof m.digest.b);
 		printf("session found=%d epoch=%llu serial=%llu last_index=%llu digest=%s\n",
 		    m.found, LLU(m.epoch), LLU(m.serial), LLU(m.last_index), digest);
+	} else if (what == MSG_CONTRACTS) {
+		DECODE(contracts);
+		print_contracts(m.records);
+		printf("contracts level=%llu\n", LLU(m.level));
+	} else if (what == MSG_CHAIN) {
+		DECODE(chain);
+		char hash[65];
+		seal_hex(hash, m.hash.b, sizeof m.hash.b);
+		printf("chain found=%d hash=%s\n", m.found, hash);
 	} else {
 		printf("%s\n", msg_name(what));
 	}
@@ -473,6 +497,23 @@ do_session(struct link *l)
 }
 
 static void
+do_contracts(struct link *l)
+{
+	msg_contracts_get_put(&l->out, &(struct msg_contracts_get){.request = 1});
+	flush(l);
+	hear_until(l, MSG_CONTRACTS);
+}
+
+static void
+do_chain(struct link *l)
+{
+	struct msg_chain_get m = {.request = 1, .index = number("index", 0)};
+	msg_chain_get_put(&l->out, &m);
+	flush(l);
+	hear_until(l, MSG_CHAIN);
+}
+
+static void
 do_cursor(struct link *l)
 {
 	struct wire_bytes name = wire_text(option("name", "c"));
@@ -542,7 +583,9 @@ static const struct command {
     {"read", do_read, "NAME from= size= count= wait"},
     {"ask-read", do_ask_read, "NAME ...: without waiting for the answer"},
     {"got", do_got, "NAME: waits for the answer"},
-    {"text", do_text, "NAME status|sessions"},
+    {"text", do_text, "NAME status|sessions|contract"},
+    {"contracts", do_contracts, "NAME"},
+    {"chain", do_chain, "NAME index="},
     {"session", do_session, "NAME name=|session=HEX"},
     {"cursor", do_cursor, "NAME name= [index=]"},
     {"raw", do_raw, "NAME HEX"},

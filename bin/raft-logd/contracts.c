@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/* Contracts and chain of the committed log. */
+#include "contracts.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "logd.h"
+#include "verify.h"
+
+/* The one in force where the log begins, and each committed one after it; NULL after the last. */
+static const struct raft_contract_at *
+contracts_next(const struct log_index *rlog, const struct raft_contract_at *at)
+{
+	const struct raft_contract_at *next =
+	    at == NULL || at == &rlog->contract ? rlog->contracts : at + 1;
+	if (at == NULL && rlog->contract.index > 0)
+		return &rlog->contract;
+	if (next == rlog->contracts + rlog->contracts_count || next->index > rlog->commit.index)
+		return NULL;
+	return next;
+}
+
+bool
+contracts_take_get(struct logd *logd, struct logd_client *client, const struct msg_contracts_get *m)
+{
+	const struct log_index *rlog = &logd->rlog;
+	struct wire_buf records = {0};
+	struct msg_contracts reply = {
+	    .request = m->request, .level = index_level_at(rlog, rlog->commit.index)};
+	for (const struct raft_contract_at *at = NULL; (at = contracts_next(rlog, at));)
+		wire_contract_put(&records, at);
+	reply.records =
+	    (struct wire_bytes){records.bytes ? records.bytes : (const uint8_t *)"", records.size};
+	msg_contracts_put(conn_out(client->base.conn), &reply);
+	wire_buf_free(&records);
+	return true;
+}
+
+bool
+contracts_take_chain(struct logd *logd, struct logd_client *client, const struct msg_chain_get *m)
+{
+	const struct log_index *rlog = &logd->rlog;
+	struct msg_chain reply = {.request = m->request,
+	    .found = m->index >= rlog->before.pos.index && m->index <= rlog->commit.index};
+	if (reply.found)
+		verify_chain_at(logd, m->index, &reply.hash);
+	msg_chain_put(conn_out(client->base.conn), &reply);
+	return true;
+}
+
+/* -------------------------------------------------------------- as text */
+
+static void
+put_fields(struct wire_buf *out, uint8_t fields)
+{
+	static const struct {
+		uint8_t field;
+		const char *name;
+	} names[] = {{RAFT_CONTRACT_TIME, "time"}, {RAFT_CONTRACT_ORIGIN, "origin"},
+	    {RAFT_CONTRACT_CHAIN, "chain"}};
+	const char *comma = "";
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if ((fields & names[i].field) == 0)
+			continue;
+		wire_buf_printf(out, "%s%s", comma, names[i].name);
+		comma = ",";
+	}
+}
+
+static void
+put_line(struct wire_buf *out, const struct raft_contract_at *at)
+{
+	const struct raft_contract *contract = &at->contract;
+	wire_buf_printf(out, "index=%" PRIu64 " framing=%s fields=", at->index,
+	    contract->framing == RAFT_CONTRACT_NETSTRING ? "netstring" : "line");
+	put_fields(out, contract->fields);
+	wire_buf_printf(out, " reply_max=%" PRIu64 " entry_max=%" PRIu64 " format=%s\n",
+	    contract->reply_max, contract->entry_max, log_q(contract->format));
+}
+
+void
+contracts_put(void *arg, struct wire_buf *out)
+{
+	const struct logd *logd = arg;
+	const struct log_index *rlog = &logd->rlog;
+	for (const struct raft_contract_at *at = NULL; (at = contracts_next(rlog, at));)
+		put_line(out, at);
+	wire_buf_printf(out, "level=%" PRIu64 "\n", index_level_at(rlog, rlog->commit.index));
+}
