@@ -37,6 +37,13 @@ machine_feed_from(struct machine *m, uint64_t index)
 	source_chain_get(m->fsm->source, index);
 }
 
+static void
+machine_chain_foreign(struct machine *m, const char *why)
+{
+	m->sent = 0; /* what it holds does not count */
+	machine_hold(m, FSM_FOREIGN, why);
+}
+
 /* The log begins after the entry. */
 static void
 machine_chain_compacted(struct machine *m)
@@ -71,7 +78,7 @@ machine_chain_found(struct machine *m, bool found, const struct raft_hash *hash)
 		    "another history, as after a restore from a backup; it is given nothing: "
 		    "move its files away, then raft-ctl fsm restart",
 		    m->base, m->said, here);
-		machine_hold(m, FSM_FOREIGN, why);
+		machine_chain_foreign(m, why);
 		return;
 	}
 	m->chain = *hash;
@@ -95,7 +102,7 @@ machine_chain_hold(struct machine *m, const char *none)
 		    " without a chain, so whether its state is of this log is not known, and %s: "
 		    "move its files away, then raft-ctl fsm restart",
 		    m->base, none);
-		machine_hold(m, FSM_FOREIGN, why);
+		machine_chain_foreign(m, why);
 		return;
 	}
 	snprintf(why, sizeof why,
