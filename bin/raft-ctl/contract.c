@@ -9,34 +9,43 @@
 #include "client/json.h"
 #include "client/refusal.h"
 #include "conf/fields.h"
+#include "raft/array.h"
 #include "query.h"
 #include "steps.h"
 
-enum { CONTRACTS_MAX = 256 };
-
-/* What raft-logd says: the level, and a line for each contract, of which the last ones are taken.
- */
+/* What raft-logd says: the level, and a line for each contract. */
 struct contract_list {
 	struct query query;
 	const char *level;
-	const struct text_line *lines[CONTRACTS_MAX];
-	size_t count;
+	const struct text_line **lines;
+	size_t count, room;
 };
+
+static void
+contract_list_free(struct contract_list *list)
+{
+	text_free(&list->query.text);
+	free(list->lines);
+}
 
 static void
 contract_query(struct ctl *ctl, struct contract_list *list, const char *done)
 {
-	list->query = (struct query){.socket = "log", .what = "contract", .done = done};
+	*list =
+	    (struct contract_list){.query = {.socket = "log", .what = "contract", .done = done}};
 	query_one(&ctl->tool, &list->query, ctl->give_up_ms);
 	const struct text *text = &list->query.text;
-	size_t first = text->count > CONTRACTS_MAX ? text->count - CONTRACTS_MAX : 0;
-	list->level = text->count > 0 ? text_get(&text->lines[0], "level") : NULL;
+	for (size_t i = 0; i < text->count; i++) {
+		const struct text_line *line = &text->lines[i];
+		if (text_get(line, "level"))
+			list->level = text_get(line, "level");
+		if (text_get(line, "index") == NULL)
+			continue;
+		RAFT_GROW(list->lines, list->room, list->count + 1);
+		list->lines[list->count++] = line;
+	}
 	if (list->level == NULL)
 		tool_die(EXIT_UNAVAILABLE, "contract: raft-logd sends what cannot be read");
-	list->count = 0;
-	for (size_t i = first; i < text->count; i++)
-		if (text_get(&text->lines[i], "index"))
-			list->lines[list->count++] = &text->lines[i];
 }
 
 /* ------- show ------------------------------------------------------------------- */
@@ -55,7 +64,7 @@ contract_json(struct wire_buf *out, const struct contract_list *list)
 static enum exit_status
 contract_show(struct ctl *ctl)
 {
-	static struct contract_list list;
+	struct contract_list list;
 	struct wire_buf out = {0};
 	contract_query(ctl, &list, NULL);
 	const char *index = list.count ? text_get(list.lines[list.count - 1], "index") : "none";
@@ -68,7 +77,7 @@ contract_show(struct ctl *ctl)
 	}
 	tool_write(out.bytes, out.size);
 	wire_buf_free(&out);
-	text_free(&list.query.text);
+	contract_list_free(&list);
 	return EXIT_OK;
 }
 
@@ -148,12 +157,12 @@ contract_changes(const struct raft_contract *before)
 static void
 contract_look(struct ctl *ctl)
 {
-	static struct contract_list list;
+	struct contract_list list;
 	struct raft_contract_at now;
 	contract_query(ctl, &list, "the contract may be committed");
 	bool same = contract_newest(&list, &now) &&
 		    raft_contract_difference(&now.contract, &contract_own) == NULL;
-	text_free(&list.query.text);
+	contract_list_free(&list);
 	if (!same)
 		tool_die(refusal_status(contract_refused), "contract set: %s",
 		    refusal_text(contract_refused, contract_refused_index));
@@ -162,7 +171,7 @@ contract_look(struct ctl *ctl)
 static enum exit_status
 contract_set(struct ctl *ctl)
 {
-	static struct contract_list list;
+	struct contract_list list;
 	static struct steps steps;
 	struct raft_contract_at before;
 	const struct conf *conf = ctl->tool.conf;
@@ -174,11 +183,12 @@ contract_set(struct ctl *ctl)
 	contract_query(ctl, &list, NULL);
 	bool had = contract_newest(&list, &before);
 	unsigned long long level = strtoull(list.level, NULL, 10);
-	text_free(&list.query.text);
+	contract_list_free(&list);
 	if (level < RAFT_LEVEL_CONTRACT)
 		tool_die(refusal_status(RAFT_REASON_LEVEL),
-		    "contract set: the cluster is at level %llu, and contracts need level %d: "
-		    "upgrade the programs of all members",
+		    "contract set: the cluster is at level %llu, and contracts need level %d, "
+		    "which "
+		    "it reaches when all members have programs that support it",
 		    level, RAFT_LEVEL_CONTRACT);
 	if (had && raft_contract_difference(&before.contract, &contract_own) == NULL)
 		return EXIT_OK;
