@@ -195,8 +195,8 @@ print_part(const struct msg_log_part *m)
 {
 	const uint8_t *at = m->records.bytes, *end = at + m->records.size;
 	if (m->what == WIRE_LEVEL)
-		printf("level=%llu time=%llu\n", LLU(bytes_get_u64(at)),
-		    LLU(bytes_get_u64(at + 8)));
+		printf(
+		    "level=%llu time=%llu\n", LLU(bytes_get_u64(at)), LLU(bytes_get_u64(at + 8)));
 	if (m->what == WIRE_CONTRACT)
 		print_contracts(m->records);
 	if (m->what == WIRE_LEVEL || m->what == WIRE_CONTRACT)

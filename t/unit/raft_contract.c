@@ -400,6 +400,7 @@ static void
 test_duplicates(void)
 {
 	static const char *const data[] = {"one\n", "two\n", "three\n"};
+	static const char *const again[] = {"two\n", "three"};
 	const struct raft_answer *answer;
 	struct rig rig;
 
@@ -419,6 +420,11 @@ test_duplicates(void)
 	CHECK(answer->verdict == RAFT_REFUSED && answer->reason == RAFT_REASON_CONTRACT &&
 	      answer->serial == 3 && answer->count == 1);
 	CHECK(rig_status(&rig).last.index == 5);
+	/* Only what is new must fit. */
+	clients(&rig, 4, 1, 2, again, 2);
+	commit_all(&rig);
+	CHECK(answer_of(&rig, 4)->verdict == RAFT_COMMITTED && answer_of(&rig, 4)->serial == 3);
+	CHECK(rig_status(&rig).last.index == 6);
 	rig_free(&rig);
 }
 
