@@ -95,8 +95,7 @@ kv() { [ "$(ctl n1 -j contract show | jq -r ".contracts[-1].$1")" = "$2" ]; }
 		run -69 timeout 30 raft-query -t 3s -c "$CLUSTER/n3/raft.yaml" 'get a'
 		[[ $output == *"fsm.$key is $here here"* ]]
 	done
-	sed -i 's/^elect:.*/elect: { entry_max: 2MiB, election_timeout: 500ms, heartbeat: 50ms }/' "$CLUSTER/n3/bare.yaml"
-	grep -q entry_max "$CLUSTER/n3/bare.yaml" || echo 'elect: { entry_max: 2MiB }' >>"$CLUSTER/n3/bare.yaml"
+	sed -i 's/^elect:/&\n  entry_max: 2MiB/' "$CLUSTER/n3/bare.yaml"
 	again n3 "$LINES_KV"
 	wait_until 20 stopped n3
 	ctl n3 status | grep -q '^  *why=elect.entry_max is 2MiB here, and 1MiB in the contract of entry '
