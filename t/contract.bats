@@ -246,6 +246,9 @@ why_is() { ctl "$1" status | grep -qE "^  *why=.*$2"; }
 	run ! query n1 'get later1'
 }
 
+# The program has ended, so that its file can be read.
+has_chain() { [ "$(sqlite3 "file:$CLUSTER/$1/kv.db?mode=ro" 'SELECT length(chain) FROM chain' 2>/dev/null)" = 32 ]; }
+
 @test "chain: a database of raft-kv without chains goes on when the contract gets them, and has one from the next entry on" {
 	begin "$CHAINED_KV"
 	printf 'put a 1\nput b 2\n' | append n1 -r
@@ -258,7 +261,7 @@ why_is() { ctl "$1" status | grep -qE "^  *why=.*$2"; }
 	same_everywhere list 'a b c'
 	for n in $(nodes); do
 		kill_9 "$n" fsm
-		wait_until 20 eval '[ "$(sqlite3 "file:$CLUSTER/$n/kv.db?mode=ro" "SELECT length(chain) FROM chain" 2>/dev/null)" = 32 ]'
+		wait_until 20 has_chain "$n"
 		daemon_start "$n" fsm
 	done
 	echo 'incr n' | append n3 -r

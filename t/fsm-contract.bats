@@ -87,7 +87,6 @@ logd() { # logd [FIRST]: the stand-in
 }
 fsm() {
 	spawn "$LOG" raft-fsm -c "$N/raft.yaml"
-	FSM=$SPAWNED
 }
 begin() { # begin [FIRST]
 	logd "$@"
@@ -161,7 +160,7 @@ chain() {
 	} >"$IN"
 	begin
 	delivered 7
-	PYTHONPATH=$ROOT/t/tools PYTHONDONTWRITEBYTECODE=1 timeout 20 python3 - "$N/run/fsm" >states <<-'PY'
+	PYTHONPATH=$ROOT/t/tools PYTHONDONTWRITEBYTECODE=1 timeout 20 python3 - "$N/run/fsm" >"$N/states" <<-'PY'
 		import sys
 		from wire import *
 		c = Conn(sys.argv[1])
@@ -170,7 +169,7 @@ chain() {
 		    c.send("fsm_reply_get", request=index, session=bytes(16), serial=index, count=1, index=index, until=0)
 		    print(index, c.expect("fsm_reply")["state"])
 	PY
-	diff states - <<<$'2 2\n5 2\n7 0'
+	diff "$N/states" - <<<$'2 2\n5 2\n7 0'
 }
 
 @test "contract: ⚠ fields are given as the newest contract has them, and - where the one of the entry does not" {

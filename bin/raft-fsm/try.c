@@ -32,7 +32,7 @@ struct wish {
 static const char usage[] =
     "--try [-c FILE] [-F line|nul|netstring|json] [-0] [--mode "
     "sink|batch|machine] [--restore FILE] [--snapshot FILE] "
-    "[--query QUERY] [--from INDEX] [--fields FIELD,...] [--conform] [--] COMMAND [ARG ...]";
+    "[--query QUERY] [--from INDEX] [--fields FIELDS] [--conform] [--] COMMAND [ARG ...]";
 
 /* Those of try, and of the daemon, which are skipped. */
 static const char letters[] = "+c:F:0d:nvhV";
