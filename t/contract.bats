@@ -268,3 +268,35 @@ has_chain() { [ "$(sqlite3 "file:$CLUSTER/$1/kv.db?mode=ro" 'SELECT length(chain
 	same_everywhere list 'a b c n'
 	for n in $(nodes); do fsm_is "$n" restarts 0; done
 }
+
+@test "chain: the durable machines of etc/examples and raft-kv say the chain of the log after each start" {
+	ex=$ROOT/etc/examples
+	machine n1 "$CHAINED_KV" 'fields: [ chain ]'
+	machine n2 "command: [ $ex/kv.awk, -v, journal=kv.journal ]" 'fields: [ chain ]'
+	machine n3 "command: [ $ex/kv-durable.py, kv.sqlite ]" 'fields: [ chain ]'
+	cluster_start
+	wait_until 30 agreed
+	for round in 1 2 3; do
+		seq 10 | sed "s/.*/put k& $round/" | append n1 -r >/dev/null
+		echo 'incr n' | append n2
+		same_everywhere 'get n' "$round"
+		# One after a snapshot, which replaces what the program of n3 holds.
+		[ "$round" -ne 2 ] || ctl n3 snapshot >/dev/null
+		for n in $(nodes); do
+			kill_9 "$n" fsm
+			daemon_start "$n" fsm
+		done
+		same_everywhere 'get k7' "$round"
+		for n in $(nodes); do fsm_is "$n" state running; done
+	done
+	# A file of another history, of the same index, is refused.
+	for n in $(nodes); do kill_9 "$n" fsm; done
+	sqlite3 "$CLUSTER/n1/kv.db" "UPDATE chain SET chain = '00112233445566778899aabbccddeeff'"
+	sqlite3 "$CLUSTER/n3/kv.sqlite" "UPDATE chain SET chain = CAST('00112233445566778899aabbccddeeff' AS BLOB)"
+	tail -n 2 "$CLUSTER/n2/kv.journal"
+	sed -i -E 's/^([0-9]+):[0-9a-f]{32} /\1:00112233445566778899aabbccddeeff /' "$CLUSTER/n2/kv.journal"
+	for n in $(nodes); do
+		daemon_start "$n" fsm
+		wait_until 20 fsm_is "$n" state foreign
+	done
+}

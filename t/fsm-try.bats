@@ -200,7 +200,7 @@ breaks() {
 	[[ $output == 'raft-fsm: the program says ready 3 without the chain of that entry, which fsm.fields names; expected: "ready N CHAIN", '* ]]
 	run -65 try -- sh -c 'echo ready 3 -' <<<x
 	[[ $output == *'says ready with a chain, and fsm.fields does not name chain; expected: "ready N", '* ]]
-	for wrong in clock time,time time, ,time 'time chain'; do
+	for wrong in clock time,time "time," ,time 'time chain'; do
 		run -64 try --fields "$wrong" -- cat <<<x
 		[[ $output == "raft-fsm: --fields $wrong: is no list of fields: "* ]]
 	done

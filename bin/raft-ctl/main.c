@@ -62,7 +62,8 @@ find_command(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	tool_die(EXIT_USAGE,
-	    "%s: unknown command: status, wait, members, member, key, transfer, snapshot, contract, "
+	    "%s: unknown command: status, wait, members, member, key, transfer, snapshot, "
+	    "contract, "
 	    "session, watch, barrier or fsm is expected",
 	    name);
 }
@@ -105,7 +106,8 @@ main(int argc, char **argv)
 		     "member add [--learner] FILE | member promote ID | member demote [--yes] ID | "
 		     "member remove [--yes] ID | member address ID ADDRESS | key add ID KEY | key "
 		     "drop ID KEY | "
-		     "transfer [ID] | snapshot [-o FILE] | contract show | contract set | session list | session drop NAME | "
+		     "transfer [ID] | snapshot [-o FILE] | contract show | contract set | session "
+		     "list | session drop NAME | "
 		     "watch [role | state] | barrier | fsm restart",
 	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER |
 		     1u << TOOL_YES | 1u << TOOL_OUTPUT,

@@ -49,13 +49,15 @@ machine_on_contracts(uint64_t level, struct wire_bytes records, void *arg)
 	if (!machine_terms_take(m, level, records))
 		return false;
 	if (m->phase == PHASE_FINDING) {
-		if (machine_terms_agreed(m))
+		if (machine_agree(m))
 			machine_begin(m);
+	} else if (m->phase == PHASE_HELLO) {
+		machine_agree_early(m);
 	} else if (m->fsm->state == FSM_CONTRACT) {
-		if (machine_terms_again(m))
+		if (machine_agree_again(m))
 			machine_restart(m->fsm);
 	} else if (m->phase == PHASE_FEEDING && m->terms.waiting) {
-		machine_terms_agreed(m);
+		machine_agree(m);
 	}
 	machine_pump(m);
 	return true;
@@ -64,8 +66,11 @@ machine_on_contracts(uint64_t level, struct wire_bytes records, void *arg)
 static void
 machine_on_chain(bool found, const struct raft_hash *hash, void *arg)
 {
-	machine_chain_found(arg, found, hash);
-	machine_pump(arg);
+	struct machine *m = arg;
+	if (m->fsm->trial && m->phase == PHASE_CHAIN)
+		machine_try_chain(m, hash);
+	machine_chain_found(m, found, hash);
+	machine_pump(m);
 }
 
 static void
@@ -113,7 +118,7 @@ machine_start(struct fsm *fsm)
 	m->snap.backoff =
 	    (struct backoff){.first_ms = SNAP_RETRY_FIRST_MS, .last_ms = SNAP_RETRY_LAST_MS};
 	m->deadline = timer_new(fsm->loop, machine_on_deadline, m);
-	machine_terms_start(m);
+	machine_agree_start(m);
 	source_calls(fsm->source, &machine_reader_calls, m);
 	const struct program_options options = {.pipe_size = PIPE_SIZE, .talks = true};
 	fsm->program = program_new(fsm, &options, &machine_program_calls, m);

@@ -3,11 +3,12 @@
  * mode: machine, shared by its files.  Each calls those above it in this list, never one below; so
  * what has to follow an event, as sending what can be sent now, is done by the caller.
  *
+ *   machine_terms.c    the delivery contracts of the log
  *   machine_put.c      one request out
  *   machine_breach.c   --try: what was expected in the place of a fault
  *   machine_end.c      which phase may follow which; an incarnation is brought to its end
- *   machine_terms.c    the delivery contract
  *   machine_snap.c     snapshots: when, and how far
+ *   machine_agree.c    does the contract agree with the configuration?
  *   machine_ahead.c    one whose state is ahead of this node's log: late, or of another history?
  *   machine_chain.c    is its state of this log's history?  and where the chain of what it is given
  * begins machine_restore.c  where an incarnation begins: ready, restore, gaps machine_ask.c what
@@ -97,6 +98,7 @@ enum { FIELDS_SIZE_MAX = 21 + WIRE_ORIGIN_SIZE + 1 + 2 * REPLY_CHAIN_BYTES + 1 }
 
 /* The newest snapshot, as raft-logd said last. */
 struct found {
+	bool known;           /* it is the answer to the last question */
 	uint64_t index, size; /* 0: none */
 	char *format, *path;
 };
@@ -160,6 +162,27 @@ struct machine {
 	bool trial_over;            /* it has been killed, as was wanted */
 };
 
+/* machine_terms.c */
+/* The contract that governs this entry; without one what the configuration says. */
+const struct raft_contract *machine_terms_at(const struct machine *m, uint64_t index);
+/* Whether the chain is a field. */
+bool machine_terms_chain(const struct machine *m);
+/* An answer of raft-logd.  False: it is malformed. */
+bool machine_terms_take(struct machine *m, uint64_t level, struct wire_bytes records);
+/* Whether the newest contract is not what the configuration says; then why says so. */
+bool machine_terms_differ(const struct machine *m, char why[MACHINE_WHY_SIZE]);
+/* Whether the log has no contract, and must have one. */
+bool machine_terms_none(const struct machine *m);
+/* An entry of no client goes by. */
+void machine_terms_met(struct machine *m, uint64_t index, const struct raft_entry *entry);
+/* False, and machine_terms_stop: the program cannot be given this entry, and not do without it. */
+bool machine_terms_deliverable(struct machine *m, uint64_t index, const struct raft_entry *entry);
+/* Whether it is given no entry now. */
+bool machine_terms_stop(const struct machine *m);
+/* The fields of an entry, a blank after each.  Bytes written. */
+size_t machine_terms_fields(const struct machine *m, char out[FIELDS_SIZE_MAX], uint64_t index,
+    const struct raft_entry *entry);
+
 /* machine_put.c */
 /* All up to here is answered. */
 uint64_t machine_answered(const struct machine *m);
@@ -194,31 +217,6 @@ void machine_deaf(struct machine *m);
 /* No answer will come: refuses all that waits. */
 void machine_refuse_all(struct machine *m, const char *why);
 
-/* machine_terms.c */
-void machine_terms_start(struct machine *m);
-/* The contract that governs this entry; without one what the configuration says. */
-const struct raft_contract *machine_terms_at(const struct machine *m, uint64_t index);
-/* Whether the chain is a field. */
-bool machine_terms_chain(const struct machine *m);
-/* An answer of raft-logd.  False: it is malformed. */
-bool machine_terms_take(struct machine *m, uint64_t level, struct wire_bytes records);
-/* Whether the program may be given entries.  If not now: it is held, or raft-logd is asked again.
- */
-bool machine_terms_agreed(struct machine *m);
-/* Likewise of one that is held; it stays so, or may be started again. */
-bool machine_terms_again(struct machine *m);
-/* An entry of no client goes by. */
-void machine_terms_met(struct machine *m, uint64_t index, const struct raft_entry *entry);
-/* False, and machine_terms_stop: the program cannot be given this entry, and not do without it. */
-bool machine_terms_deliverable(struct machine *m, uint64_t index, const struct raft_entry *entry);
-/* Whether it is given no entry now. */
-bool machine_terms_stop(const struct machine *m);
-/* When all before is answered. */
-void machine_terms_hold(struct machine *m, const char *why);
-/* The fields of an entry, a blank after each.  Bytes written. */
-size_t machine_terms_fields(const struct machine *m, char out[FIELDS_SIZE_MAX], uint64_t index,
-    const struct raft_entry *entry);
-
 /* machine_snap.c */
 /* The phase is FINDING: asks for the newest one, and then for the contracts. */
 void machine_snap_find(struct machine *m);
@@ -236,6 +234,18 @@ void machine_snap_written(struct machine *m, bool ok, struct wire_bytes why);
 void machine_snap_added(bool ok, uint64_t index, const char *why, void *arg);
 /* The program died, or is ended. */
 void machine_snap_lost(struct machine *m, const char *why);
+
+/* machine_agree.c */
+void machine_agree_start(struct machine *m);
+/* Whether the program may be given entries.  If not now: it is held, or raft-logd is asked again.
+ */
+bool machine_agree(struct machine *m);
+/* Of one that has not said ready: a configuration that differs may be why. */
+void machine_agree_early(struct machine *m);
+/* Likewise of one that is held; it stays so, or may be started again. */
+bool machine_agree_again(struct machine *m);
+/* It stops for this reason, when all before is answered. */
+void machine_agree_hold(struct machine *m, const char *why);
 
 /* machine_ahead.c */
 /* Before: raft-logd has just answered, and base is above the commit index that it last told. */

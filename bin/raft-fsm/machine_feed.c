@@ -72,7 +72,7 @@ machine_pump(struct machine *m)
 	} while (feed_flush(m->feed) && some);
 	machine_serve(m);
 	if (m->terms.why[0] && m->pending.count == 0) {
-		machine_terms_hold(m, m->terms.why);
+		machine_agree_hold(m, m->terms.why);
 		return;
 	}
 	machine_watch(m);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The delivery contract of the log, against what this node's configuration says.
+ * The delivery contracts of the log, as far as they are known.
  *
  * An entry is delivered by the contract that governs it, and the program talks as the newest one
- * says, which must therefore be that of the configuration.  From the level on that has contracts
- * nothing is delivered without one: where the log has none, this node proposes its own.
+ * says, which must therefore be that of the configuration.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,31 +11,7 @@
 
 #include "client/contract_text.h"
 #include "seal/seal.h"
-#include "unix/sock.h"
 #include "machine.h"
-
-enum { WAIT_FIRST_MS = 50, WAIT_LAST_MS = 1000 };
-
-static void
-machine_terms_on_again(void *arg)
-{
-	struct machine *m = arg;
-	if (m->stopping)
-		return;
-	if (m->phase == PHASE_FINDING)
-		machine_snap_find(m);
-	else
-		source_contracts_get(m->fsm->source);
-}
-
-void
-machine_terms_start(struct machine *m)
-{
-	contract_of_conf(&m->terms.own, m->fsm->conf);
-	m->terms.level = 1;
-	m->terms.pause = (struct backoff){.first_ms = WAIT_FIRST_MS, .last_ms = WAIT_LAST_MS};
-	m->terms.again = timer_new(m->fsm->loop, machine_terms_on_again, m);
-}
 
 const struct raft_contract *
 machine_terms_at(const struct machine *m, uint64_t index)
@@ -53,8 +28,7 @@ machine_terms_chain(const struct machine *m)
 
 /* ------- the one that must be the configuration's ------------------------------- */
 
-/* Whether the newest contract is another one; then why says so. */
-static bool
+bool
 machine_terms_differ(const struct machine *m, char why[MACHINE_WHY_SIZE])
 {
 	const struct raft_contract_at *newest = contracts_newest(&m->terms.known);
@@ -72,59 +46,6 @@ machine_terms_differ(const struct machine *m, char why[MACHINE_WHY_SIZE])
 	return true;
 }
 
-static bool
-machine_terms_none(const struct machine *m)
-{
-	return m->terms.level >= RAFT_LEVEL_CONTRACT && m->terms.known.count == 0;
-}
-
-/* The answer says only that it is time to look. */
-static void
-machine_terms_on_answered(void *arg)
-{
-	struct machine *m = arg;
-	timer_start(m->terms.again, backoff_wait(&m->terms.pause));
-}
-
-/* Proposes this node's, and looks again after a pause. */
-static void
-machine_terms_wait(struct machine *m)
-{
-	char path[SOCK_PATH_MAX], why[MACHINE_WHY_SIZE];
-	const char *offer = m->terms.offer ? offer_why(m->terms.offer) : "";
-	uint64_t pause = backoff_wait(&m->terms.pause);
-	if (pause == WAIT_LAST_MS) {
-		snprintf(why, sizeof why, "the log has no contract yet%s%s", offer[0] ? ": " : "",
-		    offer);
-		fsm_state(m->fsm, FSM_RUNNING, why);
-	}
-	offer_free(m->terms.offer);
-	if (!sock_path(path, m->fsm->conf->node.run, "elect", why))
-		daemon_die(EXIT_CONFIG, "%s", why);
-	m->terms.offer = offer_new(m->fsm->loop, path, &m->terms.own, machine_terms_on_answered, m);
-	timer_start(m->terms.again, pause);
-}
-
-static void
-machine_terms_settled(struct machine *m)
-{
-	bool said = m->fsm->state == FSM_RUNNING && m->fsm->why[0];
-	m->terms.waiting = false;
-	backoff_reset(&m->terms.pause);
-	offer_free(m->terms.offer);
-	m->terms.offer = NULL;
-	if (said)
-		fsm_state(m->fsm, FSM_RUNNING, "");
-}
-
-void
-machine_terms_hold(struct machine *m, const char *why)
-{
-	machine_hold(m, FSM_CONTRACT, why);
-	if (m->terms.unfit_at == 0)
-		timer_start(m->terms.again, WAIT_LAST_MS);
-}
-
 /* ------- answers of raft-logd ---------------------------------------------------- */
 
 bool
@@ -137,29 +58,9 @@ machine_terms_take(struct machine *m, uint64_t level, struct wire_bytes records)
 }
 
 bool
-machine_terms_agreed(struct machine *m)
+machine_terms_none(const struct machine *m)
 {
-	char why[MACHINE_WHY_SIZE];
-	if (machine_terms_none(m)) {
-		machine_terms_wait(m);
-		return false;
-	}
-	if (machine_terms_differ(m, why)) {
-		machine_terms_hold(m, why);
-		return false;
-	}
-	machine_terms_settled(m);
-	return true;
-}
-
-bool
-machine_terms_again(struct machine *m)
-{
-	char why[MACHINE_WHY_SIZE];
-	if (!machine_terms_differ(m, why))
-		return true;
-	timer_start(m->terms.again, WAIT_LAST_MS);
-	return false;
+	return m->terms.level >= RAFT_LEVEL_CONTRACT && m->terms.known.count == 0;
 }
 
 /* ------- entries ----------------------------------------------------------------- */

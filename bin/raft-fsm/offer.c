@@ -14,7 +14,7 @@ struct offer {
 	struct raft_contract contract;
 	uint64_t requests;
 	char why[256];
-	bool proposed;
+	bool proposed, done;
 	void (*answered)(void *arg);
 	void *arg;
 };
@@ -27,6 +27,7 @@ offer_on_done(const struct msg_answer *answer, bool doubt, void *arg)
 	if (answer->verdict != RAFT_COMMITTED)
 		snprintf(offer->why, sizeof offer->why, "%s",
 		    refusal_text((enum raft_reason)answer->reason, answer->pos.index));
+	offer->done = true;
 	offer->answered(offer->arg);
 }
 
@@ -98,6 +99,12 @@ offer_free(struct offer *offer)
 	proposal_free(offer->proposal);
 	link_free(offer->link);
 	free(offer);
+}
+
+bool
+offer_answered(const struct offer *offer)
+{
+	return offer->done;
 }
 
 const char *

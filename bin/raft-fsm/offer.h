@@ -20,6 +20,7 @@ struct offer *offer_new(struct loop *loop, const char *path, const struct raft_c
     void (*answered)(void *arg), void *arg);
 /* Takes NULL. */
 void offer_free(struct offer *offer);
+bool offer_answered(const struct offer *offer);
 /* Why there is no answer yet; "" when nothing is known. */
 const char *offer_why(const struct offer *offer);
 

@@ -212,7 +212,8 @@ main(void)
 	    sayings);
 	check_run("reply: an answer that cannot be passed on is one, and what follows is read",
 	    lost_answers);
-	check_run("reply: ready has a chain of 32 digits, a minus sign, or nothing after its number",
+	check_run(
+	    "reply: ready has a chain of 32 digits, a minus sign, or nothing after its number",
 	    ready_chains);
 	check_run("reply: of an answer without end no more than a read is held", long_answer);
 	check_run(
