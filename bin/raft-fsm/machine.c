@@ -49,7 +49,8 @@ machine_on_contracts(uint64_t level, struct wire_bytes records, void *arg)
 	if (!machine_terms_take(m, level, records))
 		return false;
 	if (m->phase == PHASE_FINDING) {
-		if (machine_agree(m))
+		/* ⚠ Only what was asked for after the snapshot has all contracts up to there. */
+		if (m->found.known && machine_agree(m))
 			machine_begin(m);
 	} else if (m->phase == PHASE_HELLO) {
 		machine_agree_early(m);

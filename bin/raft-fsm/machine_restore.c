@@ -95,8 +95,9 @@ machine_snap_found(struct machine *m, const struct source_snapshot *found)
 {
 	free(m->found.format);
 	free(m->found.path);
-	m->found = (struct found){
-	    .index = found->found ? found->index : 0, .size = found->found ? found->size : 0};
+	m->found = (struct found){.known = true,
+	    .index = found->found ? found->index : 0,
+	    .size = found->found ? found->size : 0};
 	must((m->found.format = strdup(found->format)) != NULL);
 	must((m->found.path = strdup(found->path)) != NULL);
 	if (machine_restore_usable(m))
