@@ -325,6 +325,18 @@ differs() {
 	given restore 'entry 7 three'
 }
 
+@test "contract: ⚠ those up to the snapshot with which a program begins are known, though they came while it was looked for" {
+	printf '%s\n' '@level 2' "$(contract line - 2048 1000 state)" one >"$IN"
+	printf '%s\n' "$(contract line - 2048 1000 other)" two >"$N/run/log.more"
+	echo state >"$N/snapshot"
+	echo "5 state $N/snapshot" >"$N/run/log.snap"
+	begin
+	state contract
+	[[ $(why) == *'fsm.format is state here, and other in the contract of entry 5'* ]]
+	[ ! -e "$N/run/log.more" ]
+	given
+}
+
 # ------------------------------------------------------- ready with a chain
 
 # chained GREETING [FIRST]: a program that says this, at a log of six entries whose contract has the chain.
