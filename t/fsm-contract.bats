@@ -407,6 +407,17 @@ chained() {
 	given restore "entry 6 $(chain 6) three"
 }
 
+@test "chain: a program that holds nothing is a gap like any other where the log begins later" {
+	chained 'ready 0' 4
+	state gap
+	[[ $(why) == *'entry 1 is needed and compacted away, the first one left is 4, and there is no snapshot that reaches so far'* ]]
+	echo state >"$N/snapshot"
+	echo "4 state $N/snapshot" >"$N/run/log.snap"
+	timeout 20 raft-ctl -c "$N/raft.yaml" fsm restart
+	delivered 6
+	given restore "entry 5 $(chain 5) two" "entry 6 $(chain 6) three"
+}
+
 @test "chain: ⚠ a program without the chain of its entry is restored from a snapshot, and refused without one" {
 	chained 'ready 5 -'
 	state foreign

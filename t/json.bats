@@ -164,7 +164,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	cluster_init "$BATS_TEST_TMPDIR/c" 1
 	sed -n '/^\.It Fl j /,/^do that/p' "$ROOT/man/raft-ctl.1" | sed -n 's/^\.Cm //p' | sed 's/ [,:]/\n/g' |
 		sed 's/^ *//' | grep . | sort >"$O/with"
-	[ "$(xargs -d '\n' printf '%s,' <"$O/with")" = 'member,members,session list,status,watch,' ]
+	[ "$(xargs -d '\n' printf '%s,' <"$O/with")" = 'contract show,member,members,session list,status,watch,' ]
 	sed -n '/^\.It Cm status$/,/^\.El/s/^\.It Cm //p' "$ROOT/man/raft-ctl.1" | sed -E 's/ (O[opc]|Ar) .*//' | sort -u >"$O/commands"
 	[ "$(wc -l <"$O/commands")" -ge 15 ]
 	while read -r command; do

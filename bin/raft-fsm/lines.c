@@ -142,7 +142,8 @@ lines_chain(const struct lines *lines, uint64_t index)
 			at++;
 			chain = seal_chain(&chain, at, &batch.entries[i]);
 		}
-		batch_free(&batch);
+		free(batch.entries);
+		raft_chunk_unref(batch.chunk);
 	}
 	return chain;
 }

@@ -53,6 +53,11 @@ machine_chain_compacted(struct machine *m)
 				 "started again, to restore a newer one");
 		return;
 	}
+	/* One that holds nothing has no chain to compare: the gap is found. */
+	if (m->base == 0) {
+		machine_feed_begin(m, 0);
+		return;
+	}
 	m->unverified = true;
 	machine_snap_find(m);
 }

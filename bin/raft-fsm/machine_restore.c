@@ -111,6 +111,8 @@ machine_begin(struct machine *m)
 {
 	const struct found *found = &m->found;
 	if (m->base > source_commit_now(m->fsm->source)) {
+		m->unverified =
+		    false; /* a chain that is not committed here is not compacted away */
 		machine_ahead(m);
 		return;
 	}
