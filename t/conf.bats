@@ -255,7 +255,7 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 @test "conf: bad units of durations are refused" {
 	for value in 100 100ns 1.5s 1m30s -1s +1s ms 's' '1 s' 99999999999999999999s 9999999999999999h 1S; do
 		with "elect: { heartbeat: $value }"
-		refused 11:21 'is no duration: write a number and ms, s, m or h'
+		refused 11:21 'is no duration: write a number and ms, s, m, h or d'
 	done
 }
 

@@ -210,7 +210,7 @@ static bool
 read_duration(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
 {
 	return read_number(r, key, node, conf_parse_duration,
-	    "duration: write a number and ms, s, m or h, as in 500ms");
+	    "duration: write a number and ms, s, m, h or d, as in 500ms");
 }
 
 static bool

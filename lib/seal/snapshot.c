@@ -257,7 +257,7 @@ snapshot_head_get(struct snapshot_head *head, const uint8_t *bytes, size_t size)
 	return snapshot_take_all(head, bytes, size, &further) && take_contract(head, further) &&
 	       further.size == further_size(further) &&
 	       (further.size > 0) == (head->level > 1 || head->contract.index > 0) &&
-	       head->level <= RAFT_LEVEL_MAX && head->time <= RAFT_TIME_MAX &&
+	       head->level >= 1 && head->level <= RAFT_LEVEL_MAX && head->time <= RAFT_TIME_MAX &&
 	       head->pos.index > 0 && head->pos.index <= INT64_MAX && head->pos.term > 0 &&
 	       head->pos.term <= INT64_MAX && head->file_size <= INT64_MAX &&
 	       text_good(head->name) && text_good(head->format) && config_good(head->config) &&

@@ -93,6 +93,19 @@ put_open(struct world *w, struct wire_buf *out)
 
 /* A record; kind 7 is one of raw data. */
 static void
+put_contract(struct world *w, struct wire_buf *data)
+{
+	struct raft_contract contract = {
+	    .framing = (enum raft_contract_framing)(fuzz_u8(&w->in) & 1),
+	    .reply_max = 1,
+	    .entry_max = 1 + fuzz_u8(&w->in),
+	    .format = "any"};
+	uint8_t bytes[RAFT_CONTRACT_SIZE_MAX];
+
+	wire_buf_put(data, bytes, raft_contract_encode(&contract, bytes));
+}
+
+static void
 put_entry(struct world *w, struct wire_buf *out, uint64_t term, unsigned kind,
     const struct raft_sid *sid, uint64_t serial)
 {
@@ -104,14 +117,19 @@ put_entry(struct world *w, struct wire_buf *out, uint64_t term, unsigned kind,
 		wire_buf_put(&data, config, pick_config(w, config));
 	else if (kind == RAFT_SESSION_OPEN)
 		put_open(w, &data);
+	else if (kind == RAFT_LEVEL)
+		bytes_put_u64(wire_buf_add(&data, 8), RAFT_LEVEL_MAX);
+	else if (kind == RAFT_CONTRACT)
+		put_contract(w, &data);
 	else if (kind != RAFT_NOOP) {
 		size_t size = fuzz_bytes(&w->in, &raw, fuzz_u8(&w->in) % 80);
 
 		if (size > 0)
 			wire_buf_put(&data, raw, size);
 	}
+	/* Of those that any data fits; the others would be no entry. */
 	if (kind >= RAFT_KINDS_COUNT)
-		kind = fuzz_u8(&w->in) % RAFT_KINDS_COUNT;
+		kind = fuzz_u8(&w->in) % RAFT_LEVEL;
 	raft_entry_header(wire_buf_add(out, RAFT_ENTRY_HEADER_SIZE), term, (enum raft_kind)kind,
 	    sid, serial, (uint32_t)data.size);
 	wire_buf_put(out, data.bytes == NULL ? (const uint8_t *)"" : data.bytes, data.size);
@@ -368,8 +386,8 @@ op_append_reply(struct world *w)
 	struct raft_message m = message_make(w, RAFT_MSG_APPEND_REPLY);
 	uint8_t flags = fuzz_u8(&w->in);
 
-	m.append_reply = (struct raft_append_reply){
-	    flags & 1, flags & 2, flags & 4, pick(w), pick(w), pick(w), pick_pos(w), flags >> 3};
+	m.append_reply = (struct raft_append_reply){flags & 1, flags & 2, flags & 4, pick(w),
+	    pick(w), pick(w), pick_pos(w), flags >> 3, flags >> 5};
 	deliver(w, &m);
 }
 
@@ -809,6 +827,7 @@ begin(struct world *w)
 	int members = 1 + shape % 5;
 
 	rig_init(rig, 1, members);
+	rig->settings.level_max = RAFT_LEVEL_MAX;
 	rig->config = rig_config(members, shape / 8 % 8 % members, shape & 64);
 	if (shape & 128)
 		rig->settings.addresses = rig_config(members, shape / 8 % 8 % members, true);

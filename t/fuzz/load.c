@@ -124,6 +124,29 @@ part(struct wire_buf *out, enum wire_log_part what, uint64_t first_index,
 	    &(struct msg_log_part){(uint8_t)what, first_index, {records->bytes, records->size}});
 }
 
+static void
+put_level(struct wire_buf *out)
+{
+	struct wire_buf level = {0};
+
+	bytes_put_u64(wire_buf_add(&level, 8), RAFT_LEVEL_MAX);
+	bytes_put_u64(wire_buf_add(&level, 8), 1000);
+	part(out, WIRE_LEVEL, 0, &level);
+	wire_buf_free(&level);
+}
+
+static void
+put_contract(struct wire_buf *out, uint64_t index)
+{
+	struct raft_contract_at at = {
+	    index, {.reply_max = 1, .entry_max = 1 << 20, .format = "kv-1"}};
+	struct wire_buf contract = {0};
+
+	wire_contract_put(&contract, &at);
+	part(out, WIRE_CONTRACT, 0, &contract);
+	wire_buf_free(&contract);
+}
+
 /* A log of three entries, the first two of them committed; n1 alone, or with a second voter. */
 static void
 seed(size_t members, uint64_t before)
@@ -154,6 +177,10 @@ seed(size_t members, uint64_t before)
 	part(&out, WIRE_TERMS, 0, &terms);
 	part(&out, WIRE_CONFIGS, 0, &configs);
 	part(&out, WIRE_SESSIONS, 0, &sessions);
+	if (before > 0) {
+		put_level(&out);
+		put_contract(&out, before);
+	}
 	part(&out, WIRE_ENTRIES, before + 3, &entries);
 	fuzz_seed(out.bytes, out.size);
 	wire_buf_free(&out);

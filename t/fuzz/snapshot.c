@@ -96,6 +96,13 @@ seed(uint64_t index, const char *format, const struct raft_session *sessions, si
 	head.sessions = (struct wire_bytes){run.bytes == NULL ? encoded : run.bytes, run.size};
 	snapshot_head_put(&out, &head);
 	fuzz_seed(out.bytes, out.size);
+	out.size = 0;
+	head.level = RAFT_LEVEL_MAX;
+	head.time = 1000;
+	head.contract = (struct raft_contract_at){
+	    index, {.reply_max = 1, .entry_max = 1 << 20, .format = "kv-1"}};
+	snapshot_head_put(&out, &head);
+	fuzz_seed(out.bytes, out.size);
 	wire_buf_free(&out);
 	wire_buf_free(&run);
 }

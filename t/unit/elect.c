@@ -128,7 +128,7 @@ test_codec(void)
 		.type = RAFT_MSG_APPEND, .term = 9, .append = {pos, 2, 3, 4, 5, 6, entries, 3}},
 	    "an append comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_APPEND_REPLY,
-		       .append_reply = {true, false, true, 2, 3, 4, pos, 5}},
+		       .append_reply = {true, false, true, 2, 3, 4, pos, 5, 6}},
 	    "an append_reply comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_PROPOSE,
 		       .propose = {1, 2, 3, 4, 5, entries, 3}},
@@ -236,6 +236,28 @@ test_load(void)
 	    "nor is one with a session that is ahead of the commit index");
 	load_free(load);
 	wire_buf_free(&sessions);
+
+	struct raft_contract_at contract = {3, {.reply_max = 1, .entry_max = 1, .format = "k"}};
+	struct wire_buf contracts = {0};
+	entries.size = 0;
+	load = told(&entries);
+	wire_contract_put(&contracts, &contract);
+	check_is(part(load, WIRE_CONTRACT, 0, &contracts) == NULL &&
+		     part(load, WIRE_ENTRIES, 4, &entries) == NULL &&
+		     load_end(load, &start) == NULL && start.contract.index == 3 &&
+		     raft_contract_difference(&start.contract.contract, &contract.contract) == NULL,
+	    "its contract is that in force at the commit index");
+	raft_sessions_free(start.sessions);
+	load_free(load);
+	load = told(&entries);
+	bytes_put_u64(contracts.bytes, 4);
+	check_is(part(load, WIRE_CONTRACT, 0, &contracts) != NULL,
+	    "a contract that is ahead of the commit index is none");
+	bytes_put_u64(contracts.bytes, 3);
+	contracts.bytes[contracts.size - 1] = 0;
+	check_is(part(load, WIRE_CONTRACT, 0, &contracts) != NULL, "nor is one that is malformed");
+	load_free(load);
+	wire_buf_free(&contracts);
 
 	entries.size = 0;
 	load = told(&entries);

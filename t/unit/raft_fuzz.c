@@ -59,6 +59,18 @@ pos_any(struct fuzz *fuzz)
 	return pos;
 }
 
+static size_t
+contract_any(struct fuzz *fuzz, uint8_t *bytes)
+{
+	struct raft_contract contract = {
+	    .framing = coin(fuzz) ? RAFT_CONTRACT_LINE : RAFT_CONTRACT_NETSTRING,
+	    .reply_max = 1,
+	    .entry_max = 1 + rnd(fuzz, 60),
+	    .format = "any"};
+
+	return raft_contract_encode(&contract, bytes);
+}
+
 static struct raft_entry
 entry_any(struct fuzz *fuzz, uint64_t term)
 {
@@ -73,6 +85,8 @@ entry_any(struct fuzz *fuzz, uint64_t term)
 		size = raft_config_encode(&config, bytes);
 	if (kind == RAFT_LEVEL)
 		bytes[(size = 8) - 1] = RAFT_LEVEL_MAX;
+	if (kind == RAFT_CONTRACT)
+		size = contract_any(fuzz, bytes);
 	bytes[size] = (uint8_t)rnd(fuzz, 3);
 	return rig_entry(term, kind, rnd(fuzz, 5) == 0 ? NULL : &sid,
 	    kind == RAFT_CLIENT ? rnd(fuzz, 6) : 0, bytes, size);
