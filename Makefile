@@ -89,7 +89,7 @@ $(B)/obj/%.o: %.c Makefile $(B)/flags
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 .PHONY: unit units tools
-tools: $(TOOLS:%=$(B)/t/%) $(BENCHES:%=$(B)/t/%) $(B)/t/record.so
+tools: $(TOOLS:%=$(B)/t/%) $(BENCHES:%=$(B)/t/%) $(B)/t/record.so $(B)/t/clock.so
 units: $(UNITS:%=$(B)/t/%)
 unit: $(UNITS:%=$(B)/t/%)
 	@t/unit/run $^
@@ -209,6 +209,8 @@ partitions: $(B)/deps-check all tools
 SEEDS ?= 20
 COUNT ?= 200
 $(B)/t/record.so: t/powerloss/record.c
+$(B)/t/clock.so: t/preload/clock.c
+$(B)/t/record.so $(B)/t/clock.so:
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -fPIC -shared -o $@ $<
 .PHONY: powerloss

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 # raft-kv on three nodes is linearizable, whatever dies (§6.4): many writers and readers on all nodes, and the
 # history of each key checked by t/tools/lincheck.c.
+# long
 
 load helper
 

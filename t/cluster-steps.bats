@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # A command of raft-ctl whose time is over says which of its steps are done, what is missing, and what is left to do.
+# long
 
 bats_require_minimum_version 1.5.0
 

@@ -1,18 +1,16 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # From the programs before the present protocol between nodes to those of today, node by node: raft(7), UPGRADES.
-# shellcheck disable=SC2030,SC2031
+# shellcheck disable=SC2030,SC2031,SC2034
+# long
 
 load helper
-
-# The last commit whose raft-peerds speak version 1.
-OLD=7679c89
+load old
 
 setup_file() {
-	load helper
-	mkdir "$BATS_FILE_TMPDIR/old"
-	git -C "$ROOT" archive "$OLD" | tar -x -C "$BATS_FILE_TMPDIR/old"
-	make -s -j2 -C "$BATS_FILE_TMPDIR/old" B="$BATS_FILE_TMPDIR/old/build" CC=gcc SAN= WERROR= CFLAGS=-O1 all >/dev/null
+	# The last commit whose raft-peerds speak version 1.
+	old_programs 7679c89e9c48d84d342b783e9519d49ad2c6f785
+	export OLD
 }
 setup() {
 	NEW=$BIN
@@ -24,17 +22,6 @@ teardown() {
 	cluster_stop
 }
 
-# start_with OLD|NEW NODE: its daemons, of the one or the other.
-start_with() {
-	BIN=$BATS_FILE_TMPDIR/old/build/bin
-	[ "$1" = OLD ] || BIN=$NEW
-	node_start "$2"
-}
-stop_node() { for d in fsm elect peerd logd; do reap TERM "$(daemon_pid "$1" "$d")"; done; }
-upgrade() {
-	stop_node "$1"
-	start_with NEW "$1"
-}
 says() { grep -qE "$2" "$CLUSTER/$1/peerd.log"; } # NODE PATTERN
 committed() { seq "$1" "$2" | timeout 60 raft-append -c "$CLUSTER/$3/raft.yaml"; } # FROM TO NODE
 

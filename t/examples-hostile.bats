@@ -3,6 +3,7 @@
 # Each example, and each recipe of the pages that handles entries, against entries made to break it.  On three nodes: nothing
 # that an entry says is executed, what is stored is what was appended, and the nodes agree.
 # shellcheck disable=SC2030,SC2031,SC2094,SC2317
+# long
 
 bats_require_minimum_version 1.5.0
 load helper

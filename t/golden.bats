@@ -27,10 +27,11 @@ fresh() {
 	printf 'node %s\ndirectory %s\nfresh yes\n' "$2" "$3" >"$1/data/identity"
 }
 
-# used DIR: a copy of the golden data directory; its mark and the head of its snapshot are of version 1.
-used() { cp -R "$G/database-2" "$1"; }
+# used DIR [FORMAT]: a copy of the golden data directory of that format of the database, or of format 2.  In that the mark
+# and the head of the snapshot are of version 1.
+used() { cp -R "$G/database-${2:-2}" "$1"; }
 
-# The boot id in mark-2.txt.
+# The boot id in mark-2.txt and in the mark of database-3.
 MARK_BOOT=0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff
 
 # ------------------------------------------------------------- the files
@@ -44,7 +45,7 @@ MARK_BOOT=0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff
 		/^\.Sh / { messages = $2 == "MESSAGES" }
 		messages && /^\.It Em / { n = $5; gsub(/[()]/, "", n); print $3, n }
 		messages && /^\.It Va / { print "  " $3, $5 }' "$ROOT/man/raft-protocol.7" >page
-	golden fields "$G/messages-1.txt" >list
+	golden fields "$G"/messages-*.txt >list
 	sort_messages() { awk '/^[^ ]/ { n = $2 } { printf "%d\t%d\t%s\n", n, NR, $0 }' "$1" | sort -k1,1n -k2,2n | cut -f3; }
 	diff -u <(sort_messages list) <(sort_messages page)
 }
@@ -93,17 +94,20 @@ tables() {
 # ---------------------------------------------------------- the messages
 
 @test "golden: every message is encoded into its golden bytes" {
-	golden cases "$G/messages-1.txt" >given
-	golden frames "$G/messages-1.txt" >expected
-	"$TBIN/golden" encode <given >encoded
-	[ "$(wc -l <expected)" -gt 100 ]
-	cmp encoded expected
+	for file in "$G"/messages-*.txt; do
+		golden frames "$file" >expected
+		golden cases "$file" | "$TBIN/golden" encode >encoded
+		cmp encoded expected
+	done
+	[ "$(golden frames "$G/messages-1.txt" | wc -l)" -gt 100 ]
 }
 
 @test "golden: the golden bytes of every message are decoded into its fields" {
-	golden cases "$G/messages-1.txt" >given
-	golden frames "$G/messages-1.txt" | "$TBIN/golden" decode >decoded
-	cmp decoded given
+	for file in "$G"/messages-*.txt; do
+		golden cases "$file" >given
+		golden frames "$file" | "$TBIN/golden" decode >decoded
+		cmp decoded given
+	done
 }
 
 # -------------------------------------------------------------- raft-logd
@@ -113,11 +117,11 @@ tables() {
 	logd n1
 	golden play n1/run "$G/talk-logd-2.txt"
 	reap TERM "$SPAWNED"
-	database check n1 2 2
+	database check n1 1 3 2 2
 }
 
 @test "golden: the database, mark and snapshot that are kept are those of the dialogue" {
-	database check "$G/database-2" 1 1
+	database check "$G/database-2" 1 2 1 1
 	golden bytes "$G/mark-1.txt" | cmp - "$G/database-2/data/mark"
 	golden bytes "$G/kv-snapshot-1.txt" file | cmp - "$G/database-2/data/snapshots/00000000000000000005-1.snapshot"
 }
@@ -125,8 +129,8 @@ tables() {
 @test "golden: the mark of version 2 that is kept is that of the dialogue, under its boot id" {
 	used n1
 	golden bytes "$G/mark-2.txt" >n1/data/mark
-	database check n1 1 2 "$MARK_BOOT"
-	run ! database check n1 1 2
+	database check n1 1 2 1 2 "$MARK_BOOT"
+	run ! database check n1 1 2 1 2
 	[[ $output == *'slot 1 of the mark is '*', not '*', at offset 176' ]]
 }
 
@@ -144,7 +148,7 @@ tables() {
 		logd n1
 		golden play n1/run "$G/talk-logd-restart-1.txt"
 		reap TERM "$SPAWNED"
-		database check n1 1 2
+		database check n1 1 3 1 2
 		size=$(stat -c %s n1/data/mark)
 		[ "$size" = $((4096 + 176 + slot * 48)) ]
 	done
@@ -185,11 +189,12 @@ either_slot() {
 	either_slot 2
 }
 
-# install_snapshot VERSION: a node receives the golden snapshot.
+# install_snapshot TALK: a node receives the golden snapshot of that dialogue.
 install_snapshot() {
 	fresh n2 n2 101112131415161718191a1b1c1d1e1f
 	logd n2
 	golden play n2/run "$G/talk-logd-install-$1.txt"
+	reap TERM "$SPAWNED"
 }
 
 @test "golden: raft-logd receives and installs a snapshot of version 1, and serves it unchanged" {
@@ -200,15 +205,78 @@ install_snapshot() {
 	install_snapshot 2
 }
 
+# before DIR: the row of the database for the beginning of the log.
+before() { sqlite3 "$1/data/log.db" "SELECT value FROM meta WHERE key = 'before'"; }
+
+@test "golden: raft-logd receives and installs a snapshot of level 2, and its log begins at that level and time" {
+	install_snapshot level-1
+	used n3 3
+	[ "$(before n2)" = "$(before n3)" ]
+}
+
+# format_is DIR FORMAT: of its database.
+format_is() { [ "$(sqlite3 "$1/data/log.db" "SELECT value FROM meta WHERE key = 'format'")" = "$2" ]; }
+
+@test "golden: raft-logd brings a log of format 2 to format 3: old records keep their bytes, and those with a stamp follow" {
+	used n1
+	format_is n1 2
+	logd n1
+	golden play n1/run "$G/talk-logd-level-1.txt"
+	reap TERM "$SPAWNED"
+	format_is n1 3
+	# It has read levels and stamps from its database.
+	logd n1
+	golden play n1/run "$G/talk-logd-level-snapshot-1.txt"
+	reap TERM "$SPAWNED"
+	database check n1 2 3 2 2
+}
+
+@test "golden: raft-logd brings a log of format 1, without snapshots, to format 3, and all that was stored is in it" {
+	fresh n1 n1 000102030405060708090a0b0c0d0e0f
+	sed '/^connect F log/,$d' "$G/talk-logd-2.txt" >dialogue
+	logd n1
+	golden play n1/run dialogue
+	reap TERM "$SPAWNED"
+	database dump n1 >stored
+	sqlite3 n1/data/log.db 'DROP TABLE snapshot; DROP INDEX rules' 'ALTER TABLE log DROP COLUMN time' \
+		'ALTER TABLE log DROP COLUMN origin' "UPDATE meta SET value = 1 WHERE key = 'format'"
+	logd n1
+	wait_until 30 grep -q ev=start n1/log
+	reap TERM "$SPAWNED"
+	grep -q 'ev=migrate from=1 to=3' n1/log
+	[ "$(grep -c '^INSERT INTO "log"' stored)" = 13 ]
+	database dump n1 | diff stored -
+}
+
+@test "golden: the database of format 3 that is kept, with its mark and snapshot, is that of the dialogues" {
+	database check "$G/database-3" 2 3 2 2 "$MARK_BOOT"
+}
+
+@test "golden: raft-logd starts on a data directory of format 3, and what it serves is what was stored" {
+	used n1 3
+	logd n1
+	golden play n1/run "$G/talk-logd-level-restart-1.txt"
+	reap TERM "$SPAWNED"
+}
+
 # ------------------------------------------------------------- raft-elect
 
-@test "golden: raft-elect follows, forwards, votes and leads in golden messages" {
+# elect TALK: raft-elect of a node that was never started, in that dialogue.
+elect() {
 	fresh n1 n1 000102030405060708090a0b0c0d0e0f
 	mkdir n1/run
 	# No timer of it runs out in this test.
 	echo 'elect: { election_timeout: 10m, heartbeat: 2m }' >>n1/raft.yaml
 	spawn n1/log raft-elect -c n1/raft.yaml
-	golden play n1/run "$G/talk-elect-1.txt"
+	golden play n1/run "$G/talk-elect-$1.txt"
+}
+
+@test "golden: raft-elect follows, forwards, votes and leads in golden messages" {
+	elect 2
+}
+
+@test "golden: raft-elect brings a cluster to level 2, stamps entries, and reports its clock in golden messages" {
+	elect level-1
 }
 
 @test "golden: raft-append proposes in golden messages, in an anonymous and in a named session" {
@@ -277,24 +345,28 @@ listening() { sed -i "s|listen: \"[^\"]*\"|listen: \"tcp://127.0.0.1:$2\"|" "$1/
 	golden bytes "$G/snapshot-2.txt" | cmp - backup
 }
 
-# restore VERSION: raft-init and then raft-logd take the golden backup; the log begins with version 2.
+# restore VERSION TALK FILE: raft-init and then raft-logd take the golden backup; the log begins with version 2.
 restore() {
 	golden bytes "$G/snapshot-$1.txt" >backup
 	raft-init -N 1 -p "$(free_ports 1)" --restore backup new >/dev/null
 	golden bytes "$G/snapshot-$1.txt" head | cmp - new/n1/data/snapshots/restore.head
-	golden bytes "$G/snapshot-$1.txt" state | cmp - new/n1/data/snapshots/00000000000000000005-1.snapshot
+	golden bytes "$G/snapshot-$1.txt" state | cmp - "new/n1/data/snapshots/$3.snapshot"
 	fresh n1 n1 000102030405060708090a0b0c0d0e0f
 	mv new/n1/data/snapshots n1/data
 	logd n1
-	golden play n1/run "$G/talk-logd-restored-2.txt"
+	golden play n1/run "$G/talk-logd-restored-$2.txt"
 }
 
 @test "golden: raft-init --restore accepts a backup of version 1, and raft-logd begins its log with it in version 2" {
-	restore 1
+	restore 1 2 00000000000000000005-1
 }
 
 @test "golden: raft-init --restore accepts a backup of version 2, and raft-logd begins its log with it" {
-	restore 2
+	restore 2 2 00000000000000000005-1
+}
+
+@test "golden: raft-init --restore accepts a backup of level 2, and raft-logd begins its log at that level and time" {
+	restore level-2 level-1 00000000000000000018-5
 }
 
 # join VERSION: a node joins with the list of that version.

@@ -33,8 +33,11 @@ spawn() {
 	setsid "$@" >>"$log" 2>&1 </dev/null 3>&- 4>&- &
 	SPAWNED=$!
 	PIDS+=("$SPAWNED")
-	started "$SPAWNED" >"$BATS_RUN_TMPDIR/started.$SPAWNED" || : # it has ended already
+	adopt "$SPAWNED"
 }
+
+# adopt PID: from now on the pid means this process, and none that had it before.
+adopt() { started "$1" >"$BATS_RUN_TMPDIR/started.$1" || :; } # it may have ended already
 
 # started PID: when the process was started, in ticks.
 started() {
@@ -269,6 +272,8 @@ program_killed() {
 	pid=$(status "$1" fsm pid)
 	[ "$pid" -gt 1 ] && kill -KILL "$pid"
 }
+
+has_level() { [ "$(status "$1" elect level)" = "$2" ]; } # NODE LEVEL
 
 has_role() { [ "$(status "$1" elect role)" = "$2" ]; } # NODE ROLE
 

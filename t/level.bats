@@ -102,7 +102,7 @@ add_row() {
 }
 
 @test "level: ⚠ a kind on disk that its chain does not know is damage, not a newer level" {
-	for kind in 6 255 256 -1; do
+	for kind in 7 255 256 -1; do
 		dir=$BATS_TEST_TMPDIR/k$kind
 		ten "$dir"
 		logd_stop
@@ -394,7 +394,7 @@ serve_entries() {
 	cluster_start
 	wait_leader
 	l=$(leader)
-	all_known() { [ "$(ctl "$l" -j status | jq -c '[.elect.level, .elect.level_min, [.members[].level]]')" = '[1,1,[1,1,1]]' ]; }
+	all_known() { [ "$(ctl "$l" -j status | jq -c '[.elect.level, .elect.level_min, [.members[].level]]')" = '[2,2,[2,2,2]]' ]; }
 	wait_until 20 all_known
-	[ "$(ctl "$(follower)" -j status | jq -c '[.elect.level, .elect.level_min, [.members[].level]]')" = '[1,null,[null,null,null]]' ]
+	[ "$(ctl "$(follower)" -j status | jq -c '[.elect.level, .elect.level_min, [.members[].level]]')" = '[2,null,[null,null,null]]' ]
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # Power loss: raft-logd and raft-kv on the disks that it could leave (t/powerloss/README).
+# long
 
 load helper
 load logd
@@ -64,6 +65,10 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 
 @test "power loss: the migration of a log of format 1 (H23)" {
 	powerloss --seeds 2 --count 40 migration
+}
+
+@test "power loss: ⚠ the migration of a log of format 2, which begins with a snapshot, and stamps after it" {
+	powerloss --seeds 3 --count 60 migration_2
 }
 
 @test "power loss: raft-kv -D holds what it called durable, also what a killed process had not synced (H18)" {
@@ -131,6 +136,16 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 
 @test "power loss: ⚠ the rig finds zeros written over a write-ahead log that the disk still has" {
 	finds 'zeros: .*(ends with 78|none of those)' --seeds 4 --program "$(faulty zeros-over-an-old-log)" zeros
+}
+
+@test "power loss: ⚠ the rig finds a migration in two transactions" {
+	finds 'ends with 74: .*(duplicate column name|table snapshot already exists)' --seeds 4 --count 80 \
+		--program "$(faulty migrated-in-two-transactions)" migration migration_2
+}
+
+@test "power loss: ⚠ the rig finds a format that is written before its columns" {
+	finds 'ends with 74: .*no such column: time' --seeds 4 --count 80 \
+		--program "$(faulty format-before-its-columns)" migration migration_2
 }
 
 @test "power loss: the rig finds that a raft-kv does not sync what it inherits" {

@@ -89,6 +89,7 @@ answers_or_gone() { answers "$D" || gone "$SPAWNED"; }
 injected_kill() {
 	local traced p
 	traced=$(pgrep -P "$SPAWNED" || :)
+	for p in $traced; do adopt "$p"; done
 	reap KILL "$SPAWNED"
 	for p in $traced; do reap KILL "$p"; done
 }

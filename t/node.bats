@@ -204,6 +204,7 @@ os.execv(sys.argv[1], sys.argv[1:])' bin/raft-node -c "$CONF"
 	wait_until 10 all_started
 	grep -q 'EAGAIN.*INJECTED' calls
 	logged 'child=raft-logd .*to=waiting why="resource temporarily unavailable"'
+	adopt "$(pgrep -P "$SPAWNED")"
 	reap TERM "$(pgrep -P "$SPAWNED")"
 }
 

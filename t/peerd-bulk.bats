@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 # shellcheck disable=SC2030,SC2031
 # A snapshot on its way over a slow link, with and without a limit, and what is appended meanwhile.
+# long
 
 load helper
 load net

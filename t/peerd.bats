@@ -141,7 +141,8 @@ bats_require_minimum_version 1.5.0
 	wait_until 10 unheard
 	is_connected n1 n2
 	elect n2
-	wait_until 10 logged n2 'ev=elector state=connected'
+	again() { [ "$(grep -c 'ev=elector state=connected' "$C/n2/log")" -eq 2 ]; }
+	wait_until 10 again
 	say n1 'append n2 200 10'
 	wait_until 10 appends n2 n1 1
 }

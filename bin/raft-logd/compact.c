@@ -25,6 +25,37 @@ compact_allowed(const struct logd *logd, bool forced)
 	return min_u64(min_u64(upto, snapshots_pinned(logd)), db_cursor_least(logd->db));
 }
 
+/* The largest log whose entry at index stays. */
+static uint64_t
+compact_size(const struct logd *logd, uint64_t index)
+{
+	const struct conf *conf = logd->daemon.conf;
+	return conf->logd.keep_for_ms > 0 && index > logd->age.index ? conf->logd.keep
+								     : conf->logd.keep_tail;
+}
+
+/* Where there are machines, only a snapshot stands for entries; else their age is enough. */
+static bool
+compact_without_snapshot(const struct logd *logd)
+{
+	const struct snapshot *newest = logd->snapshots.newest;
+	const struct log_index *rlog = &logd->rlog;
+	const struct conf *conf = logd->daemon.conf;
+	bool machine = (conf->fsm.present && conf->fsm.mode == CONF_MACHINE) ||
+		       index_contract_at(rlog, rlog->commit.index)->index > 0;
+	return conf->logd.keep_for_ms > 0 && !machine && (newest == NULL || !newest->file[0]);
+}
+
+/* No snapshot is needed: old entries are cut, as far as pins and cursors allow. */
+static void
+compact_cut_old(struct logd *logd, uint64_t aged)
+{
+	const struct snapshot *newest = logd->snapshots.newest;
+	uint64_t upto = min_u64(aged, min_u64(snapshots_pinned(logd), db_cursor_least(logd->db)));
+	if (upto > (newest ? newest->head.pos.index : 0))
+		snap_take_cut(logd, upto);
+}
+
 /* Nothing stands for the oldest entries, and the log is too large: they are cut all the same. */
 static void
 compact_cut(struct logd *logd)
@@ -50,11 +81,16 @@ compact_plan(struct logd *logd)
 	uint64_t used = db_used_size(logd->db);
 	bool forced = used > conf->logd.keep;
 	uint64_t upto = compact_allowed(logd, forced);
+	uint64_t before = logd->rlog.before.pos.index;
+	uint64_t aged = conf->logd.keep_for_ms > 0 ? age_upto(logd) : UINT64_MAX;
+	uint64_t to = forced ? upto : min_u64(upto, aged);
 	logd->compact_to = 0;
-	if (upto > logd->rlog.before.pos.index && used > conf->logd.keep_tail)
-		logd->compact_to = upto;
-	else if (forced && upto <= logd->rlog.before.pos.index)
+	if (to > before && used > conf->logd.keep_tail)
+		logd->compact_to = to;
+	else if (forced && to <= before)
 		compact_cut(logd);
+	else if (aged > before && used > conf->logd.keep_tail && compact_without_snapshot(logd))
+		compact_cut_old(logd, aged);
 	if (logd->compact_to > 0)
 		logd_turn_again(logd);
 }
@@ -90,7 +126,7 @@ compact_done(struct logd *logd, const struct db_before *before)
 	logd->snapshots.compacted += before->place.pos.index - logd->rlog.before.pos.index;
 	index_compact(&logd->rlog, &before->place, before->time);
 	elector_before(logd);
-	if (db_used_size(logd->db) <= logd->daemon.conf->logd.keep_tail)
+	if (db_used_size(logd->db) <= compact_size(logd, before->place.pos.index + 1))
 		logd->compact_to = 0;
 	if (compact_wanted(logd))
 		logd_turn_again(logd);

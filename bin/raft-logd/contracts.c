@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "conf/fields.h"
 #include "logd.h"
 #include "verify.h"
 
@@ -50,29 +51,13 @@ contracts_take_chain(struct logd *logd, struct logd_client *client, const struct
 /* -------------------------------------------------------------- as text */
 
 static void
-put_fields(struct wire_buf *out, uint8_t fields)
-{
-	static const struct {
-		uint8_t field;
-		const char *name;
-	} names[] = {{RAFT_CONTRACT_TIME, "time"}, {RAFT_CONTRACT_ORIGIN, "origin"},
-	    {RAFT_CONTRACT_CHAIN, "chain"}};
-	const char *comma = "";
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if ((fields & names[i].field) == 0)
-			continue;
-		wire_buf_printf(out, "%s%s", comma, names[i].name);
-		comma = ",";
-	}
-}
-
-static void
 put_line(struct wire_buf *out, const struct raft_contract_at *at)
 {
 	const struct raft_contract *contract = &at->contract;
-	wire_buf_printf(out, "index=%" PRIu64 " framing=%s fields=", at->index,
-	    contract->framing == RAFT_CONTRACT_NETSTRING ? "netstring" : "line");
-	put_fields(out, contract->fields);
+	char fields[FIELDS_TEXT_SIZE];
+	wire_buf_printf(out, "index=%" PRIu64 " framing=%s fields=%s", at->index,
+	    contract->framing == RAFT_CONTRACT_NETSTRING ? "netstring" : "line",
+	    fields_text(fields, contract->fields));
 	wire_buf_printf(out, " reply_max=%" PRIu64 " entry_max=%" PRIu64 " format=%s\n",
 	    contract->reply_max, contract->entry_max, log_q(contract->format));
 }

@@ -5,6 +5,7 @@
 
 #include "conf/identity.h"
 #include "prog/daemon.h"
+#include "age.h"
 #include "cursors.h"
 #include "db.h"
 #include "serve.h"
@@ -34,6 +35,7 @@ struct logd {
 	struct sessions sessions;
 	struct cursors cursors;
 	struct snapshots snapshots;
+	struct age age;
 	uint64_t compact_to; /* the log is to begin after this index; 0: stay */
 
 	uint64_t start_number;

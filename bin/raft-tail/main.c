@@ -37,6 +37,7 @@ static struct {
 	/* While the first entry of since_ms or later is looked for: it is in [low, high]. */
 	bool seeking;
 	uint64_t low, high;
+	uint64_t gap_end;    /* the first entry that is left, if some that were asked for are not */
 	uint64_t count_left; /* entries to print */
 	uint64_t give_up_ms;
 	struct link *elect;
@@ -137,7 +138,8 @@ tail_take(const struct msg_log_entries *entries)
 		left -= entry.size;
 		if (tail_time(&entry) > self.until_ms)
 			self.to = self.from - 1;
-		if (!tail_done() && entry.kind == RAFT_CLIENT) {
+		if (!tail_done() && entry.kind == RAFT_CLIENT &&
+		    tail_time(&entry) >= self.since_ms) {
 			framing_put(&self.out, self.framing, self.from, &entry);
 			self.count_left--;
 		}
@@ -210,17 +212,17 @@ seek_begin(const struct msg_log_entries *entries)
 	self.low = max_u64(self.from, entries->first_available);
 	self.high = max_u64(self.low, min_u64(entries->commit, self.to) + 1);
 	if (self.low > self.from)
-		tool_say("the entries before %llu are compacted away: what is older than it is not "
-			 "printed",
-		    (unsigned long long)self.low);
+		self.gap_end = self.low;
 }
 
 static bool
 seek_narrow(const struct msg_log_entries *entries)
 {
 	struct raft_entry entry;
-	if (entries->first_available > self.low) /* compacted just now */
+	if (entries->first_available > self.low) { /* compacted just now */
 		self.low = min_u64(entries->first_available, self.high);
+		self.gap_end = entries->first_available;
+	}
 	if (self.from < self.low)
 		return true;
 	if (entries->count == 0 || entries->first_index != self.from ||
@@ -233,6 +235,17 @@ seek_narrow(const struct msg_log_entries *entries)
 	return true;
 }
 
+/* Where the first one that is left is late enough, so may be those before it. */
+static void
+seek_end(void)
+{
+	if (self.low <= self.gap_end)
+		tool_say("the entries before %llu are compacted away, and with them perhaps some "
+			 "of the time that is asked for",
+		    (unsigned long long)self.gap_end);
+	self.seeking = false;
+}
+
 static const char *
 tail_seek(const struct msg_log_entries *entries)
 {
@@ -241,7 +254,8 @@ tail_seek(const struct msg_log_entries *entries)
 	else if (!seek_narrow(entries))
 		return log_unreadable;
 	self.from = self.low + (self.high - self.low) / 2;
-	self.seeking = self.low < self.high;
+	if (self.low == self.high)
+		seek_end();
 	if (!self.seeking && tail_done())
 		loop_stop(self.tool.loop);
 	else

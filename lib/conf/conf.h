@@ -89,16 +89,18 @@ struct conf {
 		uint64_t tail;                /* 2MiB */
 	} elect;
 	struct {
-		uint64_t keep;      /* largest log, 10GiB */
-		uint64_t keep_tail; /* of what a snapshot stands for so much is kept: 64MiB */
-		uint64_t reserve;   /* 256MiB */
-		uint64_t tail;      /* recent entries in memory for readers: 16MiB */
+		uint64_t keep;        /* largest log, 10GiB */
+		uint64_t keep_tail;   /* of what a snapshot stands for so much is kept: 64MiB */
+		uint64_t keep_for_ms; /* what is older is removed; 0: no limit */
+		uint64_t reserve;     /* 256MiB */
+		uint64_t tail;        /* recent entries in memory for readers: 16MiB */
 	} logd;
 	struct {
 		bool present;
 		char **command; /* NULL-terminated; NULL: entries go to stdout */
 		enum conf_mode mode;
 		enum framing framing;
+		uint8_t fields; /* with each entry of a machine: enum raft_contract_field */
 		enum conf_from from;
 		uint64_t stop_timeout_ms; /* 5s */
 		struct conf_limits
@@ -140,7 +142,7 @@ char *conf_print_members(const struct raft_config *members, const struct conf_cl
 /* Of a cluster: 1 to 63 characters of [A-Za-z0-9._-]. */
 bool conf_name_valid(const char *name);
 
-/* "500ms", "1m30s" is not one: a number and one unit of ms, s, m, h. */
+/* "500ms", "1m30s" is not one: a number and one unit of ms, s, m, h, d. */
 bool conf_parse_duration(uint64_t *ms, const char *text);
 /* "64MiB": a number and one unit of B, KiB, MiB, GiB, TiB. */
 bool conf_parse_size(uint64_t *bytes, const char *text);

@@ -223,7 +223,7 @@ tool_duration_ms(enum tool_option option, const char *value)
 	uint64_t ms;
 	if (!conf_parse_duration(&ms, value))
 		tool_die(EXIT_USAGE,
-		    "%s: not a time: %s: a number and ms, s, m or h is expected, as in 30s",
+		    "%s: not a time: %s: a number and ms, s, m, h or d is expected, as in 30s",
 		    tool_spelling(option), value);
 	return ms;
 }

@@ -72,12 +72,14 @@ raft_stamp_copy(
 	must(chunk != NULL);
 	for (size_t i = 0; i < count; i++) {
 		size_t took = raft_entry_put(chunk->bytes + at, &entries[i], stamp);
-		bool decoded;
 
 		bytes_put_u64(chunk->bytes + at, term);
-		decoded =
-		    raft_entry_decode(&copy[i], raft_chunk_ref(chunk), chunk->bytes + at, took);
-		must(decoded);
+		copy[i] = entries[i];
+		copy[i].term = term;
+		copy[i].bytes = chunk->bytes + at;
+		copy[i].chunk = raft_chunk_ref(chunk);
+		must(took <= UINT32_MAX);
+		copy[i].size = (uint32_t)took;
 		at += took;
 	}
 	must(at == size);

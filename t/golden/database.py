@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
-"""What a data directory of format 2 must hold after the dialogue talk-logd-2.txt, computed from that dialogue alone.
+"""What a data directory must hold after dialogues with raft-logd, computed from these alone.
 
-check DIR HEAD MARK [BOOT]  the directory DIR/data: database, mark, identity, snapshot; DIR/raft.yaml names the members.
-                            HEAD and MARK are the versions of the snapshot's head and of the mark; the mark was written
-                            under the boot id BOOT, or that of this machine
-dump DIR                    the database as text, without what may differ: the count of transactions, and the sum over it
+check DIR LEVEL FORMAT HEAD MARK [BOOT]
+          the directory DIR/data: database, mark, identity, snapshot; DIR/raft.yaml names the members.  LEVEL is that of the
+          last dialogue (TALKS); FORMAT, HEAD and MARK are the versions of the database, of the snapshot's head and of the
+          mark; the mark was written under the boot id BOOT, or that of this machine
+dump DIR  the database as text, without what may differ: the count of transactions, and the sum over it
 """
 import base64
 import hashlib
@@ -20,6 +21,11 @@ from golden import same
 HERE = os.path.dirname(os.path.abspath(__file__))
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 APART = 4096  # of the two slots of a mark
+TALKS = {"1": ["talk-logd-2.txt"]}
+TALKS["2"] = TALKS["1"] + ["talk-logd-level-1.txt", "talk-logd-level-snapshot-1.txt"]
+HEADS = {("1", "1"): "snapshot-1.txt", ("1", "2"): "snapshot-2.txt", ("2", "2"): "snapshot-level-2.txt"}
+STAMPED = 0x80  # bit of the kind
+STAMP = ">QI32s"
 STATE = ["transactions", "truncations", "term", "commit_index", "commit_term", "sessions_index", "recovering",
          "mark_valid", "mark_term"]
 
@@ -43,26 +49,31 @@ def cluster_id(yaml):
 
 
 class Entry:
-    def __init__(self, record):
-        self.record = record
-        self.term, self.kind, self.sid, self.serial, size = struct.unpack(">QB16sQI", record[:37])
-        self.data = record[37 : 37 + size]
+    def __init__(self, run):
+        """The first one of a run of records."""
+        self.term, kind, self.sid, self.serial, size = struct.unpack(">QB16sQI", run[:37])
+        self.kind, self.time, self.origin, header = kind & ~STAMPED, None, None, 37
+        if kind & STAMPED:
+            header += struct.calcsize(STAMP)
+            self.time, uid, node = struct.unpack(STAMP, run[37:header])
+            self.origin = node.rstrip(b"\0").decode() + ("" if uid == 0xFFFFFFFF else f":{uid}")
+        self.record, self.data = run[: header + size], run[header : header + size]
 
 
 def split(run):
     while run:
-        size = 37 + struct.unpack(">I", run[33:37])[0]
-        yield Entry(run[:size])
-        run = run[size:]
+        entry = Entry(run)
+        yield entry
+        run = run[len(entry.record) :]
 
 
 class Model:
     """The log, and what follows from it."""
 
-    def __init__(self, talk, cluster):
+    def __init__(self, talks, cluster):
         self.entries, self.commit, self.cursors, self.truncations = [None], (0, 0), {}, 0
-        self.chains, self.snapshot = [cluster], None
-        for case in golden.read(talk):
+        self.chains, self.snapshot = [cluster], 0
+        for case in (case for talk in talks for case in golden.read(os.path.join(HERE, talk))):
             fields = {f.name: (f, data) for f, data in case.top()} if case.words[0].endswith(">") else {}
             if case.words[-1] == "log_write":
                 self.write(*(self.number(fields, n) for n in ("flags", "truncate_after")), fields["entries"][1])
@@ -71,8 +82,8 @@ class Model:
                 self.commit = struct.unpack(">QQ", fields["commit"][0].data)
             elif case.words[-1] == "cursor_set":
                 self.cursors[fields["name"][0].data[2:].decode()] = self.number(fields, "index")
-            elif case.words[-1] == "snap_add" and self.snapshot is None:
-                self.snapshot = self.number(fields, "index")
+            elif case.words[-1] == "snap_add":
+                self.snapshot = max(self.snapshot, self.number(fields, "index"))
 
     @staticmethod
     def number(fields, name):
@@ -108,10 +119,18 @@ class Model:
         at = max(i for i in range(1, index + 1) if self.entries[i].kind == 1)
         return at, self.entries[at].data
 
+    def level_at(self, index):
+        """Level and time as bytes; none at level 1."""
+        passed = self.entries[1 : index + 1]
+        levels = [e.data for e in passed if e.kind == 5]
+        return levels[-1] + u64(max(e.time or 0 for e in passed)) if levels else b""
+
     def before(self):
-        index = self.snapshot
+        index, level = self.snapshot, self.level_at(self.snapshot)
         numbers = u64(index, self.entries[index].term) + self.chains[index] + blake(self.config_at(index)[1])
-        return f"{index} {self.entries[index].term} {numbers[16:48].hex()} {numbers[48:].hex()} {blake(numbers).hex()}"
+        words = [str(index), str(self.entries[index].term), numbers[16:48].hex(), numbers[48:].hex()]
+        words += map(str, struct.unpack(f">{len(level) // 8}Q", level))
+        return " ".join(words + [blake(numbers, level).hex()])
 
 
 def session_records(table):
@@ -131,23 +150,25 @@ def snapshot_head(model, cluster, state, version):
     tail += struct.pack(">I", len(config)) + config + struct.pack(">I", len(sessions)) + sessions
     if version == 1:
         return b"raftsnap" + struct.pack(">II", 1, 16 + len(tail)) + tail
-    tail += struct.pack(">I", 0)  # no further field
+    level = model.level_at(index)
+    tail += struct.pack(">I", len(level)) + level
     head = b"raftsnap" + struct.pack(">II", 2, 16 + len(tail) + 32) + tail
     return head + blake(head)
 
 
-def tables(model, cluster, directory, state, head, transactions):
+def tables(model, cluster, directory, state, head, transactions, format):
     """Each table's rows, in order of its key."""
     first, last, commit = model.snapshot + 1, len(model.entries) - 1, model.commit
     meta = {
         "before": model.before(), "cluster": cluster.hex(), "commit_index": commit[0], "commit_term": commit[1],
-        "directory": directory, "format": 2, "mark_term": 0, "mark_valid": 1, "name": "golden", "node": "n1",
+        "directory": directory, "format": format, "mark_term": 0, "mark_valid": 1, "name": "golden", "node": "n1",
         "recovering": 0, "sessions_index": commit[0], "term": model.term, "transactions": transactions,
         "truncations": model.truncations, "vote": model.vote.rstrip(b"\0").decode(),
     }
     meta["sum"] = blake(u64(*(meta[key] for key in STATE)), model.vote).hex()
-    log = [(i, e.term, e.kind, e.sid if any(e.sid) else None, e.serial, e.data, model.chains[i])
+    log = [(i, e.term, e.kind, e.sid if any(e.sid) else None, e.serial, e.data, model.chains[i], e.time, e.origin)
            for i, e in enumerate(model.entries) if i >= first]
+    log = [row[: 7 if format < 3 else 9] for row in log]
     sessions = []
     for sid, (name, *numbers, run, digest) in sorted(model.sessions(commit[0]).items()):
         sessions.append((sid, name, *numbers, run, digest, blake(sid, u64(*numbers), run, digest, (name or "").encode())))
@@ -196,11 +217,11 @@ def same_rows(table, columns, found, expected):
             same(f"{table}: in row {other[0]!r:.40}: {column}", value, wanted)
 
 
-def same_texts(found, expected, head_version):
-    """Both from dump.  What is kept has the row of a snapshot with a head of version 1."""
-    if head_version > 1:
-        found, expected = ([line for line in lines if not line.startswith('INSERT INTO "snapshot"')]
-                           for lines in (found, expected))
+def same_texts(found, level, format):
+    """What dump gives and what is kept.  Of other rows than those kept the tables and indexes are compared."""
+    kept = read(HERE, f"database-{format}.sql").decode().splitlines()
+    found, expected = ([line for line in lines if re.match("CREATE" if level < format - 1 else "(?!--)", line)]
+                       for lines in (found, kept))
     for one, other in zip(found, expected):
         same(other[:40], one, other)
     same("the number of rows and tables", len(found), len(expected))
@@ -211,23 +232,22 @@ def read(*path):
         return file.read()
 
 
-def check(folder, head_version, mark_version, boot=None):
-    data, head_version = os.path.join(folder, "data"), int(head_version)
+def check(folder, level, format, head_version, mark_version, boot=None):
+    data = os.path.join(folder, "data")
     cluster = cluster_id(read(folder, "raft.yaml").decode())
-    model = Model(os.path.join(HERE, "talk-logd-2.txt"), cluster)
+    model = Model(TALKS[level], cluster)
     state = golden.find(os.path.join(HERE, "kv-snapshot-1.txt"), "file").data()
-    head = snapshot_head(model, cluster, state, head_version)
-    same("the golden head", golden.find(os.path.join(HERE, f"snapshot-{head_version}.txt"), "head").data(), head)
+    head = snapshot_head(model, cluster, state, int(head_version))
+    same("the golden head", golden.find(os.path.join(HERE, HEADS[level, head_version]), "head").data(), head)
     directory = bytes(range(16)).hex()
     same("identity", read(data, "identity").decode(), f"node n1\ndirectory {directory}\ncluster {cluster.hex()}\n")
     db = open_database(folder)
     transactions = db.execute("SELECT value FROM meta WHERE key = 'transactions'").fetchone()[0]
-    expected = tables(model, cluster, directory, state, head, transactions)
+    expected = tables(model, cluster, directory, state, head, transactions, int(format))
     for table, rows in expected.items():
         query = db.execute(f"SELECT * FROM {table} ORDER BY 1")
         same_rows(table, [column[0] for column in query.description], query.fetchall(), rows)
-    kept = [line for line in read(HERE, "database-2.sql").decode().splitlines() if not line.startswith("--")]
-    same_texts(list(dump(folder)), kept, head_version)
+    same_texts(list(dump(folder)), int(level), int(format))
     same("the snapshot's file", read(data, "snapshots", expected["snapshot"][0][4]), state)
     boot = bytes.fromhex((boot or read(BOOT_ID).decode()).strip().replace("-", ""))
     check_mark(read(data, "mark"), mark_body(model, directory, transactions), int(mark_version), boot)

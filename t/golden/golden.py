@@ -4,7 +4,7 @@
 check FILE...             each line's bytes are what its type and value say, and each size is right
 cases FILE                "name field=value ..." of each message, for build/t/golden encode
 frames FILE               the bytes of each case, one line of hexadecimal each
-fields FILE               name, number and fields of each message
+fields FILE...            name, number and fields of each message, as in the last file that has it
 places FILE CASE          offset, type and name of each field of the case
 bytes FILE [CASE]         the bytes of the case of that name; of all, one after the other
 play RUN FILE [NAME=TEXT] plays a dialogue with the sockets in the run directory; the text is a variable of that name
@@ -17,7 +17,7 @@ import struct
 import sys
 import time
 
-INTEGERS = {"u8": ">B", "flag": ">B", "u16": ">H", "u32": ">I", "u64": ">Q"}
+INTEGERS = {"u8": ">B", "flag": ">B", "u16": ">H", "u32": ">I", "u64": ">Q", "opt": ">Q"}
 SIZES = {"id": 32, "sid": 16, "run": 16, "hash": 32, "key": 32}
 LINE = re.compile(r"\t(\S+)(?:\s+(\S+)\s+(\S+)(?:\s+(.*))?)?")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -175,18 +175,22 @@ def below(fields, at):
 
 
 def check_sizes(case):
-    """frame_size counts all up to the next frame, X_size the field X and what stands below it."""
+    """frame_size counts all up to the next frame, X_size the field X and what stands below it.
+
+    X follows it at once, or after a stamp, which is of three fields.
+    """
     fields = case.fields
     for i, field in enumerate(fields[:-1]):
-        word, following = field.name.lstrip("."), fields[i + 1]
+        word = field.name.lstrip(".")
+        sized = next((k for k in range(i + 1, min(i + 5, len(fields))) if fields[k].name + "_size" == field.name), None)
         if field.variable:
             continue
         if word == "frame_size":
             ends = lambda f: f.depth < field.depth or f.name == field.name
             end = next((k for k in range(i + 1, len(fields)) if ends(fields[k])), len(fields))
             size = sum(f.size() for f in fields[i + 1 : end])
-        elif word == following.name.lstrip(".") + "_size":
-            size = following.size() + below(fields, i + 1)
+        elif sized:
+            size = fields[sized].size() + below(fields, sized)
         else:
             continue
         if int(value_of(field.value)) != size:
@@ -325,7 +329,8 @@ def main(command, *args):
         for case in check(args[0]):
             print(RENAMED.get(case.name, case.name), *(argument(case.name, *part) for part in case.top()))
     elif command == "fields":
-        for case in {case.name: case for case in reversed(check(args[0]))}.values():
+        first = {case.name: case for path in args for case in reversed(check(path))}
+        for case in first.values():
             print(case.name, value_of(case.fields[1].value))
             print("".join(f"  {f.name} {f.kind}\n" for f, _ in case.top()), end="")
     elif command == "frames":

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Writes annotated hexadecimal text (see README).  Only for whoever adds a format: no test runs it.
 
-The names and types of a message's fields come from messages-1.txt, the first case of each.
+The names and types of a message's fields come from messages-1.txt and messages-2.txt, the first case of each in the
+last file that has it.
 """
 import json
 import os
@@ -10,15 +11,17 @@ import struct
 import golden
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KINDS = ["noop", "config", "client", "session_open", "session_drop"]
+KINDS = ["noop", "config", "client", "session_open", "session_drop", "level", "contract"]
+STAMPED = 0x80
 
 
-def messages(path=os.path.join(HERE, "messages-1.txt")):
+def messages(files=("messages-1.txt", "messages-2.txt")):
     """name: (number, [(field, type)])"""
     table = {}
-    for case in golden.read(path) if os.path.exists(path) else []:
-        fields = [(f.name, f.kind) for f, _ in case.top()]
-        table.setdefault(case.name, (int(case.fields[1].value.split()[0]), fields))
+    for path in (os.path.join(HERE, name) for name in files):
+        for case in reversed(golden.read(path) if os.path.exists(path) else []):
+            fields = [(f.name, f.kind) for f, _ in case.top()]
+            table[case.name] = (int(case.fields[1].value.split()[0]), fields)
     return table
 
 
@@ -100,15 +103,21 @@ def line(name, kind, part, remark="", variable=None):
 def entries(cut):
     while cut.data:
         cut.field("term", "u64")
-        kind = cut.data[0]
-        cut.field("kind", "u8", KINDS[kind])
+        kind, stamped = cut.data[0] & ~STAMPED, cut.data[0] & STAMPED
+        cut.field("kind", "u8", KINDS[kind] + (", with a stamp" if stamped else ""))
         cut.field("session", "sid")
         cut.field("serial", "u64")
         size = cut.field("data_size", "u32")
+        if stamped:
+            cut.field("time", "u64")
+            cut.field("uid", "u32", "not known" if cut.data[:4] == b"\xff" * 4 else "")
+            cut.field("node", "id")
         if kind == 1:
             cut.inside("data", "bytes", size, config)
         elif kind == 3:
             cut.inside("data", "bytes", size, opening)
+        elif kind == 5:
+            cut.inside("data", "bytes", size, lambda inner: inner.field("level", "u64"))
         else:
             cut.field("data", "bytes", size=size)
 
@@ -159,6 +168,11 @@ def configs(cut):
         cut.inside("config", "bytes", cut.field("config_size", "u32"), config)
 
 
+def level(cut):
+    cut.field("level", "u64")
+    cut.field("time", "u64")
+
+
 def ready(config_size):
     def shape(cut):
         cut.inside("config", "bytes", config_size, config)
@@ -176,13 +190,17 @@ def snapshot_head(cut):
     cut.field("cluster", "hash", "cluster id")
     cut.field("name", "text", "of the cluster")
     cut.field("format", "text", "of the file; empty: no file")
-    size = cut.field("state_size", "u64", "of the file, which follows the head")
+    state_size = cut.field("state_size", "u64", "of the file, which follows the head")
     cut.field("state_hash", "hash", "BLAKE2b-256 of the file")
     cut.inside("config", "bytes", cut.field("config_size", "u32"), config, "the configuration at that index")
     cut.inside("sessions", "bytes", cut.field("sessions_size", "u32"), sessions, "the session table at that index")
-    cut.field("further", "bytes", "none is defined", size=cut.field("further_size", "u32"))
+    size = cut.field("further_size", "u32")
+    if size:
+        cut.inside("further", "bytes", size, level)
+    else:
+        cut.field("further", "bytes", size=0)
     cut.field("sum", "hash", "BLAKE2b-256 of the head before")
-    return size
+    return state_size
 
 
 def shape_of(message, field, values):
@@ -194,7 +212,7 @@ def shape_of(message, field, values):
     if field == "frame":
         return frame
     if (message, field) == ("log_part", "records"):
-        return {1: terms, 2: configs, 3: sessions, 4: entries}.get(values["what"])
+        return {1: terms, 2: configs, 3: sessions, 4: entries, 5: level}.get(values["what"])
     if (message, field) == ("snap_ready", "records"):
         return ready(values["config_size"])
     return None
@@ -208,6 +226,8 @@ def frame(cut, variables=(), remarks=()):
     cut.field("number", "u16", name)
     values = {}
     for field, kind in fields:
+        if kind == "opt" and not cut.data:
+            continue
         remark = dict(remarks).get(field, "")
         shape = shape_of(name, field, values) if cut.data else None
         if shape:

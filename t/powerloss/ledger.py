@@ -17,7 +17,7 @@ import struct
 
 import wire
 
-CLIENT, OPEN = 2, 3
+CLIENT, OPEN, DROP, LEVEL = 2, 3, 4, 5
 
 
 def session_id(name):
@@ -29,11 +29,11 @@ def session_id(name):
 class Entry:
     """As in the log: all that is compared is in the record."""
 
-    def __init__(self, term, kind, sid, serial, data):
-        self.term, self.kind, self.sid, self.serial, self.data = term, kind, sid, serial, data
+    def __init__(self, term, kind, sid, serial, data, stamp):
+        self.term, self.kind, self.sid, self.serial, self.data, self.stamp = term, kind, sid, serial, data, stamp
 
     def record(self):
-        return wire.entry(self.serial, self.data, self.sid, self.kind, self.term)
+        return wire.entry(self.serial, self.data, self.sid, self.kind, self.term, self.stamp)
 
 
 def entries_of(records):
@@ -41,19 +41,23 @@ def entries_of(records):
     out = []
     while records:
         term, kind, sid, serial, size = struct.unpack(">QB16sQI", records[:37])
-        out.append(Entry(term, kind, sid, serial, records[37 : 37 + size]))
-        records = records[37 + size :]
+        at = 37 + (wire.STAMP_SIZE if kind & wire.STAMPED else 0)
+        out.append(Entry(term, kind & ~wire.STAMPED, sid, serial, records[at : at + size], records[37:at]))
+        records = records[at + size :]
     return out
 
 
 class State:
-    """Term, vote and log: base is the place before its first entry, sessions are the table there."""
+    """Term, vote and log: base is the place before its first entry, sessions are the table there, or at index since."""
 
-    def __init__(self, number=0, term=0, vote="", base=(0, 0), entries=(), sessions=None, commit=0, content=None):
+    def __init__(self, number=0, term=0, vote="", base=(0, 0), entries=(), sessions=None, commit=0, content=None,
+                 since=None):
         self.number, self.term, self.vote, self.base, self.commit = number, term, vote, base, commit
         self.content = content  # hash of the snapshot that it begins with
         self.entries = list(entries)
         self.sessions = sessions or {}
+        self.since = base[0] if since is None else since
+        self.cursors = {}
 
     @property
     def last(self):
@@ -69,7 +73,7 @@ class State:
 
     def after(self, number, note):
         """The state after a write."""
-        state = State(number, note["term"], note["vote"], self.base, self.entries, self.sessions)
+        state = State(number, note["term"], note["vote"], self.base, self.entries, self.sessions, since=self.since)
         if note.get("after") is not None:
             del state.entries[note["after"] - self.base[0] :]
         state.entries += entries_of(bytes.fromhex(note["entries"]))
@@ -78,17 +82,26 @@ class State:
     def sessions_at(self, commit):
         """(serial, last index, epoch, digest) of each session: a function of the log alone."""
         table = dict(self.sessions)
-        for index in range(self.base[0] + 1, commit + 1):
+        for index in range(self.since + 1, commit + 1):
             entry = self.at(index)
             serial, last, epoch, digest = table.get(entry.sid, (0, 0, 0, bytes(32)))
             if entry.kind == OPEN:
                 table[entry.sid] = (serial, index if serial == 0 else last, index, digest)
+            elif entry.kind == DROP:
+                del table[entry.sid]
             elif entry.kind == CLIENT and entry.serial == serial + 1:
                 if entry.sid[0] & 0x80:
                     size = struct.pack(">I", len(entry.data))
                     digest = hashlib.blake2b(digest + size + entry.data, digest_size=32).digest()
                 table[entry.sid] = (entry.serial, index, epoch, digest)
         return table
+
+    def level_at(self, commit):
+        """Level, and the time in the last stamp."""
+        entries = self.entries[: commit - self.base[0]]
+        levels = [struct.unpack(">Q", entry.data)[0] for entry in entries if entry.kind == LEVEL]
+        times = [struct.unpack(">Q", entry.stamp[:8])[0] for entry in entries if entry.stamp]
+        return (levels or [1])[-1], (times or [0])[-1]
 
 
 class Ledger:
@@ -98,7 +111,7 @@ class Ledger:
         self.commit_low = self.commit_high = self.chain[0].commit
         self.commit_told = self.commit_low  # to the present process
         self.commits = {}  # of each write, the commit index that goes with it
-        self.cursors = {}
+        self.cursors = {name: [index] for name, index in first.cursors.items()}
         self.cursor_requests = {}
         self.snapshots = [(first.base[0], first.content) if first.content else None]
         self.installs = set()
@@ -255,4 +268,6 @@ class Ledger:
         for sid in set(expected) | set(found.sessions):
             if sid != bytes(16) and found.sessions.get(sid) != expected.get(sid):
                 return f"session {sid.hex()} is {found.sessions.get(sid)}, not {expected.get(sid)}"
+        if found.level != state.level_at(found.commit[0]):
+            return f"level and time are {found.level}, not {state.level_at(found.commit[0])}"
         return None

@@ -11,7 +11,7 @@ import uuid
 
 import disk
 import wire
-from ledger import Ledger, State, entries_of, session_id
+from ledger import LEVEL, Ledger, State, entries_of, session_id
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -22,7 +22,10 @@ RECORDER = os.path.join(TBIN, "record.so")
 NARROW, WIDE = 300 << 20, 1 << 30
 PATIENCE = 60
 SESSION, NAMED = b"\x07" * 16, session_id("feed")
+# Those of t/golden/database-2.
+GOLDEN = bytes(range(0x21, 0x31)), session_id("orders")
 CURSORS = ("batch", "sink")
+LEVEL_PART = 5  # of log_part
 KEYS = ["A" * 42 + "E=", "A" * 42 + "I="]
 YAML = """node: { id: n1, data: data, run: run }
 cluster:
@@ -170,9 +173,12 @@ class Found:
 
     def __init__(self, node):
         conn, hello = node.connect(wire.ELECTOR)
+        self.level = (1, 0)
         while (got := node.hear(conn))[0] != "log_end":
             if got[0] == "log_state":
                 told = got[1]
+            elif got[0] == "log_part" and got[1]["what"] == LEVEL_PART:
+                self.level = struct.unpack(">QQ", got[1]["records"])
         self.term, self.vote, self.before, self.last, self.commit = (
             told[key] for key in ("term", "vote", "before", "last", "commit"))
         self.recovering, self.mark_valid = told["flags"] & 1, told["flags"] & 2
@@ -193,7 +199,7 @@ class Found:
             conn.send("cursor_get", request=1, name=name)
             self.cursors[name] = node.expect(conn, "cursor")["index"]
         self.sessions = {}
-        for sid in (SESSION, NAMED):
+        for sid in (SESSION, NAMED, *GOLDEN):
             conn.send("session_get", request=1, session=sid)
             got = node.expect(conn, "session")
             if got["found"]:
@@ -207,8 +213,11 @@ class Found:
 
     def state(self):
         """As the beginning of a model."""
-        assert self.before[0] == 0
-        return State(0, self.term, self.vote, (0, 0), self.entries, None, self.commit[0])
+        content = self.snapshot and self.snapshot[1]
+        state = State(0, self.term, self.vote, self.before, self.entries, self.sessions, self.commit[0], content,
+                      self.commit[0])
+        state.cursors = self.cursors
+        return state
 
 
 class Driver:
@@ -275,8 +284,9 @@ class Driver:
         return self.numbers
 
     def make_entries(self, number, after, term, sizes):
-        """Of the two sessions in turn, each with its next serial, or of none."""
+        """Of the two sessions in turn, each with its next serial, or of none; with stamps after a LEVEL entry."""
         sessions = {sid: row[0] for sid, row in self.state.sessions_at(after).items()}
+        level, time = self.state.level_at(after)
         records = []
         for i, size in enumerate(sizes):
             index = after + 1 + i
@@ -288,21 +298,27 @@ class Driver:
                 kind, serial, data = wire.SESSION_OPEN, 0, bytes(16) + struct.pack(">Q", 0) + b"feed"
             if sid != bytes(16):
                 sessions[sid] = serial
-            records.append(wire.entry(serial, data, sid, kind, term))
+            time += self.rng.choice((0, 1, 1000))
+            stamp = wire.stamp(time, self.rng.choice(("n1", "n2")), self.rng.choice((0, 1000))) if level > 1 else b""
+            records.append(wire.entry(serial, data, sid, kind, term, stamp))
         return b"".join(records)
 
-    def write(self, sizes=(), term=None, vote=None, after=None):
+    def level(self):
+        """The entry that brings level 2, alone; only sent."""
+        self.write(term=self.state.term, records=wire.entry(0, struct.pack(">Q", 2), kind=LEVEL, term=self.state.term))
+
+    def write(self, sizes=(), term=None, vote=None, after=None, records=None):
         """Only sent."""
         number, state = self.next_number(), self.state
         term = term or state.term or 1
         if vote is None:
             vote = state.vote if term == state.term else self.rng.choice(("n1", "n2", ""))
         last = state.last[0] if after is None else after
-        records = self.make_entries(number, last, term, sizes)
+        records, count = (records, 1) if records else (self.make_entries(number, last, term, sizes), len(sizes))
         self.note("write", number=number, term=term, vote=vote, after=after, entries=records.hex())
         self.conn.send("log_write", start=self.begun, number=number, term=term, vote=vote,
                        flags=0 if after is None else 1, truncate_after=after or 0, first_index=last + 1,
-                       count=len(sizes), entries=records)
+                       count=count, entries=records)
         return number
 
     def stored(self):

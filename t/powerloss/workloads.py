@@ -17,7 +17,8 @@ from kv import kv
 from ledger import State
 from node import Driver, Node
 
-FIXTURE = os.path.join(nodes.ROOT, "t/data/logd-format-1")
+FORMAT_1 = os.path.join(nodes.ROOT, "t/data/logd-format-1")
+FORMAT_2 = os.path.join(nodes.ROOT, "t/golden/database-2")
 
 
 def prepared(folder, keep_tail="256MiB"):
@@ -302,24 +303,57 @@ def step_wait_cut(driver):
         time.sleep(0.05)
 
 
-def migration(folder, journal, rng, options):
-    """A log of format 1, and what is done with it afterwards."""
-    shutil.copytree(FIXTURE, folder + "-before")
-    nodes.make(folder + "-before")
+def step_level(driver):
+    """Level 2, committed; what is appended from then on has stamps."""
+    if driver.state.level_at(driver.state.last[0])[0] == 1:
+        driver.level()
+    driver.stored()
+    driver.commit(held(driver))
+
+
+def copied(fixture, folder):
+    """With the reserve that the space of NARROW and WIDE is meant for."""
+    shutil.copytree(fixture, folder)
+    path = os.path.join(folder, "raft.yaml")
+    with open(path) as file:
+        yaml = file.read()
+    with open(path, "w") as file:
+        file.write(yaml.replace("reserve: 16MiB", "reserve: 256MiB"))
+
+
+def migrated(fixture, folder, journal, rng, options):
+    """A log of an older format, and what is done with it afterwards."""
+    copied(fixture, folder + "-before")
     before = Node(folder + "-before", None, nodes.NARROW, options.program).start()
     found = nodes.Found(before)
     before.end()
-    shutil.copytree(FIXTURE, folder)
-    nodes.make(folder)
+    copied(fixture, folder)
     image = image_of(folder)
     driver = Driver(Node(folder, journal, nodes.NARROW, options.program), rng, found.state())
     driver.start()
     walk(driver, 5)
+    driver.survive(step_level, driver)
+    for _ in range(4):
+        walk(driver, 2)
+        driver.survive(step_append, driver)
+        driver.survive(step_commit, driver)
     driver.survive(step_snapshot, driver)
     walk(driver, 5)
     driver.kill()
     return image, found.state()
 
 
-ALL = {f.__name__: f for f in (appends, wide, zeros, checkpoints, snapshots, received, keep, first, restored, migration, kv)}
+def migration(folder, journal, rng, options):
+    """From format 1, without snapshots."""
+    return migrated(FORMAT_1, folder, journal, rng, options)
+
+
+def migration_2(folder, journal, rng, options):
+    """From format 2: a log that begins with a snapshot."""
+    return migrated(FORMAT_2, folder, journal, rng, options)
+
+
+ALL = {f.__name__: f for f in (appends, wide, zeros, checkpoints, snapshots, received, keep, first, restored, migration, migration_2,
+                               kv)}
+MIGRATIONS = ("migration", "migration_2")
 MADE_THERE = ("first", "restored")  # their journals begin with raft-init

@@ -3,8 +3,8 @@
  * Levels, time and origin.
  *
  * In the profile "levels" the programs of some nodes support level 1 at first, and are upgraded
- * when they start again.  In every profile wall clocks differ, and in some runs that of one node
- * shows another century.
+ * when they start again; in a scenario when it says so.  In every profile wall clocks differ, and
+ * in some runs that of one node shows another century.
  */
 #include "sim.h"
 
@@ -36,7 +36,7 @@ levels_init(struct sim *sim)
 	for (size_t i = 0; i < sim->nodes_count; i++) {
 		bool old = sim->profile.levels && rng_chance(rng, 700000);
 
-		sim->nodes[i].level_max = old ? 1 : RAFT_LEVEL_MAX;
+		sim->nodes[i].level_max = old ? 1 : sim->profile.level_max;
 		draw_wall(sim, &sim->nodes[i]);
 	}
 }
@@ -46,7 +46,8 @@ levels_start(struct sim *sim, struct node *node)
 {
 	if (rng_chance(&sim->levels.rng, 200000))
 		draw_wall(sim, node);
-	if (node->level_max == RAFT_LEVEL_MAX || !rng_chance(&sim->levels.rng, 400000))
+	if (!sim->profile.levels || node->level_max == RAFT_LEVEL_MAX ||
+	    !rng_chance(&sim->levels.rng, 400000))
 		return;
 	node->level_max = RAFT_LEVEL_MAX;
 	sim->counters[COUNT_UPGRADES]++;

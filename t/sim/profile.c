@@ -4,6 +4,8 @@
  */
 #include "profile.h"
 
+#include "raft/types.h"
+
 #include <string.h>
 
 const char *
@@ -238,6 +240,7 @@ profile_draw(struct profile *profile, const char *name, struct rng *rng)
 	memset(profile, 0, sizeof *profile);
 	profile->name = kind->name;
 	profile->levels = kind->levels > 0;
+	profile->level_max = RAFT_LEVEL_MAX;
 	profile->nodes = (size_t)rng_range(rng, kind->nodes_min, kind->nodes_max);
 	if (profile->nodes > 2 && rng_chance(rng, 250000))
 		profile->learners = (size_t)rng_range(rng, 1, (profile->nodes - 1) / 2);

@@ -59,8 +59,9 @@ struct profile {
 	uint64_t election_timeout_ms, heartbeat_ms, store_timeout_ms, commit_wait_ms;
 	uint64_t message_size_max, window_size_max, uncommitted_size_max, tail_size_max;
 	uint32_t window_messages_max;
-	bool levels;   /* some programs support level 1 only, until they are upgraded */
-	int addresses; /* the leader puts them into the log */
+	bool levels;        /* some programs support level 1 only, until they are upgraded */
+	uint64_t level_max; /* that the others support */
+	int addresses;      /* the leader puts them into the log */
 	/* clients */
 	size_t clients;
 	uint64_t client_pause_us;

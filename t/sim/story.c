@@ -17,6 +17,7 @@ story_init(struct story *story, struct sim *sim)
 	story->sim = sim;
 	sim->profile = (struct profile){.name = NULL,
 	    .nodes = 3,
+	    .level_max = 1,
 	    .delay_min_us = 1000,
 	    .delay_max_us = 1000,
 	    .write_min_us = 500,
@@ -157,6 +158,19 @@ do_joiners(struct story *story)
 	if (story->sim->profile.nodes + joiners > SIM_NODES_MAX)
 		return wrong(story, "9 nodes at the most");
 	story->sim->profile.joiners = (size_t)joiners;
+	return true;
+}
+
+static bool
+do_level(struct story *story)
+{
+	uint64_t level = 0;
+
+	if (!number_at(story, 1, &level))
+		return false;
+	if (level < 1 || level > RAFT_LEVEL_MAX)
+		return wrong(story, "no program supports that level");
+	story->sim->profile.level_max = level;
 	return true;
 }
 
@@ -375,7 +389,10 @@ do_fault(struct story *story)
 		node_up(sim, node);
 	else if (strcmp(verb, "elector") == 0)
 		fault_elector(sim, node, 1000);
-	else if (strcmp(verb, "logd") == 0)
+	else if (strcmp(verb, "upgrade") == 0) {
+		node->level_max = RAFT_LEVEL_MAX;
+		fault_elector(sim, node, 1000);
+	} else if (strcmp(verb, "logd") == 0)
 		fault_logd(sim, node);
 	else if (strcmp(verb, "stall") == 0)
 		node->disk.stalled = true;
@@ -617,6 +634,8 @@ expect_node(struct story *story, const char *what)
 		return expect_number(story, node->disk.cut);
 	if (strcmp(what, "members") == 0)
 		return expect_number(story, members_count(members_of(story->sim, node)->members));
+	if (strcmp(what, "level") == 0)
+		return expect_number(story, node->status.level);
 	return wrong(story, "expect leader, role, term, commit, last, stored, answer or read");
 }
 
@@ -672,6 +691,7 @@ static const struct {
 } commands[] = {
     {"nodes", do_nodes, true},
     {"joiners", do_joiners, true},
+    {"level", do_level, true},
     {"set", do_set, true},
     {"run", do_run, false},
     {"until", do_until, false},
@@ -687,6 +707,7 @@ static const struct {
     {"crash", do_fault, false},
     {"start", do_fault, false},
     {"elector", do_fault, false},
+    {"upgrade", do_fault, false},
     {"logd", do_fault, false},
     {"stall", do_fault, false},
     {"unstall", do_fault, false},

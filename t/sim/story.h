@@ -8,6 +8,7 @@
  *   compact NODE INDEX             its log begins after that entry
  *   expect before|members NODE N   begin of its log; how many members it knows
  *   nodes COUNT [LEARNERS]         first; then settings, then the rest
+ *   level LEVEL                    a setting: the highest one that the programs support; else 1
  *   set NAME VALUE                 a number of the profile, see story.c
  *   run TIME                       let time pass: 300ms, 2s
  *   until leader [NODE]            … until there is one that a majority follows, or that one
@@ -19,17 +20,24 @@
  *   cut NODE NODE, cut NODE>NODE   a link, or one direction of it
  *   isolate NODE, heal             all its links; all links of all
  *   hold TYPE FROM>TO              such messages wait (TYPE any; a node may be *)
- *   release, discard               what waits is delivered, or thrown away; nothing is held any
- * more crash NODE, start NODE         power loss, and back elector NODE, logd NODE        restart
- * of that daemon alone stall NODE, unstall NODE       its disk completes nothing full NODE, room
- * NODE           its disk takes no entries pause NODE, freeze NODE, resume NODE lose NODE INDEX
- * crash; its log is back at INDEX, the mark tells lose-mark NODE INDEX           … and the mark is
- * missing; term and vote are those of then damage NODE INDEX              crash; the entry at INDEX
- * can't be read propose NODE SESSION SERIAL [COUNT] [epoch=N] [fence=N] SESSION: a letter for an
- * anonymous one, @a @b @c for a named one open NODE @NAME [REPLACES] barrier NODE, read NODE expect
- * leader NODE, expect role NODE ROLE, expect term|commit|last|stored NODE NUMBER expect answer N
- * VERDICT        the N-th proposal's: committed, refused, unknown, none expect read N
- * ok|refused|none
+ *   release, discard               what waits is delivered or thrown away, and no more is held
+ *   crash NODE, start NODE         power loss, and back
+ *   elector NODE, logd NODE        restart of that daemon alone
+ *   upgrade NODE                   its elector, by a program of the highest level
+ *   stall NODE, unstall NODE       its disk completes nothing
+ *   full NODE, room NODE           its disk accepts no entries
+ *   pause NODE, freeze NODE, resume NODE
+ *   lose NODE INDEX                crash; its log is back at INDEX, the mark shows it
+ *   lose-mark NODE INDEX           … and the mark is missing; term and vote are those of then
+ *   damage NODE INDEX              crash; the entry at INDEX cannot be read
+ *   propose NODE SESSION SERIAL [COUNT] [epoch=N] [fence=N]
+ *                                  SESSION: a letter for an anonymous one, @a @b @c for a named one
+ *   open NODE @NAME [REPLACES]
+ *   barrier NODE, read NODE
+ *   expect leader NODE, expect role NODE ROLE
+ *   expect term|commit|last|stored|level NODE NUMBER
+ *   expect answer N VERDICT        the N-th proposal's: committed, refused, unknown, none
+ *   expect read N ok|refused|none
  */
 #ifndef SIM_STORY_H
 #define SIM_STORY_H

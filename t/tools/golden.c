@@ -5,6 +5,7 @@
  *
  * golden encode: from fields to bytes.  golden decode: from bytes to fields.
  * Integers are decimal, a pos is index:term, an id is its text; all other values are hexadecimal.
+ * An opt that is 0 is neither given nor printed.
  */
 #include <err.h>
 #include <inttypes.h>
@@ -132,7 +133,7 @@ struct line {
 };
 
 static const char *
-value_of(struct line *line, const char *message, const char *field)
+value_of(struct line *line, const char *message, const char *type, const char *field)
 {
 	size_t size = strlen(field);
 	for (size_t i = 0; i < line->count; i++)
@@ -141,10 +142,12 @@ value_of(struct line *line, const char *message, const char *field)
 			line->used++;
 			return line->arguments[i] + size + 1;
 		}
+	if (strcmp(type, "opt") == 0)
+		return "0";
 	errx(EX_DATAERR, "%s: no value for its field %s", message, field);
 }
 
-#define F(type, field) parse_##type(&m.field, value_of(line, name, #field));
+#define F(type, field) parse_##type(&m.field, value_of(line, name, #type, #field));
 #define M(number, NAME, message)                                                                   \
 	if (strcmp(name, #message) == 0) {                                                         \
 		struct msg_##message m;                                                            \
@@ -176,9 +179,21 @@ encode_line(char *text)
 	wire_buf_free(&out);
 }
 
+static bool
+left_out(const char *type, const void *field)
+{
+	uint64_t opt = 0;
+	if (strcmp(type, "opt") != 0)
+		return false;
+	memcpy(&opt, field, sizeof opt);
+	return opt == 0;
+}
+
 #define F(type, field)                                                                             \
-	printf(" %s=", #field);                                                                    \
-	print_##type(m.field);
+	if (!left_out(#type, &m.field)) {                                                          \
+		printf(" %s=", #field);                                                            \
+		print_##type(m.field);                                                             \
+	}
 #define M(number, NAME, message)                                                                   \
 	case MSG_##NAME: {                                                                         \
 		struct msg_##message m;                                                            \

@@ -355,6 +355,19 @@ do_hello(struct link *l)
 	do_heard(l);
 }
 
+/* time=MS step=MS: the first entry has that time, each further one so much more. */
+static void
+put_stamp(struct wire_buf *run, uint64_t index)
+{
+	struct raft_stamp stamp = {number("time", 0), 1000, {"n2"}};
+	if (option("time", NULL) == NULL)
+		return;
+	stamp.time += (index - number("first", index)) * number("step", 0);
+	wire_buf_add(run, RAFT_STAMP_SIZE);
+	raft_entry_header_stamp(
+	    run->bytes + run->size - RAFT_STAMP_SIZE - RAFT_ENTRY_HEADER_SIZE, &stamp);
+}
+
 static void
 put_entry(struct wire_buf *run, uint64_t index, uint64_t term, size_t size)
 {
@@ -381,6 +394,7 @@ put_entry(struct wire_buf *run, uint64_t index, uint64_t term, size_t size)
 	raft_entry_header(wire_buf_add(run, RAFT_ENTRY_HEADER_SIZE), term, kind, &sid,
 	    number("serial", 0) + (number("serial", 0) ? index - number("first", index) : 0),
 	    (uint32_t)size);
+	put_stamp(run, index);
 	uint8_t *at = wire_buf_add(run, size);
 	memset(at, 'x', size);
 	memcpy(at, bytes, data_size);
@@ -576,7 +590,7 @@ static const struct command {
     {"hello", do_hello, "NAME KIND: all three"},
     {"write", do_write,
 	"NAME number= term= vote= first= count= eterm= size= text= data=HEX kind= name= serial= "
-	"after= recovered hold"},
+	"after= time=MS step=MS recovered hold"},
     {"flood", do_flood, "NAME writes= and as write"},
     {"stored", do_stored, "NAME NUMBER: waits for the acknowledgement"},
     {"commit", do_commit, "NAME index= term="},

@@ -107,10 +107,13 @@ def put(path, file, upto=None, install=False, good=None):
 
 
 def version_1(file, old):
+    """The same without what version 2 has at the end of the head: the further fields and the hash."""
     stream = open(file, "rb").read()
-    size = struct.unpack(">I", stream[12:16])[0]
-    end = size - 36  # no further fields, and the hash
-    assert stream[8:12] == bytes([0, 0, 0, 2]) and stream[end : end + 4] == bytes(4)
+    size, end = struct.unpack(">I", stream[12:16])[0], 96  # of the head; after the cluster's id
+    for before, form in ((0, ">H"), (0, ">H"), (40, ">I"), (0, ">I")):  # name, format, configuration, sessions
+        end += before + struct.calcsize(form)
+        end += struct.unpack(form, stream[end - struct.calcsize(form) : end])[0]
+    assert stream[8:12] == bytes([0, 0, 0, 2]) and end + 36 + struct.unpack(">I", stream[end : end + 4])[0] == size
     with open(old, "wb") as out:
         out.write(stream[:8] + struct.pack(">II", 1, end) + stream[16:end] + stream[size:])
     return 0

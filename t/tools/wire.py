@@ -45,6 +45,7 @@ INTS = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "flag": "B"}
 BYTES = {"id": 32, "sid": 16, "run": 16, "hash": 32}
 CLIENT, ELECTOR, READER, FSM = 1, 2, 3, 4
 NOOP, CLIENT_ENTRY, SESSION_OPEN = 0, 2, 3
+STAMPED, STAMP_SIZE = 0x80, 44  # bit of the kind; time u64, uid u32, node id
 
 
 def put_field(kind, value):
@@ -93,10 +94,14 @@ def get(number, body):
     return name, message
 
 
-def entry(serial, data, session=b"", kind=CLIENT_ENTRY, term=0):
+def entry(serial, data, session=b"", kind=CLIENT_ENTRY, term=0, stamp=b""):
     if isinstance(data, str):
         data = data.encode()
-    return struct.pack(">QB16sQI", term, kind, session, serial, len(data)) + data
+    return struct.pack(">QB16sQI", term, kind | (STAMPED if stamp else 0), session, serial, len(data)) + stamp + data
+
+
+def stamp(time, node, uid=0xFFFFFFFF):
+    return struct.pack(">QI32s", time, uid, node.encode())
 
 
 def config(*members):

@@ -323,11 +323,39 @@ test_time_of_the_log_that_is_left(void)
 }
 
 static void
+test_time_of_what_left_memory(void)
+{
+	struct rig rig;
+
+	init(&rig, 3, 0);
+	rig.settings.tail_size_max = 0;
+	rig_start(&rig);
+	rig_elect(&rig);
+	accept(&rig, 2, 2, 0);
+	accept(&rig, 3, 2, 0);
+	accept(&rig, 2, 2, 0);
+	rig_clear(&rig);
+	accept(&rig, 2, 2, WALL);
+	append_one(&rig);
+	CHECK(rig_status(&rig).last.index == 3 && rig_status(&rig).time == WALL);
+	accept(&rig, 2, 2, WALL);
+	rig_time(&rig, 1);
+	CHECK(rig.commit == 3 && raft_entry_at(rig.raft, 3) == NULL);
+	rig.wall = WALL - 5000;
+	append_one(&rig);
+	CHECK(rig_status(&rig).last.index == 4 && stamp_at(&rig, 4).time == WALL);
+	rig_free(&rig);
+}
+
+static void
 test_origin_of_a_client(void)
 {
 	struct rig rig;
 	struct raft_sid sid = rig_sid(1, false);
 	struct raft_stamp stamp;
+	struct raft_stamp own = {WALL + 1, UID + 1, rig_id(3)};
+	struct raft_entry entry = stamped_entry(0, &own);
+	struct raft_proposal proposal = plain;
 
 	leader(&rig);
 	accept(&rig, 2, 2, WALL);
@@ -336,6 +364,14 @@ test_origin_of_a_client(void)
 	CHECK(stamp.uid == UID && raft_id_equal(&stamp.node, &rig.id) && stamp.time == WALL);
 	CHECK(stamp_at(&rig, 4).uid == UID);
 	CHECK(bytes_get_u64(raft_entry_data(raft_entry_at(rig.raft, 4))) == 2);
+	/* Whatever the client wrote into the record. */
+	proposal.ticket = 2;
+	proposal.entries = &entry;
+	proposal.entries_count = 1;
+	rig_propose(&rig, &proposal);
+	raft_chunk_unref(entry.chunk);
+	stamp = stamp_at(&rig, 5);
+	CHECK(stamp.uid == UID && raft_id_equal(&stamp.node, &rig.id) && stamp.time == WALL);
 	rig_free(&rig);
 }
 
@@ -516,6 +552,8 @@ main(void)
 	    "a clock that was heard in a former term counts no more", test_clocks_are_of_this_term);
 	check_run("the time after a truncation is that of the log that is left",
 	    test_time_of_the_log_that_is_left);
+	check_run("the time does not decrease when the entries before have left memory",
+	    test_time_of_what_left_memory);
 	check_run(
 	    "the origin of an entry is this node and its client's uid", test_origin_of_a_client);
 	check_run("the origin of a forwarded entry is its sender and the uid that it names",

@@ -380,6 +380,8 @@ test_same_bytes_again(void)
 	CHECK(first != NULL && first->term == 1 && bytes_get_u64(first->bytes) == 1);
 	CHECK(second != NULL && second->term == 5 && bytes_get_u64(second->bytes) == 5);
 	CHECK(bytes_get_u64(rig.disk.entries[2].bytes) == 1);
+	/* Nor are those of the caller. */
+	CHECK(bytes_get_u64(entry.bytes) == 0);
 	rig_free(&rig);
 	raft_chunk_unref(entry.chunk);
 }

@@ -113,17 +113,35 @@ test_each_size(void)
 	wire_buf_free(&good);
 }
 
+/* A head without further fields becomes one with these, and the right hash. */
+static void
+add_further(struct wire_buf *head, const uint8_t *fields, size_t size)
+{
+	size_t at = head->size - RAFT_HASH_SIZE;
+	wire_buf_put(head, fields, size);
+	memmove(head->bytes + at, fields, size);
+	bytes_put_u32(head->bytes + at - 4, (uint32_t)size);
+	bytes_put_u32(head->bytes + 12, (uint32_t)head->size);
+	hash_again(head);
+}
+
 static void
 test_further_fields(void)
 {
-	struct wire_buf head = make_head();
+	/* Level, time, and what no level has. */
+	uint8_t fields[20] = {[7] = RAFT_LEVEL_MAX + 1, [15] = 99, [19] = 1};
+	struct wire_buf head;
 	struct snapshot_head got;
-	size_t fields = head.size - END_SIZE;
-	wire_buf_put(&head, "abcd", 4);
-	memmove(head.bytes + fields + 8, head.bytes + fields + 4, 32);
-	bytes_put_u32(head.bytes + fields, 4);
-	bytes_put_u32(head.bytes + 12, (uint32_t)head.size);
-	hash_again(&head);
+	for (size_t size = 16; size <= 20; size += 4) {
+		head = make_head();
+		add_further(&head, fields, size);
+		CHECK(!snapshot_head_get(&got, head.bytes, head.size));
+		CHECK(snapshot_head_newer(head.bytes, head.size));
+		wire_buf_free(&head);
+	}
+	/* Less than level and time. */
+	head = make_head();
+	add_further(&head, fields, 4);
 	CHECK(!snapshot_head_get(&got, head.bytes, head.size));
 	CHECK(snapshot_head_newer(head.bytes, head.size));
 	wire_buf_free(&head);
