@@ -298,8 +298,10 @@ class Driver:
                 kind, serial, data = wire.SESSION_OPEN, 0, bytes(16) + struct.pack(">Q", 0) + b"feed"
             if sid != bytes(16):
                 sessions[sid] = serial
-            time += self.rng.choice((0, 1, 1000))
-            stamp = wire.stamp(time, self.rng.choice(("n1", "n2")), self.rng.choice((0, 1000))) if level > 1 else b""
+            stamp = b""
+            if level > 1:
+                time += self.rng.choice((0, 1, 1000))
+                stamp = wire.stamp(time, self.rng.choice(("n1", "n2")), self.rng.choice((0, 1000)))
             records.append(wire.entry(serial, data, sid, kind, term, stamp))
         return b"".join(records)
 
