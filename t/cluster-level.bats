@@ -198,3 +198,33 @@ join() {
 	[ "$(timeout 20 raft-tail -c "$CLUSTER/n1/raft.yaml" -F json | jq -r 'select(.time) | .origin' | sort -u)" = "n1:$(id -u)" ]
 	cluster_stop
 }
+
+@test "level: ⚠ a node whose log begins with a snapshot has its level and time: it leads with stamps, and raises no level again" {
+	local id last
+	snapshot() { PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 "$ROOT/t/tools/snapshot.py" "$@"; }
+	log_is() { [ "$(status "$1" log "$2")" = "$3" ]; } # NODE KEY VALUE
+	cluster_init "$BATS_TEST_TMPDIR/f" 1
+	echo 'logd: { keep_tail: 0B }' >>"$CLUSTER/n1/raft.yaml"
+	start_with NEW n1
+	wait_leader
+	seq 50 | timeout 30 raft-append -c "$CLUSTER/n1/raft.yaml"
+	echo state >"$BATS_TEST_TMPDIR/state"
+	last=$(status n1 elect commit)
+	wait_until 20 log_is n1 commit "$last"
+	snapshot add "$CLUSTER/n1/run/log" "$last" "$BATS_TEST_TMPDIR/state"
+	wait_until 20 log_is n1 first $((last + 1))
+	OLD=$NEW join n2
+	ctl n1 member promote n2
+	CLUSTER_COUNT=2
+	ctl n1 transfer n2
+	wait_until 30 has_role n2 leader
+	echo 'of n2' | timeout 30 raft-append -c "$CLUSTER/n2/raft.yaml"
+	id=$(id -u)
+	timeout 20 raft-tail -c "$CLUSTER/n2/raft.yaml" --from $((last + 1)) -F json >"$BATS_TEST_TMPDIR/out"
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/out" | jq -r '[.data, .origin] | join(" ")')" = "of n2 n2:$id" ]
+	for n in n2 n1; do stop_node "$n"; done
+	[ "$(rows n2 "SELECT value FROM meta WHERE key = 'before'" | cut -d' ' -f1,5)" = "$last 2" ]
+	[ "$(rows n2 'SELECT count(*) FROM log WHERE kind = 5 OR time ISNULL')" = 0 ]
+	[ "$(rows n2 'SELECT min(time) FROM log')" -ge "$(rows n2 "SELECT value FROM meta WHERE key = 'before'" | cut -d' ' -f6)" ]
+	cluster_stop
+}

@@ -186,6 +186,28 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	refused 11:17 'fsm.framing whole has no effect here'
 }
 
+@test "conf: the fields of a machine, in any order, are read, printed in one, and each mistake is named" {
+	for written in '[]:[]' '[ chain ]:[chain]' '[ chain, time, origin ]:[time,origin,chain]'; do
+		with "fsm: { mode: machine, fields: ${written%:*} }"
+		print >printed
+		grep -qxF "  fields: ${written#*:}" printed
+		# It reads back as the same.
+		print printed | diff printed -
+	done
+	with 'fsm: { mode: machine, fields: [ time, clock ] }'
+	refused 11:39 'fsm.fields clock is no field: the fields are time, origin and chain'
+	with 'fsm: { mode: machine, fields: [ time, [ x ] ] }'
+	refused 11:39 'fsm.fields: this is no field'
+	with 'fsm: { mode: machine, fields: [ time, chain, time ] }'
+	refused 11:46 'fsm.fields has time twice: remove one'
+	with 'fsm: { mode: machine, fields: time }'
+	refused 11:31 'fsm.fields needs a list, as in [ time, origin ]'
+	with 'fsm: { mode: machine, fields: { time: 1 } }'
+	refused 11:31 'fsm.fields needs a list'
+	with 'fsm: { mode: sink, fields: [ time ] }'
+	refused 11:28 'fsm.fields has no effect in this mode: remove it'
+}
+
 @test "conf: the modes of raft-fsm, and keys that are not for the mode" {
 	with 'fsm: { mode: zink }'
 	refused 11:14 'fsm.mode zink is no mode: use sink, batch or machine'

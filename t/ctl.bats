@@ -237,7 +237,7 @@ teardown_file() { cluster_stop; }
 		while read -r line; do
 			limit=30 want=0
 			# Of a node without a program; t/64 runs them with one.
-			case $line in *raft-append\ -r*) want=78 ;; esac
+			case $line in *raft-append\ -r* | *contract\ set*) want=78 ;; esac
 			case $line in *-f\ * | *-F\ messages* | *watch*) limit=2 want=124 ;; esac # for ever
 			run timeout "$limit" sh -c "$line" </dev/null
 			echo "$line -> $status $output"

@@ -32,6 +32,15 @@ conforms() { # memory|durable [-F FRAMING] -- COMMAND...
 	conforms durable -F netstring -- raft-kv -F netstring -D '{}/kv.db'
 }
 
+@test "conform: ⚠ each durable machine keeps the chain with its index, and says both" {
+	conforms memory --fields time,origin,chain -- raft-kv
+	conforms durable --fields time,origin,chain -- raft-kv -D '{}/kv.db'
+	conforms durable -F netstring --fields chain -- raft-kv -F netstring -D '{}/kv.db'
+	conforms durable --fields chain -- "$EX/kv.awk" -v 'journal={}/journal'
+	conforms durable --fields chain -- "$EX/kv-durable.py" '{}/kv.sqlite'
+	conforms durable --fields chain -- "$EX/counter.sh" '{}/counters'
+}
+
 @test "conform: the database in awk, in memory and durable" {
 	conforms memory -- "$EX/kv.awk"
 	conforms durable -- "$EX/kv.awk" -v 'journal={}/journal'

@@ -115,6 +115,15 @@ finds() {
 	grep -q '^not ok 6 - ' <<<"$output"
 }
 
+@test "conform: ⚠ a chain that is not kept with its entry is found" {
+	lines | conform --fields chain -- "$MACHINE" none '{}/state' >out
+	[ "$(tail -n 1 out)" = '# 14 checks: 14 ok, 0 broken, 0 skipped, 0 not done' ]
+	conform() { timeout 300 raft-fsm --try --conform --fields chain -c raft.yaml "$@"; }
+	finds chain-forgotten 2 'the program says ready with "-", and has been given the chain of that entry'
+	finds chain-of-before 2 'the program says ready [0-9]* with the chain [0-9a-f]*, which did not come with that entry'
+	finds restore-without-chain 1[0-4] 'the program says ready with "-", and has been given the chain of that entry'
+}
+
 @test "conform: a request that is taken without its end is found" {
 	finds cut 8 'ready 1004, beyond what the program was given, entries up to 4$'
 }

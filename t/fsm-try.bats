@@ -183,6 +183,31 @@ breaks() {
 	[ "$output" = 'refused not now' ]
 }
 
+@test "try, machine: fields are given with each entry, and a chain is expected with ready" {
+	echo 'echo ready 0; while read -r l; do echo "$l $RAFT_FIELDS" >>got; echo ok; done' >machine.sh
+	seq 7 | try --fields origin,time,chain -- sh machine.sh >out
+	[ "$(wc -l <out)" -eq 7 ]
+	grep -xE 'entry 1 1700000001000 n1:1000 [0-9a-f]{32} 1 time,origin,chain' got
+	grep -xE 'entry 7 - - [0-9a-f]{32} 7 time,origin,chain' got
+	[ "$(cut -d' ' -f5 got | sort -u | wc -l)" -eq 7 ]
+	rm got
+	try --fields '' -- sh machine.sh <<<x >out
+	[ "$(cat got)" = 'entry 1 x ' ]
+	# A second run goes on after what a durable program says.
+	for i in 1 2; do try --fields chain -- raft-kv -D kv.db <<<'incr n' >out; done
+	[ "$(cat out)" = 'ok 2' ]
+	run -65 try --fields chain -- sh -c 'echo ready 3' <<<x
+	[[ $output == 'raft-fsm: the program says ready 3 without the chain of that entry, which fsm.fields names; expected: "ready N CHAIN", '* ]]
+	run -65 try -- sh -c 'echo ready 3 -' <<<x
+	[[ $output == *'says ready with a chain, and fsm.fields does not name chain; expected: "ready N", '* ]]
+	for wrong in clock time,time "time," ,time 'time chain'; do
+		run -64 try --fields "$wrong" -- cat <<<x
+		[[ $output == "raft-fsm: --fields $wrong: is no list of fields: "* ]]
+	done
+	run -64 timeout 20 raft-fsm --try --fields time -- cat <<<x
+	[[ $output == 'raft-fsm: --fields is of mode machine: add --mode machine' ]]
+}
+
 @test "try, machine: wrong usage is one sentence, 64, and nothing runs" {
 	refused() { # WORDS...
 		run -64 timeout 10 raft-fsm --try "$@" -- touch ran </dev/null

@@ -238,7 +238,7 @@ format_is() { [ "$(sqlite3 "$1/data/log.db" "SELECT value FROM meta WHERE key = 
 	golden play n1/run dialogue
 	reap TERM "$SPAWNED"
 	database dump n1 >stored
-	sqlite3 n1/data/log.db 'DROP TABLE snapshot; DROP INDEX levels' 'ALTER TABLE log DROP COLUMN time' \
+	sqlite3 n1/data/log.db 'DROP TABLE snapshot; DROP INDEX rules' 'ALTER TABLE log DROP COLUMN time' \
 		'ALTER TABLE log DROP COLUMN origin' "UPDATE meta SET value = 1 WHERE key = 'format'"
 	logd n1
 	wait_until 30 grep -q ev=start n1/log

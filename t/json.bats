@@ -85,6 +85,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 		ctl "$n" -j status >"$O/status.$n" || [ "$?" -eq 69 ]
 		ctl "$n" -j members >"$O/members.$n"
 		ctl "$n" -j session list >"$O/sessions.$n"
+		ctl "$n" -j contract show >"$O/contract.$n"
 	done
 	kill_9 n1 elect
 	wait_until 10 grep -q none "$O/watch.role"
@@ -92,7 +93,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	[ "$status" -eq 69 ]
 	echo "$output" >"$O/status.down"
 
-	for what in status members sessions watch member; do "$SCHEMA" read "$what" "$O/$what".*; done >"$O/seen"
+	for what in status members sessions contract watch member; do "$SCHEMA" read "$what" "$O/$what".*; done >"$O/seen"
 	diff <("$SCHEMA" table | cut -d' ' -f1,2 | sort) <(sort -u "$O/seen")
 	stop_all
 }
@@ -163,7 +164,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	cluster_init "$BATS_TEST_TMPDIR/c" 1
 	sed -n '/^\.It Fl j /,/^do that/p' "$ROOT/man/raft-ctl.1" | sed -n 's/^\.Cm //p' | sed 's/ [,:]/\n/g' |
 		sed 's/^ *//' | grep . | sort >"$O/with"
-	[ "$(xargs -d '\n' printf '%s,' <"$O/with")" = 'member,members,session list,status,watch,' ]
+	[ "$(xargs -d '\n' printf '%s,' <"$O/with")" = 'contract show,member,members,session list,status,watch,' ]
 	sed -n '/^\.It Cm status$/,/^\.El/s/^\.It Cm //p' "$ROOT/man/raft-ctl.1" | sed -E 's/ (O[opc]|Ar) .*//' | sort -u >"$O/commands"
 	[ "$(wc -l <"$O/commands")" -ge 15 ]
 	while read -r command; do

@@ -4,6 +4,7 @@
 # sanitize
 # shellcheck disable=SC2030,SC2031
 
+bats_require_minimum_version 1.5.0
 load helper
 
 setup() {
@@ -211,6 +212,62 @@ refused the reply holds a NUL: it needs netstrings' ]
 	printf '%s\n' 'query list' "restore $SNAP" | kv durable | grep -q '^refused a snapshot is restored before'
 	[ "$(kv durable <<<'query list')" = 'ready 8
 ok a b' ]
+}
+
+@test "kv: the chain of the last entry is kept beside its index, and both are said" {
+	C1=00112233445566778899aabbccddeeff C2=ffeeddccbbaa99887766554433221100
+	chained() { RAFT_FIELDS=chain timeout 20 raft-kv -D "$DB"; }
+	run chained <<<"entry 1 $C1 put a 1"
+	[ "${lines[0]}" = 'ready 0' ]
+	[ "$(chained </dev/null)" = "ready 1 $C1" ]
+	printf 'entry 2 %s incr n\nentry 4 %s \nquery get a\n' "$C1" "$C2" | chained >"$BATS_TEST_TMPDIR/out"
+	grep -qx 'ok 1' "$BATS_TEST_TMPDIR/out"
+	[ "$(chained </dev/null)" = "ready 4 $C2" ]
+	# One that came without has none.
+	chained <<<'entry 5 - put b 2' >/dev/null
+	[ "$(chained </dev/null)" = 'ready 5 -' ]
+	chained <<<"entry 6 $C1 put b 2" >/dev/null
+	# Time and origin are skipped; without the field the chain is neither said nor kept for the next entry.
+	RAFT_FIELDS=time,origin,chain timeout 20 raft-kv -D "$DB" <<<"entry 7 1700000000000 n1:0 $C2 put c 3" >/dev/null
+	[ "$(chained </dev/null)" = "ready 7 $C2" ]
+	RAFT_FIELDS='' timeout 20 raft-kv -D "$DB" <<<'entry 8 put d 4' >"$BATS_TEST_TMPDIR/out"
+	[ "$(head -n 1 "$BATS_TEST_TMPDIR/out")" = 'ready 7' ]
+	[ "$(chained </dev/null)" = 'ready 8 -' ]
+	[ "$(printf 'query list\n' | kv durable | tail -n 1)" = 'ok a b c d n' ]
+}
+
+@test "kv: a snapshot has the chain of its entry, where there is one, and is restored with and without" {
+	C=00112233445566778899aabbccddeeff
+	with() { RAFT_FIELDS=chain timeout 20 raft-kv "$@"; }
+	printf 'entry 3 %s put a 1\nsnapshot %s\n' "$C" "$SNAP" | with >/dev/null
+	printf 'entry 3 %s put a 1\nsnapshot %s.durable\n' "$C" "$SNAP" | with -D "$DB" >/dev/null
+	cmp "$SNAP" "$SNAP.durable"
+	[ "$(head -n 1 "$SNAP")" = "raft-kv 2 3 $C" ]
+	printf 'entry 3 - put a 1\nsnapshot %s.none\n' "$SNAP" | with >/dev/null
+	printf 'entry 3 put a 1\nsnapshot %s.old\n' "$SNAP" | kv memory >/dev/null
+	cmp "$SNAP.none" "$SNAP.old"
+	[ "$(head -n 1 "$SNAP.old")" = 'raft-kv 1 3' ]
+	rm "$DB"*
+	printf 'restore %s\n' "$SNAP" | with -D "$DB" >/dev/null
+	[ "$(with -D "$DB" </dev/null)" = "ready 3 $C" ]
+	printf 'restore %s\n' "$SNAP.old" | with -D "$DB" >/dev/null
+	[ "$(with -D "$DB" </dev/null)" = 'ready 3 -' ]
+	printf 'restore %s\nsnapshot %s.again\n' "$SNAP" "$SNAP" | kv memory >/dev/null
+	cmp "$SNAP.again" "$SNAP.old"
+	# A first line that is neither is refused.
+	for line in "raft-kv 2 3" "raft-kv 2 3 ${C}0" "raft-kv 2 3 ${C%f}" "raft-kv 2 3 ${C%f}F" "raft-kv 3 3 $C"; do
+		{ echo "$line" && tail -n +2 "$SNAP"; } >"$SNAP.bad"
+		printf 'restore %s\n' "$SNAP.bad" | with | grep -qx 'refused not a whole snapshot of raft-kv'
+	done
+}
+
+@test "kv: entries without the fields that RAFT_FIELDS names are one sentence and the right status" {
+	RAFT_FIELDS=chains run -64 timeout 20 raft-kv </dev/null
+	[ "$output" = 'raft-kv: RAFT_FIELDS=chains: it is no list of fields: time, origin and chain are expected' ]
+	RAFT_FIELDS=chain run -65 timeout 20 raft-kv <<<'entry 1 put a 1'
+	[[ $output == *'an entry whose chain is none: is raft-fsm, with fsm.mode machine and this framing, at the other end?' ]]
+	RAFT_FIELDS=time,chain run -65 timeout 20 raft-kv <<<'entry 1 17'
+	[[ $output == *'an entry without the fields that RAFT_FIELDS names: is raft-fsm'* ]]
 }
 
 @test "kv: what it said is durable survives kill -9, and each entry counts once" {

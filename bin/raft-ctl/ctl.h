@@ -30,6 +30,7 @@ enum exit_status ctl_transfer(struct ctl *ctl);
 enum exit_status ctl_fsm(struct ctl *ctl);
 /* "restart" or "snapshot", to raft-fsm; returns when it has said that it is done. */
 enum exit_status ctl_fsm_order(struct ctl *ctl, const char *what);
+enum exit_status ctl_contract(struct ctl *ctl);
 enum exit_status ctl_snapshot(struct ctl *ctl);
 
 #endif

@@ -23,6 +23,7 @@ static const struct command {
     {"key", ctl_key, 3, 0},
     {"transfer", ctl_transfer, 1, 0},
     {"snapshot", ctl_snapshot, 0, OUTPUT},
+    {"contract", ctl_contract, 1, JSON},
     {"session", ctl_session, 2, JSON},
     {"watch", ctl_watch, 1, JSON},
     {"barrier", ctl_barrier, 0, 0},
@@ -61,8 +62,9 @@ find_command(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	tool_die(EXIT_USAGE,
-	    "%s: unknown command: status, wait, members, member, key, transfer, snapshot, session, "
-	    "watch, barrier or fsm is expected",
+	    "%s: unknown command: status, wait, members, member, key, transfer, snapshot, "
+	    "contract, "
+	    "session, watch, barrier or fsm is expected",
 	    name);
 }
 
@@ -104,7 +106,8 @@ main(int argc, char **argv)
 		     "member add [--learner] FILE | member promote ID | member demote [--yes] ID | "
 		     "member remove [--yes] ID | member address ID ADDRESS | key add ID KEY | key "
 		     "drop ID KEY | "
-		     "transfer [ID] | snapshot [-o FILE] | session list | session drop NAME | "
+		     "transfer [ID] | snapshot [-o FILE] | contract show | contract set | session "
+		     "list | session drop NAME | "
 		     "watch [role | state] | barrier | fsm restart",
 	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER |
 		     1u << TOOL_YES | 1u << TOOL_OUTPUT,

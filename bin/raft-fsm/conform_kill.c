@@ -48,6 +48,17 @@ conform_cut_at(struct conform *c, struct state *state, struct wire_bytes cut)
 	return conform_run_once(c, state, &run) && conform_run_once(c, state, &after);
 }
 
+/* None is known. */
+static struct wire_bytes
+conform_fields(const struct conform *c)
+{
+	static const char *const none[] = {"", "- ", "- - ", "- - - "};
+	unsigned fields = c->conf->fsm.fields, count = 0;
+	for (; fields; fields >>= 1)
+		count += fields & 1;
+	return wire_text(none[count]);
+}
+
 bool
 conform_check_cut(struct conform *c)
 {
@@ -56,8 +67,10 @@ conform_check_cut(struct conform *c)
 	struct state state;
 	if (!c->durable)
 		return conform_skip(c, "it keeps nothing on a disk");
-	request_put(&request, c->netstring, REQUEST_ENTRY,
-	    history_index(&c->main, c->middle) + 1000, (const uint8_t *)data, strlen(data));
+	const struct request_head head = {
+	    .index = history_index(&c->main, c->middle) + 1000, .fields = conform_fields(c)};
+	request_put(
+	    &request, c->netstring, REQUEST_ENTRY, &head, (const uint8_t *)data, strlen(data));
 	state_new(c, &state, "n1");
 	/* Without the newline or comma and some of the data; and within the index. */
 	bool good =

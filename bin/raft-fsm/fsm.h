@@ -24,13 +24,14 @@ struct wire_buf;
 #define FSM_STATES(S)                                                                              \
 	S(STARTING, "starting", LOG_INFO) /* not started yet */                                    \
 	S(RUNNING, "running", LOG_INFO)                                                            \
-	S(BACKOFF, "backoff", LOG_WARN)  /* it ended, or cannot be run: started again soon */      \
-	S(AHEAD, "ahead", LOG_WARN)      /* it holds entries that this node does not know to be    \
-					    committed: they are waited for */                      \
-	S(FOREIGN, "foreign", LOG_ERROR) /* it holds entries that the cluster has not committed:   \
-					    until fsm restart */                                   \
-	S(GAP, "gap", LOG_ERROR)         /* what it needs is compacted away: for good */           \
-	S(POISON, "poison", LOG_ERROR)   /* it dies at one entry: until it is told to go on */     \
+	S(BACKOFF, "backoff", LOG_WARN)    /* it ended, or cannot be run: started again soon */    \
+	S(AHEAD, "ahead", LOG_WARN)        /* it holds entries that this node does not know to be  \
+					      committed: they are waited for */                    \
+	S(FOREIGN, "foreign", LOG_ERROR)   /* it holds entries that the cluster has not committed: \
+					      until fsm restart */                                 \
+	S(CONTRACT, "contract", LOG_ERROR) /* it is not what the contract of the log is for */     \
+	S(GAP, "gap", LOG_ERROR)           /* what it needs is compacted away: for good */         \
+	S(POISON, "poison", LOG_ERROR)     /* it dies at one entry: until it is told to go on */   \
 	S(STOPPING, "stopping", LOG_INFO)
 enum fsm_state {
 #define S(NAME, text, level) FSM_##NAME,

@@ -16,6 +16,8 @@
 enum { REPLIES_COUNT = 1 << 17, REPLIES_SIZE = 32 << 20, PIPE_SIZE = 1 << 20 };
 enum { SNAP_RETRY_FIRST_MS = 1000, SNAP_RETRY_LAST_MS = 600000 };
 
+static void machine_restart(struct fsm *fsm);
+
 static void
 machine_on_ready(void *arg)
 {
@@ -38,6 +40,38 @@ machine_on_snap_path(const char *path, const char *why, void *arg)
 {
 	machine_snap_path(arg, path, why);
 	machine_pump(arg);
+}
+
+static bool
+machine_on_contracts(uint64_t level, struct wire_bytes records, void *arg)
+{
+	struct machine *m = arg;
+	if (!machine_terms_take(m, level, records))
+		return false;
+	if (m->phase == PHASE_FINDING) {
+		/* ⚠ Only what was asked for after the snapshot has all contracts up to there. */
+		if (m->found.known && machine_agree(m))
+			machine_begin(m);
+	} else if (m->phase == PHASE_HELLO) {
+		machine_agree_early(m);
+	} else if (m->fsm->state == FSM_CONTRACT) {
+		if (machine_agree_again(m))
+			machine_restart(m->fsm);
+	} else if (m->phase == PHASE_FEEDING && m->terms.waiting) {
+		machine_agree(m);
+	}
+	machine_pump(m);
+	return true;
+}
+
+static void
+machine_on_chain(bool found, const struct raft_hash *hash, void *arg)
+{
+	struct machine *m = arg;
+	if (m->fsm->trial && m->phase == PHASE_CHAIN)
+		machine_try_chain(m, hash);
+	machine_chain_found(m, found, hash);
+	machine_pump(m);
 }
 
 static void
@@ -67,6 +101,8 @@ static const struct source_calls machine_reader_calls = {
     .snap_found = machine_on_snap_found,
     .snap_path = machine_on_snap_path,
     .snap_added = machine_snap_added,
+    .contracts = machine_on_contracts,
+    .chain = machine_on_chain,
     .end = machine_on_end,
     .failed = machine_on_source_failed,
 };
@@ -83,6 +119,7 @@ machine_start(struct fsm *fsm)
 	m->snap.backoff =
 	    (struct backoff){.first_ms = SNAP_RETRY_FIRST_MS, .last_ms = SNAP_RETRY_LAST_MS};
 	m->deadline = timer_new(fsm->loop, machine_on_deadline, m);
+	machine_agree_start(m);
 	source_calls(fsm->source, &machine_reader_calls, m);
 	const struct program_options options = {.pipe_size = PIPE_SIZE, .talks = true};
 	fsm->program = program_new(fsm, &options, &machine_program_calls, m);
@@ -116,8 +153,8 @@ machine_restart(struct fsm *fsm)
 	m->deaths = 0;
 	program_forgive(fsm->program);
 	if (m->phase == PHASE_DOWN && fsm->pid == 0) {
-		bool stays_down =
-		    fsm->state == FSM_POISON || fsm->state == FSM_GAP || fsm->state == FSM_FOREIGN;
+		bool stays_down = fsm->state == FSM_POISON || fsm->state == FSM_GAP ||
+				  fsm->state == FSM_FOREIGN || fsm->state == FSM_CONTRACT;
 		if (stays_down)
 			fsm_state(fsm, FSM_STARTING, "");
 		if (stays_down || program_waits(fsm->program))
@@ -141,12 +178,14 @@ machine_status(const struct fsm *fsm, struct wire_buf *out)
 	static const char *const steps[] = SNAP_STEPS;
 	const struct machine *m = fsm->mode_arg;
 	const struct machine_snap *s = &m->snap;
+	const struct raft_contract_at *newest = contracts_newest(&m->terms.known);
 	wire_buf_printf(out,
 	    " sent=%" PRIu64 " unanswered=%zu durable=%" PRIu64 " replies=%zu poison=%" PRIu64
-	    " snapshot=%" PRIu64 " snapshot_step=%s snapshot_entries=%" PRIu64 " snapshot_why=%s",
+	    " contract=%" PRIu64 " snapshot=%" PRIu64 " snapshot_step=%s snapshot_entries=%" PRIu64
+	    " snapshot_why=%s",
 	    m->sent, m->pending.count, m->durable, replies_count(m->replies),
-	    fsm->state == FSM_POISON ? m->suspect : 0, s->index, steps[s->step], s->since.entries,
-	    log_q(s->why));
+	    fsm->state == FSM_POISON ? m->suspect : 0, newest ? newest->index : 0, s->index,
+	    steps[s->step], s->since.entries, log_q(s->why));
 }
 
 const struct mode machine_mode = {

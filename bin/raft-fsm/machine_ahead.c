@@ -27,7 +27,7 @@ machine_ahead_go_on(struct machine *m)
 void
 machine_ahead_heard(struct machine *m)
 {
-	if (m->base <= source_commit(m->fsm->source))
+	if (m->base <= source_commit_now(m->fsm->source))
 		machine_ahead_go_on(m);
 }
 
@@ -67,7 +67,7 @@ static void
 on_probed(void *arg)
 {
 	struct machine *m = arg;
-	uint64_t commit = source_commit(m->fsm->source);
+	uint64_t commit = source_commit_now(m->fsm->source);
 	char why[MACHINE_WHY_SIZE];
 	if (m->phase != PHASE_AHEAD)
 		return;

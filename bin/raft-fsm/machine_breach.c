@@ -15,6 +15,9 @@ machine_expected(struct machine *m)
 	static char text[MACHINE_WHY_SIZE];
 	char query[TRIAL_SHOWN_SIZE];
 	struct pending_one *one = pending_first(&m->pending);
+	if (!m->greeted && machine_terms_chain(m))
+		return "\"ready N CHAIN\", N the last index that it holds on its own disk and the "
+		       "chain that came with it, or \"ready 0\"";
 	if (!m->greeted)
 		return "\"ready N\", N the last index that it holds on its own disk, or 0";
 	if (one == NULL)

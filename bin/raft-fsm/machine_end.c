@@ -14,9 +14,12 @@ machine_enter(struct machine *m, enum machine_phase phase)
 	static const unsigned may_follow[] = {
 	    [PHASE_DOWN] = P(HELLO),
 	    [PHASE_HELLO] = P(FINDING) | P(ENDING),
-	    [PHASE_FINDING] = P(AHEAD) | P(RESTORING) | P(FEEDING) | P(ENDING),
+	    /* Finding again: the log has no contract yet. */
+	    [PHASE_FINDING] =
+		P(FINDING) | P(AHEAD) | P(RESTORING) | P(CHAIN) | P(FEEDING) | P(ENDING),
 	    [PHASE_AHEAD] = P(FINDING) | P(ENDING),
-	    [PHASE_RESTORING] = P(FEEDING) | P(ENDING),
+	    [PHASE_RESTORING] = P(CHAIN) | P(FEEDING) | P(ENDING),
+	    [PHASE_CHAIN] = P(FINDING) | P(FEEDING) | P(ENDING),
 	    [PHASE_FEEDING] = P(FINDING) | P(ENDING), /* finding: the log was compacted */
 	    [PHASE_ENDING] = P(ENDING) | P(DOWN),
 	};
@@ -106,7 +109,9 @@ machine_hold(struct machine *m, enum fsm_state state, const char *why)
 	fsm_state(m->fsm, state, why);
 	machine_refuse_all(m, why);
 	if (m->fsm->foreground)
-		fsm_fail(m->fsm, state == FSM_GAP ? EXIT_GAP : EXIT_DATA);
+		fsm_fail(m->fsm, state == FSM_GAP        ? EXIT_GAP
+				 : state == FSM_CONTRACT ? EXIT_CONFIG
+							 : EXIT_DATA);
 	else if (m->phase != PHASE_DOWN && m->phase != PHASE_ENDING)
 		machine_end(m);
 }

@@ -37,10 +37,13 @@ machine_feed_fill(struct machine *m)
 			if (!source_take(m->fsm->source, batch))
 				break;
 		}
-		if (!may_send(m, batch->first_index + batch->at) ||
-		    (m->fsm->trial && machine_try_due(m)))
+		uint64_t index = batch->first_index + batch->at;
+		const struct raft_entry *entry = &batch->entries[batch->at];
+		if (machine_terms_stop(m) || !may_send(m, index) ||
+		    (m->fsm->trial && machine_try_due(m)) ||
+		    !machine_terms_deliverable(m, index, entry))
 			break;
-		machine_put_entry(m, batch->first_index + batch->at, &batch->entries[batch->at]);
+		machine_put_entry(m, index, entry);
 		batch->at++;
 		some = true;
 	}
@@ -68,6 +71,10 @@ machine_pump(struct machine *m)
 			some = true;
 	} while (feed_flush(m->feed) && some);
 	machine_serve(m);
+	if (m->terms.why[0] && m->pending.count == 0) {
+		machine_agree_hold(m, m->terms.why);
+		return;
+	}
 	machine_watch(m);
 	if (m->fsm->trial)
 		machine_try_end(m);
@@ -171,9 +178,9 @@ take_reply(struct machine *m, const struct reply *reply)
 		machine_fault(m, "the program breaks the contract: %s", reply->why);
 	} else if (reply->kind == REPLY_READY) {
 		if (m->phase == PHASE_HELLO && m->fsm->trial)
-			machine_try_ready(m, reply->index);
+			machine_try_ready(m, reply);
 		else if (m->phase == PHASE_HELLO)
-			machine_greeted(m, reply->index);
+			machine_greeted(m, reply);
 		else if (m->phase != PHASE_ENDING)
 			machine_fault(m, "the program says ready twice");
 	} else if (m->phase == PHASE_HELLO) {
@@ -210,6 +217,8 @@ machine_feed_read_some(struct machine *m)
 		return false;
 	}
 	while (m->output && !m->fault[0]) {
+		const struct pending_one *first = pending_first(&m->pending);
+		m->in.size_max = first ? first->reply_max : m->fsm->conf->fsm.reply_max;
 		struct reply reply = reply_next(&m->in);
 		if (reply.kind == REPLY_MORE)
 			break;

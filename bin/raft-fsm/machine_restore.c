@@ -2,23 +2,10 @@
 /* Where an incarnation begins: ready, a snapshot if it needs one, then entries. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "machine.h"
-
-void
-machine_feed_from(struct machine *m, uint64_t index)
-{
-	m->base = m->sent = index;
-	m->last_client = index;
-	machine_enter(m, PHASE_FEEDING);
-	m->moved = mono_now();
-	feed_mark(m->feed, index);
-	m->snap.since =
-	    (struct amount){.entries = index > m->snap.index ? index - m->snap.index : 0};
-	source_snap_release(m->fsm->source);
-	source_seek(m->fsm->source, index + 1);
-}
 
 void
 machine_restore(struct machine *m, const char *path, uint64_t index)
@@ -28,62 +15,122 @@ machine_restore(struct machine *m, const char *path, uint64_t index)
 	machine_put(m, REQUEST_RESTORE, path, strlen(path))->before = m->base;
 }
 
-void
-machine_greeted(struct machine *m, uint64_t index)
+/* False: it is a fault. */
+static bool
+machine_greeted_chain(struct machine *m, const struct reply *ready)
 {
-	m->base = m->sent = m->last_client = m->durable = index;
+	bool wanted = machine_terms_chain(m);
+	if (!wanted && ready->chain[0])
+		machine_fault(m, "the program says ready with a chain, and fsm.fields does not "
+				 "name chain");
+	else if (wanted && ready->index > 0 && ready->chain[0] == '\0')
+		machine_fault(m,
+		    "the program says ready %" PRIu64 " without the chain of that entry, which "
+		    "fsm.fields names",
+		    ready->index);
+	else
+		return true;
+	return false;
+}
+
+void
+machine_greeted(struct machine *m, const struct reply *ready)
+{
+	if (!machine_greeted_chain(m, ready))
+		return;
+	m->base = m->sent = m->last_client = m->durable = ready->index;
+	strcpy(m->said, ready->chain);
 	m->gap_first = 0;
 	m->greeted = true;
-	m->restored = m->restore_refused = false;
+	m->restored = m->restore_refused = m->unverified = m->terms.waiting = false;
+	m->terms.why[0] = '\0';
+	if (m->base >= m->terms.unfit_at)
+		m->terms.unfit_at = 0;
 	machine_snap_find(m);
 	fsm_state(m->fsm, FSM_RUNNING, "");
 }
 
-/* Nothing that is there brings it over the gap. */
+/* Why no snapshot helps. */
 static void
-no_way(struct machine *m, const struct source_snapshot *found)
+machine_restore_none(const struct machine *m, char why[MACHINE_WHY_SIZE / 2])
 {
-	char why[MACHINE_WHY_SIZE], more[256];
-	const char *kind = m->fsm->conf->fsm.format;
-	if (!found->found || found->index <= m->base)
-		snprintf(more, sizeof more, "there is no snapshot that reaches so far");
+	const struct found *found = &m->found;
+	if (found->index == 0 || (found->index <= m->base && !m->unverified))
+		snprintf(why, MACHINE_WHY_SIZE / 2, "there is no snapshot that reaches so far");
 	else if (found->size == 0)
-		snprintf(more, sizeof more, "the log was cut by logd.keep without a snapshot");
+		snprintf(
+		    why, MACHINE_WHY_SIZE / 2, "the log was cut by logd.keep without a snapshot");
 	else
-		snprintf(more, sizeof more, "the snapshot is of format %.64s, not %s",
-		    found->format, kind);
+		snprintf(why, MACHINE_WHY_SIZE / 2, "the snapshot is of format %.64s, not %s",
+		    found->format, m->fsm->conf->fsm.format);
+}
+
+/* Nothing that is there brings it to where entries can follow. */
+static void
+no_way(struct machine *m)
+{
+	char why[MACHINE_WHY_SIZE], none[MACHINE_WHY_SIZE / 2];
+	machine_restore_none(m, none);
+	source_snap_release(m->fsm->source);
+	if (m->unverified) {
+		machine_chain_hold(m, none);
+		return;
+	}
 	snprintf(why, sizeof why,
 	    "entry %" PRIu64 " is needed and compacted away, the first one left is %" PRIu64
 	    ", and %s",
-	    m->base + 1, m->gap_first, more);
-	source_snap_release(m->fsm->source);
+	    m->base + 1, m->gap_first, none);
 	machine_hold(m, FSM_GAP, why);
+}
+
+static bool
+machine_restore_usable(const struct machine *m)
+{
+	const struct found *found = &m->found;
+	return found->size > 0 && strcmp(found->format, m->fsm->conf->fsm.format) == 0;
 }
 
 void
 machine_snap_found(struct machine *m, const struct source_snapshot *found)
 {
-	bool usable =
-	    found->found && found->size > 0 && strcmp(found->format, m->fsm->conf->fsm.format) == 0;
-	if (usable)
+	free(m->found.format);
+	free(m->found.path);
+	m->found = (struct found){.known = true,
+	    .index = found->found ? found->index : 0,
+	    .size = found->found ? found->size : 0};
+	must((m->found.format = strdup(found->format)) != NULL);
+	must((m->found.path = strdup(found->path)) != NULL);
+	if (machine_restore_usable(m))
 		m->snap.index = found->index;
-	if (m->phase != PHASE_FINDING)
-		return;
-	if (m->base > source_commit(m->fsm->source)) {
+	if (m->phase == PHASE_FINDING)
+		source_contracts_get(m->fsm->source);
+}
+
+void
+machine_begin(struct machine *m)
+{
+	const struct found *found = &m->found;
+	if (m->base > source_commit_now(m->fsm->source)) {
+		m->unverified =
+		    false; /* a chain that is not committed here is not compacted away */
 		machine_ahead(m);
 		return;
 	}
-	usable = usable && found->index > m->base && !m->restore_refused &&
-		 request_unfit(m->netstring, wire_text(found->path)) == NULL;
-	if (usable && (m->base == 0 || m->gap_first)) {
+	m->unverified = m->unverified || machine_chain_missing(m);
+	bool needed = m->gap_first || m->unverified;
+	bool wanted =
+	    needed || m->base == 0 || (m->terms.unfit_at && found->index >= m->terms.unfit_at);
+	bool usable = machine_restore_usable(m) && !m->restore_refused &&
+		      (found->index > m->base || m->unverified) &&
+		      request_unfit(m->netstring, wire_text(found->path)) == NULL;
+	if (usable && wanted)
 		machine_restore(m, found->path, found->index);
-	} else if (m->gap_first && m->restore_refused) {
+	else if (needed && m->restore_refused)
 		machine_fault(m, "the program needs a snapshot and refuses to restore it");
-	} else if (m->gap_first) {
-		no_way(m, found);
-	} else {
+	else if (needed)
+		no_way(m);
+	else
 		machine_feed_from(m, m->base);
-	}
 }
 
 void
@@ -95,6 +142,8 @@ machine_restored(struct machine *m, bool ok, struct wire_bytes why)
 	if (ok) {
 		log_info("restore", "index=%" PRIu64, index);
 		m->restored = true;
+		if (index >= m->terms.unfit_at)
+			m->terms.unfit_at = 0;
 		machine_feed_from(m, index);
 		return;
 	}

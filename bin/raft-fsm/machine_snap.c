@@ -95,6 +95,7 @@ void
 machine_snap_find(struct machine *m)
 {
 	machine_enter(m, PHASE_FINDING);
+	m->found.known = false;
 	if (!m->fsm->trial && m->snap.step != SNAP_PATH && m->snap.step != SNAP_STORING)
 		source_snap_find(m->fsm->source);
 }

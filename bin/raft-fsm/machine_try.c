@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "seal/seal.h"
 #include "machine.h"
 #include "record.h"
 
@@ -160,11 +161,41 @@ machine_try_begin(struct machine *m, uint64_t index)
 		machine_feed_from(m, before);
 }
 
+/* A trial has one contract from its beginning: each entry had its chain. */
+static void
+machine_try_said(struct machine *m)
+{
+	if (m->fsm->trial->record && machine_chain_missing(m))
+		machine_breach_of(m, BREACH_READY,
+		    "the program says ready with \"-\", and has been given the chain of that entry",
+		    "the chain that came with its last entry");
+}
+
 void
-machine_try_ready(struct machine *m, uint64_t index)
+machine_try_chain(struct machine *m, const struct raft_hash *hash)
+{
+	char here[REPLY_CHAIN_SIZE], text[MACHINE_WHY_SIZE], expected[MACHINE_WHY_SIZE];
+	const struct trial *trial = m->fsm->trial;
+	seal_hex(here, hash->b, REPLY_CHAIN_BYTES);
+	/* The chain of plain lines begins where they do; and a restored program says it later. */
+	if (trial->record == NULL || trial->restore || m->said[0] == '\0' ||
+	    strcmp(m->said, here) == 0)
+		return;
+	snprintf(text, sizeof text,
+	    "the program says ready %" PRIu64 " with the chain %s, which did not come with that "
+	    "entry",
+	    m->base, m->said);
+	snprintf(expected, sizeof expected, "\"ready %" PRIu64 " %s\"", m->base, here);
+	machine_breach_of(m, BREACH_READY, text, expected);
+}
+
+void
+machine_try_ready(struct machine *m, const struct reply *ready)
 {
 	const struct trial *trial = m->fsm->trial;
-	machine_greeted(m, index);
+	uint64_t index = ready->index;
+	machine_greeted(m, ready);
+	machine_try_said(m);
 	machine_try_record(m, &(struct record){.what = RECORD_READY, .index = index});
 	m->trial_asked = UINT64_MAX;
 	if (trial->singly) {

@@ -65,7 +65,8 @@ main(int argc, char **argv)
 	    .usage = "[-nv] [-c FILE] [-d FD] [--log-time] [-- COMMAND [ARG ...]], or "
 		     "raft-fsm --try [-c FILE] [-F FRAMING | -0] [--mode MODE] [--restore FILE] "
 		     "[--snapshot FILE] "
-		     "[--query QUERY] [--from INDEX] [--conform] [--] COMMAND [ARG ...]",
+		     "[--query QUERY] [--from INDEX] [--fields FIELDS] [--conform] [--] COMMAND "
+		     "[ARG ...]",
 	    .operands = true,
 	    .yields = true,
 	    .options = options,

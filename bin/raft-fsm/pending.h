@@ -12,11 +12,12 @@ struct ask;
 
 struct pending_one {
 	enum request_kind kind;
-	const char *unfit; /* ours to answer: what the data holds that the program cannot be given;
-			      NULL: it was asked */
-	uint64_t index;    /* of an entry */
-	uint64_t before;   /* all up to here was delivered before it */
-	uint64_t serial;   /* of an entry */
+	const char *unfit;  /* ours to answer: what the data holds that the program cannot be given;
+			       NULL: it was asked */
+	uint64_t index;     /* of an entry */
+	uint64_t reply_max; /* bytes that the answer may have */
+	uint64_t before;    /* all up to here was delivered before it */
+	uint64_t serial;    /* of an entry */
 	struct raft_sid session;
 	uint32_t size;   /* of its data */
 	struct ask *ask; /* of a query */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "unix/backoff.h"
+#include "conf/fields.h"
 #include "unix/child.h"
 #include "unix/sock.h"
 #include "unix/timer.h"
@@ -354,7 +355,9 @@ program_status(const struct program *program)
 static void
 program_set_environment(const struct fsm *fsm)
 {
+	char fields[FIELDS_TEXT_SIZE];
 	setenv("RAFT_MODE", fsm->mode->name, 1);
+	setenv("RAFT_FIELDS", fields_text(fields, fsm->conf->fsm.fields), 1);
 	if (fsm->conf->path == NULL)
 		return;
 	setenv("RAFT_NODE", fsm->conf->node.id.s, 1);

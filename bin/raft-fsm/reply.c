@@ -87,6 +87,23 @@ find_word(const uint8_t *bytes, size_t size)
 	return -1;
 }
 
+/* Moves " CHAIN" from the end of data to chain.  False: something else is there. */
+static bool
+reply_chain(struct wire_bytes *data, char chain[REPLY_CHAIN_SIZE])
+{
+	const uint8_t *blank = memchr(data->bytes, ' ', data->size);
+	if (blank == NULL)
+		return true;
+	size_t size = data->size - (size_t)(blank + 1 - data->bytes);
+	data->size -= size + 1;
+	if (size == 0 || size >= REPLY_CHAIN_SIZE)
+		return false;
+	memcpy(chain, blank + 1, size);
+	chain[size] = '\0';
+	return strcmp(chain, "-") == 0 ||
+	       (size == REPLY_CHAIN_SIZE - 1 && strspn(chain, "0123456789abcdef") == size);
+}
+
 /* One whole saying. */
 static struct reply
 reply_parse(struct reply_reader *source, const uint8_t *bytes, size_t size)
@@ -97,6 +114,11 @@ reply_parse(struct reply_reader *source, const uint8_t *bytes, size_t size)
 		    source, "it says what is neither ok, refused, ready nor durable", bytes, size);
 	size_t word = words[at].size, skip = size > word ? word + 1 : word;
 	struct reply reply = {.kind = words[at].kind, .data = {bytes + skip, size - skip}};
+	if (reply.kind == REPLY_READY && !reply_chain(&reply.data, reply.chain))
+		return reply_wrong(source,
+		    "it says ready N with something that is neither 32 lower-case hexadecimal "
+		    "digits nor a minus sign after it",
+		    bytes, size);
 	if (words[at].numbered && !reply_number(reply.data.bytes, reply.data.size, &reply.index))
 		return reply_wrong(
 		    source, "it says ready or durable without a number behind it", bytes, size);

@@ -12,6 +12,9 @@
 
 #include "wire/message.h"
 
+/* What ready says of a chain, as text: the first bytes in hexadecimal, or "-" for none. */
+enum { REPLY_CHAIN_BYTES = 16, REPLY_CHAIN_SIZE = 2 * REPLY_CHAIN_BYTES + 1 };
+
 enum reply_kind {
 	REPLY_MORE, /* more bytes are needed */
 	REPLY_READY,
@@ -23,7 +26,8 @@ enum reply_kind {
 
 struct reply {
 	enum reply_kind kind;
-	uint64_t index; /* of READY and DURABLE */
+	uint64_t index;               /* of READY and DURABLE */
+	char chain[REPLY_CHAIN_SIZE]; /* of READY; "": it says none */
 	struct wire_bytes
 	    data;        /* of OK and REFUSED; of WRONG what it says; valid until bytes are fed */
 	const char *why; /* of WRONG */
@@ -33,7 +37,7 @@ struct reply {
 
 struct reply_reader {
 	bool netstring;
-	size_t size_max; /* of one saying */
+	size_t size_max; /* of one saying; may change between two */
 	struct wire_buf buf;
 	size_t at;                /* where the next one begins */
 	size_t scanned;           /* no newline stands in [at, scanned) */

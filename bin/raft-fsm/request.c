@@ -7,7 +7,7 @@
 
 #include "client/framing.h"
 
-enum { DIGITS_MAX = 20, HEAD_MAX = 64 };
+enum { DIGITS_MAX = 20, HEAD_MAX = 64 + REQUEST_FIELDS_MAX };
 
 static const struct {
 	const char *text;
@@ -55,16 +55,20 @@ put_number(char *out, uint64_t value)
 }
 
 void
-request_put(struct wire_buf *out, bool netstring, enum request_kind kind, uint64_t index,
-    const uint8_t *data, size_t size)
+request_put(struct wire_buf *out, bool netstring, enum request_kind kind,
+    const struct request_head *of, const uint8_t *data, size_t size)
 {
 	char head[HEAD_MAX], length[DIGITS_MAX + 1];
 	size_t head_size = words[kind].size, length_size = 0;
 	memcpy(head, words[kind].text, head_size);
 	head[head_size++] = ' ';
 	if (words[kind].indexed) {
-		head_size += put_number(head + head_size, index);
+		head_size += put_number(head + head_size, of->index);
 		head[head_size++] = ' ';
+		must(of->fields.size <= REQUEST_FIELDS_MAX);
+		if (of->fields.size)
+			memcpy(head + head_size, of->fields.bytes, of->fields.size);
+		head_size += of->fields.size;
 	}
 	if (netstring) {
 		length_size = put_number(length, head_size + size);

@@ -31,8 +31,14 @@ const char *request_unfit(bool netstring, struct wire_bytes data);
 enum { REQUEST_WHY_SIZE = 128 };
 /* The answer in its place.  what: "entry" or "query"; unfit: from request_unfit. */
 struct wire_bytes request_refusal(char why[REQUEST_WHY_SIZE], const char *what, const char *unfit);
-/* Appends one.  Before: request_unfit is NULL.  index: of an entry. */
-void request_put(struct wire_buf *out, bool netstring, enum request_kind kind, uint64_t index,
-    const uint8_t *data, size_t size);
+/* Before the data of an entry. */
+struct request_head {
+	uint64_t index;
+	struct wire_bytes fields; /* each with a blank after it */
+};
+enum { REQUEST_FIELDS_MAX = 128 };
+/* Appends one.  Before: request_unfit is NULL.  head: of an entry. */
+void request_put(struct wire_buf *out, bool netstring, enum request_kind kind,
+    const struct request_head *head, const uint8_t *data, size_t size);
 
 #endif

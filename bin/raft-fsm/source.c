@@ -1,54 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* The link to raft-logd. */
-#include "source.h"
+#include "source_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "local/link.h"
 #include "prog/daemon.h"
 #include "unix/sock.h"
-#include "lines.h"
 
-enum {
-	READ_SIZE = 1 << 20, /* of one answer; a larger entry comes alone */
-	CURSOR_NAME_SIZE = 32
-};
-
-struct source {
-	const struct conf *conf;
-	const struct source_calls *calls;
-	void *arg;
-
-	struct lines *lines; /* --try; NULL: there is a link */
-	struct link *link;
-	char why[512]; /* there is none; "": there is one */
-
-	uint64_t request; /* the last number given away; what is on its way, 0: nothing */
-	uint64_t read_request;
-	uint64_t probe_request;
-	uint64_t cursor_request;
-
-	uint64_t next;      /* the index to ask for; 0: none */
-	struct batch ready; /* count 0: none */
-	uint64_t commit;
-	struct raft_hash cluster;
-
-	char cursor_name[CURSOR_NAME_SIZE];
-	bool cursor_get;     /* asked for and not answered */
-	uint64_t cursor_set; /* to be stored and not answered; 0: none */
-	uint64_t cursor_sent;
-
-	void (*told)(void *arg);
-	void *told_arg;
-
-	/* One question about snapshots: which (0: none), its request when it is on its way. */
-	enum msg_number snap;
-	uint64_t snap_request;
-	uint64_t snap_index;
-	char *snap_add_path, *snap_format;
-};
+enum { READ_SIZE = 1 << 20 }; /* of one answer; a larger entry comes alone */
 
 void
 batch_free(struct batch *batch)
@@ -111,96 +72,25 @@ ask_cursor(struct source *source)
 }
 
 static void
-ask_snap(struct source *source)
+ask_contracts(struct source *source)
 {
-	/* A question that is on its way is not asked twice. */
-	if (!link_up(source->link) || source->snap == 0 || source->snap_request)
+	if (!source->contracts_wanted || !link_up(source->link))
 		return;
-	struct wire_buf *out = link_out(source->link);
-	source->snap_request = ++source->request;
-	if (source->snap == MSG_SNAP_FIND)
-		msg_snap_find_put(out, &(struct msg_snap_find){source->snap_request});
-	else if (source->snap == MSG_SNAP_PATH)
-		msg_snap_path_put(out, &(struct msg_snap_path){source->snap_request});
-	else
-		msg_snap_add_put(
-		    out, &(struct msg_snap_add){source->snap_request, source->snap_index,
-			     wire_text(source->snap_add_path), wire_text(source->snap_format)});
-}
-
-static enum msg_number
-snap_settled(struct source *source)
-{
-	enum msg_number snap = source->snap;
-	source->snap = 0;
-	source->snap_request = 0;
-	return snap;
-}
-
-/* A new string. */
-static char *
-text_of(struct wire_bytes bytes)
-{
-	char *text = strndup((const char *)bytes.bytes, bytes.size);
-	must(text != NULL);
-	return text;
-}
-
-/* It was not answered as it should be. */
-static void
-snap_fail(struct source *source, const char *why)
-{
-	enum msg_number snap = snap_settled(source);
-	if (snap == MSG_SNAP_FIND)
-		source->calls->snap_found(
-		    &(struct source_snapshot){.format = "", .path = ""}, source->arg);
-	else if (snap == MSG_SNAP_PATH)
-		source->calls->snap_path("", why, source->arg);
-	else if (snap == MSG_SNAP_ADD)
-		source->calls->snap_added(false, 0, why, source->arg);
+	source->contracts_request = ++source->request;
+	msg_contracts_get_put(
+	    link_out(source->link), &(struct msg_contracts_get){source->contracts_request});
 }
 
 static void
-take_snap_found(struct source *source, const struct msg_snap_found *m)
+ask_chain(struct source *source)
 {
-	char *format = text_of(m->format), *path = text_of(m->path);
-	const struct source_snapshot found = {.found = m->found,
-	    .index = m->pos.index,
-	    .size = m->size,
-	    .format = format,
-	    .path = path};
-	snap_settled(source);
-	source->calls->snap_found(&found, source->arg);
-	free(format);
-	free(path);
-}
-
-static void
-take_snap(struct source *source, uint16_t number, const uint8_t *body, size_t size)
-{
-	struct msg_snap_found found;
-	struct msg_snap_path_reply path;
-	struct msg_snap_added added;
-	if (number == MSG_SNAP_FOUND && msg_snap_found_get(&found, body, size)) {
-		if (found.request == source->snap_request && source->snap == MSG_SNAP_FIND)
-			take_snap_found(source, &found);
-	} else if (number == MSG_SNAP_PATH_REPLY && msg_snap_path_reply_get(&path, body, size)) {
-		if (path.request != source->snap_request || source->snap != MSG_SNAP_PATH)
-			return;
-		char *text = text_of(path.path);
-		snap_settled(source);
-		source->calls->snap_path(text, "raft-logd names no place for it", source->arg);
-		free(text);
-	} else if (number == MSG_SNAP_ADDED && msg_snap_added_get(&added, body, size)) {
-		if (added.request != source->snap_request || source->snap != MSG_SNAP_ADD)
-			return;
-		char *why = text_of(added.why);
-		snap_settled(source);
-		source->calls->snap_added(added.ok, added.index, why, source->arg);
-		free(why);
-	} else {
-		link_break(source->link, "raft-logd sent a malformed answer about a snapshot");
-	}
+	if (source->lines && source->chain_wanted)
+		lines_want(source->lines);
+	if (!source->chain_wanted || source->lines || !link_up(source->link))
+		return;
+	source->chain_request = ++source->request;
+	msg_chain_get_put(link_out(source->link),
+	    &(struct msg_chain_get){source->chain_request, source->chain_index});
 }
 
 static void
@@ -220,10 +110,13 @@ source_on_up(void *arg)
 		return;
 	}
 	source->cluster = hello->cluster;
+	source->commit_now = hello->seen;
 	source->why[0] = '\0';
 	link_settled(source->link);
 	ask_cursor(source);
-	ask_snap(source);
+	source_snap_send(source);
+	ask_contracts(source);
+	ask_chain(source);
 	ask_read(source);
 }
 
@@ -236,7 +129,7 @@ source_on_down(bool was_up, const char *why, void *arg)
 	source->read_request = 0;
 	source->cursor_request = 0;
 	if (source->snap_request && source->snap == MSG_SNAP_ADD)
-		snap_fail(source, "the connection to raft-logd ended before it was stored");
+		source_snap_fail(source, "the connection to raft-logd ended before it was stored");
 	source->snap_request = 0;
 	probe_end(source);
 	if (why)
@@ -280,8 +173,8 @@ take_entries(struct source *source, const uint8_t *body, size_t size)
 		link_break(source->link, "raft-logd sent a malformed answer");
 		return;
 	}
-	if (m.commit > source->commit)
-		source->commit = m.commit;
+	source->commit = max_u64(source->commit, m.commit);
+	source->commit_now = max_u64(source->commit_now, m.commit);
 	if (m.request == source->probe_request) {
 		probe_end(source);
 	} else if (m.request == source->read_request) {
@@ -321,6 +214,27 @@ take_cursor(struct source *source, const uint8_t *body, size_t size)
 	source->calls->stored(source->cursor_sent, source->arg);
 }
 
+static const char *
+take_contracts(struct source *source, const struct msg_contracts *m)
+{
+	if (!source->contracts_wanted || m->request != source->contracts_request)
+		return NULL;
+	source->contracts_wanted = false;
+	return source->calls->contracts(m->level, m->records, source->arg)
+		   ? NULL
+		   : "raft-logd sent malformed contracts";
+}
+
+static const char *
+take_chain(struct source *source, const struct msg_chain *m)
+{
+	if (!source->chain_wanted || m->request != source->chain_request)
+		return NULL;
+	source->chain_wanted = false;
+	source->calls->chain(m->found, &m->hash, source->arg);
+	return NULL;
+}
+
 static void
 source_on_refused(enum exit_status status, const char *sentence, void *arg)
 {
@@ -329,7 +243,7 @@ source_on_refused(enum exit_status status, const char *sentence, void *arg)
 	(void)status;
 	snprintf(why, sizeof why, "raft-logd refuses: %s", sentence);
 	if (source->snap_request)
-		snap_fail(source, why);
+		source_snap_fail(source, why);
 	link_break(source->link, why);
 }
 
@@ -337,13 +251,17 @@ static const char *
 source_on_frame(uint16_t number, const uint8_t *body, size_t size, void *arg)
 {
 	struct source *source = arg;
+	switch (number) {
+		WIRE_CASE(CONTRACTS, contracts, take_contracts)
+		WIRE_CASE(CHAIN, chain, take_chain)
+	}
 	if (number == MSG_LOG_ENTRIES)
 		take_entries(source, body, size);
 	else if (number == MSG_CURSOR)
 		take_cursor(source, body, size);
 	else if (number == MSG_SNAP_FOUND || number == MSG_SNAP_PATH_REPLY ||
 		 number == MSG_SNAP_ADDED)
-		take_snap(source, number, body, size);
+		source_snap_take(source, number, body, size);
 	else if (number != MSG_SNAP_DATA) /* to a release */
 		return "raft-logd sent a message that was not asked for";
 	return NULL;
@@ -384,6 +302,11 @@ source_on_lines(void *arg)
 		source->cursor_set = 0;
 		source->calls->stored(index, source->arg);
 	}
+	if (source->chain_wanted) {
+		struct raft_hash hash = lines_chain(source->lines, source->chain_index);
+		source->chain_wanted = false;
+		source->calls->chain(true, &hash, source->arg);
+	}
 	if (source->next == 0 || source->ready.count) {
 		lines_hold(source->lines);
 	} else if (!lines_take(source->lines, source->next, &source->ready)) {
@@ -401,7 +324,7 @@ source_of_lines(struct loop *loop, const struct conf *conf, const struct trial *
 	struct source *source = calloc(1, sizeof *source);
 	must(source != NULL);
 	source->conf = conf;
-	source->lines = lines_new(loop, trial, source_on_lines, source);
+	source->lines = lines_new(loop, conf, trial, source_on_lines, source);
 	return source;
 }
 
@@ -464,43 +387,19 @@ source_cursor_set(struct source *source, const char *name, uint64_t index)
 	ask_cursor(source);
 }
 
-static void
-snap_ask(struct source *source, enum msg_number snap)
+void
+source_contracts_get(struct source *source)
 {
-	must(source->snap == 0 || (source->snap == snap && snap == MSG_SNAP_FIND));
-	source->snap = snap;
-	ask_snap(source);
+	source->contracts_wanted = true;
+	ask_contracts(source);
 }
 
 void
-source_snap_find(struct source *source)
+source_chain_get(struct source *source, uint64_t index)
 {
-	snap_ask(source, MSG_SNAP_FIND);
-}
-
-void
-source_snap_path(struct source *source)
-{
-	snap_ask(source, MSG_SNAP_PATH);
-}
-
-void
-source_snap_add(struct source *source, uint64_t index, const char *path, const char *format)
-{
-	free(source->snap_add_path);
-	free(source->snap_format);
-	source->snap_index = index;
-	must((source->snap_add_path = strdup(path)) != NULL);
-	must((source->snap_format = strdup(format)) != NULL);
-	snap_ask(source, MSG_SNAP_ADD);
-}
-
-void
-source_snap_release(struct source *source)
-{
-	if (source->link && link_up(source->link))
-		msg_snap_read_put(
-		    link_out(source->link), &(struct msg_snap_read){.request = ++source->request});
+	source->chain_wanted = true;
+	source->chain_index = index;
+	ask_chain(source);
 }
 
 bool
@@ -524,6 +423,12 @@ uint64_t
 source_commit(const struct source *source)
 {
 	return source->commit;
+}
+
+uint64_t
+source_commit_now(const struct source *source)
+{
+	return source->commit_now;
 }
 
 struct raft_hash

@@ -16,6 +16,7 @@
 #define FSM_SOURCE_H
 
 #include "conf/conf.h"
+#include "wire/message.h"
 #include "unix/loop.h"
 
 struct source;
@@ -56,6 +57,11 @@ struct source_calls {
 	/* path "": none, why says why. */
 	void (*snap_path)(const char *path, const char *why, void *arg);
 	void (*snap_added)(bool ok, uint64_t index, const char *why, void *arg);
+	/* The answer to source_contracts_get, which is of the commit index source_commit_now or of
+	 * a higher one. records: as in the message contracts. False: they are malformed. */
+	bool (*contracts)(uint64_t level, struct wire_bytes records, void *arg);
+	/* The answer to source_chain_get. found false: the log begins after that index. */
+	void (*chain)(bool found, const struct raft_hash *hash, void *arg);
 	/* All lines of standard input have been taken; NULL in a daemon. */
 	void (*end)(void *arg);
 	/* raft-logd speaks no version that we speak, which has been logged. */
@@ -91,6 +97,10 @@ void source_snap_add(struct source *source, uint64_t index, const char *path, co
 /* At any time: raft-logd need not keep what was found, nor the log behind it, for us any longer. */
 void source_snap_release(struct source *source);
 
+/* Each outlasts a reconnect; asked again before its answer, only the last question is answered. */
+void source_contracts_get(struct source *source);
+void source_chain_get(struct source *source, uint64_t index);
+
 /*
  * Asks raft-logd for its commit index now; told is called once, at the answer or when it
  * is clear that none comes.  False when there is nobody to ask.
@@ -99,6 +109,9 @@ bool source_probe(struct source *source, void (*told)(void *arg), void *arg);
 
 /* The highest commit index that raft-logd told. */
 uint64_t source_commit(const struct source *source);
+/* Likewise since the link was last made: after its own start raft-logd may know less than before.
+ */
+uint64_t source_commit_now(const struct source *source);
 /* Of hello; all zero until raft-logd answered once. */
 struct raft_hash source_cluster(const struct source *source);
 /* Why there is no link: one sentence; NULL while there is one. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "client/framing.h"
+#include "conf/fields.h"
 #include "conform.h"
 #include "fsm.h"
 #include "try_run.h"
@@ -24,12 +25,14 @@ struct wish {
 	const char *mode;  /* NULL: that of the configuration; likewise */
 	const char *framing;
 	enum framing framed;
+	const char *fields; /* NULL: those of the configuration */
 	bool conform;
 };
 
-static const char usage[] = "--try [-c FILE] [-F line|nul|netstring|json] [-0] [--mode "
-			    "sink|batch|machine] [--restore FILE] [--snapshot FILE] "
-			    "[--query QUERY] [--from INDEX] [--conform] [--] COMMAND [ARG ...]";
+static const char usage[] =
+    "--try [-c FILE] [-F line|nul|netstring|json] [-0] [--mode "
+    "sink|batch|machine] [--restore FILE] [--snapshot FILE] "
+    "[--query QUERY] [--from INDEX] [--fields FIELDS] [--conform] [--] COMMAND [ARG ...]";
 
 /* Those of try, and of the daemon, which are skipped. */
 static const char letters[] = "+c:F:0d:nvhV";
@@ -47,6 +50,7 @@ static const struct option options[] = {
     {"snapshot", required_argument, NULL, 'S'},
     {"query", required_argument, NULL, 'q'},
     {"from", required_argument, NULL, 'i'},
+    {"fields", required_argument, NULL, 'f'},
     {"conform", no_argument, NULL, 'C'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -154,6 +158,9 @@ try_take_option(struct wish *wish, int opt, char **argv)
 	case 'i':
 		wish->trial.from = try_index(optarg);
 		break;
+	case 'f':
+		wish->fields = optarg;
+		break;
 	case 'C':
 		wish->conform = true;
 		break;
@@ -211,6 +218,18 @@ try_check_conform(const struct trial *trial, enum conf_mode mode)
 		errx(EXIT_USAGE, "--restore, --snapshot and --from have no effect with --conform");
 }
 
+static void
+try_fields(struct conf *conf, const char *text)
+{
+	if (conf->fsm.mode != CONF_MACHINE)
+		errx(EXIT_USAGE, "--fields is of mode machine: add --mode machine");
+	if (!fields_parse(&conf->fsm.fields, text))
+		errx(EXIT_USAGE,
+		    "--fields %s: is no list of fields: each of %s may stand there once, with a "
+		    "comma between two",
+		    text, FIELDS_NAMES);
+}
+
 /* The configuration that was named, or the defaults, with what was asked for. */
 static struct conf *
 try_conf(const struct wish *wish)
@@ -225,6 +244,8 @@ try_conf(const struct wish *wish)
 		conf->fsm.mode = try_mode(wish->mode);
 	if (wish->framing)
 		conf->fsm.framing = wish->framed;
+	if (wish->fields)
+		try_fields(conf, wish->fields);
 	/* What depends on time or on a log has no place here. */
 	conf->fsm.from = CONF_FROM_START;
 	conf->fsm.batch.time_ms = BATCH_TIME_MS;

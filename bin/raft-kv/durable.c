@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Pairs in a file: SQLite, with the index of the last entry in the same transaction.
+ * Pairs in a file: SQLite, with the index of the last entry in the same transaction, and its chain.
+ *
+ * The chain has a table of its own, which is made where chains come, and names the entry: a
+ * raft-kv that knows nothing of it may have gone on since.
  *
  * The first error of a write or a sync ends the program: after a failed fdatasync the next commit
  * may succeed and still lack what the failed one had.
@@ -23,6 +26,13 @@ static const char tables[] =
     "CREATE TABLE pairs (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE applied (one INTEGER PRIMARY KEY CHECK (one = 1), idx INTEGER NOT NULL);"
     "INSERT INTO applied VALUES (1, 0);";
+
+static const char chain_table[] =
+    "CREATE TABLE IF NOT EXISTS chain (one INTEGER PRIMARY KEY CHECK (one = 1), "
+    "idx INTEGER NOT NULL, chain TEXT NOT NULL);"
+    "INSERT OR IGNORE INTO chain VALUES (1, 0, '')";
+/* Prepared only where there is that table. */
+static const char chain_set[] = "UPDATE chain SET idx = ?1, chain = ?2";
 
 #define STATEMENTS(S)                                                                              \
 	S(BEGIN, "BEGIN IMMEDIATE")                                                                \
@@ -63,6 +73,7 @@ struct durable {
 	const char *path;
 	struct sqlite3 *sqlite;
 	struct sqlite3_stmt *statements[STATEMENTS_COUNT];
+	struct sqlite3_stmt *chain_set; /* NULL: no chains come */
 };
 
 static struct durable *
@@ -84,14 +95,19 @@ durable_check(const struct durable *durable, int code)
 		durable_die(durable);
 }
 
+static struct sqlite3_stmt *
+durable_renew(const struct durable *durable, struct sqlite3_stmt *statement)
+{
+	durable_check(durable, sqlite3_reset(statement));
+	durable_check(durable, sqlite3_clear_bindings(statement));
+	return statement;
+}
+
 /* A statement, bound anew. */
 static struct sqlite3_stmt *
 durable_use(struct durable *durable, enum statement which)
 {
-	struct sqlite3_stmt *statement = durable->statements[which];
-	durable_check(durable, sqlite3_reset(statement));
-	durable_check(durable, sqlite3_clear_bindings(statement));
-	return statement;
+	return durable_renew(durable, durable->statements[which]);
 }
 
 static void
@@ -192,12 +208,25 @@ durable_begin(struct store *store)
 }
 
 static void
+durable_set_chain(struct durable *durable)
+{
+	const struct store *store = &durable->store;
+	if (durable->chain_set == NULL)
+		return;
+	struct sqlite3_stmt *set = durable_renew(durable, durable->chain_set);
+	durable_check(durable, sqlite3_bind_int64(set, 1, (sqlite3_int64)store->applied));
+	durable_check(durable, sqlite3_bind_text(set, 2, store->chain, -1, SQLITE_STATIC));
+	durable_finish(durable, set);
+}
+
+static void
 durable_commit(struct store *store)
 {
 	struct durable *durable = durable_of(store);
 	struct sqlite3_stmt *set = durable_use(durable, APPLIED_SET);
 	durable_check(durable, sqlite3_bind_int64(set, 1, (sqlite3_int64)store->applied));
 	durable_finish(durable, set);
+	durable_set_chain(durable);
 	durable_check(
 	    durable, sqlite3_reset(durable->statements[GET])); /* its row may still be open */
 	durable_finish(durable, durable_use(durable, COMMIT));
@@ -209,6 +238,7 @@ durable_free(struct store *store)
 	struct durable *durable = durable_of(store);
 	for (int i = 0; i < STATEMENTS_COUNT; i++)
 		sqlite3_finalize(durable->statements[i]);
+	sqlite3_finalize(durable->chain_set);
 	sqlite3_close(durable->sqlite);
 	free(durable);
 }
@@ -331,13 +361,30 @@ sync_inherited(const struct durable *durable)
 	free(path);
 }
 
+/* What is not of the last entry is no chain of it. */
+static void
+durable_open_chain(struct durable *durable)
+{
+	char sql[96];
+	durable_run(durable, chain_table);
+	durable_check(
+	    durable, sqlite3_prepare_v2(durable->sqlite, chain_set, -1, &durable->chain_set, NULL));
+	snprintf(sql, sizeof sql, "SELECT chain FROM chain WHERE idx = %llu",
+	    (unsigned long long)durable->store.applied);
+	char *chain = durable_ask(durable, sql);
+	if (store_chain_valid(chain))
+		strcpy(durable->store.chain, chain);
+	free(chain);
+}
+
 struct store *
-durable_new(const char *path)
+durable_new(const char *path, bool chained)
 {
 	struct durable *durable = calloc(1, sizeof *durable);
 	must(durable != NULL);
 	durable->store.calls = &durable_calls;
 	durable->store.durable = true;
+	durable->store.chained = chained;
 	durable->path = path;
 	durable_open_file(durable);
 	durable_set_pragmas(durable);
@@ -351,5 +398,7 @@ durable_new(const char *path)
 	must(durable_step(durable, get));
 	durable->store.applied = (uint64_t)sqlite3_column_int64(get, 0);
 	durable_check(durable, sqlite3_reset(get));
+	if (chained)
+		durable_open_chain(durable);
 	return &durable->store;
 }

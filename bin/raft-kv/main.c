@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "client/framing.h"
+#include "conf/fields.h"
 #include "unix/exit.h"
 #include "command.h"
 #include "snapshot.h"
@@ -41,6 +42,7 @@ static const struct option options[] = {
 
 struct kv {
 	const char *database; /* NULL: in memory */
+	uint8_t fields;       /* that come with each entry */
 	enum framing framing;
 	struct store *store;
 	struct framing_reader requests;
@@ -91,6 +93,16 @@ kv_take_options(struct kv *kv, int argc, char **argv)
 	}
 	if (optind < argc)
 		errx(EXIT_USAGE, "%s: no operand is expected: usage: %s", argv[optind], usage);
+}
+
+/* raft-fsm names the fields of the contract. */
+static void
+kv_take_fields(struct kv *kv)
+{
+	const char *text = getenv("RAFT_FIELDS");
+	if (text && !fields_parse(&kv->fields, text))
+		errx(EXIT_USAGE,
+		    "RAFT_FIELDS=%s: it is no list of fields: " FIELDS_NAMES " are expected", text);
 }
 
 /* ------------------------------------------------------------- answers */
@@ -180,11 +192,36 @@ take_index(struct wire_bytes *request)
 	return index;
 }
 
+/* Takes the fields off the front; chain: of an entry that has one, else "". */
+static void
+take_fields(const struct kv *kv, struct wire_bytes *request, char chain[STORE_CHAIN_SIZE])
+{
+	chain[0] = '\0';
+	for (uint8_t field = 1; field <= RAFT_CONTRACT_CHAIN; field = (uint8_t)(field << 1)) {
+		if ((kv->fields & field) == 0)
+			continue;
+		const uint8_t *blank = memchr(request->bytes, ' ', request->size);
+		if (blank == NULL || blank == request->bytes)
+			kv_complain("an entry without the fields that RAFT_FIELDS names");
+		size_t size = (size_t)(blank - request->bytes);
+		if (field == RAFT_CONTRACT_CHAIN && size == STORE_CHAIN_SIZE - 1) {
+			memcpy(chain, request->bytes, size);
+			chain[size] = '\0';
+		}
+		if (field == RAFT_CONTRACT_CHAIN && !store_chain_valid(chain) &&
+		    !(size == 1 && *request->bytes == '-'))
+			kv_complain("an entry whose chain is none");
+		*request = (struct wire_bytes){blank + 1, request->size - size - 1};
+	}
+}
+
 static void
 kv_take_entry(struct kv *kv, struct wire_bytes request)
 {
 	struct store *store = kv->store;
+	char chain[STORE_CHAIN_SIZE];
 	uint64_t index = take_index(&request);
+	take_fields(kv, &request, chain);
 	if (index <= store->applied)
 		errx(EXIT_DATA,
 		    "entry %" PRIu64 " came after entry %" PRIu64 ": each comes once, in order",
@@ -194,6 +231,7 @@ kv_take_entry(struct kv *kv, struct wire_bytes request)
 	kv->changing = true;
 	command_run(store, request, false, kv->framing == FRAMING_LINE, &kv->reply);
 	store->applied = index;
+	strcpy(store->chain, chain);
 	kv_answer(kv);
 }
 
@@ -305,16 +343,28 @@ take_requests(struct kv *kv)
 	}
 }
 
+/* An entry that came before its chain was kept has none: raft-fsm decides what that means. */
+static void
+kv_greet(struct kv *kv)
+{
+	const struct store *store = kv->store;
+	wire_buf_printf(&kv->reply, "ready %" PRIu64, store->applied);
+	if (store->applied > 0 && store->chained)
+		wire_buf_printf(&kv->reply, " %s", store->chain[0] ? store->chain : "-");
+	kv_answer(kv);
+	write_replies(kv);
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct kv kv = {.framing = FRAMING_LINE, .fresh = true};
 	kv_take_options(&kv, argc, argv);
-	kv.store = kv.database ? durable_new(kv.database) : memory_new();
+	kv_take_fields(&kv);
+	bool chained = kv.fields & RAFT_CONTRACT_CHAIN;
+	kv.store = kv.database ? durable_new(kv.database, chained) : memory_new(chained);
 	framing_init(&kv.requests, kv.framing, REQUEST_MAX);
-	wire_buf_printf(&kv.reply, "ready %" PRIu64, kv.store->applied);
-	kv_answer(&kv);
-	write_replies(&kv);
+	kv_greet(&kv);
 	for (bool more = true; more;) {
 		size_t round = 0;
 		do

@@ -197,11 +197,12 @@ static const struct store_calls memory_calls = {
 };
 
 struct store *
-memory_new(void)
+memory_new(bool chained)
 {
 	struct memory *memory = calloc(1, sizeof *memory);
 	must(memory != NULL);
 	memory->store.calls = &memory_calls;
+	memory->store.chained = chained;
 	must(getrandom(&memory->random, sizeof memory->random, 0) == sizeof memory->random);
 	memory->random |= 1; /* xorshift stays at 0 */
 	return &memory->store;

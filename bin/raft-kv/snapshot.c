@@ -52,7 +52,10 @@ write_all(struct store *store, FILE *file)
 	struct writing writing = {.file = file};
 	if (file == NULL)
 		return false;
-	fprintf(file, "raft-kv 1 %" PRIu64 "\n", store->applied);
+	if (store->chain[0])
+		fprintf(file, "raft-kv 2 %" PRIu64 " %s\n", store->applied, store->chain);
+	else
+		fprintf(file, "raft-kv 1 %" PRIu64 "\n", store->applied);
 	store->calls->scan(
 	    store, (struct wire_bytes){(const uint8_t *)"", 0}, write_pair, &writing);
 	fprintf(file, "end %" PRIu64 "\n", writing.count);
@@ -82,6 +85,8 @@ snapshot_write(struct store *store, const char *path, char *why)
 
 struct reading {
 	FILE *file;
+	uint64_t index;
+	char chain[STORE_CHAIN_SIZE]; /* "": it has none */
 	struct wire_buf key, value;
 };
 
@@ -113,15 +118,35 @@ read_word(FILE *file, const char *word)
 	return *word == '\0';
 }
 
+/* The first line. */
+static bool
+read_head(struct reading *reading)
+{
+	FILE *file = reading->file;
+	reading->chain[0] = '\0';
+	if (!read_word(file, "raft-kv "))
+		return false;
+	int version = getc(file);
+	if (version == '1')
+		return getc(file) == ' ' && snapshot_read_number(file, &reading->index, '\n');
+	size_t size = STORE_CHAIN_SIZE - 1;
+	if (version != '2' || getc(file) != ' ' ||
+	    !snapshot_read_number(file, &reading->index, ' ') ||
+	    fread(reading->chain, 1, size, file) != size)
+		return false;
+	reading->chain[size] = '\0';
+	return store_chain_valid(reading->chain) && getc(file) == '\n';
+}
+
 /* All of the file; into the store, where one is given. */
 static bool
-read_all(struct reading *reading, struct store *into, uint64_t *index)
+read_all(struct reading *reading, struct store *into)
 {
 	uint64_t count = 0, said;
 	FILE *file = reading->file;
 	int byte;
 	rewind(file);
-	if (!read_word(file, "raft-kv 1 ") || !snapshot_read_number(file, index, '\n'))
+	if (!read_head(reading))
 		return false;
 	while ((byte = getc(file)) != 'e') {
 		ungetc(byte, file);
@@ -142,17 +167,17 @@ read_all(struct reading *reading, struct store *into, uint64_t *index)
 static bool
 snapshot_take(struct reading *reading, struct store *store)
 {
-	uint64_t index;
-	if (!read_all(reading, NULL, &index))
+	if (!read_all(reading, NULL))
 		return false;
 	store->calls->begin(store);
 	store->calls->clear(store);
-	if (!read_all(reading, store, &index)) {
+	if (!read_all(reading, store)) {
 		/* Half of it is in: only a new start is clean. */
 		fprintf(stderr, "raft-kv: the snapshot changes while it is read\n");
 		exit(EXIT_IO);
 	}
-	store->applied = index;
+	store->applied = reading->index;
+	strcpy(store->chain, store->chained ? reading->chain : "");
 	store->calls->commit(store);
 	return true;
 }

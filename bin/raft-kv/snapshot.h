@@ -5,6 +5,8 @@
  *   raft-kv 1 INDEX
  *   3:key,5:value,        each pair, in the order of the keys
  *   end COUNT
+ *
+ * With the chain of the entry, where it is known, the first line is "raft-kv 2 INDEX CHAIN".
  */
 #ifndef KV_SNAPSHOT_H
 #define KV_SNAPSHOT_H

@@ -10,6 +10,8 @@
 #ifndef KV_STORE_H
 #define KV_STORE_H
 
+#include <string.h>
+
 #include "wire/message.h"
 
 struct store;
@@ -27,22 +29,37 @@ struct store_calls {
 	void (*scan)(struct store *store, struct wire_bytes prefix, store_each *each, void *arg);
 	/* Forgets all pairs. */
 	void (*clear)(struct store *store);
-	/* What is changed from here to the commit is kept as one, with store->applied. */
+	/* What is changed from here to the commit is kept as one, with store->applied and
+	 * store->chain. */
 	void (*begin)(struct store *store);
 	void (*commit)(struct store *store);
 	void (*free)(struct store *store);
 };
 
+/* Of the log, as raft-fsm gives it: 32 hexadecimal digits. */
+enum { STORE_CHAIN_SIZE = 32 + 1 };
+
 /* The head of each kind. */
 struct store {
 	const struct store_calls *calls;
-	uint64_t applied; /* index of the last entry in it; 0: none */
-	bool durable;     /* it outlives this process */
+	uint64_t applied;             /* index of the last entry in it; 0: none */
+	char chain[STORE_CHAIN_SIZE]; /* that came with this entry; "": none did */
+	bool chained;                 /* chains come with the entries */
+	bool durable;                 /* it outlives this process */
 };
 
-struct store *memory_new(void);
+/* Whether the text is a chain. */
+static inline bool
+store_chain_valid(const char *text)
+{
+	return strlen(text) == STORE_CHAIN_SIZE - 1 &&
+	       strspn(text, "0123456789abcdef") == STORE_CHAIN_SIZE - 1;
+}
+
+/* chained, here and below: chains come with the entries. */
+struct store *memory_new(bool chained);
 /* Makes the file where there is none.  Exits 78 when it is something else, 74 when it cannot be
  * read. */
-struct store *durable_new(const char *path);
+struct store *durable_new(const char *path, bool chained);
 
 #endif

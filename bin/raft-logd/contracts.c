@@ -5,20 +5,20 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "conf/fields.h"
 #include "logd.h"
 #include "verify.h"
 
-/* The one in force where the log begins, and each committed one after it; NULL after the last. */
-static const struct raft_contract_at *
-contracts_next(const struct log_index *rlog, const struct raft_contract_at *at)
+/* The one in force where the log begins, and each committed one after it. */
+static void
+contracts_each(const struct log_index *rlog, struct wire_buf *out,
+    void (*put)(struct wire_buf *out, const struct raft_contract_at *at))
 {
-	const struct raft_contract_at *next =
-	    at == NULL || at == &rlog->contract ? rlog->contracts : at + 1;
-	if (at == NULL && rlog->contract.index > 0)
-		return &rlog->contract;
-	if (next == rlog->contracts + rlog->contracts_count || next->index > rlog->commit.index)
-		return NULL;
-	return next;
+	if (rlog->contract.index > 0)
+		put(out, &rlog->contract);
+	for (size_t i = 0;
+	     i < rlog->contracts_count && rlog->contracts[i].index <= rlog->commit.index; i++)
+		put(out, &rlog->contracts[i]);
 }
 
 bool
@@ -28,8 +28,7 @@ contracts_take_get(struct logd *logd, struct logd_client *client, const struct m
 	struct wire_buf records = {0};
 	struct msg_contracts reply = {
 	    .request = m->request, .level = index_level_at(rlog, rlog->commit.index)};
-	for (const struct raft_contract_at *at = NULL; (at = contracts_next(rlog, at));)
-		wire_contract_put(&records, at);
+	contracts_each(rlog, &records, wire_contract_put);
 	reply.records =
 	    (struct wire_bytes){records.bytes ? records.bytes : (const uint8_t *)"", records.size};
 	msg_contracts_put(conn_out(client->base.conn), &reply);
@@ -52,29 +51,13 @@ contracts_take_chain(struct logd *logd, struct logd_client *client, const struct
 /* -------------------------------------------------------------- as text */
 
 static void
-put_fields(struct wire_buf *out, uint8_t fields)
-{
-	static const struct {
-		uint8_t field;
-		const char *name;
-	} names[] = {{RAFT_CONTRACT_TIME, "time"}, {RAFT_CONTRACT_ORIGIN, "origin"},
-	    {RAFT_CONTRACT_CHAIN, "chain"}};
-	const char *comma = "";
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if ((fields & names[i].field) == 0)
-			continue;
-		wire_buf_printf(out, "%s%s", comma, names[i].name);
-		comma = ",";
-	}
-}
-
-static void
 put_line(struct wire_buf *out, const struct raft_contract_at *at)
 {
 	const struct raft_contract *contract = &at->contract;
-	wire_buf_printf(out, "index=%" PRIu64 " framing=%s fields=", at->index,
-	    contract->framing == RAFT_CONTRACT_NETSTRING ? "netstring" : "line");
-	put_fields(out, contract->fields);
+	char fields[FIELDS_TEXT_SIZE];
+	wire_buf_printf(out, "index=%" PRIu64 " framing=%s fields=%s", at->index,
+	    contract->framing == RAFT_CONTRACT_NETSTRING ? "netstring" : "line",
+	    fields_text(fields, contract->fields));
 	wire_buf_printf(out, " reply_max=%" PRIu64 " entry_max=%" PRIu64 " format=%s\n",
 	    contract->reply_max, contract->entry_max, log_q(contract->format));
 }
@@ -84,7 +67,6 @@ contracts_put(void *arg, struct wire_buf *out)
 {
 	const struct logd *logd = arg;
 	const struct log_index *rlog = &logd->rlog;
-	for (const struct raft_contract_at *at = NULL; (at = contracts_next(rlog, at));)
-		put_line(out, at);
+	contracts_each(rlog, out, put_line);
 	wire_buf_printf(out, "level=%" PRIu64 "\n", index_level_at(rlog, rlog->commit.index));
 }

@@ -156,6 +156,15 @@ index_tail(const struct log_index *rlog, uint64_t index, size_t *count)
 	return RAFT_QUEUE_FIRST(&tail->entries) + skip;
 }
 
+/* An array that never had an item is NULL, which memmove does not take. */
+static void
+drop_first(void *items, size_t size, size_t *count, size_t dropped)
+{
+	*count -= dropped;
+	if (*count > 0)
+		memmove(items, (char *)items + dropped * size, *count * size);
+}
+
 /* What is in force there, and what comes after it. */
 static void
 compact_rules(struct log_index *rlog, uint64_t before)
@@ -165,13 +174,10 @@ compact_rules(struct log_index *rlog, uint64_t before)
 	rlog->contract = *index_contract_at(rlog, before);
 	while (level < rlog->levels_count && rlog->levels[level].index <= before)
 		level++;
-	rlog->levels_count -= level;
-	memmove(rlog->levels, rlog->levels + level, rlog->levels_count * sizeof *rlog->levels);
+	drop_first(rlog->levels, sizeof *rlog->levels, &rlog->levels_count, level);
 	while (contract < rlog->contracts_count && rlog->contracts[contract].index <= before)
 		contract++;
-	rlog->contracts_count -= contract;
-	memmove(rlog->contracts, rlog->contracts + contract,
-	    rlog->contracts_count * sizeof *rlog->contracts);
+	drop_first(rlog->contracts, sizeof *rlog->contracts, &rlog->contracts_count, contract);
 }
 
 void
@@ -184,12 +190,10 @@ index_compact(struct log_index *rlog, const struct raft_place *before, uint64_t 
 	if (old > 0 && before->pos.index < rlog->last.pos.index &&
 	    (old == rlog->terms_count || rlog->terms[old].index > before->pos.index + 1))
 		rlog->terms[--old].index = before->pos.index + 1;
-	rlog->terms_count -= old;
-	memmove(rlog->terms, rlog->terms + old, rlog->terms_count * sizeof *rlog->terms);
+	drop_first(rlog->terms, sizeof *rlog->terms, &rlog->terms_count, old);
 	for (size_t i = 0; i < config; i++)
 		free(rlog->configs[i].bytes);
-	rlog->configs_count -= config;
-	memmove(rlog->configs, rlog->configs + config, rlog->configs_count * sizeof *rlog->configs);
+	drop_first(rlog->configs, sizeof *rlog->configs, &rlog->configs_count, config);
 	compact_rules(rlog, before->pos.index);
 	rlog->time = time;
 	rlog->before = *before;

@@ -3,16 +3,17 @@
 # Counters in the shell, as a program of mode machine (raft-fsm-protocol(7)): "incr NAME" and "get NAME".
 #
 #   fsm: { mode: machine, command: [ counter.sh ] }                   in memory
-#   fsm: { mode: machine, command: [ counter.sh, counters ] }         durable, in this file
+#   fsm: { mode: machine, fields: [ chain ], command: [ counter.sh, counters ] }    durable, in this file
 #
-# The file is a line with the index of the last entry, then a line "NAME NUMBER" each.  It is replaced as a
-# whole after each entry: slow, and right.
+# The file is a line with the index of the last entry and the chain that came with it, then a line "NAME NUMBER"
+# each.  It is replaced as a whole after each entry: slow, and right.
 
 # Else the locale decides which letters A-Z are.
 LC_ALL=C
 export LC_ALL
 file=${1:-}
 index=0
+chain=
 names=
 
 # A name becomes a part of a variable's name, so it is looked at first.
@@ -30,7 +31,7 @@ set_count() { # set_count NAME NUMBER
 
 load() { # load FILE
 	{
-		read -r index
+		read -r index chain
 		for name in $names; do unset "count_$name"; done
 		names=
 		while read -r name number; do set_count "$name" "$number"; done
@@ -38,7 +39,7 @@ load() { # load FILE
 }
 save() { # save FILE: the new one is durable before it takes the place of the old
 	{
-		echo "$index"
+		echo "$index${chain:+ $chain}"
 		for name in $names; do echo "$name $(value "$name")"; done
 	} >"$1.new" && sync "$1.new" && mv "$1.new" "$1" && sync "$(dirname "$1")"
 }
@@ -58,7 +59,9 @@ incr() { # incr NAME
 }
 
 if [ -n "$file" ] && [ -e "$file" ]; then load "$file"; fi
-echo "ready $index"
+ready="ready $index"
+if [ "${RAFT_FIELDS:-}" = chain ] && [ "$index" -gt 0 ]; then ready="$ready ${chain:--}"; fi
+echo "$ready"
 # At the end, read fails on a line that is cut: it was no request.
 while IFS= read -r line; do
 	rest=${line#* }
@@ -66,6 +69,12 @@ while IFS= read -r line; do
 	"entry "*)
 		index=${rest%% *}
 		rest=${rest#* }
+		chain=
+		if [ "${RAFT_FIELDS:-}" = chain ]; then
+			chain=${rest%% *}
+			rest=${rest#* }
+			[ "$chain" != - ] || chain=
+		fi
 		case $rest in
 		"incr "*) incr "${rest#incr }" ;;
 		"get "*) get "${rest#get }" ;;

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: ISC
 """The commands of raft-kv(1) in Python, durable: a program of mode machine (raft-fsm-protocol(7)).
 
-  fsm: { mode: machine, command: [ kv-durable.py, kv.sqlite ] }
+  fsm: { mode: machine, fields: [ chain ], command: [ kv-durable.py, kv.sqlite ] }
 
-The index of the last entry is changed in the same transaction as the state, so each entry counts once.
+The index of the last entry, and the chain that came with it, are changed in the same transaction as the state, so
+each entry counts once, and raft-fsm can tell whether the file belongs to this log.
 All requests that wait are one transaction, and they are answered once it is durable.
 """
 import os
@@ -15,12 +16,14 @@ import sys
 
 NUMBER = re.compile(rb"0|-?[1-9][0-9]{0,17}")  # bounded: int() refuses thousands of digits
 KEY_MAX, VALUE_MAX = 1024, (1 << 20) - 1024
+CHAINED = os.environ.get("RAFT_FIELDS") == "chain"
 MISSING = b"refused no such key"
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.execute("PRAGMA synchronous = FULL")
 db.execute("CREATE TABLE IF NOT EXISTS pairs (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
 db.execute("CREATE TABLE IF NOT EXISTS applied (one INTEGER PRIMARY KEY CHECK (one = 1), idx INTEGER NOT NULL)")
 db.execute("INSERT OR IGNORE INTO applied VALUES (1, 0)")
+db.execute("CREATE TABLE IF NOT EXISTS chain (one INTEGER PRIMARY KEY CHECK (one = 1), idx INTEGER, chain BLOB)")
 
 
 def get(key):
@@ -39,8 +42,16 @@ def applied():
     return db.execute("SELECT idx FROM applied").fetchone()[0]
 
 
-def set_applied(index):
+def chain():
+    """The chain of the last entry; empty where none came with it."""
+    row = db.execute("SELECT chain FROM chain WHERE idx = ?", (applied(),)).fetchone()
+    return bytes(row[0]) if row else b""
+
+
+def set_applied(index, chain):
     db.execute("UPDATE applied SET idx = ?", (index,))
+    if chain not in (b"", b"-"):
+        db.execute("INSERT OR REPLACE INTO chain VALUES (1, ?, ?)", (index, chain))
 
 
 def apply(command, may_change):
@@ -77,14 +88,15 @@ def apply(command, may_change):
 
 def write_snapshot(path):
     with open(path, "wb") as f:
-        f.write(b"%d\n" % applied())
+        f.write(b"%d %b\n" % (applied(), chain()))
         for key, value in db.execute("SELECT key, value FROM pairs ORDER BY key"):
             f.write(bytes(key) + b" " + bytes(value) + b"\n")
 
 
 def read_snapshot(path):
     with open(path, "rb") as f:
-        set_applied(int(f.readline()))
+        index, _, chain = f.readline().rstrip(b"\n").partition(b" ")
+        set_applied(int(index), chain)
         db.execute("DELETE FROM pairs")
         for line in f:
             put(*line.rstrip(b"\n").split(b" ", 1))
@@ -94,7 +106,10 @@ def answer(request):
     kind, _, rest = request.partition(b" ")
     if kind == b"entry":
         number, _, command = rest.partition(b" ")
-        set_applied(int(number))
+        came = b""
+        if CHAINED:
+            came, _, command = command.partition(b" ")
+        set_applied(int(number), came)
         return apply(command, True)
     if kind == b"query":
         return apply(rest, False)
@@ -121,7 +136,10 @@ def say(lines):
     sys.stdout.buffer.flush()
 
 
-say([b"ready %d" % applied()])
+ready = b"ready %d" % applied()
+if CHAINED and applied() > 0:
+    ready += b" " + (chain() or b"-")
+say([ready])
 for lines in requests():
     db.execute("BEGIN IMMEDIATE")
     replies = [answer(line) for line in lines]

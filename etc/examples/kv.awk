@@ -3,7 +3,7 @@
 # The commands of raft-kv(1) in awk, as a program of mode machine (raft-fsm-protocol(7)).
 #
 #   fsm: { mode: machine, command: [ kv.awk ] }                             in memory
-#   fsm: { mode: machine, command: [ kv.awk, -v, journal=kv.journal ] }     durable
+#   fsm: { mode: machine, fields: [ chain ], command: [ kv.awk, -v, journal=kv.journal ] }     durable
 #
 # mawk, which is awk on Debian, holds its input until a buffer is full: hence -W interactive, which
 # also makes it write each line at once.  Another awk needs fflush() after each reply.
@@ -13,14 +13,18 @@ BEGIN {
 	VALUE_MAX = 1048576 - 1024
 	if (journal)
 		read_journal()
-	print "ready " last + 0
+	chained = ENVIRON["RAFT_FIELDS"] == "chain"
+	print "ready " last + 0 (chained && last ? " " (chain ? chain : "-") : "")
 }
 
 open { confirm() }
 
 /^entry / {
 	index_of = word(rest($0, 1))
-	command = rest($0, 2)
+	chain = chained ? word(rest($0, 2)) : ""
+	if (chain == "-")
+		chain = ""
+	command = rest($0, chained ? 3 : 2)
 	if (journal)
 		keep(index_of, command)
 	print apply(command)
@@ -111,11 +115,11 @@ function list(prefix, key, keys, n, i, out) {
 
 # ------------------------------------------------------------- durable
 
-# Each entry is a line "INDEX LENGTH COMMAND;": one that a crash has cut is too short.  awk does not say whether a
+# Each entry is a line "INDEX:CHAIN LENGTH COMMAND;", or without ":CHAIN": one that a crash has cut is too short.  awk does not say whether a
 # line of its input had a newline, and without one it is no request.  So the semicolon follows when the next request
 # has come; until then the entry does not count, and would be given again.
 function keep(index_of, command) {
-	printf "%s %d %s", index_of, length(command), command >>journal
+	printf "%s %d %s", label(index_of), length(command), command >>journal
 	fflush(journal)
 	if (system("sync '" journal "'") != 0)
 		exit 74
@@ -123,6 +127,8 @@ function keep(index_of, command) {
 		print "durable " durable
 	open = index_of
 }
+
+function label(index_of) { return index_of (chain ? ":" chain : "") }
 
 function confirm() {
 	print ";" >>journal
@@ -134,8 +140,10 @@ function confirm() {
 function read_journal(line) {
 	last = 0
 	while ((getline line <journal) > 0)
-		if (line ~ /^[0-9]+ [0-9]+ / && length(rest(line, 2)) == word(rest(line, 1)) + 1) {
+		if (line ~ /^[0-9]+(:[0-9a-f]+)? [0-9]+ / && length(rest(line, 2)) == word(rest(line, 1)) + 1) {
 			last = word(line)
+			chain = index(last, ":") ? substr(last, index(last, ":") + 1) : ""
+			last = last + 0
 			apply(substr(rest(line, 2), 1, word(rest(line, 1))))
 		}
 	close(journal)
@@ -147,9 +155,9 @@ function read_journal(line) {
 # The journal of a state that came as a whole: a new file in its place, all or nothing.
 function write_journal(key, new) {
 	new = journal ".new"
-	print index_of " 4 list;" >new
+	print label(index_of) " 4 list;" >new
 	for (key in state)
-		print index_of " " length("put " key " " state[key]) " put " key " " state[key] ";" >new
+		print label(index_of) " " length("put " key " " state[key]) " put " key " " state[key] ";" >new
 	close(new)
 	close(journal)
 	if (system("sync '" new "' && mv '" new "' '" journal "' && sync \"$(dirname '" journal "')\"") != 0)
@@ -160,7 +168,7 @@ function write_journal(key, new) {
 # ------------------------------------------------------------- snapshots
 
 function write_snapshot(path, key) {
-	print index_of + 0 >path
+	print index_of + 0 (chain ? " " chain : "") >path
 	for (key in state)
 		print key " " state[key] >path
 	return close(path) == 0 ? "ok" : "refused the file cannot be written"
@@ -169,6 +177,8 @@ function write_snapshot(path, key) {
 function read_snapshot(path, line) {
 	if ((getline index_of <path) <= 0)
 		return "refused the file cannot be read"
+	chain = index(index_of, " ") ? rest(index_of, 1) : ""
+	index_of = word(index_of)
 	split("", state)
 	while ((getline line <path) > 0)
 		state[word(line)] = rest(line, 1)

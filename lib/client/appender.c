@@ -48,6 +48,7 @@ struct appender {
 	uint64_t session_first; /* requests before this one were of another session */
 	uint64_t epoch;
 	uint64_t seen; /* fixed at the session's first request */
+	bool singly;   /* one entry per request */
 	bool seen_fixed;
 	uint64_t node_seen;  /* as raft-elect last said */
 	uint64_t index_last; /* highest place of a committed entry of ours */
@@ -311,7 +312,12 @@ appender_on_refused(struct appender *appender, size_t slot, const struct msg_ans
 	/* What is refused behind another refusal tells less than that one. */
 	if (appender->state < APPENDER_STOPPING && (slot == 0 || appender->why[0] == '\0'))
 		appender_set_trouble(appender, reason);
-	if (retry) {
+	/* Of a request with an entry that is refused for its data nothing is taken: which one is
+	 * it? */
+	bool among = (reason == RAFT_REASON_CONTRACT || reason == RAFT_REASON_TOO_LARGE) &&
+		     answer->count > 1;
+	appender->singly = appender->singly || among;
+	if (retry || among) {
 		again_from(appender, slot, reason);
 	} else if (anonymous && (reason == RAFT_REASON_TOO_OLD || reason == RAFT_REASON_EXPIRED)) {
 		window_rewind(&appender->window, slot);
@@ -531,8 +537,8 @@ appender_send(struct appender *appender)
 	size_t count, size;
 	while (!link_choked(appender->link) &&
 	       under_way(&appender->window) < appender->under_way_max &&
-	       (count = window_next(
-		    &appender->window, REQUEST_COUNT, request_size(appender), &size)) > 0)
+	       (count = window_next(&appender->window, appender->singly ? 1 : REQUEST_COUNT,
+		    request_size(appender), &size)) > 0)
 		send_request(appender, count, size);
 }
 

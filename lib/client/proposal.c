@@ -15,6 +15,7 @@ struct proposal {
 	void *arg;
 	struct wire_buf record; /* empty: nothing is proposed */
 	uint64_t fence;
+	uint64_t replaces;
 	uint64_t request; /* without an answer yet; 0: none */
 	uint64_t pause_ms;
 	bool doubt;
@@ -30,6 +31,7 @@ send_it(struct proposal *proposal)
 	msg_propose_put(link_out(proposal->link),
 	    &(struct msg_propose){.request = proposal->request,
 		.fence = proposal->fence,
+		.epoch = proposal->replaces,
 		.count = 1,
 		.entries = {proposal->record.bytes, proposal->record.size}});
 }
@@ -84,6 +86,12 @@ proposal_propose(struct proposal *proposal, enum raft_kind kind, const struct ra
 	wire_buf_put(&proposal->record, data, size);
 	proposal->fence = fence;
 	send_it(proposal);
+}
+
+void
+proposal_replaces(struct proposal *proposal, uint64_t index)
+{
+	proposal->replaces = index;
 }
 
 void

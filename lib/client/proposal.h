@@ -33,6 +33,8 @@ void proposal_free(struct proposal *proposal);
 /* Proposes it, now if the link is up.  fence: 0 for any term. */
 void proposal_propose(struct proposal *proposal, enum raft_kind kind,
     const struct raft_sid *session, uint64_t fence, const void *data, uint32_t size);
+/* Of a contract: the index of the one that it replaces; before proposal_propose, 0 without this. */
+void proposal_replaces(struct proposal *proposal, uint64_t index);
 void proposal_up(struct proposal *proposal);
 void proposal_down(struct proposal *proposal);
 /* False when the answer is to another request. */

@@ -25,6 +25,8 @@ refusal_status(enum raft_reason reason)
 	case RAFT_REASON_TRANSFER_FAILED:
 	case RAFT_REASON_TERM_YOUNG:
 	case RAFT_REASON_FEW_VOTERS:
+	case RAFT_REASON_LEVEL:
+	case RAFT_REASON_CONTRACT_CHANGED:
 		return EXIT_RETRY;
 	case RAFT_REASON_OLD_EPOCH:
 	case RAFT_REASON_FENCED:
@@ -37,6 +39,7 @@ refusal_status(enum raft_reason reason)
 	case RAFT_REASON_MEMBERS_FULL:
 	case RAFT_REASON_NOT_VOTER:
 	case RAFT_REASON_TOO_LARGE:
+	case RAFT_REASON_CONTRACT:
 		return EXIT_DATA;
 	case RAFT_REASON_MALFORMED:
 		return EXIT_BUG;
@@ -51,6 +54,9 @@ const char *
 refusal_text(enum raft_reason reason, uint64_t index)
 {
 	static char text[96];
+	if (reason == RAFT_REASON_CONTRACT)
+		return "an entry holds a newline or a NUL, which the contract of the state machine "
+		       "does not allow (raft-ctl contract show)";
 	if (reason != RAFT_REASON_REMOVED)
 		return raft_reason_text(reason);
 	snprintf(text, sizeof text, "%s at entry %" PRIu64, raft_reason_text(reason), index);

@@ -17,8 +17,9 @@
 enum exit_status refusal_status(enum raft_reason reason);
 
 /*
- * The reason as text; with the entry that an answer (pos.index) or a read_index_reply (index) names
- * for RAFT_REASON_REMOVED.  Valid until the next call.
+ * The reason as text, more of it for RAFT_REASON_CONTRACT; with the entry that an answer
+ * (pos.index) or a read_index_reply (index) names for RAFT_REASON_REMOVED.  Valid until the next
+ * call.
  */
 const char *refusal_text(enum raft_reason reason, uint64_t index);
 

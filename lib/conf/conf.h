@@ -100,6 +100,7 @@ struct conf {
 		char **command; /* NULL-terminated; NULL: entries go to stdout */
 		enum conf_mode mode;
 		enum framing framing;
+		uint8_t fields; /* with each entry of a machine: enum raft_contract_field */
 		enum conf_from from;
 		uint64_t stop_timeout_ms; /* 5s */
 		struct conf_limits

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "fields.h"
 #include "limits.h"
 #include "members.h"
 #include "text.h"
@@ -38,6 +39,7 @@ static const struct {
 } mode_keys[] = {
     {"from", 1U << CONF_SINK},
     {"batch", 1U << CONF_BATCH},
+    {"fields", 1U << CONF_MACHINE},
     {"timeout", 1U << CONF_MACHINE},
     {"reply_max", 1U << CONF_MACHINE},
     {"snapshot", 1U << CONF_MACHINE},
@@ -360,6 +362,36 @@ print_framing(FILE *out, const struct conf *conf, const struct conf_key *key)
 #define free_framing free_id
 
 static bool
+read_fields(struct conf_reading *r, const struct conf_key *key, const struct tree_node *list)
+{
+	uint8_t *fields = field_of(r->conf, key);
+	*fields = 0;
+	if (list->kind == TREE_TEXT && list->text && strcmp(list->text, key->fallback) == 0)
+		return true;
+	if (list->kind != TREE_LIST)
+		return wrong(r, key, list, " needs a list, as in [ time, origin ]");
+	for (const struct tree_node *node = list->first; node != NULL; node = node->next) {
+		uint8_t field = node->kind == TREE_TEXT ? field_of_name(node->text) : 0;
+		if (field == 0)
+			return wrong(r, key, node, "%s%.64s is no field: the fields are %s",
+			    node->kind == TREE_TEXT ? " " : ": this",
+			    node->kind == TREE_TEXT ? node->text : "", FIELDS_NAMES);
+		if (*fields & field)
+			return wrong(r, key, node, " has %s twice: remove one", node->text);
+		*fields |= field;
+	}
+	return true;
+}
+
+static void
+print_fields(FILE *out, const struct conf *conf, const struct conf_key *key)
+{
+	char text[FIELDS_TEXT_SIZE];
+	fprintf(out, "[%s]", fields_text(text, *(const uint8_t *)field_in(conf, key)));
+}
+#define free_fields free_id
+
+static bool
 read_from(struct conf_reading *r, const struct conf_key *key, const struct tree_node *node)
 {
 	bool start = strcmp(node->text, "start") == 0;
@@ -411,8 +443,8 @@ value_read(struct conf_reading *r, const struct conf_key *key, const struct tree
 	if (tree_nothing(node))
 		return tree_wrong(r->tree, node->key_at, r->why,
 		    "%s.%s has no value: give one, or remove the key", key->section, key->name);
-	bool text =
-	    key->type != CONF_MEMBERS && key->type != CONF_COMMAND && key->type != CONF_LIMITS;
+	bool text = key->type != CONF_MEMBERS && key->type != CONF_COMMAND &&
+		    key->type != CONF_FIELDS && key->type != CONF_LIMITS;
 	if (text && node->kind != TREE_TEXT)
 		return wrong(r, key, node, " needs a single value, this is a %s",
 		    node->kind == TREE_LIST ? "list" : "map");

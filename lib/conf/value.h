@@ -24,6 +24,7 @@
 	T(COMMAND, command)                                                                        \
 	T(MODE, mode)                                                                              \
 	T(FRAMING, framing)                                                                        \
+	T(FIELDS, fields)                                                                          \
 	T(FROM, from)                                                                              \
 	T(LIMITS, limits)
 enum conf_type {

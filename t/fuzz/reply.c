@@ -34,13 +34,13 @@ static void
 say(struct wire_buf *out, bool netstring, const struct reply *reply)
 {
 	struct wire_buf text = {0};
-	char head[64];
+	char head[64 + REPLY_CHAIN_SIZE];
 	bool numbered = reply->kind == REPLY_READY || reply->kind == REPLY_DURABLE;
 
 	if (numbered)
-		snprintf(head, sizeof head, "%s %llu",
+		snprintf(head, sizeof head, "%s %llu%s%s",
 		    reply->kind == REPLY_READY ? "ready" : "durable",
-		    (unsigned long long)reply->index);
+		    (unsigned long long)reply->index, reply->chain[0] ? " " : "", reply->chain);
 	else
 		snprintf(head, sizeof head, "%s ", reply->kind == REPLY_OK ? "ok" : "refused");
 	wire_buf_put(&text, head, strlen(head));
@@ -59,6 +59,7 @@ keep(struct sayings *sayings, const struct reply_reader *reader, const struct re
 	must(reader->netstring || memchr(reply->data.bytes, '\n', reply->data.size) == NULL);
 	bytes_put_u32(wire_buf_add(&sayings->all, 4), (uint32_t)reply->kind);
 	bytes_put_u64(wire_buf_add(&sayings->all, 8), reply->index);
+	wire_buf_put(&sayings->all, reply->chain, strlen(reply->chain));
 	bytes_put_u32(wire_buf_add(&sayings->all, 4), numbered ? 0 : (uint32_t)reply->data.size);
 	if (!numbered)
 		wire_buf_put(&sayings->all, reply->data.bytes, reply->data.size);

@@ -5,10 +5,19 @@
  *   fake-logd SOCKET NODE FILE [FIRST]
  *
  * Index 1 is a no-op, every line after it an entry of the client kind, and after each
- * thousand of them comes another no-op.  The file may grow.  FIRST: what lies before it is
+ * thousand of them comes another no-op.  Some lines are other entries:
+ *
+ *   @level NUMBER
+ *   @contract line|netstring FIELDS REPLY_MAX ENTRY_MAX FORMAT    FIELDS: time,origin,chain or -
+ *   @lines DATA                                                   of a client: a newline for each |
+ *   @stamp MS UID DATA                                            of a client, with this stamp
+ *
+ * The file may grow.  FIRST: what lies before it is
  * compacted away; it is read anew from the file SOCKET.first when there is one, so that a test can
- * move it.  Cursors are kept in SOCKET.cursor.  This shows what a real raft-logd can't be
- * brought to do in a test: gaps, and exact places of a stop.
+ * move it.  As long as there is a file SOCKET.more the contracts are not told: the search for a
+ * snapshot ends that; it finds the log with the lines of that file added.  Cursors are kept in
+ * SOCKET.cursor.  This shows what a real raft-logd can't be brought to do in a test: gaps, and
+ * exact places of a stop.
  */
 #include <err.h>
 #include <stdio.h>
@@ -17,6 +26,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/fields.h"
+#include "raft/bytes.h"
+#include "seal/seal.h"
 #include "unix/conn.h"
 #include "unix/exit.h"
 #include "unix/log.h"
@@ -40,12 +52,17 @@ static struct {
 	size_t *at;          /* where the record of index i begins: at[i - 1] */
 	uint64_t count, room;
 	uint64_t first;
+	uint64_t level;
+	struct wire_buf contracts; /* records of a message contracts */
+	uint64_t put_off;          /* the request that has no answer yet; 0: none */
 	struct peer *peers;
 	uv_timer_t timer;
-} fake = {.first = 1};
+} fake = {.first = 1, .level = 1};
+
+static const struct raft_hash cluster = {{1}};
 
 static void
-add(enum raft_kind kind, const void *data, size_t size)
+add_stamped(enum raft_kind kind, const struct raft_stamp *stamp, const void *data, size_t size)
 {
 	if (fake.count == fake.room) {
 		fake.room = fake.room ? fake.room * 2 : 1024;
@@ -54,9 +71,83 @@ add(enum raft_kind kind, const void *data, size_t size)
 	}
 	fake.at[fake.count++] = fake.log.size;
 	static const struct raft_sid none;
-	raft_entry_header(wire_buf_add(&fake.log, RAFT_ENTRY_HEADER_SIZE), 1, kind, &none,
-	    fake.count, (uint32_t)size);
+	uint8_t *header =
+	    wire_buf_add(&fake.log, RAFT_ENTRY_HEADER_SIZE + (stamp ? RAFT_STAMP_SIZE : 0));
+	raft_entry_header(header, 1, kind, &none, fake.count, (uint32_t)size);
+	if (stamp)
+		raft_entry_header_stamp(header, stamp);
 	wire_buf_put(&fake.log, data, size);
+}
+
+static void
+add(enum raft_kind kind, const void *data, size_t size)
+{
+	add_stamped(kind, NULL, data, size);
+}
+
+static void
+add_contract(char *text)
+{
+	char framing[16], fields[FIELDS_TEXT_SIZE];
+	uint8_t bytes[RAFT_CONTRACT_SIZE_MAX];
+	struct raft_contract_at at = {0};
+	struct raft_contract *contract = &at.contract;
+	unsigned long long reply_max, entry_max;
+	must(sscanf(text, "%15s %23s %llu %llu %63s", framing, fields, &reply_max, &entry_max,
+		 contract->format) == 5);
+	contract->framing =
+	    strcmp(framing, "line") == 0 ? RAFT_CONTRACT_LINE : RAFT_CONTRACT_NETSTRING;
+	must(fields_parse(&contract->fields, strcmp(fields, "-") == 0 ? "" : fields));
+	contract->reply_max = reply_max;
+	contract->entry_max = entry_max;
+	size_t size = raft_contract_encode(contract, bytes);
+	add(RAFT_CONTRACT, bytes, size);
+	at.index = fake.count;
+	wire_contract_put(&fake.contracts, &at);
+}
+
+static void
+add_level(char *text)
+{
+	uint8_t bytes[8];
+	fake.level = strtoull(text, NULL, 10);
+	bytes_put_u64(bytes, fake.level);
+	add(RAFT_LEVEL, bytes, sizeof bytes);
+}
+
+static void
+add_with_stamp(char *text)
+{
+	struct raft_stamp stamp = {.node = fake.node};
+	stamp.time = strtoull(text, &text, 10);
+	stamp.uid = (uint32_t)strtoul(text, &text, 10);
+	add_stamped(RAFT_CLIENT, &stamp, text + 1, strlen(text + 1));
+}
+
+static void
+add_lines(char *text)
+{
+	for (char *bar; (bar = strchr(text, '|'));)
+		*bar = '\n';
+	add(RAFT_CLIENT, text, strlen(text));
+}
+
+/* False: it is data. */
+static bool
+add_special(char *line)
+{
+	static const struct {
+		const char *word;
+		void (*add)(char *text);
+	} words[] = {{"@level ", add_level}, {"@contract ", add_contract}, {"@lines ", add_lines},
+	    {"@stamp ", add_with_stamp}};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (strncmp(line, words[i].word, strlen(words[i].word)) == 0) {
+			words[i].add(line + strlen(words[i].word));
+			return true;
+		}
+	}
+	return false;
 }
 
 static void
@@ -74,7 +165,9 @@ read_lines(void)
 			fseek(fake.lines, before, SEEK_SET);
 			return;
 		}
-		add(RAFT_CLIENT, line, (size_t)size - 1);
+		line[size - 1] = '\0';
+		if (line[0] != '@' || !add_special(line))
+			add(RAFT_CLIENT, line, (size_t)size - 1);
 		if (fake.count % NOOP_EVERY == 0)
 			add(RAFT_NOOP, NULL, 0);
 	}
@@ -117,6 +210,20 @@ take_read(struct peer *peer, const struct msg_log_read *read)
 		serve(peer, read);
 }
 
+static void
+tell_chain(struct conn *conn, const struct msg_chain_get *get)
+{
+	struct msg_chain m = {.request = get->request, .hash = cluster};
+	m.found = get->index + 1 >= fake.first && get->index <= fake.count;
+	for (uint64_t i = 1; m.found && i <= get->index; i++) {
+		struct raft_entry entry;
+		size_t start = fake.at[i - 1];
+		must(raft_entry_decode(&entry, NULL, fake.log.bytes + start, end_of(i) - start));
+		m.hash = seal_chain(&m.hash, i, &entry);
+	}
+	msg_chain_put(conn_out(conn), &m);
+}
+
 /* One cursor is enough. */
 static uint64_t
 cursor(const uint64_t *set)
@@ -133,6 +240,46 @@ cursor(const uint64_t *set)
 		index = 0;
 	fclose(file);
 	return set ? *set : index;
+}
+
+static void
+tell_contracts(struct conn *conn, uint64_t request)
+{
+	msg_contracts_put(conn_out(conn), &(struct msg_contracts){request, fake.level,
+					      {fake.contracts.bytes, fake.contracts.size}});
+}
+
+static bool
+more_path(char path[SOCK_PATH_MAX + 16])
+{
+	snprintf(path, SOCK_PATH_MAX + 16, "%s.more", fake.socket);
+	return access(path, F_OK) == 0;
+}
+
+static void
+take_contracts_get(struct conn *conn, uint64_t request)
+{
+	char path[SOCK_PATH_MAX + 16];
+	if (more_path(path))
+		fake.put_off = request;
+	else
+		tell_contracts(conn, request);
+}
+
+static void
+take_more(struct conn *conn)
+{
+	char path[SOCK_PATH_MAX + 16];
+	if (!more_path(path))
+		return;
+	if (fake.put_off)
+		tell_contracts(conn, fake.put_off);
+	FILE *before = fake.lines;
+	must((fake.lines = fopen(path, "r")) != NULL);
+	read_lines();
+	fclose(fake.lines);
+	fake.lines = before;
+	unlink(path);
 }
 
 /* The newest snapshot is named in a file: index, format, path. */
@@ -187,9 +334,10 @@ take_snap(struct conn *conn, uint16_t number, const uint8_t *body, size_t size)
 	struct msg_snap_path path;
 	struct msg_snap_add add;
 	struct msg_snap_read read;
-	if (number == MSG_SNAP_FIND && msg_snap_find_get(&find, body, size))
+	if (number == MSG_SNAP_FIND && msg_snap_find_get(&find, body, size)) {
+		take_more(conn);
 		snap_find(conn, find.request);
-	else if (number == MSG_SNAP_PATH && msg_snap_path_get(&path, body, size))
+	} else if (number == MSG_SNAP_PATH && msg_snap_path_get(&path, body, size))
 		snap_path(conn, path.request);
 	else if (number == MSG_SNAP_ADD && msg_snap_add_get(&add, body, size))
 		snap_add(conn, &add);
@@ -207,8 +355,10 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 	struct msg_log_read read;
 	struct msg_cursor_get get;
 	struct msg_cursor_set set;
+	struct msg_contracts_get contracts;
+	struct msg_chain_get chain;
 	if (number == MSG_HELLO) {
-		struct msg_hello_reply reply = {1, 1, 1, fake.node, {{1}}, 1, fake.count};
+		struct msg_hello_reply reply = {1, 1, 1, fake.node, cluster, 1, fake.count};
 		msg_hello_reply_put(conn_out(conn), &reply);
 	} else if (number == MSG_LOG_READ && msg_log_read_get(&read, body, size)) {
 		take_read(arg, &read);
@@ -217,6 +367,10 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 	} else if (number == MSG_CURSOR_SET && msg_cursor_set_get(&set, body, size)) {
 		msg_cursor_put(
 		    conn_out(conn), &(struct msg_cursor){set.request, cursor(&set.index)});
+	} else if (number == MSG_CHAIN_GET && msg_chain_get_get(&chain, body, size)) {
+		tell_chain(conn, &chain);
+	} else if (number == MSG_CONTRACTS_GET && msg_contracts_get_get(&contracts, body, size)) {
+		take_contracts_get(conn, contracts.request);
 	} else if (!take_snap(conn, number, body, size)) {
 		errx(EXIT_BUG, "fake-logd: an unexpected %s", msg_name(number));
 	}

@@ -103,6 +103,38 @@ lost_answers(void)
 	reply_free(&reader);
 }
 
+/* The chain that ready says, or NULL for a breach of the contract. */
+static const char *
+chain_of(const char *line)
+{
+	static char chain[REPLY_CHAIN_SIZE];
+	struct reply_reader reader;
+	size_t size = strlen(line);
+	reply_init(&reader, false, 100);
+	memcpy(reply_room(&reader, 100), line, size);
+	reply_added(&reader, 100, size);
+	struct reply reply = reply_next(&reader);
+	memcpy(chain, reply.chain, sizeof chain);
+	reply_free(&reader);
+	return reply.kind == REPLY_READY && reply.index == 7 ? chain : NULL;
+}
+
+static void
+ready_chains(void)
+{
+	static const char digits[] = "0123456789abcdef0123456789abcdef";
+	CHECK(strcmp(chain_of("ready 7\n"), "") == 0);
+	CHECK(strcmp(chain_of("ready 7 -\n"), "-") == 0);
+	CHECK(strcmp(chain_of("ready 7 0123456789abcdef0123456789abcdef\n"), digits) == 0);
+	CHECK(chain_of("ready 7 0123456789abcdef0123456789abcde\n") == NULL);
+	CHECK(chain_of("ready 7 0123456789abcdef0123456789abcdef0\n") == NULL);
+	CHECK(chain_of("ready 7 0123456789ABCDEF0123456789ABCDEF\n") == NULL);
+	CHECK(chain_of("ready 7 \n") == NULL);
+	CHECK(chain_of("ready 7 - \n") == NULL);
+	CHECK(chain_of("ready  7\n") == NULL);
+	CHECK(chain_of("durable 7 -\n") == NULL);
+}
+
 /* However long an answer is, no more than a read of it is held. */
 static void
 long_answer(void)
@@ -180,6 +212,9 @@ main(void)
 	    sayings);
 	check_run("reply: an answer that cannot be passed on is one, and what follows is read",
 	    lost_answers);
+	check_run(
+	    "reply: ready has a chain of 32 digits, a minus sign, or nothing after its number",
+	    ready_chains);
 	check_run("reply: of an answer without end no more than a read is held", long_answer);
 	check_run(
 	    "replies: the newest are kept, by index or by serial, within their bounds", keeping);
