@@ -353,6 +353,8 @@ serve_entries() {
 		            c.send("cursor", request=m["request"], index=0)
 		        elif name == "snap_find":
 		            c.send("snap_found", request=m["request"])
+		        elif name == "contracts_get":
+		            c.send("contracts", request=m["request"], level=1)
 	PY
 	SERVER=$!
 	wait_until 20 test -S "$D/run/log"

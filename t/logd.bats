@@ -426,3 +426,30 @@ load logd
 		[ "$(stat -c %s "$D/data/log.db-wal")" = 0 ]
 	done
 }
+
+@test "logd: the examples of its page that read a stopped node's database run, and print time and origin" {
+	logd_make "$D"
+	logd_start "$D"
+	{
+		echo 'hello A elector'
+		echo 'write A number=1 term=1 vote=n1 first=1 count=3'
+		echo 'stored A 1'
+		echo 'write A number=2 term=1 vote=n1 first=4 count=3 time=1796022309250 step=1000'
+		echo 'stored A 2'
+	} | tell "$D"
+	logd_stop
+	cd "$BATS_TEST_TMPDIR"
+	sed -n 's/^\.Dl \$ sqlite3 /sqlite3 /p' "$ROOT/man/raft-logd.8" >examples
+	[ "$(wc -l <examples)" -eq 3 ]
+	while read -r line; do
+		run timeout 10 sh -c "$line"
+		echo "$line -> $status $output"
+		[ "$status" -eq 0 ]
+		case $line in
+		*count*) [ "$output" = '1|6' ] ;;
+		*CAST*) [ "${lines[0]}" = '6|1|entry-6' ] ;;
+		*origin*) [ "${lines[0]} ${lines[3]}" = '6|2026-11-30T07:05:11.250Z|n2:1000 3||' ] ;;
+		*) false ;;
+		esac
+	done <examples
+}
