@@ -16,7 +16,7 @@ setup() {
 }
 teardown() { cluster_stop; }
 
-append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml"; } # NODE <LINES
+append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}"; } # NODE ARGS... <LINES
 stop_node() { for d in elect peerd logd; do kill_9 "$1" "$d"; done; }
 lines() { timeout 20 raft-tail -c "$CLUSTER/$1/raft.yaml"; }
 has_lines() { [ "$(lines "$1" | wc -l)" = "$2" ]; } # NODE COUNT
@@ -106,7 +106,8 @@ recipe() {
 		echo 'fsm: { mode: machine, command: [ raft-kv, -D, ../../kv.db ] }' | sed "s#../../#$BATS_TEST_TMPDIR/$n.#" >>"$CLUSTER/$n/raft.yaml"
 		daemon_start "$n" fsm
 	done
-	seq 100 | sed 's/.*/put k& old/' | append n1
+	# With replies: then the program is there.
+	seq 100 | sed 's/.*/put k& old/' | append n1 -r >/dev/null
 	ctl n1 snapshot
 	ctl n1 snapshot -o "$CLUSTER/backup"
 	seq 200 | sed 's/.*/put later& old/' >"$BATS_TEST_TMPDIR/more"

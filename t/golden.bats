@@ -302,7 +302,7 @@ elect() {
 	echo 'fsm: { command: [raft-kv], mode: machine, framing: line, format: kv-1 }' >>n1/raft.yaml
 	golden bytes "$G/kv-snapshot-1.txt" file >snapshot
 	spawn n1/log raft-fsm -c n1/raft.yaml
-	golden play n1/run "$G/talk-fsm-1.txt" "snapshot=$PWD/snapshot" "new=$PWD/new"
+	golden play n1/run "$G/talk-fsm-2.txt" "snapshot=$PWD/snapshot" "new=$PWD/new"
 	[ "$(head -n 1 new)" = 'raft-kv 1 7' ]
 }
 

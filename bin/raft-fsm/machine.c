@@ -52,8 +52,6 @@ machine_on_contracts(uint64_t level, struct wire_bytes records, void *arg)
 		/* ⚠ Only what was asked for after the snapshot has all contracts up to there. */
 		if (m->found.known && machine_agree(m))
 			machine_begin(m);
-	} else if (m->phase == PHASE_HELLO) {
-		machine_agree_early(m);
 	} else if (m->fsm->state == FSM_CONTRACT) {
 		if (machine_agree_again(m))
 			machine_restart(m->fsm);

@@ -240,8 +240,6 @@ void machine_agree_start(struct machine *m);
 /* Whether the program may be given entries.  If not now: it is held, or raft-logd is asked again.
  */
 bool machine_agree(struct machine *m);
-/* Of one that has not said ready: a configuration that differs may be why. */
-void machine_agree_early(struct machine *m);
 /* Likewise of one that is held; it stays so, or may be started again. */
 bool machine_agree_again(struct machine *m);
 /* It stops for this reason, when all before is answered. */

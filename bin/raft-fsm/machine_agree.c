@@ -35,12 +35,12 @@ machine_agree_start(struct machine *m)
 	m->terms.again = timer_new(m->fsm->loop, machine_agree_on_again, m);
 }
 
-/* The answer says only that it is time to look. */
+/* The answer says only when it is time to look. */
 static void
-machine_agree_on_answered(void *arg)
+machine_agree_on_answered(bool committed, void *arg)
 {
 	struct machine *m = arg;
-	timer_start(m->terms.again, backoff_wait(&m->terms.pause));
+	timer_start(m->terms.again, committed ? WAIT_FIRST_MS : backoff_wait(&m->terms.pause));
 }
 
 /* One proposal is made at a time.  One that was answered may be needed again: as when the leader's
@@ -108,14 +108,6 @@ machine_agree(struct machine *m)
 	}
 	machine_agree_settled(m);
 	return true;
-}
-
-void
-machine_agree_early(struct machine *m)
-{
-	char why[MACHINE_WHY_SIZE];
-	if (machine_terms_differ(m, why))
-		machine_agree_hold(m, why);
 }
 
 bool

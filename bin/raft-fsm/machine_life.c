@@ -52,8 +52,6 @@ machine_life_on_started(int fd, void *arg)
 	m->moved = mono_now();
 	machine_listen(m, program_output(m->fsm->program));
 	machine_watch(m);
-	if (!m->fsm->trial)
-		source_contracts_get(m->fsm->source);
 }
 
 /* Queries are not asked again: whoever asks may do that. */

@@ -15,7 +15,7 @@ struct offer {
 	uint64_t requests;
 	char why[256];
 	bool proposed, done;
-	void (*answered)(void *arg);
+	void (*answered)(bool committed, void *arg);
 	void *arg;
 };
 
@@ -24,11 +24,12 @@ offer_on_done(const struct msg_answer *answer, bool doubt, void *arg)
 {
 	struct offer *offer = arg;
 	(void)doubt; /* it replaces none: of all attempts one at most is committed */
-	if (answer->verdict != RAFT_COMMITTED)
+	bool committed = answer->verdict == RAFT_COMMITTED;
+	if (!committed)
 		snprintf(offer->why, sizeof offer->why, "%s",
 		    refusal_text((enum raft_reason)answer->reason, answer->pos.index));
 	offer->done = true;
-	offer->answered(offer->arg);
+	offer->answered(committed, offer->arg);
 }
 
 static void
@@ -79,7 +80,7 @@ static const struct link_calls link_calls = {
 
 struct offer *
 offer_new(struct loop *loop, const char *path, const struct raft_contract *contract,
-    void (*answered)(void *arg), void *arg)
+    void (*answered)(bool committed, void *arg), void *arg)
 {
 	struct offer *offer = calloc(1, sizeof *offer);
 	must(offer != NULL);

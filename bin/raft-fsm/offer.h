@@ -14,10 +14,10 @@
 
 struct offer;
 
-/* path: of raft-elect's socket.  answered: the verdict is committed, or a reason that no retry
+/* path: of raft-elect's socket.  answered: it is committed, or refused for a reason that no retry
  * cures. */
 struct offer *offer_new(struct loop *loop, const char *path, const struct raft_contract *contract,
-    void (*answered)(void *arg), void *arg);
+    void (*answered)(bool committed, void *arg), void *arg);
 /* Takes NULL. */
 void offer_free(struct offer *offer);
 bool offer_answered(const struct offer *offer);

@@ -14,10 +14,9 @@
  *
  * The file may grow.  FIRST: what lies before it is
  * compacted away; it is read anew from the file SOCKET.first when there is one, so that a test can
- * move it.  As long as there is a file SOCKET.more the contracts are not told: the search for a
- * snapshot ends that; it finds the log with the lines of that file added.  Cursors are kept in
- * SOCKET.cursor.  This shows what a real raft-logd can't be brought to do in a test: gaps, and
- * exact places of a stop.
+ * move it.  The lines of a file SOCKET.more are added when a snapshot is looked for.  Cursors are
+ * kept in SOCKET.cursor.  This shows what a real raft-logd can't be brought to do in a test: gaps,
+ * and exact places of a stop.
  */
 #include <err.h>
 #include <stdio.h>
@@ -54,7 +53,6 @@ static struct {
 	uint64_t first;
 	uint64_t level;
 	struct wire_buf contracts; /* records of a message contracts */
-	uint64_t put_off;          /* the request that has no answer yet; 0: none */
 	struct peer *peers;
 	uv_timer_t timer;
 } fake = {.first = 1, .level = 1};
@@ -243,41 +241,16 @@ cursor(const uint64_t *set)
 }
 
 static void
-tell_contracts(struct conn *conn, uint64_t request)
-{
-	msg_contracts_put(conn_out(conn), &(struct msg_contracts){request, fake.level,
-					      {fake.contracts.bytes, fake.contracts.size}});
-}
-
-static bool
-more_path(char path[SOCK_PATH_MAX + 16])
-{
-	snprintf(path, SOCK_PATH_MAX + 16, "%s.more", fake.socket);
-	return access(path, F_OK) == 0;
-}
-
-static void
-take_contracts_get(struct conn *conn, uint64_t request)
+take_more(void)
 {
 	char path[SOCK_PATH_MAX + 16];
-	if (more_path(path))
-		fake.put_off = request;
-	else
-		tell_contracts(conn, request);
-}
-
-static void
-take_more(struct conn *conn)
-{
-	char path[SOCK_PATH_MAX + 16];
-	if (!more_path(path))
+	snprintf(path, sizeof path, "%s.more", fake.socket);
+	FILE *before = fake.lines, *more = fopen(path, "r");
+	if (more == NULL)
 		return;
-	if (fake.put_off)
-		tell_contracts(conn, fake.put_off);
-	FILE *before = fake.lines;
-	must((fake.lines = fopen(path, "r")) != NULL);
+	fake.lines = more;
 	read_lines();
-	fclose(fake.lines);
+	fclose(more);
 	fake.lines = before;
 	unlink(path);
 }
@@ -335,7 +308,7 @@ take_snap(struct conn *conn, uint16_t number, const uint8_t *body, size_t size)
 	struct msg_snap_add add;
 	struct msg_snap_read read;
 	if (number == MSG_SNAP_FIND && msg_snap_find_get(&find, body, size)) {
-		take_more(conn);
+		take_more();
 		snap_find(conn, find.request);
 	} else if (number == MSG_SNAP_PATH && msg_snap_path_get(&path, body, size))
 		snap_path(conn, path.request);
@@ -370,7 +343,9 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 	} else if (number == MSG_CHAIN_GET && msg_chain_get_get(&chain, body, size)) {
 		tell_chain(conn, &chain);
 	} else if (number == MSG_CONTRACTS_GET && msg_contracts_get_get(&contracts, body, size)) {
-		take_contracts_get(conn, contracts.request);
+		msg_contracts_put(
+		    conn_out(conn), &(struct msg_contracts){contracts.request, fake.level,
+					{fake.contracts.bytes, fake.contracts.size}});
 	} else if (!take_snap(conn, number, body, size)) {
 		errx(EXIT_BUG, "fake-logd: an unexpected %s", msg_name(number));
 	}
