@@ -41,7 +41,7 @@ contract() { echo "@contract $*"; } # FRAMING FIELDS REPLY_MAX ENTRY_MAX FORMAT
 # The program writes each request to the file requests, a line each; its greeting is in the file ready.
 program() {
 	cat >"$N/machine.py" <<'PY'
-import os, sys
+import os, sys, time
 
 netstring = os.path.exists("netstring")
 def say(text):
@@ -76,6 +76,8 @@ for request in requests():
         open(rest, "w").write("state")
     elif word == "restore":
         rest = ""
+    while rest.endswith(" until") and not os.path.exists("answer"):
+        time.sleep(0.01)
     note((word + " " + rest).strip() if word in ("entry", "query") else word)
     say("ok " + "x" * int(rest.split()[-1]) if word == "entry" and " long " in rest else "ok")
 PY
@@ -83,6 +85,7 @@ PY
 
 logd() { # logd [FIRST]: the stand-in
 	spawn "$N/logd.log" "$TBIN/fake-logd" "$N/run/log" n1 "$IN" "$@"
+	LOGD=$SPAWNED
 	wait_until 5 test -S "$N/run/log"
 }
 fsm() {
@@ -276,6 +279,29 @@ differs() {
 	key_is state running
 }
 
+@test "contract: ⚠ who waits for the reply to an entry before the one that differs gets it" {
+	printf '%s\n' '@level 2' "$(contract "$OWN")" >"$IN"
+	begin
+	delivered 3
+	PYTHONPATH=$ROOT/t/tools PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 -u - "$N/run/fsm" >"$N/asked" 2>&1 3>&- <<-'PY' &
+		import sys
+		from wire import *
+		c = Conn(sys.argv[1], timeout=50)
+		c.hello()
+		c.send("fsm_reply_get", request=1, session=bytes(16), serial=4, count=1, index=4, until=0)
+		print(c.query("status", request=2) and "asked")
+		print(c.expect("fsm_reply")["state"])
+	PY
+	PIDS+=($!)
+	wait_until 20 grep -qs asked "$N/asked"
+	printf '%s\n' 'not until' "$(contract line - 2048 1000 other)" >>"$IN"
+	wait_until 20 key_is sent 5
+	key_is state running
+	touch "$N/answer"
+	state contract
+	wait_until 20 grep -qx 0 "$N/asked"
+}
+
 @test "contract: one that is older than the newest known stops nothing" {
 	{
 		echo '@level 2'
@@ -405,6 +431,22 @@ chained() {
 	timeout 20 raft-ctl -c "$N/raft.yaml" fsm restart
 	delivered 6
 	given restore "entry 6 $(chain 6) three"
+}
+
+@test "chain: ⚠ what raft-logd no longer knows to be committed after its own start is waited for, and is no gap" {
+	chained 'ready 0'
+	delivered 6
+	echo "ready 6 $(chain 6)" >"$N/ready"
+	reap TERM "$LOGD"
+	rm "$N/run/log"
+	sed -i '4,$d' "$IN"
+	logd
+	timeout 20 raft-ctl -c "$N/raft.yaml" fsm restart
+	state ahead
+	printf '%s\n' two three four >>"$IN"
+	delivered 7
+	[ "$(requests | tail -n 1)" = "entry 7 $(chain 7) four" ]
+	key_is state running
 }
 
 @test "chain: a program that holds nothing is a gap like any other where the log begins later" {
