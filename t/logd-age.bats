@@ -128,8 +128,8 @@ clock_start() {
 	now=$(now_ms)
 	node 'keep_for: 1h, keep_tail: 0B'
 	clock_start -$back
-	# Three days, an entry every five minutes.
-	entries 1 865 $((now - 3 * back)) 300000
+	# Three days, an entry every five minutes; the limit is between two of them, however long this takes.
+	entries 1 865 $((now - 3 * back + 150000)) 300000
 	snapshot add "$D/run/log" 865 "$S/state"
 	past_some() { beyond "$D" first 400; }
 	wait_until 10 past_some
