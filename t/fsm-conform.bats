@@ -1,7 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # raft-fsm --try --conform: each way to break the contract of a machine is found, and none is made up.
-# sanitize
 # shellcheck disable=SC2016
 
 bats_require_minimum_version 1.5.0

@@ -12,14 +12,15 @@ unset RAFT_CONFIG RAFT_TERM RAFT_PARENT_FD NOTIFY_SOCKET
 
 # wait_until SECONDS COMMAND...: polls until it succeeds.  A loaded machine gets three times as long.
 wait_until() {
-	local end=$(($(date +%s) + 3 * $1))
+	local end=$(($(date +%s) + 3 * $1)) pauses=(0.02 0.03 0.05 0.07 0.1) i=0
 	shift
 	until "$@" >/dev/null 2>&1; do
 		if [ "$(date +%s)" -ge "$end" ]; then
 			echo "wait_until: never became true: $*" >&2
 			return 1
 		fi
-		sleep 0.05
+		sleep "${pauses[i]}"
+		((++i < ${#pauses[@]})) || i=$((${#pauses[@]} - 1))
 	done
 }
 

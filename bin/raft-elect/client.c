@@ -119,13 +119,12 @@ bool
 client_propose(struct node *node, struct elect_client *client, const struct msg_propose *m)
 {
 	struct raft_entry *entries;
-	struct raft_chunk *chunk;
-	if (m->count == 0 || !wire_entries_get(m->entries, m->count, &entries, &chunk))
+	/* The core makes copies, with the stamp. */
+	if (m->count == 0 || !wire_entries_view(m->entries, m->count, &entries))
 		return false;
 	if (!refuse_if_closed(node, client, m->request, entries[0].serial, m->count))
 		propose_entries(node, client, m, entries);
 	free(entries);
-	raft_chunk_unref(chunk);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 #ifndef LOGD_DB_PRIVATE_H
 #define LOGD_DB_PRIVATE_H
 
+#include "wire/origin.h"
 #include "db.h"
 
 struct sqlite3;
@@ -90,9 +91,10 @@ struct db {
 	struct sqlite3_stmt *statements[DB_STATEMENTS_COUNT];
 	struct db_state written; /* what the rows of meta say */
 	bool have_written;
-	uint64_t wal_pages; /* in use */
-	bool in_wal;        /* the present transaction went there */
-	bool roomy;         /* see db_open */
+	char origins[DB_RUN][WIRE_ORIGIN_SIZE]; /* of the rows that are being inserted */
+	uint64_t wal_pages;                     /* in use */
+	bool in_wal;                            /* the present transaction went there */
+	bool roomy;                             /* see db_open */
 	bool full;       /* it has met a full disk: it writes nothing more, and is not committed */
 	int64_t changes; /* rows, before the present transaction */
 	uint64_t page_size;

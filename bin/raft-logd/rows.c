@@ -7,7 +7,6 @@
 
 #include "conf/text.h"
 #include "seal/seal.h"
-#include "wire/origin.h"
 #include "db_private.h"
 
 static void
@@ -41,26 +40,26 @@ column_hash(sqlite3_stmt *statement, int place, struct raft_hash *hash)
 
 /* ----------------------------------------------------------- the log */
 
-/* Time, and the origin as text: the node's id, a colon and the uid, if that is known. */
+/* Time, and the origin as text, for which there is room until the row is inserted. */
 static void
-bind_stamp(sqlite3_stmt *statement, int place, const struct raft_entry *entry)
+bind_stamp(sqlite3_stmt *statement, int place, const struct raft_entry *entry,
+    char origin[WIRE_ORIGIN_SIZE])
 {
 	struct raft_stamp stamp;
-	char origin[WIRE_ORIGIN_SIZE];
 	if (!raft_entry_stamp(entry, &stamp)) {
 		sqlite3_bind_null(statement, place);
 		sqlite3_bind_null(statement, place + 1);
 		return;
 	}
 	bind_u64(statement, place, stamp.time);
-	wire_origin_print(origin, &stamp);
-	sqlite3_bind_text(statement, place + 1, origin, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(
+	    statement, place + 1, origin, (int)wire_origin_print(origin, &stamp), SQLITE_STATIC);
 }
 
 /* The parameters of one row, of which the first is number `place`. */
 static void
 bind_entry(sqlite3_stmt *statement, int place, uint64_t index, const struct raft_entry *entry,
-    const struct raft_hash *chain)
+    const struct raft_hash *chain, char origin[WIRE_ORIGIN_SIZE])
 {
 	bind_u64(statement, place, index);
 	bind_u64(statement, place + 1, entry->term);
@@ -74,7 +73,7 @@ bind_entry(sqlite3_stmt *statement, int place, uint64_t index, const struct raft
 	sqlite3_bind_blob(statement, place + 5, raft_entry_data(entry),
 	    (int)raft_entry_data_size(entry), SQLITE_STATIC);
 	sqlite3_bind_blob(statement, place + 6, chain->b, sizeof chain->b, SQLITE_STATIC);
-	bind_stamp(statement, place + 7, entry);
+	bind_stamp(statement, place + 7, entry, origin);
 }
 
 void
@@ -86,7 +85,7 @@ db_log_put(struct db *db, uint64_t first_index, const struct raft_entry *entries
 		sqlite3_stmt *statement = db_use(db, run == 1 ? DB_LOG_PUT : DB_LOG_PUT_RUN);
 		for (size_t row = 0; row < run; row++)
 			bind_entry(statement, 1 + (int)row * LOG_COLUMNS, first_index + i + row,
-			    &entries[i + row], &chains[i + row]);
+			    &entries[i + row], &chains[i + row], db->origins[row]);
 		db_write(db, statement);
 	}
 }

@@ -67,6 +67,14 @@ raft_entry_stamp(const struct raft_entry *entry, struct raft_stamp *stamp)
 	return true;
 }
 
+uint64_t
+raft_entry_time(const struct raft_entry *entry)
+{
+	if (!raft_entry_stamped(entry))
+		return 0;
+	return bytes_get_u64(entry->bytes + RECORD_STAMP + STAMP_TIME);
+}
+
 const uint8_t *
 raft_entry_data(const struct raft_entry *entry)
 {
@@ -129,10 +137,10 @@ raft_entry_put(uint8_t *out, const struct raft_entry *entry, const struct raft_s
 static bool
 stamp_sane(const struct raft_entry *entry)
 {
-	struct raft_stamp stamp;
+	const uint8_t *node = entry->bytes + RECORD_STAMP + STAMP_NODE;
 
-	return !raft_entry_stamp(entry, &stamp) ||
-	       (stamp.time <= RAFT_TIME_MAX && raft_id_valid(&stamp.node));
+	return !raft_entry_stamped(entry) || (raft_entry_time(entry) <= RAFT_TIME_MAX &&
+						 raft_id_valid((const struct raft_id *)node));
 }
 
 bool

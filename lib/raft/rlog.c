@@ -160,15 +160,14 @@ raft_rlog_truncate(struct raft_rlog *log, uint64_t after)
 void
 raft_rlog_trim(struct raft_rlog *log, uint64_t keep_after, uint64_t bytes_max)
 {
-	struct raft_stamp stamp;
-
 	while (
 	    log->tail_bytes > bytes_max && log->tail.count > 0 && log->tail_first <= keep_after) {
 		struct raft_entry *entry = RAFT_QUEUE_FIRST(&log->tail);
 
 		log->tail_bytes -= entry->size;
-		if (raft_entry_stamp(entry, &stamp))
-			log->tail_time = stamp.time;
+		/* Of the last one alone: the others have left the processor's cache long ago. */
+		if (log->tail.count == 1)
+			log->tail_time = max_u64(log->tail_time, raft_entry_time(entry));
 		raft_chunk_unref(entry->chunk);
 		RAFT_QUEUE_DROP(&log->tail, 1);
 		log->tail_first++;
@@ -225,9 +224,8 @@ uint64_t
 raft_rlog_time(const struct raft_rlog *log)
 {
 	const struct raft_entry *last = raft_rlog_entry(log, log->last);
-	struct raft_stamp stamp;
 
-	return last != NULL && raft_entry_stamp(last, &stamp) ? stamp.time : log->tail_time;
+	return last != NULL && raft_entry_stamped(last) ? raft_entry_time(last) : log->tail_time;
 }
 
 /* --------------------------------------------------- configurations */

@@ -50,10 +50,7 @@ raft_id_valid(const struct raft_id *id)
 		i++;
 	if (i == sizeof id->s)
 		return false;
-	for (; i < sizeof id->s; i++)
-		if (id->s[i] != '\0')
-			return false;
-	return true;
+	return memcmp(id->s + i, RAFT_NOBODY.s, sizeof id->s - i) == 0;
 }
 
 bool

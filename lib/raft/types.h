@@ -170,6 +170,8 @@ struct raft_stamp {
 bool raft_entry_stamped(const struct raft_entry *entry);
 /* False, and a stamp of zeros without uid, when it has none. */
 bool raft_entry_stamp(const struct raft_entry *entry, struct raft_stamp *stamp);
+/* The time of its stamp; 0 when it has none. */
+uint64_t raft_entry_time(const struct raft_entry *entry);
 /* What the header takes of the record: with the stamp, if there is one. */
 uint32_t raft_entry_header_size(const struct raft_entry *entry);
 /*

@@ -298,35 +298,50 @@ frame_request(const uint8_t *body, size_t size)
 }
 
 bool
-wire_entries_get(
-    struct wire_bytes run, uint32_t count, struct raft_entry **entries, struct raft_chunk **chunk)
+wire_entries_view(struct wire_bytes run, uint32_t count, struct raft_entry **entries)
 {
 	*entries = NULL;
-	*chunk = NULL;
 	if (count == 0)
 		return run.size == 0;
 	if (run.size / RAFT_ENTRY_HEADER_SIZE < count)
 		return false;
 	struct raft_entry *list = calloc(count, sizeof *list);
-	struct raft_chunk *bytes = raft_chunk_new(run.size);
 	must(list != NULL);
-	must(bytes != NULL);
-	memcpy(bytes->bytes, run.bytes, run.size);
 	size_t at = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		if (!raft_entry_decode(&list[i], bytes, bytes->bytes + at, run.size - at))
+		if (!raft_entry_decode(&list[i], NULL, run.bytes + at, run.size - at))
 			goto malformed;
 		at += list[i].size;
 	}
 	if (at != run.size)
 		goto malformed;
 	*entries = list;
-	*chunk = bytes;
 	return true;
 malformed:
 	free(list);
-	raft_chunk_unref(bytes);
 	return false;
+}
+
+bool
+wire_entries_get(
+    struct wire_bytes run, uint32_t count, struct raft_entry **entries, struct raft_chunk **chunk)
+{
+	struct raft_chunk *bytes = NULL;
+	if (count > 0 && run.size > 0) {
+		bytes = raft_chunk_new(run.size);
+		must(bytes != NULL);
+		memcpy(bytes->bytes, run.bytes, run.size);
+		run.bytes = bytes->bytes;
+	}
+	*chunk = NULL;
+	if (!wire_entries_view(run, count, entries)) {
+		raft_chunk_unref(bytes);
+		return false;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		(*entries)[i].chunk = bytes;
+	*chunk = bytes;
+	return true;
 }
 
 bool

@@ -172,6 +172,8 @@ uint64_t frame_request(const uint8_t *body, size_t size);
  */
 bool wire_entries_get(
     struct wire_bytes run, uint32_t count, struct raft_entry **entries, struct raft_chunk **chunk);
+/* The same without a copy: the entries have no chunk, and are valid as long as the bytes of run. */
+bool wire_entries_view(struct wire_bytes run, uint32_t count, struct raft_entry **entries);
 /*
  * Of such a run, which begins at first_index, when wire_entries_get refuses it: whether that is for
  * an entry of a newer level; why: of WIRE_NEWER_SIZE bytes, the sentence about it.
