@@ -10,17 +10,20 @@ PATH=$BIN:$PATH
 export PATH
 unset RAFT_CONFIG RAFT_TERM RAFT_PARENT_FD NOTIFY_SOCKET
 
-# wait_until SECONDS COMMAND...: polls until it succeeds.  A loaded machine gets three times as long.
+# wait_until SECONDS COMMAND...: polls until it succeeds, less often the longer it waits.  A loaded machine gets three times
+# as long.
 wait_until() {
-	local end=$(($(date +%s) + 3 * $1)) pauses=(0.02 0.03 0.05 0.07 0.1) i=0
+	# Its variables are also those of the command: no test has these names.
+	local wait_end=$(($(date +%s) + 3 * $1)) wait_ms=20 wait_s
 	shift
 	until "$@" >/dev/null 2>&1; do
-		if [ "$(date +%s)" -ge "$end" ]; then
+		if [ "$(date +%s)" -ge "$wait_end" ]; then
 			echo "wait_until: never became true: $*" >&2
 			return 1
 		fi
-		sleep "${pauses[i]}"
-		((++i < ${#pauses[@]})) || i=$((${#pauses[@]} - 1))
+		printf -v wait_s '0.%03d' "$wait_ms"
+		sleep "$wait_s"
+		wait_ms=$((wait_ms < 67 ? wait_ms * 3 / 2 : 100))
 	done
 }
 
