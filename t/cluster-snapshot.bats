@@ -9,7 +9,9 @@ load helper
 setup() {
 	cluster_init "$BATS_TEST_TMPDIR/c" 3
 	for n in $(nodes); do
-		sed -i 's/election_timeout: .*/election_timeout: 500ms/; s/heartbeat: .*/heartbeat: 50ms/' "$CLUSTER/$n/raft.yaml"
+		# Seconds for the largest of these snapshots, so that what is killed in the middle of it is.
+		sed -i 's/election_timeout: .*/election_timeout: 500ms/; s/heartbeat: .*/heartbeat: 50ms/
+			s/^peerd:/peerd:\n  bulk_rate: 16MiB/' "$CLUSTER/$n/raft.yaml"
 		echo 'logd: { keep_tail: 0B }' >>"$CLUSTER/$n/raft.yaml"
 	done
 	cluster_start
