@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # etc/demo: the main job on real input, and that nothing is left of it however it ends.
+# long
 
 bats_require_minimum_version 1.5.0
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # raft-kv and each machine in etc/examples keep to the contract: raft-fsm --try --conform.
+# long
 
 load helper
 
