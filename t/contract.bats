@@ -82,7 +82,7 @@ kv() { [ "$(ctl n1 -j contract show | jq -r ".contracts[-1].$1")" = "$2" ]; }
 	[ "$(newest n3)" -eq "$before" ]
 }
 
-@test "contract: ⚠ a node whose configuration differs in one key stops its program, names the key, and goes on once it agrees" {
+@test "contract: ⚠ a node whose configuration differs in one key stops its program, names the key, and continues once it agrees" {
 	begin "$LINES_KV"
 	echo 'put a 1' | append n1
 	for differs in 'framing: netstring' 'fields: [chain]' 'reply_max: 2MiB' 'format: other'; do
@@ -124,7 +124,7 @@ kv() { [ "$(ctl n1 -j contract show | jq -r ".contracts[-1].$1")" = "$2" ]; }
 	[ "$(cat "$ERR")" = 'raft-ctl: contract set: fsm.framing is netstring, was line' ]
 	change=$(newest n1)
 	[ "$change" -gt "$last" ]
-	# This one goes on by itself, the others stop at that entry.
+	# This one continues by itself, the others stop at that entry.
 	wait_until 20 fsm_is n1 state running
 	for n in n2 n3; do
 		wait_until 20 stopped "$n"
@@ -249,7 +249,7 @@ why_is() { ctl "$1" status | grep -qE "^  *why=.*$2"; }
 # The program has ended, so that its file can be read.
 has_chain() { [ "$(sqlite3 "file:$CLUSTER/$1/kv.db?mode=ro" 'SELECT length(chain) FROM chain' 2>/dev/null)" = 32 ]; }
 
-@test "chain: a database of raft-kv without chains goes on when the contract gets them, and has one from the next entry on" {
+@test "chain: a database of raft-kv without chains continues when the contract gets them, and has one from the next entry on" {
 	begin "$CHAINED_KV"
 	printf 'put a 1\nput b 2\n' | append n1 -r
 	for n in $(nodes); do again "$n" "$CHAINED_KV" 'fields: [ chain ]'; done

@@ -271,7 +271,7 @@ differs() {
 	state contract
 	run -69 timeout 20 raft-query -t 2s -c "$N/raft.yaml" --stale x
 	[[ $output == *'fsm.format is state here'* ]]
-	# The contract becomes this node's again: it goes on by itself, from the beginning of the log.
+	# The contract becomes this node's again: it continues by itself, from the beginning of the log.
 	: >"$N/requests"
 	printf '%s\n' "$(contract "$OWN")" >>"$IN"
 	delivered 8

@@ -193,7 +193,7 @@ breaks() {
 	rm got
 	try --fields '' -- sh machine.sh <<<x >out
 	[ "$(cat got)" = 'entry 1 x ' ]
-	# A second run goes on after what a durable program says.
+	# A second run continues after what a durable program says.
 	for i in 1 2; do try --fields chain -- raft-kv -D kv.db <<<'incr n' >out; done
 	[ "$(cat out)" = 'ok 2' ]
 	run -65 try --fields chain -- sh -c 'echo ready 3' <<<x

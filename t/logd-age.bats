@@ -53,7 +53,7 @@ oldest_kept() {
 	echo $(((edge - $3 + $4 - 1) / $4 + 1))
 }
 
-# settled TIME: with one more entry, of that time, what is old has been planned anew and is gone.
+# settled TIME: with one more entry, of that time, what is old has been planned again and is gone.
 settled() {
 	wait_until 20 quiet
 	log_status "$D"
@@ -212,7 +212,7 @@ clock_start() {
 	logd_start "$D"
 	settled $((BASE + 999000))
 	[ "$(value first)" = "$(oldest_kept $((BASE + 999000)) 500000 "$BASE" 1000)" ]
-	# The chain goes on, and nothing of this is a reason to warn.
+	# The chain continues, and nothing of this is a reason to warn.
 	logd_kill
 	logd_start "$D"
 	has_status "$D" recovering no

@@ -178,7 +178,7 @@ compacted() {
 		wait_until 20 first_is "$n" "$FIRST"
 	done
 }
-# again DAEMON...: those of all nodes are killed and started; whoever leads then goes on from the time of before.
+# again DAEMON...: those of all nodes are killed and started; the next leader continues from the time before.
 again() {
 	local n d
 	for n in $(nodes); do for d; do kill_9 "$n" "$d"; done; done
@@ -191,7 +191,7 @@ again() {
 }
 first_is() { [ "$(status "$1" log first)" = "$2" ]; } # NODE INDEX
 
-@test "time: ⚠ when all clocks go back time stands still, and goes on when they have come back" {
+@test "time: ⚠ when all clocks go back time stands still, and moves again when they have come back" {
 	cluster_start
 	level_2
 	lead n1

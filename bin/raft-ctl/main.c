@@ -63,8 +63,7 @@ find_command(const char *name)
 			return &commands[i];
 	tool_die(EXIT_USAGE,
 	    "%s: unknown command: status, wait, members, member, key, transfer, snapshot, "
-	    "contract, "
-	    "session, watch, barrier or fsm is expected",
+	    "contract, session, watch, barrier or fsm is expected",
 	    name);
 }
 

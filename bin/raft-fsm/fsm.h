@@ -31,7 +31,7 @@ struct wire_buf;
 					      until fsm restart */                                 \
 	S(CONTRACT, "contract", LOG_ERROR) /* it is not what the contract of the log is for */     \
 	S(GAP, "gap", LOG_ERROR)           /* what it needs is compacted away: for good */         \
-	S(POISON, "poison", LOG_ERROR)     /* it dies at one entry: until it is told to go on */   \
+	S(POISON, "poison", LOG_ERROR)     /* it dies at one entry: until fsm restart        */    \
 	S(STOPPING, "stopping", LOG_INFO)
 enum fsm_state {
 #define S(NAME, text, level) FSM_##NAME,

@@ -10,11 +10,13 @@
  *   machine_snap.c     snapshots: when, and how far
  *   machine_agree.c    does the contract agree with the configuration?
  *   machine_ahead.c    one whose state is ahead of this node's log: late, or of another history?
- *   machine_chain.c    is its state of this log's history?  and where the chain of what it is given
- * begins machine_restore.c  where an incarnation begins: ready, restore, gaps machine_ask.c what
- * clients ask machine_try.c      --try: what is asked in their place machine_feed.c     requests
- * out, replies in, the deadline machine_life.c     incarnations: start, end, poison machine.c the
- * mode: start, stop, orders, events
+ *   machine_chain.c    is the program's state of this log?  the chain where its entries begin
+ *   machine_restore.c  where an incarnation begins: ready, restore, gaps
+ *   machine_ask.c      what clients ask
+ *   machine_try.c      --try: what is asked in their place
+ *   machine_feed.c     requests out, replies in, the deadline
+ *   machine_life.c     incarnations: start, end, poison
+ *   machine.c          the mode: start, stop, orders, events
  */
 #ifndef FSM_MACHINE_H
 #define FSM_MACHINE_H

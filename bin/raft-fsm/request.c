@@ -7,7 +7,7 @@
 
 #include "client/framing.h"
 
-enum { DIGITS_MAX = 20, HEAD_MAX = 64 + REQUEST_FIELDS_MAX };
+enum { HEAD_MAX = 64 + REQUEST_FIELDS_MAX };
 
 static const struct {
 	const char *text;
@@ -40,30 +40,16 @@ request_refusal(char why[REQUEST_WHY_SIZE], const char *what, const char *unfit)
 	return wire_text(why);
 }
 
-/* This is done for each entry, and much cheaper than printf. */
-static size_t
-put_number(char *out, uint64_t value)
-{
-	char digits[DIGITS_MAX];
-	size_t count = 0;
-	do
-		digits[count++] = (char)('0' + value % 10);
-	while ((value /= 10) > 0);
-	for (size_t i = 0; i < count; i++)
-		out[i] = digits[count - 1 - i];
-	return count;
-}
-
 void
 request_put(struct wire_buf *out, bool netstring, enum request_kind kind,
     const struct request_head *of, const uint8_t *data, size_t size)
 {
-	char head[HEAD_MAX], length[DIGITS_MAX + 1];
+	char head[HEAD_MAX], length[WIRE_NUMBER_MAX + 1];
 	size_t head_size = words[kind].size, length_size = 0;
 	memcpy(head, words[kind].text, head_size);
 	head[head_size++] = ' ';
 	if (words[kind].indexed) {
-		head_size += put_number(head + head_size, of->index);
+		head_size += wire_number_put(head + head_size, of->index);
 		head[head_size++] = ' ';
 		must(of->fields.size <= REQUEST_FIELDS_MAX);
 		if (of->fields.size)
@@ -71,7 +57,7 @@ request_put(struct wire_buf *out, bool netstring, enum request_kind kind,
 		head_size += of->fields.size;
 	}
 	if (netstring) {
-		length_size = put_number(length, head_size + size);
+		length_size = wire_number_put(length, head_size + size);
 		length[length_size++] = ':';
 	}
 	uint8_t *at = wire_buf_add(out, length_size + head_size + size + 1);

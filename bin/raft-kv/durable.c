@@ -103,7 +103,7 @@ durable_renew(const struct durable *durable, struct sqlite3_stmt *statement)
 	return statement;
 }
 
-/* A statement, bound anew. */
+/* A statement, ready for its arguments. */
 static struct sqlite3_stmt *
 durable_use(struct durable *durable, enum statement which)
 {

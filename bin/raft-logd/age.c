@@ -5,7 +5,8 @@
 #include "logd.h"
 #include "verify.h"
 
-/* The limit moves in so many steps over logd.keep_for: searches and removals are that rare. */
+/* The limit moves in this number of steps over logd.keep_for, so that searches and removals are
+ * rare. */
 enum { AGE_STEPS = 64 };
 
 /* 0: the entry has no stamp, or its time is not known. */
@@ -14,13 +15,12 @@ age_time_at(struct logd *logd, uint64_t index)
 {
 	size_t count;
 	const struct raft_entry *entry = index_tail(&logd->rlog, index, &count);
-	struct raft_stamp stamp;
 	struct raft_hash chain;
+	uint64_t time;
 	if (entry)
-		raft_entry_stamp(entry, &stamp);
-	else
-		verify_row_at(logd, index, &chain, &stamp.time);
-	return stamp.time;
+		return raft_entry_time(entry);
+	verify_row_at(logd, index, &chain, &time);
+	return time;
 }
 
 /* Entries before this time are old; 0: none is. */

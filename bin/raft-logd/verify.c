@@ -66,11 +66,11 @@ row_good(struct logd *logd, uint64_t index, struct raft_hash *chain, uint64_t *t
 {
 	struct wire_buf out = {0};
 	struct db_row row;
-	struct raft_stamp stamp;
 	bool good = open_run(logd, index, chain) && next_row(logd, index, chain, &out, &row);
 	*time = logd->rlog.time;
-	if (good && raft_entry_stamp(&(struct raft_entry){.bytes = out.bytes + row.record}, &stamp))
-		*time = stamp.time;
+	if (good)
+		*time = max_u64(
+		    *time, raft_entry_time(&(struct raft_entry){.bytes = out.bytes + row.record}));
 	db_run_close(logd->db);
 	wire_buf_free(&out);
 	return good;

@@ -116,14 +116,6 @@ tail_ask(void)
 	link_flush(self.link);
 }
 
-static uint64_t
-tail_time(const struct raft_entry *entry)
-{
-	struct raft_stamp stamp;
-	raft_entry_stamp(entry, &stamp);
-	return stamp.time;
-}
-
 /* Frames those that are asked for.  False when the run of records is malformed. */
 static bool
 tail_take(const struct msg_log_entries *entries)
@@ -136,10 +128,10 @@ tail_take(const struct msg_log_entries *entries)
 			return false;
 		at += entry.size;
 		left -= entry.size;
-		if (tail_time(&entry) > self.until_ms)
+		if (raft_entry_time(&entry) > self.until_ms)
 			self.to = self.from - 1;
 		if (!tail_done() && entry.kind == RAFT_CLIENT &&
-		    tail_time(&entry) >= self.since_ms) {
+		    raft_entry_time(&entry) >= self.since_ms) {
 			framing_put(&self.out, self.framing, self.from, &entry);
 			self.count_left--;
 		}
@@ -228,7 +220,7 @@ seek_narrow(const struct msg_log_entries *entries)
 	if (entries->count == 0 || entries->first_index != self.from ||
 	    !raft_entry_decode(&entry, NULL, entries->entries.bytes, entries->entries.size))
 		return false;
-	if (tail_time(&entry) < self.since_ms)
+	if (raft_entry_time(&entry) < self.since_ms)
 		self.low = self.from + 1;
 	else
 		self.high = self.from;

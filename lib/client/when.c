@@ -17,7 +17,7 @@ when_print(char out[WHEN_SIZE], uint64_t ms)
 	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(ms % 1000));
 }
 
-/* A number of exactly so many digits, and what must stand before it. */
+/* A number of exactly this many digits, and what must stand before it. */
 static bool
 take_number(const char **text, char before, int digits, int *value)
 {

@@ -160,18 +160,20 @@ raft_rlog_truncate(struct raft_rlog *log, uint64_t after)
 void
 raft_rlog_trim(struct raft_rlog *log, uint64_t keep_after, uint64_t bytes_max)
 {
+	struct raft_entry dropped = {0};
+
 	while (
 	    log->tail_bytes > bytes_max && log->tail.count > 0 && log->tail_first <= keep_after) {
-		struct raft_entry *entry = RAFT_QUEUE_FIRST(&log->tail);
-
-		log->tail_bytes -= entry->size;
-		/* Of the last one alone: the others have left the processor's cache long ago. */
-		if (log->tail.count == 1)
-			log->tail_time = max_u64(log->tail_time, raft_entry_time(entry));
-		raft_chunk_unref(entry->chunk);
+		raft_chunk_unref(dropped.chunk);
+		dropped = *RAFT_QUEUE_FIRST(&log->tail);
+		log->tail_bytes -= dropped.size;
 		RAFT_QUEUE_DROP(&log->tail, 1);
 		log->tail_first++;
 	}
+	/* Only of the last one: the records have left the processor's cache long ago. */
+	if (dropped.size > 0)
+		log->tail_time = max_u64(log->tail_time, raft_entry_time(&dropped));
+	raft_chunk_unref(dropped.chunk);
 	must((log->tail.count == 0) == (log->tail_bytes == 0));
 	must(log->tail_first + log->tail.count == log->last + 1);
 }

@@ -67,3 +67,16 @@ wire_buf_drop(struct wire_buf *buf, size_t size)
 	memmove(buf->bytes, buf->bytes + size, buf->size - size);
 	buf->size -= size;
 }
+
+size_t
+wire_number_put(char *out, uint64_t number)
+{
+	char digits[WIRE_NUMBER_MAX];
+	size_t count = 0;
+	do
+		digits[count++] = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	for (size_t i = 0; i < count; i++)
+		out[i] = digits[count - 1 - i];
+	return count;
+}

@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 #include "origin.h"
 
+#include "buf.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { UID_DIGITS_MAX = 10 };
-
-/* This is done for each entry, and much cheaper than printf. */
 size_t
 wire_origin_print(char out[WIRE_ORIGIN_SIZE], const struct raft_stamp *stamp)
 {
-	char digits[UID_DIGITS_MAX];
-	size_t size = strlen(stamp->node.s), count = 0;
+	size_t size = strlen(stamp->node.s);
 	memcpy(out, stamp->node.s, size);
 	if (stamp->uid != RAFT_UID_NONE) {
-		uint32_t rest = stamp->uid;
-		do
-			digits[count++] = (char)('0' + rest % 10);
-		while ((rest /= 10) > 0);
 		out[size++] = ':';
-		while (count > 0)
-			out[size++] = digits[--count];
+		size += wire_number_put(out + size, stamp->uid);
 	}
 	out[size] = '\0';
 	return size;
