@@ -85,7 +85,8 @@ clock_start() {
 	want=$(oldest_kept $((BASE + 999000)) 500000 "$BASE" 1000)
 	[ "$want" -gt 480 ]
 	[ "$want" -lt 501 ]
-	node 'keep_for: 500s, keep_tail: 0B'
+	# A machine: nothing is cut before there is a snapshot.
+	node 'keep_for: 500s, keep_tail: 0B' 'mode: machine, command: [ cat ]'
 	logd_start "$D"
 	entries 1 1000 "$BASE" 1000
 	snapshot add "$D/run/log" 300 "$S/state"
@@ -152,7 +153,7 @@ clock_start() {
 }
 
 @test "keep_for: ⚠ what a cursor or a reader of a snapshot needs is kept, however old it is" {
-	node 'keep_for: 100s, keep_tail: 0B'
+	node 'keep_for: 100s, keep_tail: 0B' 'mode: machine, command: [ cat ]'
 	logd_start "$D"
 	entries 1 500 "$BASE" 1000
 	snapshot add "$D/run/log" 100 "$S/state"
