@@ -116,6 +116,15 @@ class World:
         same("the preamble", sealed.exactly(sock, 8), sealed.PREAMBLE_DIALER)
         return sock, sealed.exactly(sock, sealed.HELLO_SIZE)
 
+    def forget(self, port):
+        """Closes what n1 dialled there before n2 moved away: n1 has given it up."""
+        listener = self.listeners[port]
+        listener.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                listener.accept()[0].close()
+        listener.settimeout(TIMEOUT)
+
     def reply(self, hello):
         return sealed.accept(self.secrets["n2"], self.publics["n1"], self.cluster, hello, os.urandom(32), (2, 7))
 
@@ -340,6 +349,7 @@ def moved(world):
     at = 0
     while True:
         port = world.port + (1, 3)[at % 2]
+        world.forget(port)
         world.announce(port)
         yield port
         at += 1
