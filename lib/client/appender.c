@@ -47,8 +47,10 @@ struct appender {
 	uint64_t requests;      /* numbered so far */
 	uint64_t session_first; /* requests before this one were of another session */
 	uint64_t epoch;
-	uint64_t seen; /* fixed at the session's first request */
-	bool singly;   /* one entry per request */
+	bool cursor;
+	uint64_t position; /* of the cursor, when it was opened */
+	uint64_t seen;     /* fixed at the session's first request */
+	bool singly;       /* one entry per request */
 	bool seen_fixed;
 	uint64_t node_seen;  /* as raft-elect last said */
 	uint64_t index_last; /* highest place of a committed entry of ours */
@@ -169,8 +171,8 @@ propose_open(struct appender *appender)
 {
 	uint8_t data[RAFT_SESSION_OPEN_SIZE_MAX];
 	size_t size = raft_session_open_encode(&appender->open, data);
-	proposal_propose(appender->opening, RAFT_SESSION_OPEN, &appender->window.session,
-	    appender->fence, data, (uint32_t)size);
+	proposal_propose(appender->opening, appender->cursor ? RAFT_CURSOR_OPEN : RAFT_SESSION_OPEN,
+	    &appender->window.session, appender->fence, data, (uint32_t)size);
 }
 
 static void
@@ -204,8 +206,10 @@ on_open_done(const struct msg_answer *answer, bool doubt, void *arg)
 	if (answer->verdict == RAFT_COMMITTED) {
 		struct raft_sid sid = appender->window.session;
 		window_free(&appender->window);
-		window_init(&appender->window, appender->in_flight_max, &sid, answer->last_serial);
+		window_init(&appender->window, appender->in_flight_max,
+		    appender->cursor ? RAFT_ACK : RAFT_CLIENT, &sid, answer->last_serial);
 		appender->epoch = answer->epoch;
+		appender->position = answer->position;
 		appender->state = APPENDER_RUNNING;
 		no_trouble(appender);
 		appender_progress(appender);
@@ -443,6 +447,7 @@ appender_new(struct loop *loop, const struct appender_settings *settings,
 	appender->in_flight_max = settings->in_flight_max;
 	appender->under_way_max = UNDER_WAY_FIRST;
 	appender->fence = settings->fence;
+	appender->cursor = settings->cursor;
 	appender->stop_status = EXIT_UNAVAILABLE;
 	appender->state = settings->session ? APPENDER_OPENING : APPENDER_RUNNING;
 	uv_timer_init(loop_uv(loop), &appender->pause);
@@ -451,11 +456,13 @@ appender_new(struct loop *loop, const struct appender_settings *settings,
 	    loop, settings->give_up_ms, "no answer from raft-elect", appender_on_timeout, appender);
 	appender->link =
 	    link_new(loop, settings->path, WIRE_CLIENT, settings->program, &link_calls, appender);
-	if (settings->session)
-		seal_session_id(&sid, settings->session);
-	else
+	if (settings->session == NULL)
 		session_new_anonymous(&sid);
-	window_init(&appender->window, appender->in_flight_max, &sid, 0);
+	else if (settings->cursor)
+		seal_cursor_id(&sid, settings->session);
+	else
+		seal_session_id(&sid, settings->session);
+	window_init(&appender->window, appender->in_flight_max, RAFT_CLIENT, &sid, 0);
 	if (settings->session)
 		open_named(appender, settings->session);
 	return appender;
@@ -573,4 +580,10 @@ const char *
 appender_trouble(const struct appender *appender)
 {
 	return appender->why;
+}
+
+uint64_t
+appender_position(const struct appender *appender)
+{
+	return appender->position;
 }

@@ -118,8 +118,7 @@ append_sane(const struct raft_message *message)
 		    entry->size < raft_entry_header_size(entry) ||
 		    (unsigned)entry->kind >= RAFT_KINDS_COUNT)
 			return false;
-		if ((entry->kind == RAFT_LEVEL || entry->kind == RAFT_CONTRACT) &&
-		    !raft_entry_data_valid(entry))
+		if (entry->kind >= RAFT_LEVEL && !raft_entry_data_valid(entry))
 			return false;
 		if (entry->kind == RAFT_CONFIG &&
 		    !raft_config_decode(

@@ -140,6 +140,8 @@ ledger_entry(struct sim *sim, struct node *node, struct tnode *tnode)
 	case RAFT_CONFIG:
 	case RAFT_LEVEL:
 	case RAFT_CONTRACT:
+	case RAFT_CURSOR_OPEN:
+	case RAFT_ACK:
 	case RAFT_KINDS_COUNT:
 		sim_fail(sim, "entry %" PRIu64 " has a session but is a %s", tnode->index,
 		    raft_kind_name(tnode->entry.kind));

@@ -87,9 +87,11 @@ entry_any(struct fuzz *fuzz, uint64_t term)
 		bytes[(size = 8) - 1] = RAFT_LEVEL_MAX;
 	if (kind == RAFT_CONTRACT)
 		size = contract_any(fuzz, bytes);
+	if (kind == RAFT_ACK)
+		size = RAFT_ACK_SIZE;
 	bytes[size] = (uint8_t)rnd(fuzz, 3);
 	return rig_entry(term, kind, rnd(fuzz, 5) == 0 ? NULL : &sid,
-	    kind == RAFT_CLIENT ? rnd(fuzz, 6) : 0, bytes, size);
+	    kind == RAFT_CLIENT || kind == RAFT_ACK ? rnd(fuzz, 6) : 0, bytes, size);
 }
 
 static size_t
