@@ -328,7 +328,9 @@ appender_on_refused(struct appender *appender, size_t slot, const struct msg_ans
 		renew_later(appender, answer->epoch);
 	} else if (reason == RAFT_REASON_EXPIRED) {
 		window_rewind(&appender->window, slot);
-		appender_stop_now(appender, EXIT_FENCED, "the session has been dropped");
+		appender_stop_now(appender, EXIT_FENCED,
+		    appender->cursor ? "the cursor has been dropped"
+				     : "the session has been dropped");
 	} else {
 		window_rewind(&appender->window, slot);
 		appender_stop_now(
@@ -441,6 +443,7 @@ appender_new(struct loop *loop, const struct appender_settings *settings,
 	struct appender *appender = calloc(1, sizeof *appender);
 	struct raft_sid sid;
 	must(appender != NULL);
+	must(!settings->cursor || (settings->session != NULL && settings->in_flight_max == 1));
 	appender->loop = loop;
 	appender->calls = calls;
 	appender->arg = arg;
@@ -507,6 +510,7 @@ void
 appender_take(struct appender *appender, const void *data, size_t size)
 {
 	must(appender_room(appender));
+	must(!appender->cursor || size == RAFT_ACK_SIZE);
 	if (appender->window.count == 0)
 		appender_progress(appender);
 	window_take(&appender->window, data, size);

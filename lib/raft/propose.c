@@ -99,6 +99,24 @@ raft_propose_refuse(struct raft *raft, const struct raft_origin *origin,
 	raft_answer_refuse(raft, origin, serial, proposal->entries_count, reason);
 }
 
+/*
+ * ⚠ A leader that is below the level could not read it.  The level here is that of what is
+ * committed here: only a node that has all that its leader has committed can state that it is too
+ * low.
+ */
+static enum raft_reason
+forward_gate(const struct raft *raft, enum raft_kind kind)
+{
+	uint64_t term;
+
+	if (raft->level >= raft_kind_level(kind))
+		return RAFT_REASON_NONE;
+	if (!raft_rlog_term_at(&raft->log, raft->commit, &term) || term != raft->term ||
+	    raft->commit < raft->commit_told)
+		return RAFT_REASON_BEHIND;
+	return RAFT_REASON_LEVEL;
+}
+
 void
 raft_propose_local(struct raft *raft, const struct raft_proposal *proposal)
 {
@@ -106,17 +124,18 @@ raft_propose_local(struct raft *raft, const struct raft_proposal *proposal)
 	    .local = true, .ticket = proposal->ticket, .uid = proposal->uid};
 	enum raft_reason reason = proposal_shape(raft, proposal);
 
-	if (reason != RAFT_REASON_NONE)
-		raft_propose_refuse(raft, &origin, proposal, reason);
-	else if (raft->role == RAFT_LEADER)
+	if (reason == RAFT_REASON_NONE && raft->role == RAFT_LEADER) {
 		raft_admit(raft, &origin, proposal);
-	else if (raft_id_none(&raft->leader))
-		raft_propose_refuse(raft, &origin, proposal, RAFT_REASON_NO_LEADER);
-	/* ⚠ A leader that is below the level could not read it. */
-	else if (raft->level < raft_kind_level(proposal->entries[0].kind))
-		raft_propose_refuse(raft, &origin, proposal, RAFT_REASON_LEVEL);
-	else
+		return;
+	}
+	if (reason == RAFT_REASON_NONE && raft_id_none(&raft->leader))
+		reason = RAFT_REASON_NO_LEADER;
+	if (reason == RAFT_REASON_NONE)
+		reason = forward_gate(raft, proposal->entries[0].kind);
+	if (reason == RAFT_REASON_NONE)
 		raft_forward_propose(raft, proposal);
+	else
+		raft_propose_refuse(raft, &origin, proposal, reason);
 }
 
 /*

@@ -314,6 +314,9 @@ apply_serial(struct raft_sessions *sessions, uint64_t index, const struct raft_e
 		if (entry->serial != session->serial + 1 ||
 		    session->cursor != (entry->kind == RAFT_ACK))
 			return;
+		/* From outside: no leader admits a position that is not before its entry. */
+		if (session->cursor && raft_entry_position(entry) >= index)
+			return;
 		session->serial = entry->serial;
 		if (session->cursor)
 			session->position = raft_entry_position(entry);
@@ -418,6 +421,9 @@ raft_sessions_restore(struct raft_sessions *sessions, const struct raft_session 
 
 	/* What was stored comes from outside: a row that can't be is refused. */
 	if (raft_sid_none(&session->sid) || find_number(sessions, &session->sid) != 0)
+		return false;
+	if (session->cursor ? !named || session->position >= session->last_index
+			    : session->position != 0)
 		return false;
 	if (newest != 0 && sessions->rows[newest].session.last_index >= session->last_index)
 		return false;

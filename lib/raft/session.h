@@ -40,7 +40,8 @@ struct raft_session {
 	char name[RAFT_SESSION_NAME_MAX + 1]; /* named only */
 	struct raft_hash digest; /* named only; for raft-logd, the core leaves it zero */
 	bool cursor;
-	uint64_t position; /* cursors: all entries up to this index are consumed; else 0 */
+	uint64_t position; /* cursors: all entries up to this index, which is less than last_index,
+			      are consumed; else 0 */
 };
 
 struct raft_sessions;
