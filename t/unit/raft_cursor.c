@@ -660,6 +660,48 @@ test_foreign_entries(void)
 	rig_free(&rig);
 }
 
+/* On a follower: what is appended moves nothing, and is gone when another leader has other entries.
+ */
+static void
+test_follower(void)
+{
+	struct raft_session_open open = {.name = "mail"};
+	uint8_t bytes[RAFT_SESSION_OPEN_SIZE_MAX];
+	size_t size = raft_session_open_encode(&open, bytes);
+	struct raft_entry entry = ack_entry(1, cursor_sid(), 1, 1);
+	struct raft_message message = rig_make(RAFT_MSG_APPEND, 2, 1, 1);
+	struct rig rig;
+
+	init(&rig);
+	rig_start(&rig);
+	rig_append(&rig, 2, 1, (struct raft_pos){0, 0}, 1, 1, 1);
+	append_entry(&rig, rig_entry(1, RAFT_CURSOR_OPEN, cursor_sid(), 0, bytes, size)); /* 2 */
+	message.append = (struct raft_append){.prev = {2, 1},
+	    .commit = 2,
+	    .round = ++rig.round,
+	    .last = 3,
+	    .entries = &entry,
+	    .entries_count = 1};
+	rig_message(&rig, &message);
+	raft_chunk_unref(entry.chunk);
+	CHECK(rig_status(&rig).last.index == 3 && position_of(&rig) == 0);
+	rig_append(&rig, 3, 2, (struct raft_pos){2, 1}, 2, 1, 3);
+	CHECK(rig_status(&rig).last.term == 2 && rig.commit == 3 && position_of(&rig) == 0);
+	rig_append(&rig, 3, 2, (struct raft_pos){3, 2}, 2, 1, 4);
+	entry = ack_entry(2, cursor_sid(), 1, 3);
+	message = rig_make(RAFT_MSG_APPEND, 3, 1, 2);
+	message.append = (struct raft_append){.prev = {4, 2},
+	    .commit = 5,
+	    .round = ++rig.round,
+	    .last = 5,
+	    .entries = &entry,
+	    .entries_count = 1};
+	rig_message(&rig, &message);
+	raft_chunk_unref(entry.chunk);
+	CHECK(rig.commit == 5 && position_of(&rig) == 3);
+	rig_free(&rig);
+}
+
 int
 main(void)
 {
@@ -683,6 +725,8 @@ main(void)
 	check_run("⚠ a forwarded ACK meets the level and the epoch at the leader", test_forwarded);
 	check_run(
 	    "the position of a truncated ACK is forgotten, and so is its owner", test_truncated);
+	check_run(
+	    "a follower's cursor moves with its commit index, not with its log", test_follower);
 	check_run("a node that starts knows the positions of its log", test_started);
 	check_run("a snapshot brings owner, serial and position", test_installed);
 	check_run("cursor entries that no leader admits change nothing", test_foreign_entries);
