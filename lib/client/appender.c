@@ -74,7 +74,10 @@ appender_fail(struct appender *appender, enum exit_status status, const char *wh
 	appender->state = APPENDER_FAILED;
 	uv_timer_stop(&appender->pause);
 	timeout_stop(appender->timeout);
-	if (window_in_doubt(&appender->window))
+	/* What became of the last ACK of a consumer that was replaced is for the next owner to
+	 * know. */
+	bool replaced = appender->cursor && status == EXIT_FENCED;
+	if (window_in_doubt(&appender->window) && !replaced)
 		status = EXIT_UNKNOWN;
 	appender->calls->failed(status, text, appender->arg);
 }

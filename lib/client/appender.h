@@ -46,7 +46,8 @@ struct appender_settings {
 	uint64_t give_up_ms; /* without progress */
 	uint64_t fence;      /* 0: any term */
 	const char *session; /* a valid name; NULL: anonymous */
-	bool cursor;         /* it names a cursor; in_flight_max is then 1 */
+	bool cursor;         /* it names a cursor; in_flight_max is then 1, and that another client
+				has taken it is reported as such, whatever became of the last ACK */
 };
 
 enum { APPENDER_IN_FLIGHT = 4096, APPENDER_IN_FLIGHT_MAX = 1 << 20 };
