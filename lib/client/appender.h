@@ -13,7 +13,8 @@
  * is.  A cursor is a named session of its own kind, whose entries are positions, a u64 each.
  *
  * ⚠ It fails with another status than 76 only when no entry that is not known
- * committed may be in the log.
+ * committed may be in the log.  The exception is a consumer that is fenced: 77, whatever became of
+ * its last ACK.
  */
 #ifndef CLIENT_APPENDER_H
 #define CLIENT_APPENDER_H
@@ -46,8 +47,7 @@ struct appender_settings {
 	uint64_t give_up_ms; /* without progress */
 	uint64_t fence;      /* 0: any term */
 	const char *session; /* a valid name; NULL: anonymous */
-	bool cursor;         /* it names a cursor; in_flight_max is then 1, and that another client
-				has taken it is reported as such, whatever became of the last ACK */
+	bool cursor;         /* it names a cursor; in_flight_max is then 1 */
 };
 
 enum { APPENDER_IN_FLIGHT = 4096, APPENDER_IN_FLIGHT_MAX = 1 << 20 };
