@@ -74,8 +74,8 @@ appender_fail(struct appender *appender, enum exit_status status, const char *wh
 	appender->state = APPENDER_FAILED;
 	uv_timer_stop(&appender->pause);
 	timeout_stop(appender->timeout);
-	/* What became of the last ACK of a consumer that was replaced is for the next owner to
-	 * know. */
+	/* The outcome of its last ACK does not matter to a consumer that was replaced: the next
+	 * owner reads the position. */
 	bool replaced = appender->cursor && status == EXIT_FENCED;
 	if (window_in_doubt(&appender->window) && !replaced)
 		status = EXIT_UNKNOWN;

@@ -97,7 +97,7 @@ cursors_consume(struct sim *sim, struct client *client)
 {
 	if (!client->located && !cursor_locate(sim, client))
 		return;
-	/* Some do not wait for an answer before they ask again. */
+	/* Some send the ACK again before the first attempt is answered. */
 	if (client->open > 0 && !rng_chance(&sim->rng, 50000))
 		return;
 	/* An ACK without a good answer is sent again as it was: by its serial it is known. */
@@ -133,7 +133,7 @@ cursors_level(struct sim *sim, const struct node *node, const struct tnode *tnod
 		    tnode->index, raft_kind_name(tnode->entry.kind));
 }
 
-/* Somebody who owns the cursor has asked for this, and was not refused. */
+/* Whether an owner of that epoch has proposed this entry, and was not refused. */
 static bool
 was_proposed(const struct sim *sim, const struct tnode *tnode, uint64_t epoch)
 {
@@ -173,7 +173,7 @@ cursors_entry(
 	if (!was_proposed(sim, tnode, epoch))
 		sim_fail(sim,
 		    "entry %" PRIu64 " moves a cursor, which no owner of epoch %" PRIu64
-		    " asked for",
+		    " proposed",
 		    tnode->index, epoch);
 	if (tnode->position_after < tnode->session_prev->position_after)
 		sim->counters[COUNT_CURSORS_SET_BACK]++;

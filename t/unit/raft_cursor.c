@@ -470,8 +470,8 @@ test_follower_behind(void)
 	rig_append(&rig, 2, 1, (struct raft_pos){2, 1}, 1, 8, 10);
 	cursor_open(&rig, 2, 1, 0);
 	CHECK(refused(&rig, 2, RAFT_REASON_LEVEL));
-	/* The next leader may know of another level; what the former one had committed is no
-	 * matter. */
+	/* The next leader may have another level in force, and has not committed its first entry.
+	 */
 	rig_append(&rig, 3, 2, (struct raft_pos){10, 1}, 2, 1, 10);
 	cursor_open(&rig, 3, 1, 0);
 	CHECK(refused(&rig, 3, RAFT_REASON_BEHIND));
