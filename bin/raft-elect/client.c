@@ -7,11 +7,9 @@
 #include "node.h"
 #include "status.h"
 
-static const struct raft_hash no_digest;
-
 void
 client_answer(struct elect_client *client, uint64_t request, const struct raft_answer *answer,
-    const struct raft_hash *digest)
+    const struct msg_session *session)
 {
 	if (client->base.conn == NULL)
 		return;
@@ -24,7 +22,8 @@ client_answer(struct elect_client *client, uint64_t request, const struct raft_a
 							.pos = answer->pos,
 							.epoch = answer->epoch,
 							.last_serial = answer->last_serial,
-							.digest = *digest,
+							.digest = session->digest,
+							.position = session->position,
 						    });
 }
 
@@ -74,7 +73,7 @@ propose_entries(struct node *node, struct elect_client *client, const struct msg
 {
 	struct ticket *ticket = take_ticket(node, client, m->request, m->count, m->entries.size);
 	ticket->serial = entries[0].serial;
-	if (entries[0].kind == RAFT_SESSION_OPEN)
+	if (raft_kind_opens(entries[0].kind))
 		ticket->open = entries[0].session;
 	struct raft_proposal proposal = {
 	    .ticket = ticket->number,
@@ -111,7 +110,7 @@ refuse_if_closed(const struct node *node, struct elect_client *client, uint64_t 
 		return false;
 	if (answer.reason == RAFT_REASON_REMOVED)
 		answer.pos.index = node->removed;
-	client_answer(client, request, &answer, &no_digest);
+	client_answer(client, request, &answer, &(struct msg_session){0});
 	return true;
 }
 

@@ -24,9 +24,9 @@ bool client_read_index(
 bool client_transfer(struct node *node, struct elect_client *client, const struct msg_transfer *m);
 bool client_watch(struct node *node, struct elect_client *client, const struct msg_watch *m);
 
-/* Answers; nothing when the connection has ended. */
+/* Answers; nothing when the connection has ended.  session: as clients_answer. */
 void client_answer(struct elect_client *client, uint64_t request, const struct raft_answer *answer,
-    const struct raft_hash *digest);
+    const struct msg_session *session);
 void client_read_answer(
     struct elect_client *client, uint64_t request, const struct raft_read_answer *answer);
 /* The state, for a client that watches it. */

@@ -142,10 +142,10 @@ drop_ticket(struct elect_clients *clients, struct ticket *ticket)
 
 void
 clients_answer(struct elect_clients *clients, struct ticket *ticket,
-    const struct raft_answer *answer, const struct raft_hash *digest)
+    const struct raft_answer *answer, const struct msg_session *session)
 {
 	struct elect_client *client = ticket->client;
-	client_answer(client, ticket->request, answer, digest);
+	client_answer(client, ticket->request, answer, session);
 	clients_answered(client, ticket_answered(ticket, answer->serial, answer->count), 0);
 	if (ticket->count == 0)
 		drop_ticket(clients, ticket);
@@ -164,7 +164,7 @@ clients_read_answer(
 void
 clients_answer_unknown(struct elect_clients *clients, enum raft_reason reason)
 {
-	static const struct raft_hash none;
+	static const struct msg_session none;
 	struct tickets *tickets = &clients->node->tickets;
 	for (struct ticket *t = NULL; (t = tickets_next(tickets, t));) {
 		struct raft_answer answer = {.verdict = RAFT_UNKNOWN,

@@ -27,9 +27,12 @@ void clients_open(struct elect_clients *clients, struct node *node);
 void clients_close(struct elect_clients *clients);
 void clients_flush(struct elect_clients *clients);
 
-/* The core's answer; ticket is dropped when it has the last one.  digest: see messages.def. */
+/*
+ * The core's answer; ticket is dropped when it has the last one.  session: what raft-logd says of
+ * the session that was opened; else all zero.
+ */
 void clients_answer(struct elect_clients *clients, struct ticket *ticket,
-    const struct raft_answer *answer, const struct raft_hash *digest);
+    const struct raft_answer *answer, const struct msg_session *session);
 void clients_read_answer(
     struct elect_clients *clients, struct ticket *ticket, const struct raft_read_answer *answer);
 /* All that is outstanding is unknown. */

@@ -45,7 +45,7 @@ perform_peers(struct node *node, const struct raft_update *update)
 static void
 perform_answer(struct node *node, const struct raft_ticket_answer *a)
 {
-	static const struct raft_hash none;
+	static const struct msg_session none;
 	struct ticket *ticket = tickets_find(&node->tickets, a->ticket);
 	if (ticket == NULL)
 		return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Asking raft-logd for the digests of sessions. */
+/* Asking raft-logd for the digests of sessions and the positions of cursors. */
 #include "session_open.h"
 
 #include <stdlib.h>
@@ -33,12 +33,12 @@ session_open_add(
 
 /* Answers and takes it off the list; the last one moves to its place. */
 static void
-session_open_finish(
-    struct session_opens *session_opens, struct session_open *open, const struct raft_hash *digest)
+session_open_finish(struct session_opens *session_opens, struct session_open *open,
+    const struct msg_session *session)
 {
 	struct ticket *ticket = tickets_find(&session_opens->node->tickets, open->ticket);
 	if (ticket)
-		clients_answer(&session_opens->node->clients, ticket, &open->answer, digest);
+		clients_answer(&session_opens->node->clients, ticket, &open->answer, session);
 	*open = session_opens->list[--session_opens->count];
 }
 
@@ -58,7 +58,7 @@ session_open_session(struct session_opens *session_opens, const struct msg_sessi
 	    session->serial < answer->last_serial)
 		return;
 	answer->last_serial = session->serial;
-	session_open_finish(session_opens, open, &session->digest);
+	session_open_finish(session_opens, open, session);
 }
 
 static void
@@ -91,7 +91,7 @@ wanted_at(const struct session_open *open)
 struct mono_ms
 session_open_turn(struct session_opens *session_opens, struct mono_ms now)
 {
-	static const struct raft_hash none;
+	static const struct msg_session none;
 	struct mono_ms next = {UINT64_MAX};
 	for (size_t i = 0; i < session_opens->count;) {
 		struct session_open *open = &session_opens->list[i];

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Openings of named sessions that are committed and wait for their digest.
+ * Openings of named sessions and cursors that are committed and wait for digest and position.
  *
  * Only raft-logd knows the digest of a session's data, and it must be that of the serials which the
- * answer names: so this node's own raft-logd is asked until its table has the
- * opening, and the last serial and the digest are both taken from there.
+ * answer names, as must the position of a cursor: so this node's own raft-logd is asked until its
+ * table has the opening, and all three are taken from there.
  */
 #ifndef ELECT_SESSION_OPEN_H
 #define ELECT_SESSION_OPEN_H

@@ -14,6 +14,16 @@ enum {
 	CUT_MIN = 1024 /* `keep` cuts at least so many at once */
 };
 
+/* Snapshots that are being sent, and the cursors of this node and of the cluster, need what is
+ * after it. */
+static uint64_t
+compact_held(const struct logd *logd)
+{
+	uint64_t cursors =
+	    min_u64(db_cursor_least(logd->db), raft_sessions_position_least(logd->sessions.table));
+	return min_u64(snapshots_pinned(logd), cursors);
+}
+
 /* Up to here nobody needs the entries, or `keep` leaves no choice. */
 static uint64_t
 compact_allowed(const struct logd *logd, bool forced)
@@ -22,7 +32,7 @@ compact_allowed(const struct logd *logd, bool forced)
 	uint64_t upto = newest && snapshot_intact(newest) ? newest->head.pos.index : 0;
 	if (forced)
 		return upto;
-	return min_u64(min_u64(upto, snapshots_pinned(logd)), db_cursor_least(logd->db));
+	return min_u64(upto, compact_held(logd));
 }
 
 /* The largest log whose entry at index stays. */
@@ -51,7 +61,7 @@ static void
 compact_cut_old(struct logd *logd, uint64_t aged)
 {
 	const struct snapshot *newest = logd->snapshots.newest;
-	uint64_t upto = min_u64(aged, min_u64(snapshots_pinned(logd), db_cursor_least(logd->db)));
+	uint64_t upto = min_u64(aged, compact_held(logd));
 	if (upto > (newest ? newest->head.pos.index : 0))
 		snap_take_cut(logd, upto);
 }

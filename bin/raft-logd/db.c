@@ -37,7 +37,7 @@ static const char tables[] =
     "CREATE TABLE configs (idx INTEGER PRIMARY KEY, data BLOB NOT NULL);"
     "CREATE TABLE sessions (sid BLOB PRIMARY KEY, name TEXT, serial INTEGER NOT NULL,"
     " last_index INTEGER NOT NULL, epoch INTEGER NOT NULL, run BLOB NOT NULL, digest BLOB NOT NULL,"
-    " sum BLOB NOT NULL) WITHOUT ROWID;"
+    " sum BLOB NOT NULL, position INTEGER) WITHOUT ROWID;"
     "CREATE TABLE cursors (name TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT "
     "ROWID;" SNAPSHOT_TABLE RULES_INDEX;
 
@@ -254,9 +254,11 @@ db_migrate(struct db *db)
 	db_execute(db, "BEGIN IMMEDIATE");
 	if (format < 2)
 		db_execute(db, SNAPSHOT_TABLE);
-	db_execute(db, "ALTER TABLE log ADD COLUMN time INTEGER;"
-		       "ALTER TABLE log ADD COLUMN origin TEXT;" RULES_INDEX
-		       "UPDATE meta SET value = 3 WHERE key = 'format';COMMIT");
+	if (format < 3)
+		db_execute(db, "ALTER TABLE log ADD COLUMN time INTEGER;"
+			       "ALTER TABLE log ADD COLUMN origin TEXT;" RULES_INDEX);
+	db_execute(db, "ALTER TABLE sessions ADD COLUMN position INTEGER;"
+		       "UPDATE meta SET value = 4 WHERE key = 'format';COMMIT");
 	log_info("migrate", "from=%lu to=%d why=%s", format, DB_FORMAT,
 	    log_q("the log was of an older format"));
 }

@@ -17,7 +17,7 @@
 #include "raft/session.h"
 #include "wire/buf.h"
 
-enum { DB_FORMAT = 3, DB_DIRECTORY_SIZE = 16, DB_CURSOR_NAME_MAX = 255 };
+enum { DB_FORMAT = 4, DB_DIRECTORY_SIZE = 16, DB_CURSOR_NAME_MAX = 255 };
 /* At this size the write-ahead log is to be moved. */
 enum { DB_WAL_MAX = 16 << 20 };
 

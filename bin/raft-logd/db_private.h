@@ -51,11 +51,11 @@ enum { LOG_COLUMNS = 9 };
 	S(CONFIGS_DERIVE,                                                                          \
 	    "INSERT INTO configs (idx, data) SELECT idx, data FROM log WHERE kind = 1")            \
 	S(SESSION_PUT, "INSERT OR REPLACE INTO sessions"                                           \
-		       " (sid, name, serial, last_index, epoch, run, digest, sum)"                 \
-		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                 \
+		       " (sid, name, serial, last_index, epoch, run, digest, sum, position)"       \
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                             \
 	S(SESSION_DELETE, "DELETE FROM sessions WHERE sid = ?1")                                   \
 	S(SESSIONS_CLEAR, "DELETE FROM sessions")                                                  \
-	S(SESSIONS_ALL, "SELECT sid, name, serial, last_index, epoch, run, digest, sum"            \
+	S(SESSIONS_ALL, "SELECT sid, name, serial, last_index, epoch, run, digest, sum, position"  \
 			" FROM sessions ORDER BY last_index")                                      \
 	S(CURSOR_PUT, "INSERT OR REPLACE INTO cursors (name, idx) VALUES (?1, ?2)")                \
 	S(CURSOR_GET, "SELECT idx FROM cursors WHERE name = ?1")                                   \

@@ -442,11 +442,12 @@ db_configs_each(struct db *db,
 static struct raft_hash
 session_sum(const struct raft_session *s)
 {
-	uint8_t numbers[24];
+	uint8_t numbers[32];
 	bytes_put_u64(numbers, s->serial);
 	bytes_put_u64(numbers + 8, s->last_index);
 	bytes_put_u64(numbers + 16, s->epoch);
-	struct seal_part parts[] = {{s->sid.b, sizeof s->sid.b}, {numbers, sizeof numbers},
+	bytes_put_u64(numbers + 24, s->position);
+	struct seal_part parts[] = {{s->sid.b, sizeof s->sid.b}, {numbers, s->cursor ? 32 : 24},
 	    {s->run, sizeof s->run}, {s->digest.b, sizeof s->digest.b}, {s->name, strlen(s->name)}};
 	return seal_hash(parts, sizeof parts / sizeof *parts);
 }
@@ -467,6 +468,10 @@ db_session_put(struct db *db, const struct raft_session *s)
 	sqlite3_bind_blob(statement, 6, s->run, sizeof s->run, SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 7, s->digest.b, sizeof s->digest.b, SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 8, sum.b, sizeof sum.b, SQLITE_STATIC);
+	if (s->cursor)
+		bind_u64(statement, 9, s->position);
+	else
+		sqlite3_bind_null(statement, 9);
 	db_write(db, statement);
 }
 
@@ -495,6 +500,8 @@ take_session(sqlite3_stmt *statement, struct raft_session *s)
 	s->serial = column_u64(statement, 2);
 	s->last_index = column_u64(statement, 3);
 	s->epoch = column_u64(statement, 4);
+	s->cursor = sqlite3_column_type(statement, 8) != SQLITE_NULL;
+	s->position = column_u64(statement, 8);
 	if (!column_bytes(statement, 0, s->sid.b, sizeof s->sid.b) ||
 	    !column_bytes(statement, 5, s->run, sizeof s->run) ||
 	    !column_hash(statement, 6, &s->digest) || !column_hash(statement, 7, &sum))

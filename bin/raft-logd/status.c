@@ -67,7 +67,7 @@ static bool
 status_put_session(const struct raft_session *session, void *arg)
 {
 	char digest[2 * RAFT_HASH_SIZE + 1];
-	if (!raft_sid_named(&session->sid))
+	if (!raft_sid_named(&session->sid) || session->cursor)
 		return true;
 	seal_hex(digest, session->digest.b, RAFT_HASH_SIZE);
 	wire_buf_printf(arg,
@@ -98,6 +98,7 @@ status_take_session(struct logd *logd, struct logd_client *client, const struct 
 		reply.last_index = session->last_index;
 		memcpy(reply.run.b, session->run, sizeof reply.run.b);
 		reply.digest = session->digest;
+		reply.position = session->position;
 	}
 	msg_session_put(conn_out(client->base.conn), &reply);
 	return true;

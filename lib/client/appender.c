@@ -47,8 +47,10 @@ struct appender {
 	uint64_t requests;      /* numbered so far */
 	uint64_t session_first; /* requests before this one were of another session */
 	uint64_t epoch;
-	uint64_t seen; /* fixed at the session's first request */
-	bool singly;   /* one entry per request */
+	bool cursor;
+	uint64_t position; /* of the cursor, when it was opened */
+	uint64_t seen;     /* fixed at the session's first request */
+	bool singly;       /* one entry per request */
 	bool seen_fixed;
 	uint64_t node_seen;  /* as raft-elect last said */
 	uint64_t index_last; /* highest place of a committed entry of ours */
@@ -72,7 +74,10 @@ appender_fail(struct appender *appender, enum exit_status status, const char *wh
 	appender->state = APPENDER_FAILED;
 	uv_timer_stop(&appender->pause);
 	timeout_stop(appender->timeout);
-	if (window_in_doubt(&appender->window))
+	/* The outcome of its last ACK does not matter to a consumer that was replaced: the next
+	 * owner reads the position. */
+	bool replaced = appender->cursor && status == EXIT_FENCED;
+	if (window_in_doubt(&appender->window) && !replaced)
 		status = EXIT_UNKNOWN;
 	appender->calls->failed(status, text, appender->arg);
 }
@@ -169,8 +174,8 @@ propose_open(struct appender *appender)
 {
 	uint8_t data[RAFT_SESSION_OPEN_SIZE_MAX];
 	size_t size = raft_session_open_encode(&appender->open, data);
-	proposal_propose(appender->opening, RAFT_SESSION_OPEN, &appender->window.session,
-	    appender->fence, data, (uint32_t)size);
+	proposal_propose(appender->opening, appender->cursor ? RAFT_CURSOR_OPEN : RAFT_SESSION_OPEN,
+	    &appender->window.session, appender->fence, data, (uint32_t)size);
 }
 
 static void
@@ -204,8 +209,10 @@ on_open_done(const struct msg_answer *answer, bool doubt, void *arg)
 	if (answer->verdict == RAFT_COMMITTED) {
 		struct raft_sid sid = appender->window.session;
 		window_free(&appender->window);
-		window_init(&appender->window, appender->in_flight_max, &sid, answer->last_serial);
+		window_init(&appender->window, appender->in_flight_max,
+		    appender->cursor ? RAFT_ACK : RAFT_CLIENT, &sid, answer->last_serial);
 		appender->epoch = answer->epoch;
+		appender->position = answer->position;
 		appender->state = APPENDER_RUNNING;
 		no_trouble(appender);
 		appender_progress(appender);
@@ -324,7 +331,9 @@ appender_on_refused(struct appender *appender, size_t slot, const struct msg_ans
 		renew_later(appender, answer->epoch);
 	} else if (reason == RAFT_REASON_EXPIRED) {
 		window_rewind(&appender->window, slot);
-		appender_stop_now(appender, EXIT_FENCED, "the session has been dropped");
+		appender_stop_now(appender, EXIT_FENCED,
+		    appender->cursor ? "the cursor has been dropped"
+				     : "the session has been dropped");
 	} else {
 		window_rewind(&appender->window, slot);
 		appender_stop_now(
@@ -437,12 +446,14 @@ appender_new(struct loop *loop, const struct appender_settings *settings,
 	struct appender *appender = calloc(1, sizeof *appender);
 	struct raft_sid sid;
 	must(appender != NULL);
+	must(!settings->cursor || (settings->session != NULL && settings->in_flight_max == 1));
 	appender->loop = loop;
 	appender->calls = calls;
 	appender->arg = arg;
 	appender->in_flight_max = settings->in_flight_max;
 	appender->under_way_max = UNDER_WAY_FIRST;
 	appender->fence = settings->fence;
+	appender->cursor = settings->cursor;
 	appender->stop_status = EXIT_UNAVAILABLE;
 	appender->state = settings->session ? APPENDER_OPENING : APPENDER_RUNNING;
 	uv_timer_init(loop_uv(loop), &appender->pause);
@@ -451,11 +462,13 @@ appender_new(struct loop *loop, const struct appender_settings *settings,
 	    loop, settings->give_up_ms, "no answer from raft-elect", appender_on_timeout, appender);
 	appender->link =
 	    link_new(loop, settings->path, WIRE_CLIENT, settings->program, &link_calls, appender);
-	if (settings->session)
-		seal_session_id(&sid, settings->session);
-	else
+	if (settings->session == NULL)
 		session_new_anonymous(&sid);
-	window_init(&appender->window, appender->in_flight_max, &sid, 0);
+	else if (settings->cursor)
+		seal_cursor_id(&sid, settings->session);
+	else
+		seal_session_id(&sid, settings->session);
+	window_init(&appender->window, appender->in_flight_max, RAFT_CLIENT, &sid, 0);
 	if (settings->session)
 		open_named(appender, settings->session);
 	return appender;
@@ -500,6 +513,7 @@ void
 appender_take(struct appender *appender, const void *data, size_t size)
 {
 	must(appender_room(appender));
+	must(!appender->cursor || size == RAFT_ACK_SIZE);
 	if (appender->window.count == 0)
 		appender_progress(appender);
 	window_take(&appender->window, data, size);
@@ -573,4 +587,10 @@ const char *
 appender_trouble(const struct appender *appender)
 {
 	return appender->why;
+}
+
+uint64_t
+appender_position(const struct appender *appender)
+{
+	return appender->position;
 }

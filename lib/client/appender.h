@@ -10,10 +10,11 @@
  *
  * Anonymous: a random session.  When that is refused as too old or has expired, and
  * nothing is in doubt, it goes on in a new one.  Named: opened first, with `opened` called when it
- * is.
+ * is.  A cursor is a named session of its own kind, whose entries are positions, a u64 each.
  *
  * ⚠ It fails with another status than 76 only when no entry that is not known
- * committed may be in the log.
+ * committed may be in the log.  The exception is a consumer that is fenced: 77, whatever became of
+ * its last ACK.
  */
 #ifndef CLIENT_APPENDER_H
 #define CLIENT_APPENDER_H
@@ -46,6 +47,7 @@ struct appender_settings {
 	uint64_t give_up_ms; /* without progress */
 	uint64_t fence;      /* 0: any term */
 	const char *session; /* a valid name; NULL: anonymous */
+	bool cursor;         /* it names a cursor; in_flight_max is then 1 */
 };
 
 enum { APPENDER_IN_FLIGHT = 4096, APPENDER_IN_FLIGHT_MAX = 1 << 20 };
@@ -74,6 +76,8 @@ uint64_t appender_doubtful(const struct appender *appender);
 /* During the committed call: the session that the entry `number` is in, and its serial there. */
 uint64_t appender_serial(
     const struct appender *appender, uint64_t number, struct raft_sid *session);
+/* From the opened call on: the cursor's position when it was opened. */
+uint64_t appender_position(const struct appender *appender);
 /* What it waits for, in one sentence; "" when nothing is amiss. */
 const char *appender_trouble(const struct appender *appender);
 

@@ -27,6 +27,7 @@ refusal_status(enum raft_reason reason)
 	case RAFT_REASON_FEW_VOTERS:
 	case RAFT_REASON_LEVEL:
 	case RAFT_REASON_CONTRACT_CHANGED:
+	case RAFT_REASON_BEHIND:
 		return EXIT_RETRY;
 	case RAFT_REASON_OLD_EPOCH:
 	case RAFT_REASON_FENCED:
@@ -40,6 +41,7 @@ refusal_status(enum raft_reason reason)
 	case RAFT_REASON_NOT_VOTER:
 	case RAFT_REASON_TOO_LARGE:
 	case RAFT_REASON_CONTRACT:
+	case RAFT_REASON_CURSOR_AHEAD:
 		return EXIT_DATA;
 	case RAFT_REASON_MALFORMED:
 		return EXIT_BUG;

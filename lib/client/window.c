@@ -15,14 +15,17 @@ slot_at(const struct window *window, size_t slot)
 }
 
 void
-window_init(
-    struct window *window, size_t count_max, const struct raft_sid *session, uint64_t last_serial)
+window_init(struct window *window, size_t count_max, enum raft_kind kind,
+    const struct raft_sid *session, uint64_t last_serial)
 {
 	size_t room = 1;
 	while (room < count_max)
 		room *= 2;
-	*window = (struct window){
-	    .mask = room - 1, .number = 1, .serial = last_serial + 1, .session = *session};
+	*window = (struct window){.mask = room - 1,
+	    .number = 1,
+	    .serial = last_serial + 1,
+	    .session = *session,
+	    .kind = kind};
 	window->slots = calloc(room, sizeof *window->slots);
 	must(window->slots != NULL);
 }
@@ -65,7 +68,7 @@ window_take(struct window *window, const void *data, size_t size)
 	drop_acknowledged(window);
 	uint32_t record_size = (uint32_t)size + RAFT_ENTRY_HEADER_SIZE;
 	uint8_t *record = wire_buf_add(&window->records, record_size);
-	raft_entry_header(record, 0, RAFT_CLIENT, &window->session, window->serial + window->count,
+	raft_entry_header(record, 0, window->kind, &window->session, window->serial + window->count,
 	    (uint32_t)size);
 	if (size > 0)
 		memcpy(record + RAFT_ENTRY_HEADER_SIZE, data, size);

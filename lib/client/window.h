@@ -33,14 +33,15 @@ struct window {
 	uint64_t number; /* of the oldest, counted from 1 over the life of the window */
 	uint64_t serial; /* of the oldest */
 	struct raft_sid session;
+	enum raft_kind kind;  /* of all entries */
 	size_t unsent;        /* slots from here on wait to be sent */
 	size_t unsent_at;     /* where the record of that slot begins */
 	uint64_t outstanding; /* over all slots */
 };
 
-/* Entries are numbered from 1, their serials count on from `last_serial`. */
-void window_init(
-    struct window *window, size_t count_max, const struct raft_sid *session, uint64_t last_serial);
+/* Entries are numbered from 1, their serials count on from `last_serial`.  kind: CLIENT or ACK. */
+void window_init(struct window *window, size_t count_max, enum raft_kind kind,
+    const struct raft_sid *session, uint64_t last_serial);
 void window_free(struct window *window);
 /* Bytes of records held. */
 size_t window_size(const struct window *window);

@@ -31,11 +31,20 @@ contract_gate(const struct raft *raft, const struct raft_entry *entry)
 	return size > at->contract.entry_max ? RAFT_REASON_TOO_LARGE : RAFT_REASON_CONTRACT;
 }
 
+/* Whether the cursor stays within the log: one beyond its end would skip entries to come. */
+static enum raft_reason
+position_gate(const struct raft *raft, const struct raft_entry *entry)
+{
+	if (entry->kind == RAFT_ACK && raft_entry_position(entry) > raft->log.last)
+		return RAFT_REASON_CURSOR_AHEAD;
+	return RAFT_REASON_NONE;
+}
+
 /* Why nothing new may be appended now; NONE: it may. */
 static enum raft_reason
 append_gate(const struct raft *raft, const struct raft_proposal *proposal, size_t from)
 {
-	enum raft_reason reason = RAFT_REASON_NONE;
+	enum raft_reason reason = position_gate(raft, &proposal->entries[from]);
 	uint64_t size = 0;
 
 	if (proposal->fence != 0 && proposal->fence != raft->term)
@@ -72,7 +81,7 @@ append_new(struct raft *raft, const struct raft_origin *origin,
 	answer.verdict = RAFT_COMMITTED;
 	answer.pos.index = raft->log.last + 1;
 	answer.pos.term = raft->term;
-	if (proposal->entries[from].kind == RAFT_SESSION_OPEN)
+	if (raft_kind_opens(proposal->entries[from].kind))
 		answer.epoch = answer.pos.index;
 	answer.last_serial = last_serial;
 	raft_leader_append_all(raft, proposal->entries + from, answer.count, origin);
@@ -123,8 +132,8 @@ duplicates_answer(struct raft *raft, const struct raft_origin *origin,
 
 		if (entry == NULL)
 			break;
-		if (entry->kind != RAFT_CLIENT || entry->serial != wanted ||
-		    !raft_sid_equal(&entry->session, &session->sid))
+		if ((entry->kind != RAFT_CLIENT && entry->kind != RAFT_ACK) ||
+		    entry->serial != wanted || !raft_sid_equal(&entry->session, &session->sid))
 			continue;
 		if (run_count == 0 || index + 1 != run.index || entry->term != run.term) {
 			duplicate_run(
@@ -168,8 +177,9 @@ admit_opening(
 	raft_answer_give(raft, origin, &answer);
 }
 
+/* Clients' entries, and those that move a cursor: whatever takes serials. */
 static void
-admit_clients(
+admit_serials(
     struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
 	const struct raft_sid *sid = &proposal->entries[0].session;
@@ -178,6 +188,10 @@ admit_clients(
 	uint64_t last = first + proposal->entries_count - 1;
 	uint64_t have;
 
+	if (session != NULL && session->cursor != (proposal->entries[0].kind == RAFT_ACK)) {
+		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_MALFORMED);
+		return;
+	}
 	if (session == NULL && (raft_sid_named(sid) || first != 1)) {
 		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_EXPIRED);
 		return;
@@ -232,6 +246,10 @@ admit_open(
 	    raft_session_open_decode(&open, raft_entry_data(entry), raft_entry_data_size(entry));
 
 	must(decoded);
+	if (session != NULL && session->cursor != (entry->kind == RAFT_CURSOR_OPEN)) {
+		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_MALFORMED);
+		return;
+	}
 	if (session != NULL && memcmp(session->run, open.run, sizeof open.run) == 0) {
 		admit_open_again(raft, origin, session);
 		return;
@@ -271,24 +289,31 @@ static void
 admit_contract(
     struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
-	enum raft_reason reason = RAFT_REASON_NONE;
-
-	if (!raft_commit_own_term(raft)) /* until then the level is not known either */
-		reason = RAFT_REASON_TERM_YOUNG;
-	else if (raft->level < RAFT_LEVEL_CONTRACT)
-		reason = RAFT_REASON_LEVEL;
-	else if (proposal->epoch != raft->contract_last.index)
-		reason = RAFT_REASON_CONTRACT_CHANGED;
-	if (reason != RAFT_REASON_NONE)
-		raft_propose_refuse(raft, origin, proposal, reason);
+	if (proposal->epoch != raft->contract_last.index)
+		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_CONTRACT_CHANGED);
 	else
 		append_new(raft, origin, proposal, 0, 0);
+}
+
+/* Whether every member understands such an entry. */
+static enum raft_reason
+level_gate(const struct raft *raft, enum raft_kind kind)
+{
+	uint64_t level = raft_kind_level(kind);
+
+	if (level == 1)
+		return RAFT_REASON_NONE;
+	if (!raft_commit_own_term(raft)) /* until then the level is not known either */
+		return RAFT_REASON_TERM_YOUNG;
+	return raft->level < level ? RAFT_REASON_LEVEL : RAFT_REASON_NONE;
 }
 
 void
 raft_admit(
     struct raft *raft, const struct raft_origin *origin, const struct raft_proposal *proposal)
 {
+	enum raft_reason reason;
+
 	must(raft->role == RAFT_LEADER);
 	must(proposal->entries_count > 0);
 	if (!raft_answer_room(raft)) {
@@ -299,11 +324,18 @@ raft_admit(
 		raft_propose_refuse(raft, origin, proposal, RAFT_REASON_TRANSFERRING);
 		return;
 	}
+	reason = level_gate(raft, proposal->entries[0].kind);
+	if (reason != RAFT_REASON_NONE) {
+		raft_propose_refuse(raft, origin, proposal, reason);
+		return;
+	}
 	switch (proposal->entries[0].kind) {
 	case RAFT_CLIENT:
-		admit_clients(raft, origin, proposal);
+	case RAFT_ACK:
+		admit_serials(raft, origin, proposal);
 		break;
 	case RAFT_SESSION_OPEN:
+	case RAFT_CURSOR_OPEN:
 		admit_open(raft, origin, proposal);
 		break;
 	case RAFT_SESSION_DROP:

@@ -15,6 +15,7 @@ raft_append_reset(struct raft *raft)
 {
 	/* What is before the log was committed, and every leader has what was committed. */
 	raft->verified = raft->log.before.index;
+	raft->commit_told = 0;
 	raft->round_seen = 0;
 	raft->round_replied = 0;
 	raft->match_replied = 0;
@@ -118,8 +119,7 @@ append_sane(const struct raft_message *message)
 		    entry->size < raft_entry_header_size(entry) ||
 		    (unsigned)entry->kind >= RAFT_KINDS_COUNT)
 			return false;
-		if ((entry->kind == RAFT_LEVEL || entry->kind == RAFT_CONTRACT) &&
-		    !raft_entry_data_valid(entry))
+		if (!raft_entry_data_valid(entry))
 			return false;
 		if (entry->kind == RAFT_CONFIG &&
 		    !raft_config_decode(
@@ -263,6 +263,7 @@ append_from_leader(struct raft *raft, const struct raft_message *message)
 	raft_election_timer_reset(raft);
 	if (message->append.round > raft->round_seen)
 		raft->round_seen = message->append.round;
+	raft->commit_told = max_u64(raft->commit_told, message->append.commit);
 	raft_recover_contact(raft, &message->append);
 
 	if (!run_above_before(raft, &run)) {

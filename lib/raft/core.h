@@ -552,7 +552,8 @@ struct raft {
 	uint64_t stall_penalty_ms; /* 0: it never did */
 
 	/* Follower, of the present leader and term. */
-	uint64_t verified; /* the log equals the leader's up to here */
+	uint64_t verified;    /* the log equals the leader's up to here */
+	uint64_t commit_told; /* the leader's commit index, as far as it has sent it */
 	uint64_t round_seen;
 	uint64_t round_replied;
 	uint64_t match_replied;

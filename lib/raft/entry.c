@@ -41,6 +41,20 @@ raft_kind_name(enum raft_kind kind)
 	return (unsigned)kind < RAFT_KINDS_COUNT ? names[kind] : "unknown";
 }
 
+uint64_t
+raft_kind_level(enum raft_kind kind)
+{
+	if (kind == RAFT_CURSOR_OPEN || kind == RAFT_ACK)
+		return RAFT_LEVEL_CURSORS;
+	return kind == RAFT_CONTRACT ? RAFT_LEVEL_CONTRACT : 1;
+}
+
+bool
+raft_kind_opens(enum raft_kind kind)
+{
+	return kind == RAFT_SESSION_OPEN || kind == RAFT_CURSOR_OPEN;
+}
+
 bool
 raft_entry_stamped(const struct raft_entry *entry)
 {
@@ -148,6 +162,8 @@ raft_entry_data_valid(const struct raft_entry *entry)
 {
 	struct raft_contract contract;
 
+	if (entry->kind == RAFT_ACK)
+		return raft_entry_data_size(entry) == RAFT_ACK_SIZE;
 	if (entry->kind == RAFT_CONTRACT)
 		return raft_contract_decode(
 		    &contract, raft_entry_data(entry), raft_entry_data_size(entry));
@@ -159,6 +175,12 @@ raft_entry_data_valid(const struct raft_entry *entry)
 
 uint64_t
 raft_entry_level(const struct raft_entry *entry)
+{
+	return bytes_get_u64(raft_entry_data(entry));
+}
+
+uint64_t
+raft_entry_position(const struct raft_entry *entry)
 {
 	return bytes_get_u64(raft_entry_data(entry));
 }

@@ -20,10 +20,12 @@ applied_check(
 {
 	switch (entry->kind) {
 	case RAFT_CLIENT:
+	case RAFT_ACK:
 		must(change->touched != NULL && change->touched->serial == entry->serial);
 		must(change->touched->last_index == index);
 		break;
 	case RAFT_SESSION_OPEN:
+	case RAFT_CURSOR_OPEN:
 		must(change->touched != NULL && change->touched->epoch == index);
 		break;
 	case RAFT_SESSION_DROP:

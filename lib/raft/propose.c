@@ -28,6 +28,17 @@ shape_clients(const struct raft_proposal *proposal)
 }
 
 static enum raft_reason
+shape_ack(const struct raft_proposal *proposal)
+{
+	const struct raft_entry *entry = &proposal->entries[0];
+
+	if (proposal->entries_count != 1 || entry->serial == 0 || entry->serial == UINT64_MAX ||
+	    !raft_sid_named(&entry->session) || !raft_entry_data_valid(entry))
+		return RAFT_REASON_MALFORMED;
+	return RAFT_REASON_NONE;
+}
+
+static enum raft_reason
 shape_single(const struct raft_proposal *proposal)
 {
 	const struct raft_entry *entry = &proposal->entries[0];
@@ -38,7 +49,7 @@ shape_single(const struct raft_proposal *proposal)
 	if (proposal->entries_count == 1 && entry->serial == 0) {
 		if (entry->kind == RAFT_NOOP)
 			ok = raft_sid_none(&entry->session) && raft_entry_data_size(entry) == 0;
-		else if (entry->kind == RAFT_SESSION_OPEN)
+		else if (raft_kind_opens(entry->kind))
 			ok = raft_sid_named(&entry->session) &&
 			     raft_session_open_decode(
 				 &open, raft_entry_data(entry), raft_entry_data_size(entry));
@@ -71,6 +82,8 @@ proposal_shape(const struct raft *raft, const struct raft_proposal *proposal)
 	}
 	if (proposal->entries[0].kind == RAFT_CLIENT)
 		return shape_clients(proposal);
+	if (proposal->entries[0].kind == RAFT_ACK)
+		return shape_ack(proposal);
 	return shape_single(proposal);
 }
 
@@ -86,6 +99,24 @@ raft_propose_refuse(struct raft *raft, const struct raft_origin *origin,
 	raft_answer_refuse(raft, origin, serial, proposal->entries_count, reason);
 }
 
+/*
+ * ⚠ A leader that is below the level could not read it.  The level here is that of what is
+ * committed here: only a node that has all that its leader has committed can state that it is too
+ * low.
+ */
+static enum raft_reason
+forward_gate(const struct raft *raft, enum raft_kind kind)
+{
+	uint64_t term;
+
+	if (raft->level >= raft_kind_level(kind))
+		return RAFT_REASON_NONE;
+	if (!raft_rlog_term_at(&raft->log, raft->commit, &term) || term != raft->term ||
+	    raft->commit < raft->commit_told)
+		return RAFT_REASON_BEHIND;
+	return RAFT_REASON_LEVEL;
+}
+
 void
 raft_propose_local(struct raft *raft, const struct raft_proposal *proposal)
 {
@@ -93,17 +124,18 @@ raft_propose_local(struct raft *raft, const struct raft_proposal *proposal)
 	    .local = true, .ticket = proposal->ticket, .uid = proposal->uid};
 	enum raft_reason reason = proposal_shape(raft, proposal);
 
-	if (reason != RAFT_REASON_NONE)
-		raft_propose_refuse(raft, &origin, proposal, reason);
-	else if (raft->role == RAFT_LEADER)
+	if (reason == RAFT_REASON_NONE && raft->role == RAFT_LEADER) {
 		raft_admit(raft, &origin, proposal);
-	else if (raft_id_none(&raft->leader))
-		raft_propose_refuse(raft, &origin, proposal, RAFT_REASON_NO_LEADER);
-	/* ⚠ A leader that is below the level could not read it. */
-	else if (proposal->entries[0].kind == RAFT_CONTRACT && raft->level < RAFT_LEVEL_CONTRACT)
-		raft_propose_refuse(raft, &origin, proposal, RAFT_REASON_LEVEL);
-	else
+		return;
+	}
+	if (reason == RAFT_REASON_NONE && raft_id_none(&raft->leader))
+		reason = RAFT_REASON_NO_LEADER;
+	if (reason == RAFT_REASON_NONE)
+		reason = forward_gate(raft, proposal->entries[0].kind);
+	if (reason == RAFT_REASON_NONE)
 		raft_forward_propose(raft, proposal);
+	else
+		raft_propose_refuse(raft, &origin, proposal, reason);
 }
 
 /*

@@ -218,14 +218,15 @@ enum raft_event_type {
 
 /*
  * A client's proposal: entries of one session with consecutive serials, all CLIENT;
- * or one NOOP (a barrier), SESSION_OPEN, SESSION_DROP, CONTRACT, or CONFIG, whose data is then a
- * change (raft_change_encode) that the leader makes a configuration of.  `ticket` names it in the
- * answers: one or more, which together cover each serial once.
+ * or one NOOP (a barrier), SESSION_OPEN, CURSOR_OPEN, SESSION_DROP, ACK with its serial, CONTRACT,
+ * or CONFIG, whose data is then a change (raft_change_encode) that the leader makes a configuration
+ * of.  `ticket` names it in the answers: one or more, which together cover each serial once.
  */
 struct raft_proposal {
 	uint64_t ticket;
 	uint64_t fence; /* refuse unless the leader's term is this; 0: any */
-	uint64_t epoch; /* named session: its epoch; CONTRACT: the index of the one it replaces */
+	uint64_t epoch; /* named session or cursor: its epoch; CONTRACT: the index of the one it
+			   replaces */
 	uint64_t
 	    seen; /* anonymous session: the highest index its client had seen when it was made */
 	uint32_t uid; /* the client's, for the origin of its entries; RAFT_UID_NONE: not known */

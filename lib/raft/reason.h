@@ -62,7 +62,9 @@ enum raft_verdict {
 	R(32, REMOVED, "this node was removed from the cluster", stop)                             \
 	R(33, LEVEL, "a member of the cluster runs a program that is too old for it", stop)        \
 	R(34, CONTRACT, "the contract of the state machine does not allow the entry", stop)        \
-	R(35, CONTRACT_CHANGED, "another contract has come into force meanwhile", stop)
+	R(35, CONTRACT_CHANGED, "another contract has come into force meanwhile", stop)            \
+	R(36, CURSOR_AHEAD, "the cursor would pass the end of the log", stop)                      \
+	R(37, BEHIND, "this node does not have all that is committed yet", retry)
 enum raft_reason {
 #define R(number, NAME, text, retry) RAFT_REASON_##NAME = number,
 	RAFT_REASONS(R)

@@ -302,7 +302,7 @@ evict_oldest(struct raft_sessions *sessions, struct raft_sessions_change *change
 }
 
 static void
-apply_client(struct raft_sessions *sessions, uint64_t index, const struct raft_entry *entry,
+apply_serial(struct raft_sessions *sessions, uint64_t index, const struct raft_entry *entry,
     struct raft_sessions_change *change)
 {
 	uint32_t number = find_number(sessions, &entry->session);
@@ -311,15 +311,22 @@ apply_client(struct raft_sessions *sessions, uint64_t index, const struct raft_e
 	if (number != 0) {
 		struct raft_session *session = &sessions->rows[number].session;
 
-		if (entry->serial != session->serial + 1)
+		if (entry->serial != session->serial + 1 ||
+		    session->cursor != (entry->kind == RAFT_ACK))
+			return;
+		/* From outside: no leader admits a position that is not before its entry. */
+		if (session->cursor && raft_entry_position(entry) >= index)
 			return;
 		session->serial = entry->serial;
+		if (session->cursor)
+			session->position = raft_entry_position(entry);
 		session_move(sessions, number, index);
 		change->touched = session;
 		return;
 	}
 	/* Only an anonymous session opens with its first entry; a named one has its own kind. */
-	if (entry->serial != 1 || raft_sid_named(&entry->session) || raft_sid_none(&entry->session))
+	if (entry->serial != 1 || entry->kind == RAFT_ACK || raft_sid_named(&entry->session) ||
+	    raft_sid_none(&entry->session))
 		return;
 	memset(&fresh, 0, sizeof fresh);
 	fresh.sid = entry->session;
@@ -343,12 +350,15 @@ apply_open(struct raft_sessions *sessions, uint64_t index, const struct raft_ent
 		return;
 	if (open.replaces != (session == NULL ? 0 : session->epoch))
 		return;
+	if (session != NULL && session->cursor != (entry->kind == RAFT_CURSOR_OPEN))
+		return;
 	if (session == NULL) {
 		if (sessions->lists[true].count >= RAFT_SESSIONS_NAMED_MAX)
 			return;
 		memset(&fresh, 0, sizeof fresh);
 		fresh.sid = entry->session;
 		fresh.last_index = index;
+		fresh.cursor = entry->kind == RAFT_CURSOR_OPEN;
 		memcpy(fresh.name, open.name, sizeof fresh.name);
 		session = session_create(sessions, &fresh);
 	} else if (session->serial == 0) {
@@ -382,9 +392,11 @@ raft_sessions_apply(struct raft_sessions *sessions, uint64_t index, const struct
 	must(index > 0);
 	switch (entry->kind) {
 	case RAFT_CLIENT:
-		apply_client(sessions, index, entry, &change);
+	case RAFT_ACK:
+		apply_serial(sessions, index, entry, &change);
 		break;
 	case RAFT_SESSION_OPEN:
+	case RAFT_CURSOR_OPEN:
 		apply_open(sessions, index, entry, &change);
 		break;
 	case RAFT_SESSION_DROP:
@@ -409,6 +421,9 @@ raft_sessions_restore(struct raft_sessions *sessions, const struct raft_session 
 
 	/* What was stored comes from outside: a row that can't be is refused. */
 	if (raft_sid_none(&session->sid) || find_number(sessions, &session->sid) != 0)
+		return false;
+	if (session->cursor ? !named || session->position >= session->last_index
+			    : session->position != 0)
 		return false;
 	if (newest != 0 && sessions->rows[newest].session.last_index >= session->last_index)
 		return false;
@@ -449,6 +464,17 @@ size_t
 raft_sessions_count(const struct raft_sessions *sessions, bool named)
 {
 	return sessions->lists[named].count;
+}
+
+uint64_t
+raft_sessions_position_least(const struct raft_sessions *sessions)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t n = sessions->lists[true].oldest; n != 0; n = sessions->rows[n].newer)
+		if (sessions->rows[n].session.cursor)
+			least = min_u64(least, sessions->rows[n].session.position);
+	return least;
 }
 
 uint64_t

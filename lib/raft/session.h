@@ -7,6 +7,10 @@
  * last index.  So it is equal on all replicas.  It decides which serial a
  * leader admits: exactly once is kept in the log itself (§6.3).
  *
+ * A cursor is a named session of its own kind: a consumer opens it and moves its position with
+ * entries of kind ACK, which take the session's serials.  So the position is in the log, and the
+ * consumer that opened it last owns it.
+ *
  * The core keeps one table at its commit index and, while it leads, one at its
  * last index; raft-logd keeps one at the commit index and stores it.
  * A table never shrinks a log that is truncated: only what is committed, or a
@@ -35,6 +39,9 @@ struct raft_session {
 	uint8_t run[RAFT_RUN_SIZE];
 	char name[RAFT_SESSION_NAME_MAX + 1]; /* named only */
 	struct raft_hash digest; /* named only; for raft-logd, the core leaves it zero */
+	bool cursor;
+	uint64_t position; /* cursors: all entries up to this index, which is less than last_index,
+			      are consumed; else 0 */
 };
 
 struct raft_sessions;
@@ -68,11 +75,13 @@ bool raft_sessions_restore(struct raft_sessions *sessions, const struct raft_ses
 void raft_sessions_each(struct raft_sessions *sessions,
     bool (*each)(const struct raft_session *session, void *arg), void *arg);
 size_t raft_sessions_count(const struct raft_sessions *sessions, bool named);
+/* The least position of all cursors; UINT64_MAX: there is none. */
+uint64_t raft_sessions_position_least(const struct raft_sessions *sessions);
 /* The highest last index of all sessions; 0: there is none. */
 uint64_t raft_sessions_last_index(const struct raft_sessions *sessions);
 
 /*
- * The data of a SESSION_OPEN entry: run id, epoch that it replaces (0: none;
+ * The data of a SESSION_OPEN or CURSOR_OPEN entry: run id, epoch that it replaces (0: none;
  * u64), name.  Of a SESSION_DROP entry: the name.  A session's id in such an
  * entry is the named one.
  */

@@ -59,8 +59,8 @@ struct raft_pos {
 
 /*
  * A client session's id.  The top bit of the first byte is set for a named
- * session, whose other bits are a hash of the name; an anonymous one is
- * random.  All zero: no session.
+ * session or a cursor, whose other bits are a hash of the name; an anonymous
+ * one is random.  All zero: no session.
  */
 enum { RAFT_SID_SIZE = 16, RAFT_SID_NAMED = 0x80 };
 struct raft_sid {
@@ -110,7 +110,8 @@ void raft_chunk_unref(struct raft_chunk *chunk);
 enum {
 	RAFT_LEVEL_STAMPS = 2,   /* records with time and origin; the clock in append replies */
 	RAFT_LEVEL_CONTRACT = 2, /* entries of kind CONTRACT */
-	RAFT_LEVEL_MAX = 2       /* the highest one that this program supports */
+	RAFT_LEVEL_CURSORS = 3,  /* entries of kinds CURSOR_OPEN and ACK */
+	RAFT_LEVEL_MAX = 3       /* the highest one that this program supports */
 };
 
 /* Kinds of entries: number, NAME, text.  The numbers are on disk. */
@@ -121,7 +122,9 @@ enum {
 	K(3, SESSION_OPEN, "session_open")                                                         \
 	K(4, SESSION_DROP, "session_drop")                                                         \
 	K(5, LEVEL, "level")                                                                       \
-	K(6, CONTRACT, "contract")
+	K(6, CONTRACT, "contract")                                                                 \
+	K(7, CURSOR_OPEN, "cursor_open")                                                           \
+	K(8, ACK, "ack")
 enum raft_kind {
 #define K(number, NAME, text) RAFT_##NAME = number,
 	RAFT_KINDS(K)
@@ -129,6 +132,10 @@ enum raft_kind {
 	    RAFT_KINDS_COUNT
 };
 const char *raft_kind_name(enum raft_kind kind);
+/* The level from which on a client may propose such an entry. */
+uint64_t raft_kind_level(enum raft_kind kind);
+/* Whether such an entry opens a session, and is answered with its epoch. */
+bool raft_kind_opens(enum raft_kind kind);
 
 /*
  * An entry.  Its index is not in it: entries come in runs with a first index.
@@ -190,8 +197,8 @@ void raft_entry_header_stamp(uint8_t *header, const struct raft_stamp *stamp);
 /*
  * Reads the record at `bytes`, which has `size` bytes at the most.  False when
  * it is cut short, its kind is unknown, it is a LEVEL entry of a level above RAFT_LEVEL_MAX, or the
- * data of a LEVEL or CONTRACT entry is malformed.  entry->chunk is set to `chunk` without a new
- * reference.
+ * data of a LEVEL, CONTRACT or ACK entry is malformed.  entry->chunk is set to `chunk` without a
+ * new reference.
  */
 bool raft_entry_decode(
     struct raft_entry *entry, struct raft_chunk *chunk, const uint8_t *bytes, size_t size);
@@ -202,12 +209,15 @@ bool raft_entry_decode(
  */
 uint8_t raft_entry_newer(const uint8_t *bytes, size_t size, uint64_t *level);
 /*
- * Whether the data of an entry of kind LEVEL is a level that this program supports, and that of
- * one of kind CONTRACT a contract.  True for other kinds.
+ * Whether the data of an entry of kind LEVEL is a level that this program supports, that of one of
+ * kind CONTRACT a contract, and that of one of kind ACK a position.  True for other kinds.
  */
 bool raft_entry_data_valid(const struct raft_entry *entry);
 /* The level that an entry of kind LEVEL brings into force.  Its data is that number, a u64. */
 uint64_t raft_entry_level(const struct raft_entry *entry);
+/* The position that an entry of kind ACK gives its cursor.  Its data is that number, a u64. */
+enum { RAFT_ACK_SIZE = 8 };
+uint64_t raft_entry_position(const struct raft_entry *entry);
 
 enum raft_member_role { RAFT_VOTER = 1, RAFT_LEARNER = 2 };
 enum { RAFT_KEY_SIZE = 32, RAFT_ADDRESS_SIZE = 256, RAFT_MEMBERS_MAX = 32, RAFT_RETIRED_MAX = 128 };

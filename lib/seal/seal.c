@@ -105,13 +105,27 @@ seal_digest(const struct raft_hash *prev, const void *data, uint32_t size)
 	return seal_hash(parts, 3);
 }
 
+/* domain_size: with its NUL. */
+static void
+named_id(struct raft_sid *sid, const char *domain, size_t domain_size, const char *name)
+{
+	struct seal_part parts[] = {{domain, domain_size}, {name, strlen(name)}};
+	hash_parts(sid->b, sizeof sid->b, parts, 2);
+	sid->b[0] |= RAFT_SID_NAMED;
+}
+
 void
 seal_session_id(struct raft_sid *sid, const char *name)
 {
 	static const char domain[] = "raft-tools session";
-	struct seal_part parts[] = {{domain, sizeof domain}, {name, strlen(name)}};
-	hash_parts(sid->b, sizeof sid->b, parts, 2);
-	sid->b[0] |= RAFT_SID_NAMED;
+	named_id(sid, domain, sizeof domain, name);
+}
+
+void
+seal_cursor_id(struct raft_sid *sid, const char *name)
+{
+	static const char domain[] = "raft-tools cursor";
+	named_id(sid, domain, sizeof domain, name);
 }
 
 /* The member that comes after `id` in order of id (NULL: the first); NULL when there is none. */

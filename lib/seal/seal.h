@@ -40,8 +40,9 @@ struct raft_hash seal_chain(
 /* The digest of a named session's data: BLAKE2b-256(prev, size as u32, data); before the first
  * entry all zero. */
 struct raft_hash seal_digest(const struct raft_hash *prev, const void *data, uint32_t size);
-/* The id of the named session. */
+/* The id of the named session, and of the cursor of that name, which is another session. */
 void seal_session_id(struct raft_sid *sid, const char *name);
+void seal_cursor_id(struct raft_sid *sid, const char *name);
 /* Over the name and the members' (id, key, role) in order of id; no addresses. */
 struct raft_hash seal_cluster_id(const char *name, const struct raft_config *members);
 

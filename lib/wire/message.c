@@ -391,6 +391,9 @@ wire_entries_put(struct wire_buf *out, const struct raft_entry *entries, size_t 
 	}
 }
 
+/* In the size of the name, which is never that large. */
+enum { SESSION_CURSOR = 0x80 };
+
 void
 wire_session_put(struct wire_buf *out, const struct raft_session *s)
 {
@@ -401,8 +404,10 @@ wire_session_put(struct wire_buf *out, const struct raft_session *s)
 	wire_buf_put(out, s->run, sizeof s->run);
 	wire_buf_put(out, s->digest.b, sizeof s->digest.b);
 	uint8_t name_size = (uint8_t)strlen(s->name);
-	put_u8(out, name_size);
+	put_u8(out, s->cursor ? name_size | SESSION_CURSOR : name_size);
 	wire_buf_put(out, s->name, name_size);
+	if (s->cursor)
+		put_u64(out, s->position);
 }
 
 bool
@@ -422,9 +427,13 @@ wire_session_get(struct raft_session *s, struct wire_bytes *run)
 		memcpy(s->digest.b, bytes, sizeof s->digest.b);
 	uint8_t name_size;
 	get_u8(&r, &name_size);
+	s->cursor = (name_size & SESSION_CURSOR) != 0;
+	name_size &= SESSION_CURSOR - 1;
 	bytes = name_size <= RAFT_SESSION_NAME_MAX ? reader_take(&r, name_size) : NULL;
 	if (bytes)
 		memcpy(s->name, bytes, name_size);
+	if (s->cursor)
+		get_u64(&r, &s->position);
 	*run = (struct wire_bytes){r.at, r.left};
 	return r.ok && bytes != NULL;
 }

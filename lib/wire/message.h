@@ -184,7 +184,10 @@ bool wire_entries_newer(
 size_t wire_entries_size(const struct raft_entry *entries, size_t count);
 void wire_entries_put(struct wire_buf *out, const struct raft_entry *entries, size_t count);
 
-/* A session as a record: sid, serial, last_index, epoch, run, digest, name size u8, name. */
+/*
+ * A session as a record: sid, serial, last_index, epoch, run, digest, name size u8, name; if bit 7
+ * of the name size is set it is a cursor, and its position u64 follows.
+ */
 struct raft_session;
 void wire_session_put(struct wire_buf *out, const struct raft_session *session);
 /* Reads one and moves *run past it; false when malformed. */

@@ -22,6 +22,8 @@ each(const struct raft_session *session, void *arg)
 	must(run.size == 0);
 	must(memcmp(&back.sid, &session->sid, sizeof back.sid) == 0);
 	must(strcmp(back.name, session->name) == 0);
+	must(back.cursor == session->cursor && back.position == session->position);
+	must(session->cursor ? session->position < session->last_index : session->position == 0);
 	wire_buf_free(&made);
 	return true;
 }
@@ -100,7 +102,8 @@ seeds(void)
 {
 	struct raft_session_open open = {{1}, 0, "pay"};
 	uint8_t data[RAFT_SESSION_OPEN_SIZE_MAX];
-	uint8_t count = 6;
+	uint8_t position[RAFT_ACK_SIZE] = {[RAFT_ACK_SIZE - 1] = 7};
+	uint8_t count = 8;
 	struct wire_buf out = {0};
 
 	wire_buf_put(&out, &count, 1);
@@ -111,6 +114,8 @@ seeds(void)
 	    raft_session_open_encode(&open, data));
 	put(&out, RAFT_CLIENT, RAFT_SID_NAMED, 1, "c", 1);
 	put(&out, RAFT_SESSION_DROP, RAFT_SID_NAMED, 0, "pay", 3);
+	put(&out, RAFT_CURSOR_OPEN, RAFT_SID_NAMED, 0, data, raft_session_open_encode(&open, data));
+	put(&out, RAFT_ACK, RAFT_SID_NAMED, 1, position, sizeof position);
 	fuzz_seed(out.bytes, out.size);
 	wire_buf_free(&out);
 }

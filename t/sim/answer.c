@@ -30,6 +30,10 @@ count_refusal(struct sim *sim, enum raft_reason reason)
 		sim->counters[COUNT_REFUSED_CONTRACT]++;
 	if (reason == RAFT_REASON_CONTRACT_CHANGED)
 		sim->counters[COUNT_REFUSED_CONTRACT_CHANGED]++;
+	if (reason == RAFT_REASON_CURSOR_AHEAD)
+		sim->counters[COUNT_REFUSED_CURSOR_AHEAD]++;
+	if (reason == RAFT_REASON_BEHIND)
+		sim->counters[COUNT_REFUSED_BEHIND]++;
 }
 
 /* Refused: this attempt is in no log, and never will be (ledger.c watches). */
@@ -43,7 +47,8 @@ refused(struct sim *sim, struct attempt *attempt, const struct raft_answer *answ
 		sim->counters[COUNT_CHANGES_REFUSED]++;
 	if (attempt->kind == ATTEMPT_TRANSFER)
 		sim->counters[COUNT_TRANSFERS_REFUSED]++;
-	if (attempt->kind == RAFT_CLIENT || attempt->kind == RAFT_CONTRACT)
+	if (attempt->kind == RAFT_CLIENT || attempt->kind == RAFT_CONTRACT ||
+	    attempt->kind == RAFT_ACK)
 		attempt->refused |= (uint8_t)(1u << at);
 	if (placed != NULL && check_committed(sim, placed->index) == placed)
 		sim_fail(sim,
@@ -61,7 +66,7 @@ is_of(const struct tnode *tnode, const struct attempt *attempt, uint64_t serial)
 	if (tnode->entry.kind != (enum raft_kind)attempt->kind ||
 	    tnode->session != attempt->session)
 		return false;
-	return attempt->kind != RAFT_CLIENT || tnode->entry.serial == serial;
+	return attempt->kind == RAFT_NOOP || tnode->entry.serial == serial;
 }
 
 /* Committed, but no longer at hand: the newest committed entry of the session is not older. */
@@ -91,7 +96,7 @@ committed(struct sim *sim, struct attempt *attempt, const struct raft_answer *an
 		admin_committed(sim, attempt, answer);
 	if (attempt->kind == RAFT_CONTRACT)
 		contracts_committed(sim, attempt, answer);
-	if (attempt->kind != RAFT_CLIENT && attempt->kind != RAFT_NOOP)
+	if (attempt->kind != RAFT_CLIENT && attempt->kind != RAFT_ACK && attempt->kind != RAFT_NOOP)
 		return;
 	if (answer->pos.index == 0) {
 		committed_somewhere(sim, attempt, serial);
@@ -112,6 +117,8 @@ committed(struct sim *sim, struct attempt *attempt, const struct raft_answer *an
 		    answer->pos.term, index);
 	if (attempt->kind == RAFT_CLIENT && tnode->attempt != attempt - sim->clients.attempts)
 		sim->counters[COUNT_DUPLICATES_ANSWERED]++;
+	if (attempt->kind == RAFT_ACK)
+		cursors_committed(sim, attempt, tnode);
 }
 
 static void
@@ -121,7 +128,7 @@ opened(struct sim *sim, const struct attempt *attempt, const struct raft_answer 
 	const struct tnode *tnode = check_committed(sim, answer->epoch);
 	struct raft_session_open open;
 
-	if (tnode == NULL || tnode->entry.kind != RAFT_SESSION_OPEN ||
+	if (tnode == NULL || tnode->entry.kind != (enum raft_kind)attempt->kind ||
 	    tnode->session != attempt->session)
 		sim_fail(sim,
 		    "a session was called open with epoch %" PRIu64
@@ -182,11 +189,11 @@ client_hears(struct sim *sim, struct client *client, const struct attempt *attem
     const struct raft_answer *answer)
 {
 	client->progress_us = sim->world.now_us;
-	if (attempt->kind == RAFT_SESSION_OPEN) {
+	if (raft_kind_opens((enum raft_kind)attempt->kind)) {
 		client_opened(client, answer);
 		return;
 	}
-	if (attempt->kind != RAFT_CLIENT)
+	if (attempt->kind != RAFT_CLIENT && attempt->kind != RAFT_ACK)
 		return;
 	if (answer->verdict != RAFT_COMMITTED)
 		client->back = true;
@@ -195,7 +202,9 @@ client_hears(struct sim *sim, struct client *client, const struct attempt *attem
 		client->acked = answer->serial + answer->count - 1;
 	if (client->next <= client->acked)
 		client->next = client->acked + 1;
-	if (answer->reason == RAFT_REASON_OLD_EPOCH ||
+	if (attempt->kind == RAFT_ACK && attempt->serial == client->acked)
+		client->position = attempt->position;
+	if (answer->reason == RAFT_REASON_OLD_EPOCH || answer->reason == RAFT_REASON_CURSOR_AHEAD ||
 	    (answer->reason == RAFT_REASON_EXPIRED && client->acked > 0))
 		client->acked = client->length; /* its run has ended */
 }
@@ -219,7 +228,7 @@ client_answer(struct sim *sim, struct node *node, const struct raft_ticket_answe
 	if (answer->verdict == RAFT_COMMITTED) {
 		clients->acknowledged += answer->count;
 		sim->counters[COUNT_ACKNOWLEDGED] += answer->count;
-		if (attempt->kind == RAFT_SESSION_OPEN)
+		if (raft_kind_opens((enum raft_kind)attempt->kind))
 			opened(sim, attempt, answer);
 		if (node->role != RAFT_LEADER)
 			sim->counters[COUNT_FORWARDED]++;

@@ -37,13 +37,26 @@ session_new(struct sim *sim, const char *name)
 	return number;
 }
 
+uint32_t
+client_cursor(struct sim *sim, char letter)
+{
+	uint32_t number;
+	char name[16];
+
+	snprintf(name, sizeof name, "%c-cursor", letter);
+	number = session_new(sim, name);
+	sim->clients.sessions[number].cursor = true;
+	return number;
+}
+
 static enum client_kind
 client_kind(const struct sim *sim, size_t number)
 {
 	static const enum client_kind kinds[] = {CLIENT_ANONYMOUS, CLIENT_NAMED, CLIENT_READER,
 	    CLIENT_ANONYMOUS, CLIENT_BARRIER, CLIENT_NAMED, CLIENT_READER};
 
-	(void)sim;
+	if (number >= sim->profile.clients)
+		return CLIENT_CONSUMER;
 	return kinds[number % (sizeof kinds / sizeof kinds[0])];
 }
 
@@ -71,7 +84,9 @@ client_init(struct sim *sim)
 		snprintf(name, sizeof name, "%c-name", 'a' + i);
 		session_new(sim, name);
 	}
-	clients->count = sim->profile.clients;
+	for (int i = 0; i < SIM_CURSORS && sim->profile.consumers > 0; i++)
+		client_cursor(sim, (char)('a' + i));
+	clients->count = sim->profile.clients + sim->profile.consumers;
 	for (size_t i = 0; i < clients->count; i++) {
 		struct client *client = &clients->at[i];
 
@@ -196,8 +211,8 @@ attempt_send(
 			    attempt->kind == RAFT_CLIENT ? attempt->serial + i : 0, bytes,
 			    payload(sim, attempt, bytes));
 		else
-			entry_make(
-			    sim, &entries[i], attempt->kind, attempt->session, 0, data, size);
+			entry_make(sim, &entries[i], attempt->kind, attempt->session,
+			    attempt->serial, data, size);
 	}
 	node_propose(sim, &sim->nodes[attempt->node], &proposal);
 	for (size_t i = 0; i < count; i++)
@@ -239,7 +254,7 @@ client_barrier(struct sim *sim, struct client *client)
 	attempt_send(sim, attempt, 0, NULL, 0);
 }
 
-/* As raft-append -S: what its node knows of the session is what it replaces. */
+/* As raft-append -S and raft-each: what its node knows of the session is what it replaces. */
 static void
 client_open(struct sim *sim, struct client *client)
 {
@@ -258,7 +273,7 @@ client_open(struct sim *sim, struct client *client)
 	memcpy(open.run, client->run_id, sizeof open.run);
 	memcpy(open.name, info->name, sizeof info->name);
 	attempt = attempt_new(sim, client);
-	attempt->kind = RAFT_SESSION_OPEN;
+	attempt->kind = info->cursor ? RAFT_CURSOR_OPEN : RAFT_SESSION_OPEN;
 	attempt_send(sim, attempt, 0, data, raft_session_open_encode(&open, data));
 }
 
@@ -335,7 +350,10 @@ client_new_run(struct sim *sim, struct client *client)
 	memset(client->run_id, 0, sizeof client->run_id);
 	memcpy(client->run_id, &random, sizeof random);
 	memcpy(client->run_id + sizeof random, &client->number, sizeof client->number);
-	client->session = 1 + (uint32_t)rng_below(&sim->rng, SIM_NAMED);
+	if (client->kind == CLIENT_CONSUMER)
+		cursors_run(sim, client);
+	else
+		client->session = 1 + (uint32_t)rng_below(&sim->rng, SIM_NAMED);
 }
 
 static void
@@ -364,23 +382,31 @@ client_lose_patience(struct sim *sim, struct client *client)
 	client_move(sim, client);
 }
 
-static void
-client_produce(struct sim *sim, struct client *client)
+/* Whether it has a run whose session is open; else it sees to that. */
+static bool
+client_runs(struct sim *sim, struct client *client)
 {
-	bool again = rng_chance(&sim->rng, client->kind == CLIENT_NAMED ? 10000 : 2000);
+	bool again = rng_chance(&sim->rng, client->kind == CLIENT_ANONYMOUS ? 2000 : 10000);
 
 	client_lose_patience(sim, client);
-	if (!node_serves(&sim->nodes[client->node]))
-		return;
+	if (!node_serves(&sim->nodes[client->node]) || (!again && cursors_rest(sim, client)))
+		return false;
 	if (client->run == 0 || again || client->acked == client->length)
 		client_new_run(sim, client);
 	if (client->session == 0 || raft_congested(sim->nodes[client->node].core))
+		return false;
+	if (client->opened)
+		return true;
+	if (client->open == 0)
+		client_open(sim, client);
+	return false;
+}
+
+static void
+client_produce(struct sim *sim, struct client *client)
+{
+	if (!client_runs(sim, client))
 		return;
-	if (!client->opened) {
-		if (client->open == 0)
-			client_open(sim, client);
-		return;
-	}
 	if (client->open == 0 && client->next > client->acked + 1)
 		client->back = true; /* answers came out of order */
 	/* Some wait until all is answered before they go back, some do not. */
@@ -395,6 +421,16 @@ client_produce(struct sim *sim, struct client *client)
 		client_propose(sim, client);
 	if (client->kind == CLIENT_NAMED && node_serves(&sim->nodes[client->node]) &&
 	    rng_chance(&sim->rng, 3000))
+		client_drop(sim, client);
+}
+
+static void
+client_consume(struct sim *sim, struct client *client)
+{
+	if (!client_runs(sim, client))
+		return;
+	cursors_consume(sim, client);
+	if (node_serves(&sim->nodes[client->node]) && rng_chance(&sim->rng, 3000))
 		client_drop(sim, client);
 }
 
@@ -425,6 +461,8 @@ client_act(struct sim *sim, size_t number)
 		client_read(sim, client);
 	else if (client->kind == CLIENT_BARRIER)
 		client_barrier(sim, client);
+	else if (client->kind == CLIENT_CONSUMER)
+		client_consume(sim, client);
 	else
 		client_produce(sim, client);
 }
@@ -450,6 +488,10 @@ client_try(struct sim *sim, const struct attempt_wish *wish)
 	if (wish->kind == RAFT_SESSION_OPEN) {
 		client->run_id[0]++;
 		client_open(sim, client);
+		return;
+	}
+	if (wish->kind == RAFT_ACK) {
+		cursors_ack(sim, client, wish->serial, wish->position);
 		return;
 	}
 	attempt = attempt_new(sim, client);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Clients: producers with anonymous and named sessions, barriers, readers.
+ * Clients: producers with anonymous and named sessions, consumers, barriers, readers.
  *
  * They behave as raft-append does: number their entries, keep some in flight,
  * go back to the first unanswered one when something went wrong, move to other
@@ -16,9 +16,22 @@
 struct sim;
 struct node;
 
-enum { SIM_CLIENTS_MAX = 16, SIM_SESSIONS_MAX = 4096, SIM_NAMED = 3, ATTEMPT_ENTRIES_MAX = 4 };
+enum {
+	SIM_CLIENTS_MAX = 16,
+	SIM_SESSIONS_MAX = 4096,
+	SIM_NAMED = 3,
+	SIM_CURSORS = 2,
+	ATTEMPT_ENTRIES_MAX = 4
+};
 
-enum client_kind { CLIENT_ANONYMOUS, CLIENT_NAMED, CLIENT_BARRIER, CLIENT_READER, CLIENT_ADMIN };
+enum client_kind {
+	CLIENT_ANONYMOUS,
+	CLIENT_NAMED,
+	CLIENT_CONSUMER,
+	CLIENT_BARRIER,
+	CLIENT_READER,
+	CLIENT_ADMIN
+};
 enum { ATTEMPT_TRANSFER = 255 }; /* among kinds of entries */
 
 struct client {
@@ -41,6 +54,12 @@ struct client {
 	bool back;       /* something failed: go back to acked + 1 */
 	bool refresh;    /* named: the epoch it replaces is to be read again */
 	uint64_t progress_us;
+	/* consumers */
+	bool located;      /* its node's table has the opening */
+	bool sets;         /* an administrator's run: one ACK of any position */
+	uint64_t floor;    /* of its cursor, what was acknowledged before the run began */
+	uint64_t position; /* all up to here is acknowledged */
+	uint64_t target;   /* of the ACK that is not answered yet */
 };
 
 /* One try of some serials, or of one entry without a serial. */
@@ -54,6 +73,7 @@ struct attempt {
 	uint8_t op;                /* of a change */
 	int8_t target;             /* of a change or transfer; -1: nobody */
 	uint64_t serial, epoch, fence;
+	uint64_t position; /* of an ACK */
 	uint64_t at_us;
 	struct tnode *placed[ATTEMPT_ENTRIES_MAX]; /* where a log took it */
 	struct raft_answer answer;                 /* the last one */
@@ -73,6 +93,8 @@ struct session_info {
 	struct raft_sid sid;
 	char name[16];  /* "": anonymous */
 	uint32_t drops; /* committed or not: serials may then start again */
+	bool cursor;
+	uint64_t acked_index; /* cursors: of the newest ACK that was called committed */
 };
 
 struct clients {
@@ -115,11 +137,14 @@ struct attempt_wish {
 	enum raft_kind kind;
 	uint32_t session;
 	uint64_t serial, count, epoch, fence;
+	uint64_t position; /* of an ACK */
 };
 void client_try(struct sim *sim, const struct attempt_wish *wish);
 void client_try_read(struct sim *sim, size_t node);
 /* A new anonymous session. */
 uint32_t client_session(struct sim *sim);
+/* A new cursor: of `a`, `b`, … */
+uint32_t client_cursor(struct sim *sim, char letter);
 /* The registry's number of a session; 0: none. */
 uint32_t session_number(const struct raft_sid *sid);
 

@@ -62,7 +62,6 @@ static void
 check_contract(struct sim *sim, const struct node *node, struct tnode *tnode)
 {
 	const struct tnode *parent = tnode->parent;
-	const struct tnode *level = parent == NULL ? NULL : parent->level_entry;
 	struct raft_contract_at before = contracts_at(parent);
 	struct raft_contract contract;
 	struct attempt *attempt;
@@ -80,9 +79,7 @@ check_contract(struct sim *sim, const struct node *node, struct tnode *tnode)
 		sim_fail(sim,
 		    "entry %" PRIu64 " replaces contract %" PRIu64 ", but the log has %" PRIu64,
 		    tnode->index, attempt->epoch, before.index);
-	/* Committed before, or by this very update, which is looked at after its write. */
-	if (level == NULL || (check_committed(sim, level->index) != level &&
-				 node->status.commit.index < level->index))
+	if (!levels_committed(sim, node, tnode, RAFT_LEVEL_CONTRACT))
 		sim_fail(sim, "entry %" PRIu64 " is a contract, and no level 2 is committed",
 		    tnode->index);
 	attempt->placed[0] = tnode;

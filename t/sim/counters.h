@@ -70,12 +70,20 @@
 	C(REFUSED_LEVEL, "refused_level", 1)                                                       \
 	C(REFUSED_CONTRACT, "refused_contract", 1)                                                 \
 	C(REFUSED_CONTRACT_CHANGED, "refused_contract_changed", 1)                                 \
+	C(REFUSED_CURSOR_AHEAD, "refused_cursor_ahead", 1)                                         \
+	C(REFUSED_BEHIND, "refused_behind", 1)                                                     \
 	C(UNKNOWN, "attempts_unknown", 1)                                                          \
 	C(FORWARDED, "forwarded_committed", 1)                                                     \
 	C(BARRIERS, "barriers_committed", 1)                                                       \
 	C(OPENS, "named_sessions_opened", 1)                                                       \
 	C(TAKEOVERS, "named_sessions_taken_over", 1)                                               \
 	C(DROPS, "named_sessions_dropped", 1)                                                      \
+	C(CURSORS_OPENED, "cursors_opened", 1)                                                     \
+	C(CURSORS_TAKEN_OVER, "cursors_taken_over", 1)                                             \
+	C(CURSORS_LOCATED, "cursors_located", 1)                                                   \
+	C(CURSORS_SET_BACK, "cursors_set_back", 1)                                                 \
+	C(ACKS, "acks_committed", 1)                                                               \
+	C(ACKS_AGAIN, "acks_answered_again", 1)                                                    \
 	C(READS_OK, "reads_confirmed", 1)                                                          \
 	C(READS_FAILED, "reads_refused", 1)                                                        \
 	C(CONFIGS, "configurations_committed", 1)                                                  \

@@ -94,7 +94,8 @@ ledger_client(struct sim *sim, struct tnode *tnode, uint64_t serial, uint64_t ep
 }
 
 static void
-ledger_open(struct sim *sim, struct tnode *tnode, uint64_t serial, uint64_t epoch)
+ledger_open(
+    struct sim *sim, const struct node *node, struct tnode *tnode, uint64_t serial, uint64_t epoch)
 {
 	struct raft_session_open open;
 
@@ -108,6 +109,11 @@ ledger_open(struct sim *sim, struct tnode *tnode, uint64_t serial, uint64_t epoc
 		    tnode->index, open.replaces, epoch);
 	tnode->serial_after = serial;
 	tnode->epoch_after = tnode->index;
+	if (tnode->entry.kind != RAFT_CURSOR_OPEN)
+		return;
+	cursors_level(sim, node, tnode);
+	tnode->position_after =
+	    tnode->session_prev == NULL ? 0 : tnode->session_prev->position_after;
 }
 
 void
@@ -127,8 +133,13 @@ ledger_entry(struct sim *sim, struct node *node, struct tnode *tnode)
 		ledger_client(sim, tnode, above == NULL ? 0 : above->serial_after,
 		    above == NULL ? 0 : above->epoch_after);
 		break;
+	case RAFT_ACK:
+		cursors_entry(sim, node, tnode, above == NULL ? 0 : above->epoch_after,
+		    above == NULL ? 0 : above->serial_after);
+		break;
 	case RAFT_SESSION_OPEN:
-		ledger_open(sim, tnode, above == NULL ? 0 : above->serial_after,
+	case RAFT_CURSOR_OPEN:
+		ledger_open(sim, node, tnode, above == NULL ? 0 : above->serial_after,
 		    above == NULL ? 0 : above->epoch_after);
 		break;
 	case RAFT_SESSION_DROP:
@@ -155,6 +166,7 @@ session_digest(const struct raft_session *session)
 	digest = rng_mix(digest, session->last_index);
 	digest = rng_mix(digest, session->epoch);
 	digest = rng_mix(digest, word_at(session->run) ^ word_at(session->run + 8));
+	digest = rng_mix(digest, session->position << 1 | session->cursor);
 	return rng_mix(digest, (uint64_t)session->name[0] << 8 | (uint64_t)session->name[1]);
 }
 
@@ -172,7 +184,8 @@ oracle_apply(struct sim *sim, const struct tnode *tnode)
 	*digest = change.touched == NULL ? 0 : session_digest(change.touched);
 	check->digest += *digest;
 	if (change.touched != NULL ? change.touched->serial != tnode->serial_after ||
-					 change.touched->epoch != tnode->epoch_after
+					 change.touched->epoch != tnode->epoch_after ||
+					 change.touched->position != tnode->position_after
 				   : tnode->entry.kind != RAFT_SESSION_DROP)
 		sim_fail(sim,
 		    "the session table takes entry %" PRIu64 " otherwise than the log says",
@@ -187,11 +200,12 @@ count_commit(struct sim *sim, const struct tnode *tnode)
 		sim->counters[COUNT_CONFIGS]++;
 	if (tnode->entry.kind == RAFT_SESSION_DROP)
 		sim->counters[COUNT_DROPS]++;
-	if (tnode->entry.kind != RAFT_SESSION_OPEN)
+	if (!raft_kind_opens(tnode->entry.kind))
 		return;
-	sim->counters[COUNT_OPENS]++;
+	bool cursor = tnode->entry.kind == RAFT_CURSOR_OPEN;
+	sim->counters[cursor ? COUNT_CURSORS_OPENED : COUNT_OPENS]++;
 	if (tnode->session_prev != NULL && tnode->session_prev->epoch_after != 0)
-		sim->counters[COUNT_TAKEOVERS]++;
+		sim->counters[cursor ? COUNT_CURSORS_TAKEN_OVER : COUNT_TAKEOVERS]++;
 }
 
 void

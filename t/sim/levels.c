@@ -2,9 +2,9 @@
 /*
  * Levels, time and origin.
  *
- * In the profile "levels" the programs of some nodes support level 1 at first, and are upgraded
- * when they start again; in a scenario when it says so.  In every profile wall clocks differ, and
- * in some runs that of one node shows another century.
+ * In the profile "levels" the programs of some nodes support level 1 at first, in "cursors" those
+ * of a few level 1 or 2; they are upgraded when they start again; in a scenario when it says so. In
+ * every profile wall clocks differ, and in some runs that of one node shows another century.
  */
 #include "sim.h"
 
@@ -34,9 +34,12 @@ levels_init(struct sim *sim)
 	rng_seed(rng, rng_mix(sim->seed, UINT64_C(0x6c6576656c73)));
 	sim->levels.wrong = rng_chance(rng, 400000) ? (int)rng_below(rng, sim->nodes_count) : -1;
 	for (size_t i = 0; i < sim->nodes_count; i++) {
-		bool old = sim->profile.levels && rng_chance(rng, 700000);
+		bool consumers = sim->profile.consumers > 0;
+		bool old = sim->profile.levels && rng_chance(rng, consumers ? 100000 : 700000);
 
 		sim->nodes[i].level_max = old ? 1 : sim->profile.level_max;
+		if (old && consumers)
+			sim->nodes[i].level_max = rng_range(rng, 1, RAFT_LEVEL_MAX - 1);
 		draw_wall(sim, &sim->nodes[i]);
 	}
 }
@@ -77,10 +80,24 @@ time_limit(const struct sim *sim, const struct node *node, uint64_t last)
 	return limit;
 }
 
+bool
+levels_committed(
+    const struct sim *sim, const struct node *node, const struct tnode *tnode, uint64_t level)
+{
+	const struct tnode *at = tnode;
+
+	while (at->parent != NULL && at->parent->level_after >= level) {
+		at = at->parent->level_entry;
+		/* Before, or by this very update, which is looked at after its write. */
+		if (check_committed(sim, at->index) == at || node->status.commit.index >= at->index)
+			return true;
+	}
+	return false;
+}
+
 static void
 check_stamp(struct sim *sim, const struct node *node, struct tnode *tnode)
 {
-	const struct tnode *level = tnode->parent == NULL ? NULL : tnode->parent->level_entry;
 	uint64_t last = tnode->time_after;
 	struct raft_stamp stamp;
 
@@ -91,9 +108,7 @@ check_stamp(struct sim *sim, const struct node *node, struct tnode *tnode)
 		return;
 	}
 	sim->counters[COUNT_STAMPS]++;
-	/* Committed before, or by this very update, which is looked at after its write. */
-	if (level == NULL || (check_committed(sim, level->index) != level &&
-				 node->status.commit.index < level->index))
+	if (!levels_committed(sim, node, tnode, RAFT_LEVEL_STAMPS))
 		sim_fail(sim, "entry %" PRIu64 " has a stamp, and no level 2 is committed",
 		    tnode->index);
 	if (stamp.time < last)
@@ -164,11 +179,12 @@ levels_check(struct sim *sim, const struct node *node)
 }
 
 static bool
-entries_old(const struct raft_entry *entries, size_t count)
+entries_old(const struct raft_entry *entries, size_t count, uint64_t level)
 {
 	for (size_t i = 0; i < count; i++)
-		if (raft_entry_stamped(&entries[i]) || entries[i].kind == RAFT_LEVEL ||
-		    entries[i].kind == RAFT_CONTRACT)
+		if ((raft_entry_stamped(&entries[i]) && level < RAFT_LEVEL_STAMPS) ||
+		    (entries[i].kind == RAFT_LEVEL && raft_entry_level(&entries[i]) > level) ||
+		    raft_kind_level(entries[i].kind) > level)
 			return false;
 	return true;
 }
@@ -178,14 +194,14 @@ levels_message(struct sim *sim, const struct node *node, const struct raft_messa
 {
 	bool old = true;
 
-	if (node->level_max >= RAFT_LEVEL_STAMPS)
-		return;
 	if (message->type == RAFT_MSG_APPEND)
-		old = entries_old(message->append.entries, message->append.entries_count);
+		old = entries_old(
+		    message->append.entries, message->append.entries_count, node->level_max);
 	else if (message->type == RAFT_MSG_PROPOSE)
-		old = entries_old(message->propose.entries, message->propose.entries_count);
+		old = entries_old(
+		    message->propose.entries, message->propose.entries_count, node->level_max);
 	else if (message->type == RAFT_MSG_APPEND_REPLY)
-		old = message->append_reply.clock == 0;
+		old = node->level_max >= RAFT_LEVEL_STAMPS || message->append_reply.clock == 0;
 	if (!old)
 		sim_fail(sim, "n%d is sent a %s of a level that its program does not support",
 		    node->number + 1, raft_message_name(message->type));

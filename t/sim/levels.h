@@ -23,6 +23,9 @@ uint64_t levels_wall_ms(const struct sim *sim, const struct node *node);
 uint32_t levels_uid(const struct node *node);
 /* A leader has made this entry. */
 void levels_entry(struct sim *sim, const struct node *node, struct tnode *tnode);
+/* Whether the log before this entry, which `node` has made, has a committed LEVEL entry for it. */
+bool levels_committed(
+    const struct sim *sim, const struct node *node, const struct tnode *tnode, uint64_t level);
 /* After an update: the core's level and time are those of its log. */
 void levels_check(struct sim *sim, const struct node *node);
 /* The node can read what is sent to it. */

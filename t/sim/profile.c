@@ -30,12 +30,13 @@ struct profile_kind {
 	uint32_t weights[FAULTS_COUNT];
 	/* in percent of the runs */
 	uint32_t transfers, compactions, changes, levels;
+	size_t consumers;
 };
 
 static const struct profile_kind kinds[] = {
-    {"calm", 1, 7, 0, 0, 0, 1000, 0, {0}, 0, 50, 0, 0},
+    {"calm", 1, 7, 0, 0, 0, 1000, 0, {0}, 0, 50, 0, 0, 0},
     {"lossy", 2, 7, 300000, 200000, 300000, 1000, 4000,
-	{[FAULT_PEERD] = 2, [FAULT_HEAL] = 1, [FAULT_ELECTOR] = 1}, 50, 30, 20, 0},
+	{[FAULT_PEERD] = 2, [FAULT_HEAL] = 1, [FAULT_ELECTOR] = 1}, 50, 30, 20, 0, 0},
     {"partition", 3, 7, 20000, 20000, 50000, 1000, 2500,
 	{[FAULT_SPLIT] = 4,
 	    [FAULT_ISOLATE] = 4,
@@ -44,7 +45,7 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_FLAP] = 3,
 	    [FAULT_HEAL] = 6,
 	    [FAULT_PEERD] = 1},
-	30, 30, 20, 0},
+	30, 30, 20, 0, 0},
     {"crash", 1, 7, 20000, 50000, 50000, 20000, 1500,
 	{[FAULT_CRASH] = 6,
 	    [FAULT_CRASH_ALL] = 1,
@@ -52,7 +53,7 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_LOGD] = 3,
 	    [FAULT_ISOLATE] = 2,
 	    [FAULT_HEAL] = 3},
-	30, 40, 20, 0},
+	30, 40, 20, 0, 0},
     {"disk", 1, 5, 10000, 10000, 50000, 200000, 2000,
 	{[FAULT_STALL] = 5,
 	    [FAULT_FULL] = 4,
@@ -61,7 +62,7 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_CRASH] = 2,
 	    [FAULT_ISOLATE] = 1,
 	    [FAULT_HEAL] = 2},
-	20, 40, 20, 0},
+	20, 40, 20, 0, 0},
     {"recovery", 3, 7, 20000, 20000, 50000, 20000, 1500,
 	{[FAULT_LOSE_TAIL] = 5,
 	    [FAULT_LOSE_MARK] = 5,
@@ -78,14 +79,14 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_CLOCK] = 1,
 	    [FAULT_AMNESIA] = 3,
 	    [FAULT_LATE_VOTE] = 3},
-	10, 40, 20, 0},
+	10, 40, 20, 0, 0},
     {"clock", 2, 7, 20000, 20000, 50000, 20000, 1500,
 	{[FAULT_PAUSE] = 5,
 	    [FAULT_FREEZE] = 4,
 	    [FAULT_CLOCK] = 4,
 	    [FAULT_ISOLATE] = 2,
 	    [FAULT_HEAL] = 3},
-	30, 20, 20, 0},
+	30, 20, 20, 0, 0},
     {"chaos", 1, 7, 100000, 100000, 200000, 100000, 1000,
 	{[FAULT_SPLIT] = 3,
 	    [FAULT_ISOLATE] = 3,
@@ -108,7 +109,7 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_WIPE] = 1,
 	    [FAULT_DAMAGE] = 2,
 	    [FAULT_AMNESIA] = 1},
-	30, 40, 20, 0},
+	30, 40, 20, 0, 0},
     {"snapshot", 2, 7, 100000, 50000, 100000, 20000, 1500,
 	{[FAULT_CRASH] = 6,
 	    [FAULT_CRASH_ALL] = 1,
@@ -125,7 +126,7 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_LOSE_MARK] = 1,
 	    [FAULT_WIPE] = 1,
 	    [FAULT_DAMAGE] = 1},
-	20, 100, 20, 0},
+	20, 100, 20, 0, 0},
     {"members", 1, 5, 50000, 50000, 100000, 20000, 2000,
 	{[FAULT_CRASH] = 4,
 	    [FAULT_CRASH_ALL] = 1,
@@ -139,7 +140,7 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_FREEZE] = 1,
 	    [FAULT_CLOCK] = 1,
 	    [FAULT_STALL] = 1},
-	40, 30, 100, 0},
+	40, 30, 100, 0, 0},
     {"levels", 1, 7, 50000, 50000, 100000, 20000, 2000,
 	{[FAULT_CRASH] = 4,
 	    [FAULT_CRASH_ALL] = 1,
@@ -149,7 +150,21 @@ static const struct profile_kind kinds[] = {
 	    [FAULT_HEAL] = 6,
 	    [FAULT_LOSE_TAIL] = 1,
 	    [FAULT_STALL] = 1},
-	30, 60, 0, 100},
+	30, 60, 0, 100, 0},
+    {"cursors", 1, 7, 50000, 50000, 100000, 20000, 1500,
+	{[FAULT_CRASH] = 4,
+	    [FAULT_CRASH_ALL] = 1,
+	    [FAULT_ELECTOR] = 5,
+	    [FAULT_LOGD] = 2,
+	    [FAULT_PEERD] = 1,
+	    [FAULT_ISOLATE] = 5,
+	    [FAULT_SPLIT] = 1,
+	    [FAULT_HEAL] = 8,
+	    [FAULT_PAUSE] = 2,
+	    [FAULT_LOSE_TAIL] = 1,
+	    [FAULT_STALL] = 1,
+	    [FAULT_FULL] = 1},
+	30, 60, 0, 100, 4},
 };
 enum { KINDS_COUNT = sizeof kinds / sizeof kinds[0] };
 
@@ -240,6 +255,7 @@ profile_draw(struct profile *profile, const char *name, struct rng *rng)
 	memset(profile, 0, sizeof *profile);
 	profile->name = kind->name;
 	profile->levels = kind->levels > 0;
+	profile->consumers = kind->consumers;
 	profile->level_max = RAFT_LEVEL_MAX;
 	profile->nodes = (size_t)rng_range(rng, kind->nodes_min, kind->nodes_max);
 	if (profile->nodes > 2 && rng_chance(rng, 250000))

@@ -64,6 +64,7 @@ struct profile {
 	int addresses;      /* the leader puts them into the log */
 	/* clients */
 	size_t clients;
+	size_t consumers; /* beside them */
 	uint64_t client_pause_us;
 	uint64_t client_window, client_batch;
 	uint32_t payload_max;

@@ -11,6 +11,7 @@
 #include "client.h"
 #include "contracts.h"
 #include "counters.h"
+#include "cursors.h"
 #include "disk.h"
 #include "ledger.h"
 #include "levels.h"

@@ -429,14 +429,30 @@ do_lose(struct story *story)
 /* ------------------------------------------------------------ clients */
 
 static bool
+word_cursor(struct story *story, const char *word, uint32_t *session)
+{
+	unsigned *number;
+
+	if (word[0] != '%' || word[1] < 'a' || word[1] > 'z' || word[2] != '\0')
+		return wrong(story, "a cursor is %a, %b, ...");
+	number = &story->cursors[word[1] - 'a'];
+	if (*number == 0)
+		*number = client_cursor(story->sim, word[1]);
+	*session = *number;
+	return true;
+}
+
+static bool
 word_session(struct story *story, const char *word, uint32_t *session)
 {
+	if (word[0] == '%')
+		return word_cursor(story, word, session);
 	if (word[0] == '@' && word[1] >= 'a' && word[1] < 'a' + SIM_NAMED && word[2] == '\0') {
 		*session = (uint32_t)(1 + word[1] - 'a');
 		return true;
 	}
 	if (word[0] < 'a' || word[0] > 'z' || word[1] != '\0')
-		return wrong(story, "a session is a letter, or @a, @b, @c");
+		return wrong(story, "a session is a letter, or @a, @b, @c, or %a, %b, ...");
 	if (story->sessions[word[0] - 'a'] == 0)
 		story->sessions[word[0] - 'a'] = client_session(story->sim);
 	*session = story->sessions[word[0] - 'a'];
@@ -467,6 +483,26 @@ do_propose(struct story *story)
 	    !number_at(story, 3, &wish.serial))
 		return story->wrong != NULL ? false : wrong(story, "propose NODE SESSION SERIAL");
 	for (size_t i = 4; i < story->count; i++)
+		if (!wish_option(story, &wish, story->words[i]))
+			return false;
+	wish.node = node->number;
+	if (!node_serves(node))
+		return wrong(story, "it is not up");
+	client_try(story->sim, &wish);
+	return true;
+}
+
+static bool
+do_ack(struct story *story)
+{
+	struct attempt_wish wish = {.kind = RAFT_ACK, .count = 1};
+	const struct node *node = node_at(story, 1);
+
+	if (node == NULL || story->count < 5 ||
+	    !word_cursor(story, story->words[2], &wish.session) ||
+	    !number_at(story, 3, &wish.serial) || !number_at(story, 4, &wish.position))
+		return story->wrong != NULL ? false : wrong(story, "ack NODE %NAME SERIAL INDEX");
+	for (size_t i = 5; i < story->count; i++)
 		if (!wish_option(story, &wish, story->words[i]))
 			return false;
 	wish.node = node->number;
@@ -608,6 +644,29 @@ expect_word(struct story *story, const char *is)
 	return true;
 }
 
+/* By the table of a node, at its commit index. */
+static bool
+expect_cursor(struct story *story)
+{
+	const struct node *node = node_at(story, 2);
+	const struct raft_session *session;
+	uint64_t wanted = 0;
+	uint32_t number;
+
+	if (node == NULL || story->count < 5 || !word_cursor(story, story->words[3], &number) ||
+	    !number_at(story, 4, &wanted))
+		return story->wrong != NULL ? false
+					    : wrong(story, "expect cursor NODE %NAME INDEX");
+	if (!node_serves(node))
+		return wrong(story, "it is not up");
+	session = raft_sessions_find(
+	    raft_sessions_committed(node->core), &story->sim->clients.sessions[number].sid);
+	if (session == NULL || session->position != wanted)
+		sim_fail(story->sim, "%s is at %" PRIu64 ", not %" PRIu64, story->words[3],
+		    session == NULL ? 0 : session->position, wanted);
+	return true;
+}
+
 static bool
 expect_node(struct story *story, const char *what)
 {
@@ -679,6 +738,8 @@ do_expect(struct story *story)
 		return expect_answer(story);
 	if (strcmp(story->words[1], "read") == 0)
 		return expect_read(story);
+	if (strcmp(story->words[1], "cursor") == 0)
+		return expect_cursor(story);
 	return expect_node(story, story->words[1]);
 }
 
@@ -721,6 +782,7 @@ static const struct {
     {"damage", do_lose, false},
     {"propose", do_propose, false},
     {"open", do_open, false},
+    {"ack", do_ack, false},
     {"barrier", do_barrier, false},
     {"read", do_read, false},
     {"transfer", do_transfer, false},

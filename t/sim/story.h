@@ -32,12 +32,15 @@
  *   damage NODE INDEX              crash; the entry at INDEX cannot be read
  *   propose NODE SESSION SERIAL [COUNT] [epoch=N] [fence=N]
  *                                  SESSION: a letter for an anonymous one, @a @b @c for a named one
- *   open NODE @NAME [REPLACES]
+ *   open NODE @NAME [REPLACES], open NODE %NAME [REPLACES]
+ *                                  a named session; a cursor: %a, %b, ...
+ *   ack NODE %NAME SERIAL INDEX [epoch=N] [fence=N]
  *   barrier NODE, read NODE
  *   expect leader NODE, expect role NODE ROLE
  *   expect term|commit|last|stored|level NODE NUMBER
  *   expect answer N VERDICT        the N-th proposal's: committed, refused, unknown, none
  *   expect read N ok|refused|none
+ *   expect cursor NODE %NAME INDEX its position, as far as that node knows it committed
  */
 #ifndef SIM_STORY_H
 #define SIM_STORY_H
@@ -52,6 +55,7 @@ struct story {
 	struct sim *sim;
 	bool begun;            /* the cluster runs */
 	unsigned sessions[26]; /* by letter */
+	unsigned cursors[26];
 	char *words[STORY_WORDS_MAX];
 	size_t count;
 	const char *wrong; /* what is wrong with the line, or NULL */

@@ -28,6 +28,7 @@ struct tnode {
 	struct raft_entry entry; /* with a reference on its chunk */
 	uint64_t serial_after;   /* its session's state after it */
 	uint64_t epoch_after;
+	uint64_t position_after;      /* of a cursor */
 	struct tnode *level_entry;    /* the last LEVEL entry up to it, or NULL */
 	uint64_t level_after;         /* the log's, with it as the last entry */
 	struct tnode *contract_entry; /* the last CONTRACT entry up to it, or NULL */

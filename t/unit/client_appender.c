@@ -277,6 +277,100 @@ replaced(void)
 	finish();
 }
 
+static void
+begin_cursor(uint64_t seed)
+{
+	begin(seed);
+	fake_listen();
+	settings.session = "s";
+	settings.cursor = true;
+	settings.in_flight_max = 1;
+}
+
+static void
+cursor(void)
+{
+	begin_cursor(14);
+	run(60);
+	all_is_committed(60);
+	CHECK(seen.is_open && seen.opened == 0 && seen.position == 0 && fake.position == 60);
+	CHECK(fake.requests == 61); /* one ACK each */
+	appender_free(appender);
+	appender = NULL;
+	seen = (struct seen){.ordered = true};
+	run(60);
+	CHECK(seen.opened == 60 && seen.position == 60);
+	finish();
+}
+
+static void
+cursor_replaced(void)
+{
+	begin_cursor(15);
+	fake.plan = plan_replace;
+	run(100);
+	CHECK(seen.status == EXIT_FENCED && seen.committed == 50);
+	finish();
+}
+
+static enum deed
+plan_doubt_then_replace(struct fake *f, const struct msg_propose *propose, enum raft_reason *reason)
+{
+	(void)propose;
+	(void)reason;
+	if (f->requests == 6)
+		return DOUBT;
+	if (f->requests > 6)
+		f->epoch = 999999;
+	return ADMIT;
+}
+
+static void
+cursor_replaced_in_doubt(void)
+{
+	begin_cursor(16);
+	fake.plan = plan_doubt_then_replace;
+	run(100);
+	CHECK(seen.status == EXIT_FENCED && seen.committed == 4 && fake.count == 5);
+	finish();
+}
+
+static enum deed
+plan_dropped(struct fake *f, const struct msg_propose *propose, enum raft_reason *reason)
+{
+	(void)propose;
+	*reason = RAFT_REASON_EXPIRED;
+	return f->requests > 3 ? REFUSE : ADMIT;
+}
+
+static void
+cursor_dropped(void)
+{
+	begin_cursor(17);
+	fake.plan = plan_dropped;
+	run(100);
+	CHECK(seen.status == EXIT_FENCED && strcmp(seen.why, "the cursor has been dropped") == 0);
+	finish();
+}
+
+static enum deed
+plan_ahead(struct fake *f, const struct msg_propose *propose, enum raft_reason *reason)
+{
+	(void)propose;
+	*reason = RAFT_REASON_CURSOR_AHEAD;
+	return f->requests > 3 ? REFUSE : ADMIT;
+}
+
+static void
+cursor_ahead(void)
+{
+	begin_cursor(18);
+	fake.plan = plan_ahead;
+	run(100);
+	CHECK(seen.status == EXIT_DATA);
+	finish();
+}
+
 /* Any deed, now and then; none after so many requests. */
 static enum deed
 plan_random(struct fake *f, const struct msg_propose *propose, enum raft_reason *reason)
@@ -298,8 +392,9 @@ random_faults(uint64_t seed)
 	begin(seed);
 	fake_listen();
 	fake.plan = plan_random;
-	settings.session = seed % 4 == 0 ? "s" : NULL;
-	settings.in_flight_max = 1 + rng(64);
+	settings.session = seed % 4 == 0 || seed % 4 == 3 ? "s" : NULL;
+	settings.cursor = seed % 4 == 3;
+	settings.in_flight_max = settings.cursor ? 1 : 1 + rng(64);
 	settings.give_up_ms = 10000;
 	burst = 1 + rng(20);
 	run(300);
@@ -391,6 +486,12 @@ main(int argc, char **argv)
 	check_run("appender: fenced: 77 once all before it is answered", fenced);
 	check_run("appender: a named session is opened, and opened again by the next run", named);
 	check_run("appender: another producer takes the session over: 77", replaced);
+	check_run(
+	    "appender: a cursor gets one ACK at a time, and its next owner its position", cursor);
+	check_run("appender: another consumer takes the cursor over: 77", cursor_replaced);
+	check_run("appender: and 77 also when the last ACK is in doubt", cursor_replaced_in_doubt);
+	check_run("appender: a cursor that was dropped: 77", cursor_dropped);
+	check_run("appender: a position beyond the end of the log: 65", cursor_ahead);
 	check_run(
 	    "appender: faults of all kinds: nothing is lost, nothing doubled", all_random_faults);
 	check_run("appender: an end among faults is called by its name", all_random_ends);

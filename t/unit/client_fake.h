@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "client/appender.h"
+#include "raft/bytes.h"
 #include "raft/reason.h"
 #include "raft/session.h"
 #include "seal/seal.h"
@@ -54,6 +55,7 @@ static struct fake {
 	uint64_t epoch;
 	uint8_t run[RAFT_RUN_SIZE];
 	uint64_t named_last;
+	uint64_t position;     /* of the cursor, as the last ACK left it */
 	struct wire_buf later; /* answers that wait */
 	int later_turns;
 	uint64_t requests;
@@ -67,11 +69,15 @@ static struct seen {
 	uint64_t committed;
 	bool ordered;
 	uint64_t opened;
+	uint64_t position;
 	bool is_open;
 	bool failed;
 	enum exit_status status;
 	char why[512];
 } seen;
+
+static struct appender *appender;
+static struct appender_settings settings;
 
 /* -------------------------------------------------------- the fake */
 
@@ -131,7 +137,11 @@ admit(const struct msg_propose *propose, const struct raft_entry *entry)
 	} else {
 		if (entry->serial == last + 1) {
 			must(fake.count < LOG_MAX);
-			memcpy(&fake.log[fake.count].number, raft_entry_data(entry), 4);
+			if (entry->kind == RAFT_ACK)
+				fake.log[fake.count].number =
+				    (uint32_t)(fake.position = raft_entry_position(entry));
+			else
+				memcpy(&fake.log[fake.count].number, raft_entry_data(entry), 4);
 			fake.log[fake.count].sid = entry->session;
 			fake.log[fake.count++].serial = entry->serial;
 			if (raft_sid_named(&entry->session))
@@ -198,6 +208,7 @@ on_open(const struct msg_propose *propose, const struct raft_entry *entry)
 		a.epoch = fake.epoch;
 	}
 	a.last_serial = fake.named_last;
+	a.position = fake.position;
 	msg_answer_put(conn_out(fake.conn), &a);
 }
 
@@ -219,7 +230,8 @@ on_frame(struct conn *conn, uint16_t number, const uint8_t *body, size_t size, v
 	must(msg_propose_get(&propose, body, size));
 	must(wire_entries_get(propose.entries, propose.count, &entries, &chunk));
 	fake.requests++;
-	if (entries[0].kind == RAFT_SESSION_OPEN)
+	must(!settings.cursor || (propose.count == 1 && raft_kind_level(entries[0].kind) == 3));
+	if (raft_kind_opens(entries[0].kind))
 		on_open(&propose, entries);
 	else
 		on_client_entries(&propose, entries);
@@ -265,6 +277,7 @@ on_opened(uint64_t last, const struct raft_hash *digest, void *arg)
 	(void)arg;
 	seen.is_open = true;
 	seen.opened = last;
+	seen.position = appender_position(appender);
 }
 
 static void
@@ -289,8 +302,6 @@ on_failed(enum exit_status status, const char *why, void *arg)
 }
 
 static const struct appender_calls calls = {on_opened, on_committed, on_failed};
-static struct appender *appender;
-static struct appender_settings settings;
 static uint64_t taken, wanted, burst;
 
 static void
@@ -304,7 +315,12 @@ turn(void *arg)
 	}
 	for (uint64_t i = 0; i < burst && taken < wanted && appender_room(appender); i++) {
 		uint32_t number = (uint32_t)++taken;
-		appender_take(appender, &number, sizeof number);
+		uint8_t position[RAFT_ACK_SIZE];
+		bytes_put_u64(position, number);
+		if (settings.cursor)
+			appender_take(appender, position, sizeof position);
+		else
+			appender_take(appender, &number, sizeof number);
 	}
 	appender_send(appender);
 }
@@ -367,7 +383,10 @@ finish(void)
 	uint64_t in_log = log_in_order();
 	CHECK(seen.ordered);
 	CHECK(in_log >= appender_committed(appender));
-	if (seen.failed && seen.status != EXIT_UNKNOWN) {
+	/* Whatever became of its last ACK: a consumer that was replaced is fenced. */
+	if (settings.cursor && seen.status == EXIT_FENCED) {
+		CHECK(in_log <= appender_committed(appender) + 1);
+	} else if (seen.failed && seen.status != EXIT_UNKNOWN) {
 		CHECK(appender_doubtful(appender) == 0);
 		CHECK(in_log == appender_committed(appender));
 	} else if (seen.failed) {

@@ -71,6 +71,17 @@ contract_any(struct fuzz *fuzz, uint8_t *bytes)
 	return raft_contract_encode(&contract, bytes);
 }
 
+/* Mostly it opens the session, or another one of that id. */
+static size_t
+open_any(struct fuzz *fuzz, uint8_t *bytes)
+{
+	struct raft_session_open open = {
+	    .replaces = coin(fuzz) ? 0 : index_any(fuzz), .name = "any"};
+
+	open.run[0] = (uint8_t)rnd(fuzz, 3);
+	return raft_session_open_encode(&open, bytes);
+}
+
 static struct raft_entry
 entry_any(struct fuzz *fuzz, uint64_t term)
 {
@@ -87,9 +98,15 @@ entry_any(struct fuzz *fuzz, uint64_t term)
 		bytes[(size = 8) - 1] = RAFT_LEVEL_MAX;
 	if (kind == RAFT_CONTRACT)
 		size = contract_any(fuzz, bytes);
+	if (raft_kind_opens(kind) && rnd(fuzz, 5) != 0)
+		size = open_any(fuzz, bytes);
+	if (kind == RAFT_ACK) {
+		size = RAFT_ACK_SIZE;
+		bytes_put_u64(bytes, index_any(fuzz));
+	}
 	bytes[size] = (uint8_t)rnd(fuzz, 3);
 	return rig_entry(term, kind, rnd(fuzz, 5) == 0 ? NULL : &sid,
-	    kind == RAFT_CLIENT ? rnd(fuzz, 6) : 0, bytes, size);
+	    kind == RAFT_CLIENT || kind == RAFT_ACK ? rnd(fuzz, 6) : 0, bytes, size);
 }
 
 static size_t

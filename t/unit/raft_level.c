@@ -160,7 +160,7 @@ test_sole_voter(void)
 	init(&rig, 1, 0);
 	rig_start(&rig);
 	rig_time(&rig, 2 * RIG_E);
-	CHECK(rig_status(&rig).level == 2 && rig.commit == 2);
+	CHECK(rig_status(&rig).level == RAFT_LEVEL_MAX && rig.commit == 2);
 	append_one(&rig);
 	CHECK(stamp_at(&rig, 3).time == WALL);
 	rig_free(&rig);
@@ -447,7 +447,7 @@ test_follower(void)
 	init(&rig, 3, 0);
 	rig_start(&rig);
 	rig_append(&rig, 2, 1, (struct raft_pos){0, 0}, 1, 1, 1);
-	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND_REPLY, 2)->append_reply.level == 2);
+	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND_REPLY, 2)->append_reply.level == RAFT_LEVEL_MAX);
 	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND_REPLY, 2)->append_reply.clock == 0);
 	rig_propose_serials(&rig, 1, &sid, 1, 1, plain);
 	CHECK(!raft_entry_stamped(rig_find_last(&rig, RAFT_MSG_PROPOSE, 2)->propose.entries));

@@ -16,8 +16,23 @@ apply_client(
 }
 
 static struct raft_sessions_change
-apply_open(struct raft_sessions *table, uint64_t index, const struct raft_sid *sid, int run,
-    uint64_t replaces)
+apply_ack(struct raft_sessions *table, uint64_t index, const struct raft_sid *sid, uint64_t serial,
+    uint64_t position)
+{
+	uint8_t data[RAFT_ACK_SIZE];
+	struct raft_entry entry;
+	struct raft_sessions_change change;
+
+	bytes_put_u64(data, position);
+	entry = rig_entry(1, RAFT_ACK, sid, serial, data, sizeof data);
+	change = raft_sessions_apply(table, index, &entry);
+	raft_chunk_unref(entry.chunk);
+	return change;
+}
+
+static struct raft_sessions_change
+apply_open_kind(struct raft_sessions *table, uint64_t index, enum raft_kind kind,
+    const struct raft_sid *sid, int run, uint64_t replaces)
 {
 	struct raft_session_open open;
 	uint8_t bytes[RAFT_SESSION_OPEN_SIZE_MAX];
@@ -28,11 +43,17 @@ apply_open(struct raft_sessions *table, uint64_t index, const struct raft_sid *s
 	open.run[0] = (uint8_t)run;
 	open.replaces = replaces;
 	strcpy(open.name, "producer");
-	entry =
-	    rig_entry(1, RAFT_SESSION_OPEN, sid, 0, bytes, raft_session_open_encode(&open, bytes));
+	entry = rig_entry(1, kind, sid, 0, bytes, raft_session_open_encode(&open, bytes));
 	change = raft_sessions_apply(table, index, &entry);
 	raft_chunk_unref(entry.chunk);
 	return change;
+}
+
+static struct raft_sessions_change
+apply_open(struct raft_sessions *table, uint64_t index, const struct raft_sid *sid, int run,
+    uint64_t replaces)
+{
+	return apply_open_kind(table, index, RAFT_SESSION_OPEN, sid, run, replaces);
 }
 
 static void
@@ -201,6 +222,41 @@ test_table(void)
 	raft_sessions_free(table);
 }
 
+static void
+test_cursors(void)
+{
+	struct raft_sessions *table = raft_sessions_new();
+	struct raft_sid sid = rig_sid(1, true);
+	struct raft_sid other = rig_sid(2, true);
+	struct raft_sid anonymous = rig_sid(1, false);
+	struct raft_session *cursor;
+
+	CHECK(raft_sessions_position_least(table) == UINT64_MAX);
+	CHECK(apply_ack(table, 1, &sid, 1, 0).touched == NULL);
+	CHECK(apply_ack(table, 2, &anonymous, 1, 0).touched == NULL);
+	CHECK(apply_open_kind(table, 3, RAFT_CURSOR_OPEN, &sid, 1, 0).touched->cursor);
+	CHECK(raft_sessions_position_least(table) == 0);
+	cursor = raft_sessions_find(table, &sid);
+	/* The other kind of opening and entry, a wrong serial, its own index. */
+	CHECK(apply_open(table, 4, &sid, 2, 3).touched == NULL);
+	CHECK(apply_client(table, 5, &sid, 1).touched == NULL);
+	CHECK(apply_ack(table, 6, &sid, 2, 1).touched == NULL);
+	CHECK(apply_ack(table, 7, &sid, 1, 7).touched == NULL);
+	CHECK(cursor->serial == 0 && cursor->position == 0 && cursor->epoch == 3);
+	CHECK(apply_ack(table, 8, &sid, 1, 7).touched == cursor && cursor->position == 7);
+	CHECK(apply_ack(table, 9, &sid, 1, 2).touched == NULL);
+	CHECK(apply_ack(table, 10, &sid, 2, 5).touched == cursor && cursor->position == 5);
+	/* The next owner finds serial and position. */
+	CHECK(apply_open_kind(table, 11, RAFT_CURSOR_OPEN, &sid, 2, 3).touched == cursor);
+	CHECK(cursor->epoch == 11 && cursor->serial == 2 && cursor->position == 5);
+	/* A session is no cursor, and holds nothing back. */
+	CHECK(!apply_open(table, 12, &other, 1, 0).touched->cursor);
+	CHECK(apply_ack(table, 13, &other, 1, 3).touched == NULL);
+	CHECK(apply_open_kind(table, 14, RAFT_CURSOR_OPEN, &other, 2, 12).touched == NULL);
+	CHECK(raft_sessions_position_least(table) == 5);
+	raft_sessions_free(table);
+}
+
 struct dump {
 	struct raft_session *rows;
 	size_t count;
@@ -255,9 +311,16 @@ test_pure_function(void)
 		struct raft_sid sid = rig_sid(who, who < 20);
 
 		if (who < 20 && serials[who] == 0) {
-			apply_open(straight, index, &sid, 1, 0);
-			apply_open(other, index, &sid, 1, 0);
+			enum raft_kind kind = who < 5 ? RAFT_CURSOR_OPEN : RAFT_SESSION_OPEN;
+
+			apply_open_kind(straight, index, kind, &sid, 1, 0);
+			apply_open_kind(other, index, kind, &sid, 1, 0);
 			serials[who] = 1;
+			continue;
+		}
+		if (who < 5) {
+			apply_ack(straight, index, &sid, serials[who], random % index);
+			apply_ack(other, index, &sid, serials[who]++, random % index);
 			continue;
 		}
 		apply_client(straight, index, &sid, who < 20 ? serials[who]++ : ++serials[who]);
@@ -321,6 +384,18 @@ test_restore_refuses(void)
 	session.sid = rig_sid(2, false);
 	session.last_index = 8;
 	CHECK(!raft_sessions_restore(table, &session));
+	/* A position without a cursor, of an anonymous one, and of its own entry. */
+	session.last_index = 10;
+	session.position = 3;
+	CHECK(!raft_sessions_restore(table, &session));
+	session.cursor = true;
+	CHECK(!raft_sessions_restore(table, &session));
+	session.sid = rig_sid(2, true);
+	session.position = 10;
+	CHECK(!raft_sessions_restore(table, &session));
+	session.position = 9;
+	CHECK(raft_sessions_restore(table, &session));
+	CHECK(raft_sessions_find(table, &session.sid)->position == 9);
 	raft_sessions_free(table);
 }
 
@@ -374,6 +449,8 @@ main(void)
 	check_run("random bytes are decoded or refused", test_random_bytes);
 	check_run("the data of an opening is read back, or refused", test_open_data);
 	check_run("the session table takes what fits, and nothing else", test_table);
+	check_run("a cursor takes its own kinds, its next serial, and positions before the entry",
+	    test_cursors);
 	check_run("F4: the table is a function of the log alone", test_pure_function);
 	check_run("F4: the anonymous session with the oldest entry is evicted", test_eviction);
 	check_run(

@@ -257,6 +257,39 @@ test_version_1(void)
 	wire_buf_free(&good);
 }
 
+/* The record of a session, and that of a cursor, which is longer by its position. */
+static void
+test_cursor_record(void)
+{
+	struct raft_session session = {
+	    .sid = {{RAFT_SID_NAMED}}, .serial = 3, .last_index = 7, .epoch = 5, .name = "pay"};
+	struct wire_buf plain = {0}, cursor = {0};
+	struct wire_bytes run;
+	struct raft_session got;
+	wire_session_put(&plain, &session);
+	CHECK(plain.size == 88 + 1 + 3 && plain.bytes[88] == 3);
+	session.cursor = true;
+	session.position = UINT64_C(0x0102030405060708);
+	wire_session_put(&cursor, &session);
+	CHECK(cursor.size == plain.size + 8 && memcmp(cursor.bytes, plain.bytes, 88) == 0);
+	CHECK(cursor.bytes[88] == (0x80 | 3) && memcmp(cursor.bytes + 89, "pay\1\2", 5) == 0 &&
+	      cursor.bytes[cursor.size - 1] == 8);
+	run = (struct wire_bytes){cursor.bytes, cursor.size};
+	CHECK(wire_session_get(&got, &run) && run.size == 0);
+	CHECK(memcmp(&got, &session, sizeof got) == 0);
+	run = (struct wire_bytes){plain.bytes, plain.size};
+	CHECK(wire_session_get(&got, &run) && run.size == 0 && !got.cursor && got.position == 0);
+	for (size_t size = 0; size < cursor.size; size++) {
+		run = (struct wire_bytes){cursor.bytes, size};
+		CHECK(!wire_session_get(&got, &run));
+	}
+	cursor.bytes[88] = 0x80 | (RAFT_SESSION_NAME_MAX + 1);
+	run = (struct wire_bytes){cursor.bytes, cursor.size};
+	CHECK(!wire_session_get(&got, &run));
+	wire_buf_free(&plain);
+	wire_buf_free(&cursor);
+}
+
 int
 main(void)
 {
@@ -272,5 +305,8 @@ main(void)
 	    test_newer_version);
 	check_run("snapshot: a head of version 1 is read, and written as the present version",
 	    test_version_1);
+	check_run(
+	    "snapshot: the record of a cursor has its position, that of a session keeps its bytes",
+	    test_cursor_record);
 	return check_done();
 }
