@@ -20,12 +20,6 @@ import wire
 CLIENT, OPEN, DROP, LEVEL = 2, 3, 4, 5
 
 
-def session_id(name):
-    sid = bytearray(hashlib.blake2b(b"raft-tools session\0" + name.encode(), digest_size=16).digest())
-    sid[0] |= 0x80
-    return bytes(sid)
-
-
 class Entry:
     """As in the log: all that is compared is in the record."""
 

@@ -11,7 +11,7 @@ import uuid
 
 import disk
 import wire
-from ledger import LEVEL, Ledger, State, entries_of, session_id
+from ledger import LEVEL, Ledger, State, entries_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -21,9 +21,9 @@ RECORDER = os.path.join(TBIN, "record.so")
 # Space that raft-logd finds: enough, and too little or enough to fill the write-ahead log with zeros.
 NARROW, WIDE = 300 << 20, 1 << 30
 PATIENCE = 60
-SESSION, NAMED = b"\x07" * 16, session_id("feed")
+SESSION, NAMED = b"\x07" * 16, wire.named_id("session", "feed")
 # Those of t/golden/database-2.
-GOLDEN = bytes(range(0x21, 0x31)), session_id("orders")
+GOLDEN = bytes(range(0x21, 0x31)), wire.named_id("session", "orders")
 CURSORS = ("batch", "sink")
 LEVEL_PART = 5  # of log_part
 KEYS = ["A" * 42 + "E=", "A" * 42 + "I="]
