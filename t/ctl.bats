@@ -198,6 +198,9 @@ teardown_file() { cluster_stop; }
 	wrong session
 	wrong session drop
 	wrong session list all
+	wrong cursor
+	wrong cursor set mail
+	wrong cursor list all
 	wrong watch weather
 	wrong -t soon wait
 	wrong -q

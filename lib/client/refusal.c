@@ -40,6 +40,7 @@ refusal_status(enum raft_reason reason)
 	case RAFT_REASON_NOT_VOTER:
 	case RAFT_REASON_TOO_LARGE:
 	case RAFT_REASON_CONTRACT:
+	case RAFT_REASON_CURSOR_AHEAD:
 		return EXIT_DATA;
 	case RAFT_REASON_MALFORMED:
 		return EXIT_BUG;

@@ -1,0 +1,191 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# raft-ctl cursor, and what a replicated cursor is on real nodes.
+# shellcheck disable=SC2030,SC2031
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	cluster_init "$BATS_TEST_TMPDIR/c" 3
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+teardown() {
+	show_logs
+	cluster_stop
+}
+
+# begin: a cluster at level 3.
+begin() {
+	cluster_start
+	wait_until 30 at_level
+}
+at_level() { has_level n1 3 && has_level n2 3 && has_level n3 3; }
+
+append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}"; }
+# of CURSOR KEY NODE: what the list has.
+of() { ctl "$3" -j cursor list | jq -r ".cursors[] | select(.cursor == \"$1\") | .$2"; }
+committed() { ctl "$1" -j cursor list | jq .commit; }
+
+# consumer NODE NAME: opens the cursor; takes positions from descriptor 7 and prints to `consumer`.
+consumer() {
+	rm -f positions consumer
+	mkfifo positions
+	PYTHONPATH=$ROOT/t/tools PYTHONDONTWRITEBYTECODE=1 timeout 120 \
+		python3 "$ROOT/t/tools/cursor.py" "$CLUSTER/$1/run" "$2" <positions >consumer 3>&- &
+	CONSUMER=$!
+	exec 7>positions
+	wait_until 20 grep -q opened consumer
+}
+consumer_end() {
+	exec 7>&-
+	wait "$CONSUMER"
+}
+
+# wrong STATUS SENTENCE ARGS...
+wrong() {
+	run "-$1" ctl n1 "${@:3}"
+	echo "${*:3} -> $output"
+	[ "${#lines[@]}" -eq 1 ]
+	# shellcheck disable=SC2053
+	[[ $output == $2 ]]
+}
+
+@test "cursor: set, list and drop; the list is that of each node, and of JSON" {
+	begin
+	seq 20 | append n1
+	[ "$(ctl n1 cursor list)" = "level=3  first=1  commit=$(committed n1)" ]
+	ctl n1 cursor set mail 7
+	[ "$(of mail position n1)" = 7 ]
+	[ "$(of mail serial n1)" = 1 ]
+	[ "$(of mail missing n1)" = 0 ]
+	[ "$(of mail lag n1)" = $(($(committed n1) - 7)) ]
+	ctl n2 cursor set mail 12
+	ctl n2 cursor set other begin
+	[ "$(of other position n2)" = 0 ]
+	for n in $(nodes); do ctl "$n" barrier; done
+	for n in $(nodes); do ctl "$n" cursor list | awk 'NR > 1 { print $1, $2, $4 }'; done | sort | uniq -c >all
+	[ "$(awk '{ $1 = $1; print }' all)" = $'3 cursor position missing\n3 mail 12 0\n3 other 0 0' ]
+	# A named session of the same name is another thing.
+	echo one | append n3 -S mail
+	[ "$(of mail position n1)" = 12 ]
+	[ "$(ctl n3 -j session list | jq -r '.sessions[].session')" = mail ]
+	ctl n3 cursor drop mail
+	[ "$(ctl n3 -j cursor list | jq -c '[.cursors[].cursor]')" = '["other"]' ]
+	[ "$(ctl n3 -j session list | jq -r '.sessions[].session')" = mail ]
+	wrong 65 'raft-ctl: cursor mail: there is none of that name' cursor drop mail
+	# One that is made again begins at the beginning, and its former epoch is over.
+	ctl n1 cursor set mail 0
+	[ "$(of mail position n1)" = 0 ]
+}
+
+@test "cursor: end is all that is committed, whichever node is asked" {
+	begin
+	for n in $(nodes); do
+		last=$(echo "entry of $n" | append n1 -v)
+		last=$(ctl "$(leader)" -j status | jq .elect.commit)
+		ctl "$n" cursor set mail end
+		[ "$(of mail position "$n")" -ge "$last" ]
+		[ "$(of mail position "$n")" -lt "$(of mail epoch "$n")" ]
+	done
+}
+
+@test "cursor: ⚠ beyond the end is one sentence with the end, 65, and nothing is opened" {
+	begin
+	seq 5 | append n1
+	ctl n1 cursor set mail 2
+	epoch=$(of mail epoch n1)
+	wrong 65 'raft-ctl: cursor set mail: 1000000 is beyond the end of the log: entry [0-9]* is the last one that is committed' \
+		cursor set mail 1000000
+	wrong 65 'raft-ctl: cursor set new: 18446744073709551615 is beyond the end of the log: *' cursor set new 18446744073709551615
+	[ "$(of mail epoch n1)" = "$epoch" ]
+	[ "$(of mail position n1)" = 2 ]
+	[ "$(ctl n1 -j cursor list | jq -c '[.cursors[].cursor]')" = '["mail"]' ]
+}
+
+@test "cursor: what cannot be is one sentence and 64" {
+	begin
+	for index in +1 1.5 start '' 18446744073709551616; do
+		wrong 64 "raft-ctl: cursor set: $index: a number, begin or end is expected: the last entry that is consumed" \
+			cursor set mail "$index"
+	done
+	wrong 64 "raft-ctl: cursor set: a cursor's name has 1 to 64 bytes" cursor set '' 1
+	wrong 64 "raft-ctl: cursor drop: a cursor's name has 1 to 64 bytes" cursor drop "$(printf 'n%.0s' $(seq 65))"
+	wrong 64 "raft-ctl: cursor set: a cursor's name is UTF-8" cursor set $'\xff' 1
+	for args in '' 'list all' set 'set mail' drop 'drop a b' other; do
+		# shellcheck disable=SC2086
+		wrong 64 'raft-ctl: cursor: list, set NAME INDEX or drop NAME is expected' cursor $args
+	done
+	wrong 64 'raft-ctl: cursor set: -j does not apply' -j cursor set mail 1
+	[ "$(ctl n1 -j cursor list | jq -c .cursors)" = '[]' ]
+}
+
+@test "cursor: ⚠ below level 3 none can be opened, and the sentence has the level and what is missing" {
+	# A member that has never answered keeps the cluster at level 1.
+	node_start n1
+	node_start n2
+	ctl n1 wait
+	[ "$(ctl n1 -j cursor list | jq -c '[.level, .cursors]')" = '[1,[]]' ]
+	wrong 75 'raft-ctl: cursor set: the cluster is at level 1, and cursors need level 3, which it reaches when all members have programs that support it' \
+		cursor set mail 0
+	# Nor by a client that does not ask first.
+	PYTHONPATH=$ROOT/t/tools PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 "$ROOT/t/tools/cursor.py" "$CLUSTER/n1/run" mail >out </dev/null
+	[ "$(cat out)" = 'refused 33' ]
+	node_start n3
+	wait_until 30 at_level
+	ctl n1 cursor set mail 0
+	[ "$(of mail position n1)" = 0 ]
+}
+
+@test "cursor: ⚠ set takes the cursor from a running consumer, whose next move is refused and changes nothing" {
+	begin
+	seq 20 | append n1
+	consumer n2 mail
+	[[ $(cat consumer) == 'opened '*' 0 0' ]]
+	echo 5 >&7
+	wait_until 20 grep -q committed consumer
+	ctl n1 barrier
+	[ "$(of mail position n1)" = 5 ]
+	ctl n3 cursor set mail 3
+	echo 9 >&7
+	wait_until 20 grep -q refused consumer
+	[ "$(tail -n 1 consumer)" = 'refused 13' ]
+	consumer_end
+	ctl n1 barrier
+	[ "$(of mail position n1)" = 3 ]
+	# The next one continues there.
+	consumer n1 mail
+	[[ $(cat consumer) == 'opened '*' 2 3' ]]
+	# One whose cursor is dropped is refused as well.
+	ctl n2 cursor drop mail
+	echo 9 >&7
+	wait_until 20 grep -q refused consumer
+	[ "$(tail -n 1 consumer)" = 'refused 12' ]
+	consumer_end
+}
+
+@test "cursor: ⚠ the position survives kill -9 of each node in turn, and of all" {
+	begin
+	seq 30 | append n1
+	position=0
+	for n in $(nodes); do
+		consumer "$n" mail
+		[ "$(head -n 1 consumer | cut -d' ' -f4)" = "$position" ]
+		echo $((position += 7)) >&7
+		wait_until 20 grep -q committed consumer
+		for d in elect logd; do reap KILL "$(daemon_pid "$n" "$d")"; done
+		exec 7>&-
+		wait "$CONSUMER" || :
+		daemon_start "$n" logd
+		daemon_start "$n" elect
+		wait_leader 30
+	done
+	for n in $(nodes); do for d in elect logd; do reap KILL "$(daemon_pid "$n" "$d")"; done; done
+	for n in $(nodes); do for d in logd elect; do daemon_start "$n" "$d"; done; done
+	wait_leader 30
+	for n in $(nodes); do
+		ctl "$n" barrier
+		[ "$(of mail position "$n")" = 21 ]
+		[ "$(of mail serial "$n")" = 3 ]
+	done
+}
