@@ -189,3 +189,80 @@ wrong() {
 		[ "$(of mail serial "$n")" = 3 ]
 	done
 }
+
+@test "cursor: ⚠ a node that received a snapshot has the same cursors, and a consumer continues there" {
+	for n in $(nodes); do
+		printf '%s\n' 'logd: { keep_tail: 0B }' 'fsm: { mode: machine, format: kv-1, command: [ raft-kv ] }' >>"$CLUSTER/$n/raft.yaml"
+	done
+	begin
+	for d in fsm elect peerd logd; do reap KILL "$(daemon_pid n3 "$d")"; done
+	seq -f 'put key%g value' 300 | append n1 -r
+	last=$(committed n1)
+	ctl n1 cursor set mail "$((last - 10))"
+	ctl n1 cursor set mail "$last"
+	ctl n2 cursor set other "$((last - 5))"
+	echo 'put last one' | append n1 -r
+	for n in n1 n2; do
+		ctl "$n" barrier
+		ctl "$n" snapshot
+	done
+	# The cursors keep what is after them, and nothing else is left.
+	compacted() { [ "$(status n1 log first)" = $((last - 4)) ] && [ "$(status n2 log first)" = $((last - 4)) ]; }
+	wait_until 20 compacted
+	node_start n3
+	installed() { grep -q ev=install "$CLUSTER/n3/logd.log"; }
+	wait_until 30 installed
+	for n in $(nodes); do
+		ctl "$n" barrier
+		ctl "$n" -j cursor list | jq -c '.cursors[] | [.cursor, .position, .epoch, .serial, .last_index]'
+	done | sort | uniq -c >all
+	[ "$(awk '{ print $1 }' all)" = $'3\n3' ] || { cat all && false; }
+	[ "$(of other missing n1)" = 0 ]
+	# Entries between a position and the snapshot are not on this node.
+	[ "$(of mail missing n3)" -gt 0 ]
+	ctl n3 transfer n3
+	wait_until 30 has_role n3 leader
+	consumer n3 mail
+	[[ $(cat consumer) == "opened "*" 2 $last" ]]
+	echo "$((last + 1))" >&7
+	wait_until 20 grep -q committed consumer
+	consumer_end
+	ctl n1 barrier
+	[ "$(of mail position n1)" = $((last + 1)) ]
+}
+
+@test "cursor: ⚠ its entries are given to no reader and no program" {
+	printf '%s\n' 'fsm:' '  mode: sink' '  framing: json' "  command: [ sh, -c, 'exec cat >n1.out' ]" >>"$CLUSTER/n1/raft.yaml"
+	printf '%s\n' 'fsm:' '  mode: batch' "  command: [ sh, -c, 'exec cat >>n2.out' ]" >>"$CLUSTER/n2/raft.yaml"
+	printf '%s\n' 'fsm:' '  mode: machine' '  format: kv-1' '  command: [ raft-kv ]' >>"$CLUSTER/n3/raft.yaml"
+	begin
+	echo 'put a 1' | append n1
+	consumer n2 mail
+	seq 3 >&7
+	four() { [ "$(grep -c committed consumer)" = "$1" ]; }
+	wait_until 20 four 3
+	ctl n1 cursor set other end
+	echo 'put b 2' | append n3 -r
+	ctl n1 cursor set other end
+	for n in $(nodes); do
+		ctl "$n" barrier
+		passed() { [ "$(status "$1" fsm lag)" = 0 ]; }
+		wait_until 20 passed "$n"
+		for framing in line nul netstring json; do
+			timeout 20 raft-tail -c "$CLUSTER/$n/raft.yaml" -F "$framing" >"$framing"
+		done
+		[ "$(cat line)" = $'put a 1\nput b 2' ]
+		[ "$(tr '\0' '\n' <nul)" = $'put a 1\nput b 2' ]
+		[ "$(cat netstring)" = '7:put a 1,7:put b 2,' ]
+		[ "$(jq -r .data json)" = $'put a 1\nput b 2' ]
+		[ "$(timeout 20 raft-tail -c "$CLUSTER/$n/raft.yaml" -N 2 | wc -l)" = 2 ]
+		[ "$(status "$n" fsm restarts)" = 0 ]
+	done
+	[ "$(jq -r .data "$(find "$CLUSTER" . -name n1.out | head -n 1)")" = $'put a 1\nput b 2' ]
+	[ "$(cat "$(find "$CLUSTER" . -name n2.out | head -n 1)")" = $'put a 1\nput b 2' ]
+	for n in $(nodes); do [ "$n" != n3 ] || [ "$(timeout 20 raft-query -c "$CLUSTER/$n/raft.yaml" list)" = 'a b' ]; done
+	# Nor does a client meet them.
+	timeout 60 raft-bench -c "$CLUSTER/n1/raft.yaml" -N 50 >bench
+	consumer_end
+	[ "$(timeout 20 raft-tail -c "$CLUSTER/n2/raft.yaml" | wc -l)" = 52 ]
+}

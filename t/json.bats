@@ -62,7 +62,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	PIDS+=($!)
 	echo 'put a 1' | append n1 -r -S 7
 	wait_until 20 has_level n1 3
-	ctl n1 cursor set 7 1
+	ctl n1 cursor set 7 begin
 	ctl n1 key add n2 "$(raft-init --new-key "$O/key")"
 	address=$(ctl n1 -j members | jq -r '.members[] | select(.id == "n2").address')
 	ctl n1 -j member address n2 "$address" >"$O/member.address"
@@ -70,6 +70,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	# n3 needs a snapshot, while another one leads and sends it.
 	for d in fsm elect peerd logd; do kill_9 n3 "$d"; done
 	for i in $(seq 200); do printf 'put key%d %02000d\n' "$i" "$i"; done | append n1 -r -S yes
+	ctl n1 cursor set 7 end
 	for n in n1 n2; do
 		ctl "$n" barrier
 		ctl "$n" snapshot

@@ -115,8 +115,6 @@ cursor_move(struct steps *steps)
 	steps_propose(steps, &move_calls, RAFT_ACK, &set.sid, position, sizeof position);
 }
 
-static void cursor_open(struct steps *steps);
-
 static void
 on_opened(const struct msg_answer *answer, bool doubt, void *arg)
 {
