@@ -310,6 +310,10 @@ elect() {
 	elect level-2
 }
 
+@test "golden: raft-elect opens and moves a cursor, and refuses an old epoch and a position beyond the end, in golden messages" {
+	elect cursors-1
+}
+
 @test "golden: raft-append proposes in golden messages, in an anonymous and in a named session" {
 	fresh n1 n1 000102030405060708090a0b0c0d0e0f
 	mkdir n1/run
