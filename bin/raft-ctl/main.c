@@ -103,13 +103,11 @@ main(int argc, char **argv)
 	self.tool = (struct tool){
 	    .prog = "raft-ctl",
 	    .usage = "[-jv] [-c FILE] [-t TIME] status | wait | members [-y] | "
-		     "member add [--learner] FILE | member promote ID | member demote [--yes] ID | "
-		     "member remove [--yes] ID | member address ID ADDRESS | key add ID KEY | key "
-		     "drop ID KEY | "
-		     "transfer [ID] | snapshot [-o FILE] | contract show | contract set | session "
-		     "list | session drop NAME | cursor list | cursor set NAME INDEX | cursor "
-		     "drop NAME | "
-		     "watch [role | state] | barrier | fsm restart",
+		     "member add [--learner] FILE | member promote ID | "
+		     "member {demote | remove} [--yes] ID | member address ID ADDRESS | "
+		     "key {add | drop} ID KEY | transfer [ID] | snapshot [-o FILE] | "
+		     "contract {show | set} | {session | cursor} {list | drop NAME} | "
+		     "cursor set NAME INDEX | watch [role | state] | barrier | fsm restart",
 	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER |
 		     1u << TOOL_YES | 1u << TOOL_OUTPUT,
 	    .found = ctl_on_option,
