@@ -232,8 +232,8 @@ wrong() {
 }
 
 @test "cursor: ⚠ its entries are given to no reader and no program" {
-	printf '%s\n' 'fsm:' '  mode: sink' '  framing: json' "  command: [ sh, -c, 'exec cat >n1.out' ]" >>"$CLUSTER/n1/raft.yaml"
-	printf '%s\n' 'fsm:' '  mode: batch' "  command: [ sh, -c, 'exec cat >>n2.out' ]" >>"$CLUSTER/n2/raft.yaml"
+	printf '%s\n' 'fsm:' '  mode: sink' '  framing: json' "  command: [ sh, -c, 'exec cat >$PWD/n1.out' ]" >>"$CLUSTER/n1/raft.yaml"
+	printf '%s\n' 'fsm:' '  mode: batch' "  command: [ sh, -c, 'exec cat >>$PWD/n2.out' ]" >>"$CLUSTER/n2/raft.yaml"
 	printf '%s\n' 'fsm:' '  mode: machine' '  format: kv-1' '  command: [ raft-kv ]' >>"$CLUSTER/n3/raft.yaml"
 	begin
 	echo 'put a 1' | append n1
@@ -249,20 +249,125 @@ wrong() {
 		passed() { [ "$(status "$1" fsm lag)" = 0 ]; }
 		wait_until 20 passed "$n"
 		for framing in line nul netstring json; do
-			timeout 20 raft-tail -c "$CLUSTER/$n/raft.yaml" -F "$framing" >"$framing"
+			timeout 20 raft-tail -c "$CLUSTER/$n/raft.yaml" -F "$framing" >"in.$framing"
 		done
-		[ "$(cat line)" = $'put a 1\nput b 2' ]
-		[ "$(tr '\0' '\n' <nul)" = $'put a 1\nput b 2' ]
-		[ "$(cat netstring)" = '7:put a 1,7:put b 2,' ]
-		[ "$(jq -r .data json)" = $'put a 1\nput b 2' ]
+		[ "$(cat in.line)" = $'put a 1\nput b 2' ]
+		[ "$(tr '\0' '\n' <in.nul)" = $'put a 1\nput b 2' ]
+		[ "$(cat in.netstring)" = '7:put a 1,7:put b 2,' ]
+		[ "$(jq -r .data in.json)" = $'put a 1\nput b 2' ]
 		[ "$(timeout 20 raft-tail -c "$CLUSTER/$n/raft.yaml" -N 2 | wc -l)" = 2 ]
 		[ "$(status "$n" fsm restarts)" = 0 ]
 	done
-	[ "$(jq -r .data "$(find "$CLUSTER" . -name n1.out | head -n 1)")" = $'put a 1\nput b 2' ]
-	[ "$(cat "$(find "$CLUSTER" . -name n2.out | head -n 1)")" = $'put a 1\nput b 2' ]
-	for n in $(nodes); do [ "$n" != n3 ] || [ "$(timeout 20 raft-query -c "$CLUSTER/$n/raft.yaml" list)" = 'a b' ]; done
+	[ "$(jq -r .data n1.out)" = $'put a 1\nput b 2' ]
+	[ "$(cat n2.out)" = $'put a 1\nput b 2' ]
+	[ "$(timeout 20 raft-query -c "$CLUSTER/n3/raft.yaml" list)" = 'a b' ]
 	# Nor does a client meet them.
 	timeout 60 raft-bench -c "$CLUSTER/n1/raft.yaml" -N 50 >bench
 	consumer_end
 	[ "$(timeout 20 raft-tail -c "$CLUSTER/n2/raft.yaml" | wc -l)" = 52 ]
+}
+
+# between RAFT-CTL-OUTPUT <<PLAN: raft-ctl cursor set mail 40 between a raft-logd and a raft-elect that do what PLAN says:
+# e is the connection to raft-elect, opened() answers the opening, and the first move is expected by moved().
+between() {
+	mkdir -p "$CLUSTER/n1/run"
+	{
+		cat <<-'PY'
+			import struct, subprocess, sys
+			from wire import *
+			run, conf, want, sentence = sys.argv[1:]
+			log, elect = listen(run + "/log"), listen(run + "/elect")
+			tool = subprocess.Popen(["raft-ctl", "-c", conf, "-t", "2s", "cursor", "set", "mail", "40"], stderr=subprocess.PIPE, text=True)
+			def met(listener):
+			    conn = accept(listener)
+			    conn.expect("hello")
+			    conn.send("hello_reply", version=1, low=1, high=1, node="n1", cluster=b"c" * 32)
+			    return conn
+			conn = met(log)
+			assert conn.expect("query_text")["what"] == "cursors"
+			conn.send("text_reply", request=1, lines="level=3 first=1 commit=50\n")
+			e = met(elect)
+			def answer(request, **fields):
+			    e.send("answer", request=request, count=1, **fields)
+			def opening(replaces):
+			    got = e.expect("propose")
+			    assert got["entries"][8] == CURSOR_OPEN and got["entries"][9:25] == named_id("cursor", "mail")
+			    assert struct.unpack(">Q", got["entries"][37 + 16:37 + 24])[0] == replaces
+			    return got["request"]
+			def opened():
+			    answer(opening(0), verdict=0, epoch=51, pos=(51, 1), last_serial=4, position=7)
+			def moved():
+			    """The number of the request: each attempt has the same epoch and serial."""
+			    got = e.expect("propose")
+			    assert got["epoch"] == 51 and got["entries"][8] == ACK
+			    assert struct.unpack(">Q", got["entries"][25:33])[0] == 5 and got["entries"][37:] == struct.pack(">Q", 40)
+			    return got["request"]
+			def arrived(index):
+			    conn = met(log)
+			    assert conn.expect("log_read")["from"] == index
+			    conn.send("log_entries", request=1, first_index=index, first_available=1, commit=index)
+		PY
+		cat
+		cat <<-'PY'
+			said = tool.communicate(timeout=30)[1].strip()
+			print(said)
+			assert tool.returncode == int(want), (tool.returncode, want)
+			assert said.startswith(sentence) if sentence else said == "", said
+		PY
+	} | PATH=$BIN:$PATH PYTHONPATH=$ROOT/t/tools PYTHONDONTWRITEBYTECODE=1 timeout 60 \
+		python3 - "$CLUSTER/n1/run" "$CLUSTER/n1/raft.yaml" "$@"
+}
+
+@test "cursor: ⚠ set tries the same move again until it is answered, and says 76 when it may be done" {
+	between 0 '' <<-'PY'
+		answer(opening(0), verdict=1, reason=13, epoch=33)
+		answer(opening(33), verdict=0, epoch=51, pos=(51, 1), last_serial=4)
+		answer(moved(), verdict=2, reason=4)
+		e.close()
+		e = met(elect)
+		answer(moved(), verdict=1, reason=1)
+		answer(moved(), verdict=0, serial=5, pos=(52, 1))
+		arrived(52)
+	PY
+	# An earlier attempt is in the log, at a place that is no longer at hand.
+	between 0 '' <<-'PY'
+		opened()
+		answer(moved(), verdict=2, reason=4)
+		answer(moved(), verdict=0, serial=5, pos=(0, 0))
+		arrived(51)
+	PY
+	between 76 'raft-ctl: the cursor is opened: ' <<-'PY'
+		opened()
+		moved()
+	PY
+	between 76 'raft-ctl: the cursor is opened: no leader is known (given up after 2000 ms)' <<-'PY'
+		opened()
+		answer(moved(), verdict=1, reason=1)
+		try:
+		    while True:
+		        answer(moved(), verdict=1, reason=1)
+		except (AssertionError, BrokenPipeError):
+		    pass
+	PY
+	between 77 'raft-ctl: cursor set mail: a consumer has opened the cursor meanwhile' <<-'PY'
+		opened()
+		answer(moved(), verdict=1, reason=13)
+	PY
+	between 77 'raft-ctl: cursor set mail: the cursor was dropped meanwhile' <<-'PY'
+		opened()
+		answer(moved(), verdict=1, reason=12)
+	PY
+	between 76 'raft-ctl: cursor set mail: a consumer has opened the cursor meanwhile: it may be set' <<-'PY'
+		opened()
+		answer(moved(), verdict=2, reason=4)
+		answer(moved(), verdict=1, reason=13)
+	PY
+	between 75 'raft-ctl: cursor set mail: a member of the cluster runs a program that is too old for it' <<-'PY'
+		answer(opening(0), verdict=1, reason=33)
+	PY
+	between 69 'raft-ctl: ' <<-'PY'
+		answer(opening(0), verdict=1, reason=1)
+		e.close()
+		elect.close()
+	PY
 }
