@@ -13,7 +13,7 @@ setup() {
 	done
 	cluster_start
 	ctl n1 wait
-	wait_until 30 at_level_2
+	wait_until 30 at_level_3
 }
 teardown() {
 	show_logs
@@ -24,7 +24,7 @@ teardown() {
 py() { PYTHONPATH=$ROOT/t/tools PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 - "$@"; }
 snapshot() { PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 "$ROOT/t/tools/snapshot.py" "$@"; }
 contracts() { timeout 10 "$TBIN/logdctl" "$CLUSTER/$1/run/log" <<<$'hello Z client\ntext Z contract' | tail -n +2; } # NODE
-at_level_2() { local n && for n in $(nodes); do [[ $(contracts "$n") == *level=2 ]] || return 1; done; }
+at_level_3() { local n && for n in $(nodes); do [[ $(contracts "$n") == *level=3 ]] || return 1; done; }
 on_all() { local n && for n in $(nodes); do [[ $(contracts "$n") == *"$1"* ]] || return 1; done; } # TEXT
 begins_after() { [ "$(status "$1" log first)" -gt "$2" ]; }                                           # NODE INDEX
 elect_is() { [ "$(status "$1" elect "$2")" = "$3" ]; }                                                # NODE KEY VALUE

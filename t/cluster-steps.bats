@@ -81,16 +81,29 @@ halt() {
 	f=$(follower)
 	key=$(raft-init --new-key "$BATS_TEST_TMPDIR/key")
 	echo 1 | timeout 20 raft-append -S name -c "$CLUSTER/$f/raft.yaml"
+	wait_until 20 has_level "$f" 3
+	ctl "$f" cursor set mail 1
 	halt "$f" logd
 	missing=', and the log of this node does not have entry [0-9]*: * (given up after 1000 ms)'
 	late 76 "raft-ctl: the barrier is committed$missing" "$f" -t 1s barrier
 	late 76 "raft-ctl: the session is dropped$missing" "$f" -t 1s session drop name
+	late 76 "raft-ctl: the cursor is dropped$missing" "$f" -t 1s cursor drop mail
 	late 76 "raft-ctl: key add $f is committed$missing" "$f" -t 1s key add "$f" "$key"
 	late 76 "raft-ctl: demote $f is committed$missing" "$f" -t 1s member demote --yes "$f"
 	raft-init --join -i n5 -l tcp://127.0.0.1:1 "$CLUSTER/n5" >"$CLUSTER/n5.line"
 	late 76 "raft-ctl: add n5 is committed$missing; left to do: raft-ctl member promote n5" "$f" -t 1s member add "$CLUSTER/n5.line"
 	# Nothing was asked of the cluster.
 	late 69 "raft-ctl: a majority follows the leader$missing" "$f" -t 1s wait
+}
+
+@test "steps: ⚠ a cursor whose opening is not answered may still be set, and is 76; nothing is asked of a leader that is not there" {
+	f=$(follower)
+	wait_until 20 has_level "$f" 3
+	ctl "$f" cursor set mail 1
+	halt "$(leader)" elect
+	late 76 'raft-ctl: * (given up after 500 ms): it may still be done' "$f" -t 500ms cursor set mail 2
+	late 69 'raft-ctl: no answer from raft-elect to where the log ends (given up after 500 ms)' "$f" -t 500ms cursor set mail end
+	[ "$(ctl "$f" -j cursor list | jq -c '[.cursors[].position]')" = '[1]' ]
 }
 
 @test "steps: a transfer that is not answered may still be done, and is 76" {

@@ -67,12 +67,12 @@ kv() { [ "$(ctl n1 -j contract show | jq -r ".contracts[-1].$1")" = "$2" ]; }
 	for n in $(nodes); do
 		ctl "$n" -j contract show | jq -c '[.level, (.contracts | length), .contracts[0].framing, .contracts[0].fields,
 			.contracts[0].reply_max, .contracts[0].entry_max, .contracts[0].format]' >"$BATS_TEST_TMPDIR/json"
-		[ "$(cat "$BATS_TEST_TMPDIR/json")" = '[2,1,"line","time,origin",1048576,1048576,"kv-1"]' ]
+		[ "$(cat "$BATS_TEST_TMPDIR/json")" = '[3,1,"line","time,origin",1048576,1048576,"kv-1"]' ]
 		[ "$(newest "$n")" -eq "$(newest n1)" ]
 	done
 	ctl n2 contract show >"$BATS_TEST_TMPDIR/text"
 	diff "$BATS_TEST_TMPDIR/text" - <<-END
-		level=2  contract=$(newest n1)
+		level=3  contract=$(newest n1)
 		index  framing  fields       reply_max  entry_max  format
 		$(newest n1 | awk '{ printf "%-5s", $1 }')  line     time,origin  1048576    1048576    kv-1
 	END

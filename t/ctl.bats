@@ -198,6 +198,9 @@ teardown_file() { cluster_stop; }
 	wrong session
 	wrong session drop
 	wrong session list all
+	wrong cursor
+	wrong cursor set mail
+	wrong cursor list all
 	wrong watch weather
 	wrong -t soon wait
 	wrong -q
@@ -231,6 +234,7 @@ teardown_file() { cluster_stop; }
 	cd "$BATS_TEST_TMPDIR"
 	head -c 5000 /dev/urandom >picture.png
 	echo first >messages
+	wait_until 30 has_level n1 3
 	for page in append tail ctl bench; do
 		sed -n 's/^\.Dl \$ //p' "$ROOT/man/raft-$page.1" | sed 's/\\e/\\/g' >examples
 		[ "$(wc -l <examples)" -ge 2 ]

@@ -31,7 +31,7 @@ fresh() {
 # and the head of the snapshot are of version 1.
 used() { cp -R "$G/database-${2:-2}" "$1"; }
 
-# The boot id in mark-2.txt and in the mark of database-3.
+# The boot id in mark-2.txt and in the marks of database-3 and database-4.
 MARK_BOOT=0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff
 
 # ------------------------------------------------------------- the files
@@ -117,7 +117,7 @@ tables() {
 	logd n1
 	golden play n1/run "$G/talk-logd-2.txt"
 	reap TERM "$SPAWNED"
-	database check n1 1 3 2 2
+	database check n1 1 4 2 2
 }
 
 @test "golden: the database, mark and snapshot that are kept are those of the dialogue" {
@@ -148,7 +148,7 @@ tables() {
 		logd n1
 		golden play n1/run "$G/talk-logd-restart-1.txt"
 		reap TERM "$SPAWNED"
-		database check n1 1 3 1 2
+		database check n1 1 4 1 2
 		size=$(stat -c %s n1/data/mark)
 		[ "$size" = $((4096 + 176 + slot * 48)) ]
 	done
@@ -214,24 +214,35 @@ before() { sqlite3 "$1/data/log.db" "SELECT value FROM meta WHERE key = 'before'
 	[ "$(before n2)" = "$(before n3)" ]
 }
 
+@test "golden: raft-logd receives and installs a snapshot of level 3, and has the cursor in it" {
+	install_snapshot cursors-1
+	used n3 4
+	[ "$(before n2)" = "$(before n3)" ]
+	# In each later start, too.
+	for node in n2 n3; do
+		sqlite3 "$node/data/log.db" "SELECT hex(sid), name, serial, last_index, epoch, position FROM sessions WHERE position NOTNULL"
+	done >cursors
+	[ "$(uniq cursors | wc -l)" = 1 ]
+}
+
 # format_is DIR FORMAT: of its database.
 format_is() { [ "$(sqlite3 "$1/data/log.db" "SELECT value FROM meta WHERE key = 'format'")" = "$2" ]; }
 
-@test "golden: raft-logd brings a log of format 2 to format 3: old records keep their bytes, and those with a stamp follow" {
+@test "golden: raft-logd brings a log of format 2 to format 4: old records keep their bytes, and those with a stamp follow" {
 	used n1
 	format_is n1 2
 	logd n1
 	golden play n1/run "$G/talk-logd-level-1.txt"
 	reap TERM "$SPAWNED"
-	format_is n1 3
+	format_is n1 4
 	# It has read levels and stamps from its database.
 	logd n1
 	golden play n1/run "$G/talk-logd-level-snapshot-1.txt"
 	reap TERM "$SPAWNED"
-	database check n1 2 3 2 2
+	database check n1 2 4 2 2
 }
 
-@test "golden: raft-logd brings a log of format 1, without snapshots, to format 3, and all that was stored is in it" {
+@test "golden: raft-logd brings a log of format 1, without snapshots, to format 4, and all that was stored is in it" {
 	fresh n1 n1 000102030405060708090a0b0c0d0e0f
 	sed '/^connect F log/,$d' "$G/talk-logd-2.txt" >dialogue
 	logd n1
@@ -239,11 +250,11 @@ format_is() { [ "$(sqlite3 "$1/data/log.db" "SELECT value FROM meta WHERE key = 
 	reap TERM "$SPAWNED"
 	database dump n1 >stored
 	sqlite3 n1/data/log.db 'DROP TABLE snapshot; DROP INDEX rules' 'ALTER TABLE log DROP COLUMN time' \
-		'ALTER TABLE log DROP COLUMN origin' "UPDATE meta SET value = 1 WHERE key = 'format'"
+		'ALTER TABLE log DROP COLUMN origin' 'ALTER TABLE sessions DROP COLUMN position' "UPDATE meta SET value = 1 WHERE key = 'format'"
 	logd n1
 	wait_until 30 grep -q ev=start n1/log
 	reap TERM "$SPAWNED"
-	grep -q 'ev=migrate from=1 to=3' n1/log
+	grep -q 'ev=migrate from=1 to=4' n1/log
 	[ "$(grep -c '^INSERT INTO "log"' stored)" = 13 ]
 	database dump n1 | diff stored -
 }
@@ -256,6 +267,26 @@ format_is() { [ "$(sqlite3 "$1/data/log.db" "SELECT value FROM meta WHERE key = 
 	used n1 3
 	logd n1
 	golden play n1/run "$G/talk-logd-level-restart-1.txt"
+	reap TERM "$SPAWNED"
+}
+
+@test "golden: raft-logd brings a log of format 3 to format 4, in which a cursor has its position" {
+	used n1 3
+	format_is n1 3
+	logd n1
+	golden play n1/run "$G/talk-logd-cursors-1.txt"
+	reap TERM "$SPAWNED"
+	database check n1 3 4 2 2
+}
+
+@test "golden: the database of format 4 that is kept, with its mark and snapshot, is that of the dialogues" {
+	database check "$G/database-4" 3 4 2 2 "$MARK_BOOT"
+}
+
+@test "golden: raft-logd starts on a data directory of format 4, and what it serves is what was stored" {
+	used n1 4
+	logd n1
+	golden play n1/run "$G/talk-logd-cursors-restart-1.txt"
 	reap TERM "$SPAWNED"
 }
 
@@ -272,11 +303,15 @@ elect() {
 }
 
 @test "golden: raft-elect follows, forwards, votes and leads in golden messages" {
-	elect 2
+	elect 3
 }
 
 @test "golden: raft-elect brings a cluster to level 2, stamps entries, and reports its clock in golden messages" {
-	elect level-1
+	elect level-2
+}
+
+@test "golden: raft-elect opens and moves a cursor, and refuses an old epoch and a position beyond the end, in golden messages" {
+	elect cursors-1
 }
 
 @test "golden: raft-append proposes in golden messages, in an anonymous and in a named session" {
@@ -367,6 +402,10 @@ restore() {
 
 @test "golden: raft-init --restore accepts a backup of level 2, and raft-logd begins its log at that level and time" {
 	restore level-2 level-1 00000000000000000018-5
+}
+
+@test "golden: raft-init --restore accepts a backup of level 3, and raft-logd begins its log with the cursor in it" {
+	restore level-3 cursors-1 00000000000000000025-6
 }
 
 # join VERSION: a node joins with the list of that version.

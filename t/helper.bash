@@ -277,7 +277,8 @@ program_killed() {
 	[ "$pid" -gt 1 ] && kill -KILL "$pid"
 }
 
-has_level() { [ "$(status "$1" elect level)" = "$2" ]; } # NODE LEVEL
+# has_level NODE LEVEL: at least that one is in force in its log.
+has_level() { [ "$(ctl "$1" -j contract show | jq .level)" -ge "$2" ]; }
 
 has_role() { [ "$(status "$1" elect role)" = "$2" ]; } # NODE ROLE
 

@@ -45,7 +45,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 		[ ! -s "$O/differ" ]
 	done <<-'END'
 		raft-elect elect member transfer state
-		raft-logd log session
+		raft-logd log session cursor
 		raft-peerd peerd peer
 		raft-fsm fsm
 	END
@@ -61,6 +61,8 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	raft-ctl -c "$CLUSTER/n1/raft.yaml" -j watch role >"$O/watch.role" 3>&- &
 	PIDS+=($!)
 	echo 'put a 1' | append n1 -r -S 7
+	wait_until 20 has_level n1 3
+	ctl n1 cursor set 7 begin
 	ctl n1 key add n2 "$(raft-init --new-key "$O/key")"
 	address=$(ctl n1 -j members | jq -r '.members[] | select(.id == "n2").address')
 	ctl n1 -j member address n2 "$address" >"$O/member.address"
@@ -68,6 +70,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	# n3 needs a snapshot, while another one leads and sends it.
 	for d in fsm elect peerd logd; do kill_9 n3 "$d"; done
 	for i in $(seq 200); do printf 'put key%d %02000d\n' "$i" "$i"; done | append n1 -r -S yes
+	ctl n1 cursor set 7 end
 	for n in n1 n2; do
 		ctl "$n" barrier
 		ctl "$n" snapshot
@@ -85,6 +88,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 		ctl "$n" -j status >"$O/status.$n" || [ "$?" -eq 69 ]
 		ctl "$n" -j members >"$O/members.$n"
 		ctl "$n" -j session list >"$O/sessions.$n"
+		ctl "$n" -j cursor list >"$O/cursors.$n"
 		ctl "$n" -j contract show >"$O/contract.$n"
 	done
 	kill_9 n1 elect
@@ -93,7 +97,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	[ "$status" -eq 69 ]
 	echo "$output" >"$O/status.down"
 
-	for what in status members sessions contract watch member; do "$SCHEMA" read "$what" "$O/$what".*; done >"$O/seen"
+	for what in status members sessions cursors contract watch member; do "$SCHEMA" read "$what" "$O/$what".*; done >"$O/seen"
 	diff <("$SCHEMA" table | cut -d' ' -f1,2 | sort) <(sort -u "$O/seen")
 	stop_all
 }
@@ -164,14 +168,14 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	cluster_init "$BATS_TEST_TMPDIR/c" 1
 	sed -n '/^\.It Fl j /,/^do that/p' "$ROOT/man/raft-ctl.1" | sed -n 's/^\.Cm //p' | sed 's/ [,:]/\n/g' |
 		sed 's/^ *//' | grep . | sort >"$O/with"
-	[ "$(xargs -d '\n' printf '%s,' <"$O/with")" = 'contract show,member,members,session list,status,watch,' ]
+	[ "$(xargs -d '\n' printf '%s,' <"$O/with")" = 'contract show,cursor list,member,members,session list,status,watch,' ]
 	sed -n '/^\.It Cm status$/,/^\.El/s/^\.It Cm //p' "$ROOT/man/raft-ctl.1" | sed -E 's/ (O[opc]|Ar) .*//' | sort -u >"$O/commands"
 	[ "$(wc -l <"$O/commands")" -ge 15 ]
 	while read -r command; do
 		echo "$command"
 		operands=()
-		case $command in member* | key* | 'session drop') operands=(n1) ;; esac
-		case $command in *address | key*) operands+=(x) ;; esac
+		case $command in member* | key* | 'session drop' | 'cursor set' | 'cursor drop') operands=(n1) ;; esac
+		case $command in *address | key* | 'cursor set') operands+=(x) ;; esac
 		# Nothing runs: what is not refused gives up.
 		# shellcheck disable=SC2086
 		run timeout 10 raft-ctl -c "$CLUSTER/n1/raft.yaml" -t 50ms -j $command "${operands[@]}" </dev/null

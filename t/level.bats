@@ -19,7 +19,7 @@ py() {
 			from fakes import *
 			D = sys.argv[1]
 			run = D + "/run"
-			NEWER = 7   # the first kind that level 2 does not have
+			NEWER = 9   # the first kind that level 3 does not have
 			def blake(*parts):
 			    return hashlib.blake2b(b"".join(parts), digest_size=32).digest()
 			def newer_entry(term=1):
@@ -59,7 +59,7 @@ ends_with_78() {
 	grep -q 'upgrade this program"' "$2"
 }
 
-SENTENCE='entry %s is of kind 7, which this program does not know: the cluster is at a newer level than 2'
+SENTENCE='entry %s is of kind 9, which this program does not know: the cluster is at a newer level than 3'
 # shellcheck disable=SC2059
 of_entry() { printf "$SENTENCE" "$1"; }
 
@@ -82,7 +82,7 @@ add_row() {
 	cd "$BATS_TEST_TMPDIR"
 	ten "$D"
 	logd_stop
-	add_row 7
+	add_row 9
 	content >before
 	logd_exits "$D"
 	[ "$status" -eq 78 ]
@@ -102,7 +102,7 @@ add_row() {
 }
 
 @test "level: ⚠ a kind on disk that its chain does not know is damage, not a newer level" {
-	for kind in 7 255 256 -1; do
+	for kind in 9 255 256 -1; do
 		dir=$BATS_TEST_TMPDIR/k$kind
 		ten "$dir"
 		logd_stop
@@ -396,7 +396,7 @@ serve_entries() {
 	cluster_start
 	wait_leader
 	l=$(leader)
-	all_known() { [ "$(ctl "$l" -j status | jq -c '[.elect.level, .elect.level_min, [.members[].level]]')" = '[2,2,[2,2,2]]' ]; }
+	all_known() { [ "$(ctl "$l" -j status | jq -c '[.elect.level, .elect.level_min, [.members[].level]]')" = '[3,3,[3,3,3]]' ]; }
 	wait_until 20 all_known
-	[ "$(ctl "$(follower)" -j status | jq -c '[.elect.level, .elect.level_min, [.members[].level]]')" = '[2,null,[null,null,null]]' ]
+	[ "$(ctl "$(follower)" -j status | jq -c '[.elect.level, .elect.level_min, [.members[].level]]')" = '[3,null,[null,null,null]]' ]
 }

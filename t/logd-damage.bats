@@ -343,10 +343,10 @@ load logd
 @test "logd: a newer format is refused before anything is written (H23)" {
 	ten "$D"
 	logd_stop
-	timeout 10 sqlite3 "$D/data/log.db" "UPDATE meta SET value = 4 WHERE key = 'format'"
+	timeout 10 sqlite3 "$D/data/log.db" "UPDATE meta SET value = 5 WHERE key = 'format'"
 	before=$(find "$D/data" -type f -exec cat {} + | cksum)
 	logd_exits "$D"
 	[ "$status" = 78 ]
-	[[ $output == *'format 4'* ]]
+	[[ $output == *'format 5'* ]]
 	[ "$before" = "$(find "$D/data" -type f -exec cat {} + | cksum)" ]
 }

@@ -31,6 +31,10 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 	powerloss --seeds 3 --count 40 appends
 }
 
+@test "power loss: ⚠ positions of a replicated cursor that were acknowledged are there, also in snapshots" {
+	powerloss --seeds 3 --count 40 consumers
+}
+
 @test "power loss: the same with a write-ahead log that is filled beforehand" {
 	powerloss --count 14 wide
 }
@@ -69,6 +73,10 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 
 @test "power loss: ⚠ the migration of a log of format 2, which begins with a snapshot, and stamps after it" {
 	powerloss --seeds 3 --count 60 migration_2
+}
+
+@test "power loss: ⚠ the migration of a log of format 3, with stamps, and a replicated cursor after it" {
+	powerloss --seeds 3 --count 60 migration_3
 }
 
 @test "power loss: raft-kv -D holds what it called durable, also what a killed process had not synced (H18)" {
@@ -146,6 +154,12 @@ faulty() { "$ROOT/t/powerloss/fault" "$1" "$(dirname "$BIN")" "$BATS_TEST_TMPDIR
 @test "power loss: ⚠ the rig finds a format that is written before its columns" {
 	finds 'ends with 74: .*no such column: time' --seeds 4 --count 80 \
 		--program "$(faulty format-before-its-columns)" migration migration_2
+	finds 'ends with 74: .*no such column: position' --seeds 4 --count 80 \
+		--program "$BATS_TEST_TMPDIR/format-before-its-columns/raft-logd" migration_3
+}
+
+@test "power loss: ⚠ the rig finds a move of a cursor that is not stored" {
+	finds 'consumers: .*session .* is \(' --program "$(faulty move-not-stored)" consumers
 }
 
 @test "power loss: the rig finds that a raft-kv does not sync what it inherits" {

@@ -379,7 +379,7 @@ first_is() { has_status "$1" first "$2"; } # DIR INDEX
 		entries "$D" 11 5
 		snapshot add "$D/run/log" 12 "$S/state"
 		logd_stop
-		[ "$(sqlite3 "$D/data/log.db" "SELECT value FROM meta WHERE key = 'format'")" = 3 ]
+		[ "$(sqlite3 "$D/data/log.db" "SELECT value FROM meta WHERE key = 'format'")" = 4 ]
 	done
 }
 

@@ -308,7 +308,7 @@ as_start() {
 		# shellcheck disable=SC2086
 		mistake 69 'nobody listens there: is the node running?' $p -c "$C"
 	done
-	for p in wait barrier members 'session list' watch; do
+	for p in wait barrier members 'session list' 'cursor list' watch; do
 		# shellcheck disable=SC2086
 		mistake 69 'nobody listens there: is the node running?' raft-ctl -t 300ms -c "$C" $p
 	done

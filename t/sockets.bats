@@ -289,7 +289,7 @@ play_each() {
 		c = Conn(sock)
 		c.hello()
 		c.send("query_text", request=3, what="nonsense")
-		texts = {"raft-logd": "status, sessions, contract", "raft-elect": "status, members"}.get(daemon, "status")
+		texts = {"raft-logd": "status, sessions, cursors, contract", "raft-elect": "status, members"}.get(daemon, "status")
 		refusal(c, 3, 64, f"{daemon} answers no query but: {texts}")
 		c.raw(struct.pack(">IHQ", 10, 999, 7))
 		refusal(c, 7, 64, f"{daemon} does not know this request")

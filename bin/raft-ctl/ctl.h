@@ -22,6 +22,7 @@ enum exit_status ctl_status(struct ctl *ctl);
 enum exit_status ctl_wait(struct ctl *ctl);
 enum exit_status ctl_members(struct ctl *ctl);
 enum exit_status ctl_session(struct ctl *ctl);
+enum exit_status ctl_cursor(struct ctl *ctl);
 enum exit_status ctl_watch(struct ctl *ctl);
 enum exit_status ctl_barrier(struct ctl *ctl);
 enum exit_status ctl_member(struct ctl *ctl);

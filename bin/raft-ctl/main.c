@@ -25,6 +25,7 @@ static const struct command {
     {"snapshot", ctl_snapshot, 0, OUTPUT},
     {"contract", ctl_contract, 1, JSON},
     {"session", ctl_session, 2, JSON},
+    {"cursor", ctl_cursor, 3, JSON},
     {"watch", ctl_watch, 1, JSON},
     {"barrier", ctl_barrier, 0, 0},
     {"fsm", ctl_fsm, 1, 0},
@@ -63,7 +64,7 @@ find_command(const char *name)
 			return &commands[i];
 	tool_die(EXIT_USAGE,
 	    "%s: unknown command: status, wait, members, member, key, transfer, snapshot, "
-	    "contract, session, watch, barrier or fsm is expected",
+	    "contract, session, cursor, watch, barrier or fsm is expected",
 	    name);
 }
 
@@ -102,12 +103,11 @@ main(int argc, char **argv)
 	self.tool = (struct tool){
 	    .prog = "raft-ctl",
 	    .usage = "[-jv] [-c FILE] [-t TIME] status | wait | members [-y] | "
-		     "member add [--learner] FILE | member promote ID | member demote [--yes] ID | "
-		     "member remove [--yes] ID | member address ID ADDRESS | key add ID KEY | key "
-		     "drop ID KEY | "
-		     "transfer [ID] | snapshot [-o FILE] | contract show | contract set | session "
-		     "list | session drop NAME | "
-		     "watch [role | state] | barrier | fsm restart",
+		     "member add [--learner] FILE | member promote ID | "
+		     "member {demote | remove} [--yes] ID | member address ID ADDRESS | "
+		     "key {add | drop} ID KEY | transfer [ID] | snapshot [-o FILE] | "
+		     "contract {show | set} | {session | cursor} {list | drop NAME} | "
+		     "cursor set NAME INDEX | watch [role | state] | barrier | fsm restart",
 	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER |
 		     1u << TOOL_YES | 1u << TOOL_OUTPUT,
 	    .found = ctl_on_option,

@@ -15,6 +15,8 @@ steps_propose(struct steps *steps, const struct proposal_calls *calls, enum raft
 	steps->proposal =
 	    proposal_new(steps->tool->loop, steps->elect, &steps->requests, calls, steps);
 	proposal_replaces(steps->proposal, steps->replaces);
+	if (steps->serial > 0)
+		proposal_moves(steps->proposal, steps->epoch, steps->serial);
 	proposal_propose(steps->proposal, kind, session, 0, data, size);
 }
 

@@ -27,6 +27,7 @@ struct steps {
 	struct link *log;
 	struct proposal *proposal; /* NULL: nothing is proposed */
 	uint64_t replaces;         /* of a proposed contract: the index of the one before */
+	uint64_t epoch, serial;    /* of a proposed move of a cursor */
 	uint64_t requests;
 	const char *first; /* what the first step has done */
 	bool changed;      /* that is a change of the cluster */

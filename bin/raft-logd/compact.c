@@ -15,7 +15,7 @@ enum {
 };
 
 /* Snapshots that are being sent, and the cursors of this node and of the cluster, need what is
- * after it. */
+ * after it; `keep` alone is stronger. */
 static uint64_t
 compact_held(const struct logd *logd)
 {
@@ -40,8 +40,8 @@ static uint64_t
 compact_size(const struct logd *logd, uint64_t index)
 {
 	const struct conf *conf = logd->daemon.conf;
-	return conf->logd.keep_for_ms > 0 && index > logd->age.index ? conf->logd.keep
-								     : conf->logd.keep_tail;
+	bool young = conf->logd.keep_for_ms > 0 && index > logd->age.index;
+	return young || index > compact_held(logd) ? conf->logd.keep : conf->logd.keep_tail;
 }
 
 /* Where there are machines, only a snapshot stands for entries; else their age is enough. */
@@ -130,9 +130,35 @@ compact_put(struct logd *logd, struct db_before *before)
 	*before = row;
 }
 
+struct compact_cut {
+	uint64_t from, to; /* the place before the first entry, before the cut and after it */
+};
+
+static bool
+compact_warn_cursor(const struct raft_session *session, void *arg)
+{
+	const struct compact_cut *cut = arg;
+	if (session->cursor && session->position >= cut->from && session->position < cut->to)
+		log_warn("cursor", "cursor=%s position=%" PRIu64 " first=%" PRIu64 " why=%s",
+		    log_q(session->name), session->position, cut->to + 1,
+		    log_q("the log is larger than logd.keep: entries that the consumer of this "
+			  "cursor has not taken are removed from this node"));
+	return true;
+}
+
+/* Once for each cursor: of those before it the former entries went earlier. */
+static void
+compact_warn(const struct logd *logd, const struct compact_cut *cut)
+{
+	if (raft_sessions_position_least(logd->sessions.table) < cut->to)
+		raft_sessions_each(logd->sessions.table, compact_warn_cursor, (void *)cut);
+}
+
 void
 compact_done(struct logd *logd, const struct db_before *before)
 {
+	compact_warn(
+	    logd, &(struct compact_cut){logd->rlog.before.pos.index, before->place.pos.index});
 	logd->snapshots.compacted += before->place.pos.index - logd->rlog.before.pos.index;
 	index_compact(&logd->rlog, &before->place, before->time);
 	elector_before(logd);

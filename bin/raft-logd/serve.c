@@ -34,7 +34,8 @@ REQUESTS(SERVER_HANDLER)
 
 static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST){0}};
 static const struct server_text texts[] = {{"status", status_put, NULL},
-    {"sessions", status_put_sessions, NULL}, {"contract", contracts_put, NULL}, {0}};
+    {"sessions", status_put_sessions, NULL}, {"cursors", status_put_cursors, NULL},
+    {"contract", contracts_put, NULL}, {0}};
 
 static void
 serve_hello(struct server_client *client, struct msg_hello_reply *reply)

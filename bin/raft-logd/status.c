@@ -76,15 +76,58 @@ status_put_session(const struct raft_session *session, void *arg)
 	return true;
 }
 
+static bool
+status_count_cursor(const struct raft_session *session, void *arg)
+{
+	size_t *count = arg;
+	*count += session->cursor;
+	return true;
+}
+
 void
 status_put_sessions(void *arg, struct wire_buf *out)
 {
 	struct logd *logd = arg;
 	struct raft_sessions *table = logd->sessions.table;
+	size_t cursors = 0;
+	raft_sessions_each(table, status_count_cursor, &cursors);
 	raft_sessions_each(table, status_put_session, out);
 	wire_buf_printf(out, "sessions_named=%zu sessions_anonymous=%zu index=%" PRIu64 "\n",
-	    raft_sessions_count(table, true), raft_sessions_count(table, false),
+	    raft_sessions_count(table, true) - cursors, raft_sessions_count(table, false),
 	    logd->sessions.index);
+}
+
+struct status_cursors {
+	struct wire_buf *out;
+	uint64_t first, commit;
+};
+
+static bool
+status_put_cursor(const struct raft_session *session, void *arg)
+{
+	const struct status_cursors *at = arg;
+	uint64_t next = session->position + 1;
+	if (!session->cursor)
+		return true;
+	wire_buf_printf(at->out,
+	    "cursor=%s position=%" PRIu64 " lag=%" PRIu64 " missing=%" PRIu64 " epoch=%" PRIu64,
+	    log_q(session->name), session->position,
+	    at->commit > session->position ? at->commit - session->position : 0,
+	    next < at->first ? at->first - next : 0, session->epoch);
+	wire_buf_printf(at->out, " serial=%" PRIu64 " last_index=%" PRIu64 "\n", session->serial,
+	    session->last_index);
+	return true;
+}
+
+void
+status_put_cursors(void *arg, struct wire_buf *out)
+{
+	struct logd *logd = arg;
+	const struct log_index *rlog = &logd->rlog;
+	struct status_cursors at = {out, index_first_available(rlog), rlog->commit.index};
+	raft_sessions_each(logd->sessions.table, status_put_cursor, &at);
+	wire_buf_printf(out, "level=%" PRIu64 " first=%" PRIu64 " commit=%" PRIu64 "\n",
+	    index_level_at(rlog, rlog->commit.index), at.first, at.commit);
 }
 
 bool

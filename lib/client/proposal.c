@@ -15,7 +15,8 @@ struct proposal {
 	void *arg;
 	struct wire_buf record; /* empty: nothing is proposed */
 	uint64_t fence;
-	uint64_t replaces;
+	uint64_t epoch; /* of a cursor, or the index of a contract */
+	uint64_t serial;
 	uint64_t request; /* without an answer yet; 0: none */
 	uint64_t pause_ms;
 	bool doubt;
@@ -31,7 +32,7 @@ send_it(struct proposal *proposal)
 	msg_propose_put(link_out(proposal->link),
 	    &(struct msg_propose){.request = proposal->request,
 		.fence = proposal->fence,
-		.epoch = proposal->replaces,
+		.epoch = proposal->epoch,
 		.count = 1,
 		.entries = {proposal->record.bytes, proposal->record.size}});
 }
@@ -82,7 +83,7 @@ proposal_propose(struct proposal *proposal, enum raft_kind kind, const struct ra
 	must(proposal->request == 0);
 	proposal->record.size = 0;
 	raft_entry_header(wire_buf_add(&proposal->record, RAFT_ENTRY_HEADER_SIZE), 0, kind,
-	    session ? session : &none, 0, size);
+	    session ? session : &none, proposal->serial, size);
 	wire_buf_put(&proposal->record, data, size);
 	proposal->fence = fence;
 	send_it(proposal);
@@ -91,7 +92,14 @@ proposal_propose(struct proposal *proposal, enum raft_kind kind, const struct ra
 void
 proposal_replaces(struct proposal *proposal, uint64_t index)
 {
-	proposal->replaces = index;
+	proposal->epoch = index;
+}
+
+void
+proposal_moves(struct proposal *proposal, uint64_t epoch, uint64_t serial)
+{
+	proposal->epoch = epoch;
+	proposal->serial = serial;
 }
 
 void

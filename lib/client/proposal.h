@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One proposal of one entry without a serial (a barrier, the opening or dropping of a
- * session), sent again until it is answered for good.
+ * One proposal of one entry (a barrier, the opening or dropping of a session, one move of a
+ * cursor), sent again until it is answered for good.
  *
- * Such entries are not admitted exactly once: each of them is harmless when it is in the log twice.
- * The owner has the link and passes on what concerns this: up, answers, down.
+ * An entry without a serial is not admitted exactly once: each of them is harmless when it is in
+ * the log twice.  The owner has the link and passes on what concerns this: up, answers, down.
  */
 #ifndef CLIENT_PROPOSAL_H
 #define CLIENT_PROPOSAL_H
@@ -35,6 +35,8 @@ void proposal_propose(struct proposal *proposal, enum raft_kind kind,
     const struct raft_sid *session, uint64_t fence, const void *data, uint32_t size);
 /* Of a contract: the index of the one that it replaces; before proposal_propose, 0 without this. */
 void proposal_replaces(struct proposal *proposal, uint64_t index);
+/* Of a move of a cursor: the epoch and the serial; before proposal_propose. */
+void proposal_moves(struct proposal *proposal, uint64_t epoch, uint64_t serial);
 void proposal_up(struct proposal *proposal);
 void proposal_down(struct proposal *proposal);
 /* False when the answer is to another request. */

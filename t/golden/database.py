@@ -23,8 +23,11 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 APART = 4096  # of the two slots of a mark
 TALKS = {"1": ["talk-logd-2.txt"]}
 TALKS["2"] = TALKS["1"] + ["talk-logd-level-1.txt", "talk-logd-level-snapshot-1.txt"]
-HEADS = {("1", "1"): "snapshot-1.txt", ("1", "2"): "snapshot-2.txt", ("2", "2"): "snapshot-level-2.txt"}
+TALKS["3"] = TALKS["2"] + ["talk-logd-cursors-1.txt"]
+HEADS = {("1", "1"): "snapshot-1.txt", ("1", "2"): "snapshot-2.txt", ("2", "2"): "snapshot-level-2.txt",
+         ("3", "2"): "snapshot-level-3.txt"}
 STAMPED = 0x80  # bit of the kind
+CURSOR = 0x80  # bit of the size of a session's name
 STAMP = ">QI32s"
 STATE = ["transactions", "truncations", "term", "commit_index", "commit_term", "sessions_index", "recovering",
          "mark_valid", "mark_term"]
@@ -98,18 +101,22 @@ class Model:
             self.entries.append(entry)
 
     def sessions(self, upto):
-        """sid: [name, serial, last_index, epoch, run, digest]"""
+        """sid: [name, serial, last_index, epoch, run, digest, position]; None: it is no cursor"""
         table = {}
         for index in range(1, upto + 1):
             entry = self.entries[index]
-            if entry.kind == 3:
+            if entry.kind in (3, 7):
                 old = table.get(entry.sid)
                 last, serial, digest = (old[2], old[1], old[5]) if old and old[1] else (index, 0, bytes(32))
-                table[entry.sid] = [entry.data[24:].decode(), serial, last, index, entry.data[:16], digest]
+                position = (old[6] if old else 0) if entry.kind == 7 else None
+                table[entry.sid] = [entry.data[24:].decode(), serial, last, index, entry.data[:16], digest, position]
             elif entry.kind == 4:
                 del table[entry.sid]
+            elif entry.kind == 8:
+                row = table[entry.sid]
+                row[1:3], row[6] = (entry.serial, index), struct.unpack(">Q", entry.data)[0]
             elif entry.kind == 2:
-                row = table.setdefault(entry.sid, [None, 0, 0, 0, bytes(16), bytes(32)])
+                row = table.setdefault(entry.sid, [None, 0, 0, 0, bytes(16), bytes(32), None])
                 row[1:3] = entry.serial, index
                 if row[0]:
                     row[5] = blake(row[5], struct.pack(">I", len(entry.data)), entry.data)
@@ -136,9 +143,10 @@ class Model:
 def session_records(table):
     """As in a snapshot's head."""
     out = b""
-    for sid, (name, serial, last, epoch, run, digest) in sorted(table.items(), key=lambda item: item[1][2]):
-        text = (name or "").encode()
-        out += sid + u64(serial, last, epoch) + run + digest + bytes([len(text)]) + text
+    for sid, (name, serial, last, epoch, run, digest, position) in sorted(table.items(), key=lambda item: item[1][2]):
+        text, cursor = (name or "").encode(), position is not None
+        out += sid + u64(serial, last, epoch) + run + digest + bytes([len(text) | (CURSOR if cursor else 0)]) + text
+        out += u64(position) if cursor else b""
     return out
 
 
@@ -170,8 +178,10 @@ def tables(model, cluster, directory, state, head, transactions, format):
            for i, e in enumerate(model.entries) if i >= first]
     log = [row[: 7 if format < 3 else 9] for row in log]
     sessions = []
-    for sid, (name, *numbers, run, digest) in sorted(model.sessions(commit[0]).items()):
-        sessions.append((sid, name, *numbers, run, digest, blake(sid, u64(*numbers), run, digest, (name or "").encode())))
+    for sid, (name, *numbers, run, digest, position) in sorted(model.sessions(commit[0]).items()):
+        summed = numbers if position is None else [*numbers, position]
+        row = (sid, name, *numbers, run, digest, blake(sid, u64(*summed), run, digest, (name or "").encode()))
+        sessions.append(row if format < 4 else (*row, position))
     name = f"{model.snapshot:020}-{model.entries[model.snapshot].term}.snapshot"
     return {
         "meta": sorted(meta.items()),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Writes annotated hexadecimal text (see README).  Only for whoever adds a format: no test runs it.
 
-The names and types of a message's fields come from messages-1.txt and messages-2.txt, the first case of each in the
-last file that has it.
+The names and types of a message's fields come from messages-*.txt, the first case of each in the last file that has
+it.
 """
 import json
 import os
@@ -11,11 +11,12 @@ import struct
 import golden
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KINDS = ["noop", "config", "client", "session_open", "session_drop", "level", "contract"]
-STAMPED = 0x80
+KINDS = ["noop", "config", "client", "session_open", "session_drop", "level", "contract", "cursor_open", "ack"]
+STAMPED = 0x80  # bit of the kind
+CURSOR = 0x80  # bit of the size of a session's name
 
 
-def messages(files=("messages-1.txt", "messages-2.txt")):
+def messages(files=("messages-1.txt", "messages-2.txt", "messages-3.txt")):
     """name: (number, [(field, type)])"""
     table = {}
     for path in (os.path.join(HERE, name) for name in files):
@@ -114,10 +115,12 @@ def entries(cut):
             cut.field("node", "id")
         if kind == 1:
             cut.inside("data", "bytes", size, config)
-        elif kind == 3:
+        elif kind in (3, 7):
             cut.inside("data", "bytes", size, opening)
         elif kind == 5:
             cut.inside("data", "bytes", size, lambda inner: inner.field("level", "u64"))
+        elif kind == 8:
+            cut.inside("data", "bytes", size, lambda inner: inner.field("position", "u64"))
         else:
             cut.field("data", "bytes", size=size)
 
@@ -148,7 +151,11 @@ def session(cut):
     cut.field("epoch", "u64")
     cut.field("run", "run")
     cut.field("digest", "hash")
-    cut.field("name", "bytes", size=cut.field("name_size", "u8"))
+    size = cut.data[0]
+    cut.field("name_size", "u8", f"{size & ~CURSOR}, of a cursor" if size & CURSOR else "")
+    cut.field("name", "bytes", size=size & ~CURSOR)
+    if size & CURSOR:
+        cut.field("position", "u64")
 
 
 def sessions(cut):
@@ -294,7 +301,8 @@ class Recorder(golden.Talk):
         cut, out = Cut(data[6:]), []
         for field, kind in messages()[name][1]:
             before = cut.data
-            cut.field(field, kind)
+            if kind != "opt" or before:
+                cut.field(field, kind)
             out.append(before[: len(before) - len(cut.data)])
         return out
 

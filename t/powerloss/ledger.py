@@ -17,13 +17,7 @@ import struct
 
 import wire
 
-CLIENT, OPEN, DROP, LEVEL = 2, 3, 4, 5
-
-
-def session_id(name):
-    sid = bytearray(hashlib.blake2b(b"raft-tools session\0" + name.encode(), digest_size=16).digest())
-    sid[0] |= 0x80
-    return bytes(sid)
+CLIENT, OPEN, DROP, LEVEL, CURSOR_OPEN, ACK = 2, 3, 4, 5, 7, 8
 
 
 class Entry:
@@ -58,6 +52,7 @@ class State:
         self.sessions = sessions or {}
         self.since = base[0] if since is None else since
         self.cursors = {}
+        self.level = (1, 0)  # and the time in the last stamp, at the base
 
     @property
     def last(self):
@@ -74,26 +69,29 @@ class State:
     def after(self, number, note):
         """The state after a write."""
         state = State(number, note["term"], note["vote"], self.base, self.entries, self.sessions, since=self.since)
+        state.level = self.level
         if note.get("after") is not None:
             del state.entries[note["after"] - self.base[0] :]
         state.entries += entries_of(bytes.fromhex(note["entries"]))
         return state
 
     def sessions_at(self, commit):
-        """(serial, last index, epoch, digest) of each session: a function of the log alone."""
+        """(serial, last index, epoch, digest, position) of each session: a function of the log alone."""
         table = dict(self.sessions)
         for index in range(self.since + 1, commit + 1):
             entry = self.at(index)
-            serial, last, epoch, digest = table.get(entry.sid, (0, 0, 0, bytes(32)))
-            if entry.kind == OPEN:
-                table[entry.sid] = (serial, index if serial == 0 else last, index, digest)
+            serial, last, epoch, digest, position = table.get(entry.sid, (0, 0, 0, bytes(32), 0))
+            if entry.kind in (OPEN, CURSOR_OPEN):
+                table[entry.sid] = (serial, index if serial == 0 else last, index, digest, position)
             elif entry.kind == DROP:
                 del table[entry.sid]
+            elif entry.kind == ACK and entry.serial == serial + 1:
+                table[entry.sid] = (entry.serial, index, epoch, digest, struct.unpack(">Q", entry.data)[0])
             elif entry.kind == CLIENT and entry.serial == serial + 1:
                 if entry.sid[0] & 0x80:
                     size = struct.pack(">I", len(entry.data))
                     digest = hashlib.blake2b(digest + size + entry.data, digest_size=32).digest()
-                table[entry.sid] = (entry.serial, index, epoch, digest)
+                table[entry.sid] = (entry.serial, index, epoch, digest, 0)
         return table
 
     def level_at(self, commit):
@@ -101,7 +99,7 @@ class State:
         entries = self.entries[: commit - self.base[0]]
         levels = [struct.unpack(">Q", entry.data)[0] for entry in entries if entry.kind == LEVEL]
         times = [struct.unpack(">Q", entry.stamp[:8])[0] for entry in entries if entry.stamp]
-        return (levels or [1])[-1], (times or [0])[-1]
+        return (levels or self.level[:1])[-1], (times or self.level[1:])[-1]
 
 
 class Ledger:
@@ -147,7 +145,8 @@ class Ledger:
         self.commits[note["number"]] = self.commit_told
 
     def note_install(self, note):
-        sessions = {bytes.fromhex(sid): (*row[:3], bytes.fromhex(row[3])) for sid, row in note["sessions"].items()}
+        sessions = {bytes.fromhex(sid): (*row[:3], bytes.fromhex(row[3]), row[4])
+                    for sid, row in note["sessions"].items()}
         base = tuple(note["pos"])
         self.chain.append(State(note["number"], note["term"], note["vote"], base, (), sessions))
         self.commits[note["number"]] = self.commit_told = base[0]

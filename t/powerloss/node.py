@@ -11,7 +11,7 @@ import uuid
 
 import disk
 import wire
-from ledger import LEVEL, Ledger, State, entries_of, session_id
+from ledger import LEVEL, Ledger, State, entries_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -21,10 +21,11 @@ RECORDER = os.path.join(TBIN, "record.so")
 # Space that raft-logd finds: enough, and too little or enough to fill the write-ahead log with zeros.
 NARROW, WIDE = 300 << 20, 1 << 30
 PATIENCE = 60
-SESSION, NAMED = b"\x07" * 16, session_id("feed")
+SESSION, NAMED = b"\x07" * 16, wire.named_id("session", "feed")
 # Those of t/golden/database-2.
-GOLDEN = bytes(range(0x21, 0x31)), session_id("orders")
-CURSORS = ("batch", "sink")
+GOLDEN = bytes(range(0x21, 0x31)), wire.named_id("session", "orders")
+CURSORS = ("batch", "sink")  # of this node
+REPLICATED = wire.named_id("cursor", "mail")
 LEVEL_PART = 5  # of log_part
 KEYS = ["A" * 42 + "E=", "A" * 42 + "I="]
 YAML = """node: { id: n1, data: data, run: run }
@@ -199,11 +200,11 @@ class Found:
             conn.send("cursor_get", request=1, name=name)
             self.cursors[name] = node.expect(conn, "cursor")["index"]
         self.sessions = {}
-        for sid in (SESSION, NAMED, *GOLDEN):
+        for sid in (SESSION, NAMED, REPLICATED, *GOLDEN):
             conn.send("session_get", request=1, session=sid)
             got = node.expect(conn, "session")
             if got["found"]:
-                self.sessions[sid] = tuple(got[key] for key in ("serial", "last_index", "epoch", "digest"))
+                self.sessions[sid] = tuple(got[key] for key in ("serial", "last_index", "epoch", "digest", "position"))
         conn.send("snap_find", request=1)
         found = node.expect(conn, "snap_found")
         self.snapshot = None
@@ -216,7 +217,7 @@ class Found:
         content = self.snapshot and self.snapshot[1]
         state = State(0, self.term, self.vote, self.before, self.entries, self.sessions, self.commit[0], content,
                       self.commit[0])
-        state.cursors = self.cursors
+        state.cursors, state.level = self.cursors, self.level
         return state
 
 
@@ -305,9 +306,27 @@ class Driver:
             records.append(wire.entry(serial, data, sid, kind, term, stamp))
         return b"".join(records)
 
-    def level(self):
-        """The entry that brings level 2, alone; only sent."""
-        self.write(term=self.state.term, records=wire.entry(0, struct.pack(">Q", 2), kind=LEVEL, term=self.state.term))
+    def stamp(self):
+        """For one entry at the end of the log."""
+        level, time = self.state.level_at(self.state.last[0])
+        return wire.stamp(time, "n1") if level > 1 else b""
+
+    def level(self, number):
+        """The entry that brings it, alone; only sent."""
+        record = wire.entry(0, struct.pack(">Q", number), b"", LEVEL, self.state.term, self.stamp())
+        self.write(term=self.state.term, records=record)
+
+    def move(self):
+        """The replicated cursor opened, by one run or the next, or moved to any entry of the log; only sent."""
+        term, last, sid = self.state.term or 1, self.state.last[0], REPLICATED
+        row = self.state.sessions_at(last).get(sid)
+        if row is None or self.rng.random() < 0.2:
+            data = self.rng.randbytes(16) + struct.pack(">Q", row[2] if row else 0) + b"mail"
+            record = wire.entry(0, data, sid, wire.CURSOR_OPEN, term, self.stamp())
+        else:
+            data = struct.pack(">Q", self.rng.randint(0, last))
+            record = wire.entry(row[0] + 1, data, sid, wire.ACK, term, self.stamp())
+        self.write(term=term, records=record)
 
     def write(self, sizes=(), term=None, vote=None, after=None, records=None):
         """Only sent."""
@@ -393,7 +412,7 @@ class Driver:
         pos, number = struct.unpack(">QQ", stream[16:32]), self.next_number()
         term = max(self.state.term, pos[1])
         vote = self.state.vote if term == self.state.term else ""
-        rows = {sid.hex(): [*row[:3], row[3].hex()] for sid, row in sessions.items() if sid != bytes(16)}
+        rows = {sid.hex(): [*row[:3], row[3].hex(), row[4]] for sid, row in sessions.items() if sid != bytes(16)}
         self.note("install", number=number, term=term, vote=vote, pos=pos, sessions=rows,
                   hash=hashlib.sha256(content).hexdigest())
         self.conn.send("log_write", start=self.begun, number=number, term=term, vote=vote, flags=4,

@@ -19,6 +19,7 @@ from node import Driver, Node
 
 FORMAT_1 = os.path.join(nodes.ROOT, "t/data/logd-format-1")
 FORMAT_2 = os.path.join(nodes.ROOT, "t/golden/database-2")
+FORMAT_3 = os.path.join(nodes.ROOT, "t/golden/database-3")
 
 
 def prepared(folder, keep_tail="256MiB"):
@@ -82,6 +83,14 @@ def step_cursor(driver):
     driver.cursor(driver.rng.choice(nodes.CURSORS), driver.rng.randint(1, 1000))
 
 
+def step_move(driver):
+    """Of the replicated cursor, committed or not, or cut off again."""
+    driver.move()
+    driver.stored()
+    if driver.rng.random() < 0.5:
+        driver.rng.choice((step_commit, step_truncate))(driver)
+
+
 def step_kill(driver):
     """With writes in flight; what the next process finds is told as durable."""
     for _ in range(driver.rng.randint(0, 4)):
@@ -105,9 +114,9 @@ STEPS = [step_append] * 6 + [step_vote] * 2 + [step_truncate] * 4 + [step_burst]
 STEPS += [step_cursor] * 2 + [step_kill] * 2 + [step_stop]
 
 
-def walk(driver, count):
+def walk(driver, count, steps=STEPS):
     for _ in range(count):
-        driver.survive(driver.rng.choice(STEPS), driver)
+        driver.survive(driver.rng.choice(steps), driver)
 
 
 # -------------------------------------------------------------- workloads
@@ -119,6 +128,21 @@ def appends(folder, journal, rng, options, free=nodes.NARROW):
     driver = Driver(Node(folder, journal, free, options.program), rng)
     driver.start()
     walk(driver, 60)
+    driver.kill()
+    return image, State()
+
+
+def consumers(folder, journal, rng, options):
+    """A replicated cursor that is opened and moved, between all that happens to a log, and snapshots with it."""
+    image = prepared(folder, "0B")
+    driver = Driver(Node(folder, journal, nodes.NARROW, options.program), rng)
+    driver.start()
+    for _ in range(3):
+        walk(driver, 12, STEPS + [step_move] * 12)
+        driver.survive(fill, driver, [20] * rng.randint(100, 300))
+        driver.survive(step_move, driver)
+        driver.survive(step_snapshot, driver)
+    walk(driver, 6, STEPS + [step_move] * 12)
     driver.kill()
     return image, State()
 
@@ -304,9 +328,10 @@ def step_wait_cut(driver):
 
 
 def step_level(driver):
-    """Level 2, committed; what is appended from then on has stamps."""
-    if driver.state.level_at(driver.state.last[0])[0] == 1:
-        driver.level()
+    """Level 2, from which on what is appended has stamps, and level 3; committed."""
+    for number in 2, 3:
+        if driver.state.level_at(driver.state.last[0])[0] < number:
+            driver.level(number)
     driver.stored()
     driver.commit(held(driver))
 
@@ -336,6 +361,7 @@ def migrated(fixture, folder, journal, rng, options):
     for _ in range(4):
         walk(driver, 2)
         driver.survive(step_append, driver)
+        driver.survive(step_move, driver)
         driver.survive(step_commit, driver)
     driver.survive(step_snapshot, driver)
     walk(driver, 5)
@@ -353,7 +379,12 @@ def migration_2(folder, journal, rng, options):
     return migrated(FORMAT_2, folder, journal, rng, options)
 
 
-ALL = {f.__name__: f for f in (appends, wide, zeros, checkpoints, snapshots, received, keep, first, restored, migration, migration_2,
-                               kv)}
-MIGRATIONS = ("migration", "migration_2")
+def migration_3(folder, journal, rng, options):
+    """From format 3: a log with stamps."""
+    return migrated(FORMAT_3, folder, journal, rng, options)
+
+
+ALL = {f.__name__: f for f in (appends, consumers, wide, zeros, checkpoints, snapshots, received, keep, first, restored, migration,
+                               migration_2, migration_3, kv)}
+MIGRATIONS = ("migration", "migration_2", "migration_3")
 MADE_THERE = ("first", "restored")  # their journals begin with raft-init

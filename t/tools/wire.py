@@ -5,6 +5,7 @@ A message is put with put(name, field=value, ...) and got as (name, {field: valu
 Conn speaks over a socket; serve() is one that is connected to.
 """
 import errno
+import hashlib
 import os
 import re
 import socket
@@ -44,7 +45,7 @@ NAMES = {number: name for name, number in NUMBERS.items()}
 INTS = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "flag": "B"}
 BYTES = {"id": 32, "sid": 16, "run": 16, "hash": 32}
 CLIENT, ELECTOR, READER, FSM = 1, 2, 3, 4
-NOOP, CLIENT_ENTRY, SESSION_OPEN = 0, 2, 3
+NOOP, CLIENT_ENTRY, SESSION_OPEN, CURSOR_OPEN, ACK = 0, 2, 3, 7, 8
 STAMPED, STAMP_SIZE = 0x80, 44  # bit of the kind; time u64, uid u32, node id
 
 
@@ -98,6 +99,13 @@ def entry(serial, data, session=b"", kind=CLIENT_ENTRY, term=0, stamp=b""):
     if isinstance(data, str):
         data = data.encode()
     return struct.pack(">QB16sQI", term, kind | (STAMPED if stamp else 0), session, serial, len(data)) + stamp + data
+
+
+def named_id(kind, name):
+    """Of a session or a cursor of that name."""
+    sid = bytearray(hashlib.blake2b(f"raft-tools {kind}\0{name}".encode(), digest_size=16).digest())
+    sid[0] |= 0x80
+    return bytes(sid)
 
 
 def stamp(time, node, uid=0xFFFFFFFF):
