@@ -281,8 +281,6 @@ tool_output(const void *bytes, size_t size)
 			poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, -1);
 			continue;
 		}
-		if (wrote < 0 && errno == EPIPE)
-			exit(128 + SIGPIPE);
 		if (wrote < 0)
 			return false;
 		at += wrote;
@@ -294,6 +292,9 @@ tool_output(const void *bytes, size_t size)
 void
 tool_write(const void *bytes, size_t size)
 {
-	if (!tool_output(bytes, size))
-		tool_die(EXIT_IO, "standard output: %s", strerror(errno));
+	if (tool_output(bytes, size))
+		return;
+	if (errno == EPIPE)
+		exit(128 + SIGPIPE);
+	tool_die(EXIT_IO, "standard output: %s", strerror(errno));
 }

@@ -47,7 +47,8 @@
 	O(QUERY, 0, "query", required)                                                             \
 	O(PIPE, 0, "pipe", no)                                                                     \
 	O(HISTOGRAM, 'H', "histogram", no)                                                         \
-	O(LAST, 0, "last", required)
+	O(LAST, 0, "last", required)                                                               \
+	O(TEE, 0, "tee", no)
 enum tool_option {
 #define O(NAME, letter, name, argument) TOOL_##NAME,
 	TOOL_OPTIONS(O)
