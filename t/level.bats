@@ -375,6 +375,19 @@ serve_entries() {
 	kill "$SERVER"
 }
 
+@test "level: raft-tail that meets an entry of a newer level while it looks for the first one ends with 78" {
+	logd_make "$D"
+	serve_entries
+	for options in '--last 5' '--since 1h' '-f --last 5'; do
+		# shellcheck disable=SC2086
+		run timeout 20 raft-tail -c "$D/raft.yaml" $options
+		echo "$options -> $status $output"
+		[ "$status" -eq 78 ]
+		[ "$output" = "raft-tail: $(of_entry 2): upgrade this program" ]
+	done
+	kill "$SERVER"
+}
+
 @test "level: raft-fsm ends with 78 at an entry of a newer level, in each mode" {
 	logd_make "$D"
 	serve_entries

@@ -6,8 +6,7 @@
  * A turn reads what is there, gives the appender as much as it takes, and what has
  * gathered leaves in one go; the input is not read while the appender has no room.
  */
-#include <limits.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +21,10 @@
 #include "unix/signals.h"
 #include "client/input.h"
 #include "awaited.h"
+#include "output.h"
+#include "tee.h"
 
-enum { OUT_AGAIN_MS = 20, PROGRESS_MS = 200 };
+enum { PROGRESS_MS = 200 };
 
 static struct {
 	struct tool tool;
@@ -39,6 +40,8 @@ static struct {
 	struct progress *progress;
 	struct mono_ms start;
 	struct awaited *awaited; /* NULL: none are wanted */
+	bool wants_tee;
+	struct tee *tee; /* NULL: not wanted */
 	uv_signal_t signals[3];
 	/* The named session's entries that the input begins with. */
 	bool open;
@@ -52,9 +55,8 @@ static struct {
 	bool interrupted;
 	enum exit_status status;
 	char why[FRAMING_WHY_SIZE];
-	bool refused, lost;  /* some of the replies */
-	struct wire_buf out; /* of -v and -r: what standard output has not accepted yet */
-	uv_timer_t out_again;
+	bool refused, lost;       /* some of the replies */
+	struct append_output out; /* of -v, -r and --tee */
 } self;
 
 /* ------------------------------------------------------------- options */
@@ -108,6 +110,9 @@ append_on_option(enum tool_option option, const char *value)
 	case TOOL_CONTINUE:
 		self.numbers_on = true;
 		break;
+	case TOOL_TEE:
+		self.wants_tee = true;
+		break;
 	case TOOL_FENCE:
 		self.fence = fence_term(value);
 		break;
@@ -121,6 +126,10 @@ check_options(void)
 {
 	if (self.numbers_on && self.session == NULL)
 		tool_die(EXIT_USAGE, "--continue: needs a named session: -S NAME");
+	if (self.wants_tee && (self.wants_replies || self.tool.verbose))
+		tool_die(EXIT_USAGE,
+		    "--tee: does not go with -%c, which prints to standard output as well",
+		    self.wants_replies ? 'r' : 'v');
 	if (self.wants_replies && !self.tool.conf->fsm.present)
 		tool_die(EXIT_CONFIG, "-r: this node runs no state machine: %s has no section fsm",
 		    self.tool.conf->path);
@@ -182,6 +191,14 @@ status_with_replies(enum exit_status status)
 	return status == EXIT_OK && self.refused ? EXIT_DATA : status;
 }
 
+/* Whether there is more for standard output. */
+static bool
+append_owes(void)
+{
+	return !self.interrupted &&
+	       (self.out.buf.size > 0 || (self.tee != NULL && tee_more(self.tee)));
+}
+
 static void
 append_on_failed(enum exit_status status, const char *why, void *arg)
 {
@@ -190,7 +207,7 @@ append_on_failed(enum exit_status status, const char *why, void *arg)
 	self.failed = self.ended = true;
 	self.status = status;
 	input_hold(self.input);
-	if (!awaited_come())
+	if (!awaited_come() && !append_owes())
 		append_end(status_with_replies(status));
 }
 
@@ -200,7 +217,7 @@ end_if_done(void)
 {
 	if (self.over || !self.ended || awaited_come())
 		return;
-	if (self.out.size > 0 && !self.interrupted)
+	if (append_owes())
 		return;
 	if (!self.failed && !appender_idle(self.appender))
 		return;
@@ -209,19 +226,27 @@ end_if_done(void)
 	append_end(status_with_replies(self.status));
 }
 
+/* Nothing more is read or printed; what was sent is waited for a little. */
+static void
+append_interrupt(enum exit_status status, const char *why)
+{
+	if (self.over || self.interrupted)
+		return;
+	self.ended = self.interrupted = true;
+	if (!self.failed)
+		self.status = status;
+	input_hold(self.input);
+	if (self.awaited)
+		awaited_hurry(self.awaited);
+	appender_stop(self.appender, status, why);
+}
+
 static void
 append_on_signal(uv_signal_t *handle, int number)
 {
 	(void)handle;
 	(void)number;
-	if (self.over)
-		return;
-	self.ended = self.interrupted = true;
-	self.status = EXIT_RETRY;
-	input_hold(self.input);
-	if (self.awaited)
-		awaited_hurry(self.awaited);
-	appender_stop(self.appender, EXIT_RETRY, "interrupted");
+	append_interrupt(EXIT_RETRY, "interrupted");
 }
 
 /* -------------------------------------------------------- the session */
@@ -244,16 +269,29 @@ append_on_opened(uint64_t last_serial, const struct raft_hash *digest, void *arg
 		self.skip = last_serial;
 }
 
+/* Nothing is appended before what was skipped can be passed on. */
+static bool
+append_tee_or_end(bool ok)
+{
+	if (!ok)
+		append_interrupt(EXIT_IO, self.why);
+	return ok;
+}
+
 /* One of the entries that the session has already: it must be the same. */
 static void
 append_skip(const struct wire_bytes *item)
 {
 	self.digest = seal_digest(&self.digest, item->bytes, (uint32_t)item->size);
+	if (self.tee && !append_tee_or_end(tee_skip(self.tee, *item, self.why)))
+		return;
 	if (++self.skipped < self.skip)
 		return;
 	if (!raft_hash_equal(&self.digest, &self.digest_want)) {
 		self.skipped = 0;
 		refuse_other_data("what it has is not what the input begins with");
+	} else if (self.tee) {
+		append_tee_or_end(tee_skipped(self.tee, self.why));
 	} else if (self.awaited) {
 		struct raft_sid session;
 		seal_session_id(&session, self.session);
@@ -278,33 +316,19 @@ end_of_input(void)
 static void
 put_place(struct raft_pos pos, char end)
 {
-	wire_buf_printf(&self.out, "%llu %llu%c", (unsigned long long)pos.index,
+	wire_buf_printf(&self.out.buf, "%llu %llu%c", (unsigned long long)pos.index,
 	    (unsigned long long)pos.term, end);
 }
 
-static void
-append_output(const uint8_t *bytes, size_t size)
-{
-	if (tool_output(bytes, size))
-		return;
-	char why[256];
-	snprintf(why, sizeof why, "standard output: %s", strerror(errno));
-	say_fate(why);
-	exit(EXIT_IO);
-}
-
-/* What standard output accepts now: its reader may hang, and signals and answers are still heard.
- */
+/* An output that fails ends the run: what was sent is waited for, so that its fate is known. */
 static void
 append_flush(void)
 {
-	struct pollfd room = {.fd = STDOUT_FILENO, .events = POLLOUT};
-	size_t at = 0, piece;
-	for (; at < self.out.size && poll(&room, 1, 0) == 1; at += piece) {
-		piece = self.out.size - at < PIPE_BUF ? self.out.size - at : PIPE_BUF;
-		append_output(self.out.bytes + at, piece);
-	}
-	wire_buf_drop(&self.out, at);
+	char why[256];
+	if (output_flush(&self.out))
+		return;
+	snprintf(why, sizeof why, "standard output: %s", strerror(errno));
+	append_interrupt(EXIT_IO, why);
 }
 
 static void
@@ -317,6 +341,8 @@ append_on_committed(uint64_t number, uint64_t count, struct raft_pos pos, void *
 		awaited_want(self.awaited, number + self.skipped, count, &session, serial, pos);
 		return;
 	}
+	if (self.tee)
+		tee_committed(self.tee, count, &self.out.buf);
 	for (uint64_t i = 0; self.tool.verbose && i < count; i++)
 		put_place((struct raft_pos){pos.index ? pos.index + i : 0, pos.term}, '\n');
 }
@@ -362,7 +388,7 @@ append_on_reply(const struct awaited_reply *reply, void *arg)
 	}
 	if (told)
 		wire_buf_put(&item, reply->data.bytes, reply->data.size);
-	framing_put_bytes(&self.out, self.framing, (struct wire_bytes){item.bytes, item.size});
+	framing_put_bytes(&self.out.buf, self.framing, (struct wire_bytes){item.bytes, item.size});
 }
 
 /* No replies will come.  Before anything was appended that is all; later what is committed stays
@@ -403,6 +429,8 @@ append_line(const struct wire_bytes *item)
 		return;
 	}
 	self.taken++;
+	if (self.tee)
+		tee_take(self.tee, *item);
 	appender_take(self.appender, item->bytes, item->size);
 }
 
@@ -432,15 +460,9 @@ append_take_one(void)
 static bool
 append_has_room(void)
 {
-	return self.out.size == 0 && appender_room(self.appender) &&
+	return !append_owes() && appender_room(self.appender) &&
 	       (self.awaited == NULL ||
 		   (awaited_ready(self.awaited) && awaited_room(self.awaited)));
-}
-
-static void
-on_out_again(uv_timer_t *timer)
-{
-	(void)timer; /* the turn looks */
 }
 
 static void
@@ -455,12 +477,21 @@ append_show_progress(void)
 	    trouble[0] ? ", waiting: " : "", trouble);
 }
 
+/* Entries that were skipped, a piece a turn. */
+static void
+append_pass_on_skipped(void)
+{
+	if (!append_owes() || self.out.buf.size > 0)
+		return;
+	append_tee_or_end(tee_next(self.tee, &self.out.buf, self.why));
+}
+
 static void
 append_turn(void *arg)
 {
 	(void)arg;
+	append_pass_on_skipped();
 	append_flush();
-	bool blocked = self.out.size > 0;
 	bool ready = self.session == NULL || self.open;
 	while (!self.ended && ready && append_has_room() && append_take_one())
 		;
@@ -469,9 +500,8 @@ append_turn(void *arg)
 	appender_send(self.appender);
 	if (self.awaited)
 		awaited_send(self.awaited);
-	append_flush();
-	if (blocked || self.out.size > 0)
-		uv_timer_start(&self.out_again, on_out_again, OUT_AGAIN_MS, 0);
+	if (append_owes() && self.out.buf.size == 0)
+		loop_again(self.tool.loop);
 	append_show_progress();
 	end_if_done();
 }
@@ -496,8 +526,10 @@ append_finish(void)
 	progress_clear(self.progress);
 	for (size_t i = 0; i < sizeof self.signals / sizeof self.signals[0]; i++)
 		uv_signal_stop(&self.signals[i]);
-	if (!self.interrupted)
-		append_output(self.out.bytes, self.out.size);
+	if (self.interrupted || tool_output(self.out.buf.bytes, self.out.buf.size))
+		return;
+	tool_say("standard output: %s", strerror(errno));
+	self.status = self.status == EXIT_OK ? EXIT_IO : self.status;
 }
 
 static void
@@ -519,7 +551,10 @@ append_set_up(void)
 			uv_signal_start(&self.signals[i], append_on_signal, numbers[i]);
 		uv_unref((uv_handle_t *)&self.signals[i]);
 	}
-	uv_timer_init(loop_uv(self.tool.loop), &self.out_again);
+	signal(SIGPIPE, SIG_IGN); /* append_flush sees it */
+	if (self.wants_tee)
+		self.tee = tee_new(self.framing);
+	output_start(&self.out, self.tool.loop);
 	self.input = input_new(
 	    self.tool.loop, self.framing, self.tool.conf->elect.entry_max, self.tool.argv);
 	self.start = mono_now();
@@ -543,10 +578,10 @@ main(int argc, char **argv)
 	    .prog = "raft-append",
 	    .usage =
 		"[-rv] [-c FILE] [-F FRAMING | -0] [-w COUNT] [-t TIME] [-S NAME [--continue]] "
-		"[--fence[=TERM]] [FILE ...]",
-	    .takes = 1u << TOOL_FRAMING | 1u << TOOL_NUL | 1u << TOOL_IN_FLIGHT |
-		     1u << TOOL_TIMEOUT | 1u << TOOL_SESSION | 1u << TOOL_CONTINUE |
-		     1u << TOOL_FENCE | 1u << TOOL_REPLIES,
+		"[--fence[=TERM]] [--tee] [FILE ...]",
+	    .takes = 1ull << TOOL_FRAMING | 1ull << TOOL_NUL | 1ull << TOOL_IN_FLIGHT |
+		     1ull << TOOL_TIMEOUT | 1ull << TOOL_SESSION | 1ull << TOOL_CONTINUE |
+		     1ull << TOOL_FENCE | 1ull << TOOL_REPLIES | 1ull << TOOL_TEE,
 	    .found = append_on_option,
 	};
 	self.framing = FRAMING_LINE;

@@ -5,12 +5,14 @@
  * The next read is asked for before the last one is written out, so that the log and
  * the reader of our output work side by side.  Writing blocks: that is the back-pressure.
  *
- * Without -f the end is what is committed at the start.  Who has just appended something, anywhere,
- * wants to see it here: so raft-elect is asked for a read index first (§6.4), and this node's log
- * gets a moment to reach it.  Where no leader answers, the end is what this node knows.
+ * Without -f the end is what is committed at the start, and --last counts back from there.  Who has
+ * just appended something, anywhere, wants to see it here: so raft-elect is asked for a read index
+ * first (§6.4), and this node's log gets a moment to reach it.  Where no leader answers, the end is
+ * what this node knows.
  *
- * --since is found by bisection, an entry a step: times never decrease along the log.
+ * With -f it outlives raft-logd: `from` is the next entry to print, and is read again.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #include "client/when.h"
 #include "local/link.h"
 #include "prog/tool.h"
+#include "beginning.h"
 
 enum {
 	READ_SIZE = 1 << 20,
@@ -34,10 +37,11 @@ static struct {
 	bool follow;
 	uint64_t from, to; /* indexes, both included */
 	uint64_t since_ms, until_ms;
-	/* While the first entry of since_ms or later is looked for: it is in [low, high]. */
-	bool seeking;
-	uint64_t low, high;
-	uint64_t gap_end;    /* the first entry that is left, if some that were asked for are not */
+	uint64_t last;      /* of --last */
+	uint64_t from_last; /* of --from -COUNT; UINT64_MAX: neither is given */
+	bool seeking;       /* the beginning is still being looked for */
+	struct beginning beginning;
+	uint64_t skip;       /* entries to pass over before the first one that is printed */
 	uint64_t count_left; /* entries to print */
 	uint64_t give_up_ms;
 	struct link *elect;
@@ -45,7 +49,10 @@ static struct {
 	uint64_t seen;   /* committed, says raft-elect */
 	uint64_t commit; /* committed and here, says raft-logd */
 	uint64_t request;
-	bool end_known; /* without -f: `to` is at most what was committed at the start */
+	bool end_known; /* raft-logd has answered; without -f, `to` is committed */
+	bool answered;  /* this connection has brought an answer */
+	bool away;      /* raft-logd was lost, and has not answered since */
+	bool gap;       /* with -f: some of what was asked for was compacted away */
 	struct timeout *timeout;
 	uv_poll_t output;
 	struct wire_buf out;
@@ -65,6 +72,19 @@ tail_when(enum tool_option option, const char *value)
 }
 
 static void
+tail_from(const char *value)
+{
+	self.from = 1;
+	self.from_last = UINT64_MAX;
+	if (strcmp(value, "end") == 0)
+		self.from_last = 0;
+	else if (value[0] == '-')
+		self.from_last = tool_number(TOOL_FROM, value + 1, 0, UINT64_MAX - 1);
+	else
+		self.from = tool_number(TOOL_FROM, value, 1, UINT64_MAX - 1);
+}
+
+static void
 tail_on_option(enum tool_option option, const char *value)
 {
 	switch (option) {
@@ -81,7 +101,10 @@ tail_on_option(enum tool_option option, const char *value)
 		self.count_left = tool_number(option, value, 0, UINT64_MAX);
 		break;
 	case TOOL_FROM:
-		self.from = tool_number(option, value, 1, UINT64_MAX - 1);
+		tail_from(value);
+		break;
+	case TOOL_LAST:
+		self.last = tool_number(option, value, 0, UINT64_MAX - 1);
 		break;
 	case TOOL_TO:
 		self.to = tool_number(option, value, 0, UINT64_MAX - 1);
@@ -107,12 +130,13 @@ tail_done(void)
 static void
 tail_ask(void)
 {
-	msg_log_read_put(
-	    link_out(self.link), &(struct msg_log_read){.request = ++self.request,
-				     .from = self.from,
-				     .size_max = READ_SIZE,
-				     .count_max = self.seeking ? 1 : UINT32_MAX,
-				     .wait = !self.seeking && (self.follow || self.end_known)});
+	struct msg_log_read read = {
+	    .from = self.from, .count_max = UINT32_MAX, .wait = self.answered};
+	if (self.seeking)
+		read = beginning_ask(&self.beginning);
+	read.size_max = READ_SIZE;
+	read.request = ++self.request;
+	msg_log_read_put(link_out(self.link), &read);
 	link_flush(self.link);
 }
 
@@ -130,8 +154,10 @@ tail_take(const struct msg_log_entries *entries)
 		left -= entry.size;
 		if (raft_entry_time(&entry) > self.until_ms)
 			self.to = self.from - 1;
-		if (!tail_done() && entry.kind == RAFT_CLIENT &&
-		    raft_entry_time(&entry) >= self.since_ms) {
+		bool counts = !tail_done() && beginning_counts(&entry, self.since_ms);
+		if (counts && self.skip > 0) {
+			self.skip--;
+		} else if (counts) {
 			framing_put(&self.out, self.framing, self.from, &entry);
 			self.count_left--;
 		}
@@ -140,24 +166,31 @@ tail_take(const struct msg_log_entries *entries)
 	return left == 0;
 }
 
+/* All that is here has been printed, or looked at: the rest is committed, and on its way here. */
+static bool
+tail_catching_up(void)
+{
+	if (!link_up(self.link))
+		return false;
+	return self.seeking ? beginning_catches_up(&self.beginning)
+			    : !self.follow && self.end_known && self.from > self.commit;
+}
+
 /* How long it may wait now. */
 static uint64_t
 tail_limit_ms(void)
 {
 	if (self.elect)
 		return ELECT_MS;
-	/* All that is here has been printed. */
-	if (link_up(self.link) && self.end_known && self.from > self.commit)
-		return self.give_up_ms < CATCH_UP_MS ? self.give_up_ms : CATCH_UP_MS;
-	return self.give_up_ms;
+	return tail_catching_up() ? min_u64(self.give_up_ms, CATCH_UP_MS) : self.give_up_ms;
 }
 
 static void
 tail_progress(void)
 {
 	timeout_begin(self.timeout, tail_limit_ms());
-	/* With -f it waits without a limit while raft-logd is connected. */
-	if (self.follow && link_up(self.link))
+	/* With -f it waits for the next entry without a limit while raft-logd is connected. */
+	if (self.follow && !self.seeking && link_up(self.link))
 		timeout_stop(self.timeout);
 }
 
@@ -197,62 +230,79 @@ tail_stop(const struct msg_log_entries *entries)
 	return NULL;
 }
 
-/* The first answer tells between which entries it is. */
+/* The first answer of raft-logd. */
 static void
-seek_begin(const struct msg_log_entries *entries)
+tail_know_end(void)
 {
-	self.low = max_u64(self.from, entries->first_available);
-	self.high = max_u64(self.low, min_u64(entries->commit, self.to) + 1);
-	if (self.low > self.from)
-		self.gap_end = self.low;
+	uint64_t end = max_u64(self.commit, self.seen);
+	if (self.end_known)
+		return;
+	self.end_known = true;
+	warn_if_ahead(end);
+	if (!self.follow)
+		self.to = min_u64(self.to, end);
 }
 
-static bool
-seek_narrow(const struct msg_log_entries *entries)
-{
-	struct raft_entry entry;
-	if (entries->first_available > self.low) { /* compacted just now */
-		self.low = min_u64(entries->first_available, self.high);
-		self.gap_end = entries->first_available;
-	}
-	if (self.from < self.low)
-		return true;
-	if (entries->count == 0 || entries->first_index != self.from ||
-	    !raft_entry_decode(&entry, NULL, entries->entries.bytes, entries->entries.size))
-		return false;
-	if (raft_entry_time(&entry) < self.since_ms)
-		self.low = self.from + 1;
-	else
-		self.high = self.from;
-	return true;
-}
-
-/* Where the first one that is left is late enough, so may be those before it. */
 static void
-seek_end(void)
+tail_begin(void)
 {
-	if (self.low <= self.gap_end)
+	unsigned long long left = self.beginning.compacted_to;
+	self.seeking = false;
+	self.from = self.beginning.low;
+	self.skip = self.beginning.skip;
+	if (self.beginning.maybe_short && self.last == UINT64_MAX)
 		tool_say("the entries before %llu are compacted away, and with them perhaps some "
 			 "of the time that is asked for",
-		    (unsigned long long)self.gap_end);
-	self.seeking = false;
+		    left);
+	else if (self.beginning.maybe_short)
+		tool_say("the entries before %llu are compacted away, and with them perhaps some "
+			 "of the last %llu",
+		    left, (unsigned long long)self.last);
+	if (self.tool.verbose)
+		tool_say("beginning at index %llu", (unsigned long long)self.from);
 }
 
 static const char *
 tail_seek(const struct msg_log_entries *entries)
 {
-	if (self.high == 0)
-		seek_begin(entries);
-	else if (!seek_narrow(entries))
-		return log_unreadable;
-	self.from = self.low + (self.high - self.low) / 2;
-	if (self.low == self.high)
-		seek_end();
+	if (!beginning_take(&self.beginning, entries))
+		return tail_stop(entries);
+	if (self.beginning.state == BEGINNING_FOUND)
+		tail_begin();
 	if (!self.seeking && tail_done())
 		loop_stop(self.tool.loop);
 	else
 		tail_ask();
+	tail_progress();
 	return NULL;
+}
+
+/* Nothing is printed in place of what is compacted away. */
+static void
+tail_gap(uint64_t first_available)
+{
+	unsigned long long from = self.from, first = first_available;
+	unsigned long long last = min_u64(first_available - 1, self.to);
+	if (!self.follow)
+		tool_die(EXIT_GAP,
+		    "the entries %llu to %llu are compacted away: the first available index is "
+		    "%llu",
+		    from, last, first);
+	tool_say(
+	    "the entries %llu to %llu are compacted away: continuing with %llu", from, last, first);
+	self.gap = true;
+	self.from = first_available;
+	self.skip = 0; /* which of those are left is not known */
+}
+
+/* Only an answer is progress: a raft-logd that dies at each question is given up. */
+static void
+tail_on_answer(void)
+{
+	if (self.away && self.tool.verbose)
+		tool_say("raft-logd is back");
+	self.away = false;
+	self.answered = true;
 }
 
 static const char *
@@ -260,21 +310,13 @@ tail_on_entries(const struct msg_log_entries *entries)
 {
 	if (entries->request != self.request)
 		return NULL;
+	self.commit = entries->commit;
+	tail_on_answer();
+	tail_know_end();
 	if (self.seeking)
 		return tail_seek(entries);
-	self.commit = entries->commit;
-	uint64_t end = self.commit > self.seen ? self.commit : self.seen;
-	if (!self.end_known)
-		warn_if_ahead(end);
-	if (!self.end_known && !self.follow && end < self.to)
-		self.to = end;
-	self.end_known = true;
 	if (entries->first_available > self.from && !tail_done())
-		tool_die(EXIT_GAP,
-		    "the entries %llu to %llu are compacted away: the first available index is "
-		    "%llu",
-		    (unsigned long long)self.from, (unsigned long long)entries->first_available - 1,
-		    (unsigned long long)entries->first_available);
+		tail_gap(entries->first_available);
 	if (entries->count > 0 && entries->first_index != self.from)
 		return log_unreadable;
 	if (!tail_take(entries))
@@ -301,18 +343,26 @@ static void
 tail_on_up(void *arg)
 {
 	(void)arg;
-	tail_progress();
+	if (tail_catching_up())
+		tail_progress();
 	tail_ask();
 }
 
 static void
 tail_on_down(bool was_up, const char *why, void *arg)
 {
+	bool progress = self.answered || (was_up && beginning_catches_up(&self.beginning));
 	(void)arg;
-	if (self.tool.verbose && strcmp(timeout_why(self.timeout), why) != 0)
+	if (was_up && self.follow && !self.away)
+		tool_say("%s: waiting for raft-logd", why);
+	else if (self.tool.verbose && strcmp(timeout_why(self.timeout), why) != 0)
 		tool_say("%s", why);
+	self.away = self.away || was_up;
+	self.answered = false;
 	timeout_set_why(self.timeout, why);
 	if (was_up)
+		beginning_catch_up_no_longer(&self.beginning);
+	if (progress)
 		tail_progress();
 }
 
@@ -321,12 +371,17 @@ static void begin_reading(void *arg);
 static void
 tail_on_timeout(void *arg)
 {
-	if (self.elect)
+	if (self.elect) {
 		begin_reading(arg);
-	else if (link_up(self.link) && self.end_known && self.from > self.commit)
-		loop_stop(self.tool.loop);
-	else
+	} else if (!tail_catching_up()) {
 		tool_die(EXIT_UNAVAILABLE, "%s", timeout_sentence(self.timeout));
+	} else if (self.seeking) {
+		beginning_catch_up_no_longer(&self.beginning);
+		tail_ask();
+		tail_progress();
+	} else {
+		loop_stop(self.tool.loop);
+	}
 }
 
 /* The reader of our output has gone: without this, one that follows a quiet log would stay. */
@@ -334,14 +389,17 @@ static void
 tail_on_output(uv_poll_t *poll, int status, int events)
 {
 	(void)poll;
-	if (status < 0 || (events & LOOP_READER_GONE))
-		exit(EXIT_OK);
+	if (status >= 0 && !(events & LOOP_READER_GONE))
+		return;
+	/* As the next write would end it. */
+	raise(SIGPIPE);
+	exit(128 + SIGPIPE);
 }
 
 static void
 watch_output(void)
 {
-	if (uv_poll_init(loop_uv(self.tool.loop), &self.output, STDOUT_FILENO) < 0)
+	if (!loop_poll_output(self.tool.loop, &self.output, STDOUT_FILENO))
 		return;
 	uv_poll_start(&self.output, LOOP_READER_GONE, tail_on_output);
 	uv_unref((uv_handle_t *)&self.output);
@@ -356,6 +414,12 @@ begin_reading(void *arg)
 	(void)arg;
 	link_free(self.elect);
 	self.elect = NULL;
+	self.beginning = (struct beginning){.from = self.from,
+	    .to = self.to,
+	    .since_ms = self.since_ms,
+	    .until_ms = self.until_ms,
+	    .last = self.last,
+	    .seen = self.seen};
 	self.link = link_new(self.tool.loop, tool_socket(&self.tool, "log").text, WIRE_READER,
 	    self.tool.prog, &link_calls, NULL);
 	tail_progress();
@@ -399,34 +463,43 @@ static const struct link_calls elect_calls = {.up = tail_on_elect_up,
     .refused = tail_on_elect_refused,
     .down = tail_on_elect_down};
 
+static void
+check_options(void)
+{
+	if (self.tool.argc > 0)
+		tool_die(EXIT_USAGE, "%s: no operand is expected", self.tool.argv[0]);
+	if (self.last < UINT64_MAX && self.from_last < UINT64_MAX)
+		tool_die(EXIT_USAGE,
+		    "--last: does not go with --from -COUNT, which is the same, nor with "
+		    "--from end, which is --last 0");
+	self.last = min_u64(self.last, self.from_last);
+	self.seeking = self.seeking || self.last < UINT64_MAX;
+}
+
 int
 main(int argc, char **argv)
 {
 	self.tool = (struct tool){
 	    .prog = "raft-tail",
-	    .usage = "[-fv] [-c FILE] [-F FRAMING | -0] [-N COUNT] [-t TIME] [--from INDEX] [--to "
-		     "INDEX] [--since WHEN] [--until WHEN]",
-	    .takes = 1u << TOOL_FRAMING | 1u << TOOL_NUL | 1u << TOOL_FOLLOW | 1u << TOOL_COUNT |
-		     1u << TOOL_TIMEOUT | 1u << TOOL_FROM | 1u << TOOL_TO | 1u << TOOL_SINCE |
-		     1u << TOOL_UNTIL,
+	    .usage = "[-fv] [-c FILE] [-F FRAMING | -0] [-N COUNT] [-t TIME] [--last COUNT] "
+		     "[--from INDEX | -COUNT | end] [--to INDEX] [--since WHEN] [--until WHEN]",
+	    .takes = 1ull << TOOL_FRAMING | 1ull << TOOL_NUL | 1ull << TOOL_FOLLOW |
+		     1ull << TOOL_COUNT | 1ull << TOOL_TIMEOUT | 1ull << TOOL_LAST |
+		     1ull << TOOL_FROM | 1ull << TOOL_TO | 1ull << TOOL_SINCE | 1ull << TOOL_UNTIL,
 	    .found = tail_on_option,
 	};
 	self.from = 1;
-	self.to = self.count_left = self.until_ms = UINT64_MAX;
+	self.to = self.count_left = self.until_ms = self.last = self.from_last = UINT64_MAX;
 	self.give_up_ms = TOOL_GIVE_UP_MS;
 	tool_start(&self.tool, argc, argv);
-	if (self.tool.argc > 0)
-		tool_die(EXIT_USAGE, "%s: no operand is expected", self.tool.argv[0]);
+	check_options();
 	if (tail_done())
 		return EXIT_OK;
 	self.timeout = timeout_new(
 	    self.tool.loop, ELECT_MS, "raft-logd does not answer", tail_on_timeout, NULL);
 	watch_output();
-	if (self.follow)
-		begin_reading(NULL);
-	else
-		self.elect = link_new(self.tool.loop, tool_socket(&self.tool, "elect").text,
-		    WIRE_CLIENT, self.tool.prog, &elect_calls, NULL);
+	self.elect = link_new(self.tool.loop, tool_socket(&self.tool, "elect").text, WIRE_CLIENT,
+	    self.tool.prog, &elect_calls, NULL);
 	loop_run(self.tool.loop);
-	return EXIT_OK;
+	return self.gap ? EXIT_GAP : EXIT_OK;
 }

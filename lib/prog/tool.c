@@ -32,7 +32,7 @@ static const struct {
 #undef O
 };
 _Static_assert(sizeof(options) / sizeof(options[0]) == TOOL_OPTIONS_COUNT, "a row for each option");
-_Static_assert(TOOL_OPTIONS_COUNT <= 32, "tool.takes has a bit for each option");
+_Static_assert(TOOL_OPTIONS_COUNT <= 64, "tool.takes has a bit for each option");
 
 /* What getopt_long returns for option i: out of the way of letters. */
 enum { LONG_BASE = 256 };
@@ -92,11 +92,11 @@ tool_spelling(enum tool_option option)
 }
 
 static void
-tool_make_tables(uint32_t takes, char *letters, struct option *longs)
+tool_make_tables(uint64_t takes, char *letters, struct option *longs)
 {
 	*letters++ = ':';
 	for (int i = 0; i < TOOL_OPTIONS_COUNT; i++) {
-		if (!(takes & 1u << i))
+		if (!(takes & 1ull << i))
 			continue;
 		*longs++ =
 		    (struct option){options[i].name, options[i].argument, NULL, LONG_BASE + i};
@@ -152,7 +152,7 @@ tool_read_options(struct tool *tool, int argc, char **argv)
 		switch (tool_which(got)) {
 		case TOOL_CONFIG:
 			config = optarg;
-			if (tool->takes & 1u << TOOL_CONFIG)
+			if (tool->takes & 1ull << TOOL_CONFIG)
 				tool->found(TOOL_CONFIG, optarg);
 			break;
 		case TOOL_HELP:
@@ -281,8 +281,6 @@ tool_output(const void *bytes, size_t size)
 			poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, -1);
 			continue;
 		}
-		if (wrote < 0 && errno == EPIPE)
-			exit(128 + SIGPIPE);
 		if (wrote < 0)
 			return false;
 		at += wrote;
@@ -294,6 +292,9 @@ tool_output(const void *bytes, size_t size)
 void
 tool_write(const void *bytes, size_t size)
 {
-	if (!tool_output(bytes, size))
-		tool_die(EXIT_IO, "standard output: %s", strerror(errno));
+	if (tool_output(bytes, size))
+		return;
+	if (errno == EPIPE)
+		exit(128 + SIGPIPE);
+	tool_die(EXIT_IO, "standard output: %s", strerror(errno));
 }

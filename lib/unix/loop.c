@@ -2,6 +2,7 @@
 /* The loop, and the end of its turns. */
 #include "loop.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -171,6 +172,16 @@ bool
 loop_stopping(const struct loop *loop)
 {
 	return loop->stopping;
+}
+
+bool
+loop_poll_output(struct loop *loop, uv_poll_t *poll, int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (uv_poll_init(loop_uv(loop), poll, fd) < 0)
+		return false;
+	fcntl(fd, F_SETFL, flags);
+	return true;
 }
 
 uint64_t

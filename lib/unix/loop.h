@@ -61,6 +61,11 @@ uint64_t loop_polls(const struct loop *loop);
  * priority data; hang-ups and errors are reported with whatever is asked for.)
  */
 enum { LOOP_READER_GONE = UV_PRIORITIZED };
+/*
+ * uv_poll_init for an output, which stays blocking if it was: others may share it.  False: it
+ * cannot be polled, as a file, which never has to be waited for.
+ */
+bool loop_poll_output(struct loop *loop, uv_poll_t *poll, int fd);
 struct mono_ms mono_now(void); /* of this instant; CLOCK_MONOTONIC */
 /* Milliseconds since the epoch, UTC; 0 before it.  May leap: never for a duration. */
 uint64_t wall_ms(void);
