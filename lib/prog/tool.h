@@ -46,7 +46,12 @@
 	O(FOR, 0, "for", required)                                                                 \
 	O(QUERY, 0, "query", required)                                                             \
 	O(PIPE, 0, "pipe", no)                                                                     \
-	O(HISTOGRAM, 'H', "histogram", no)
+	O(HISTOGRAM, 'H', "histogram", no)                                                         \
+	O(CURSOR, 'C', "cursor", required)                                                         \
+	O(BATCH, 'B', "batch", required)                                                           \
+	O(TRIES, 0, "tries", required)                                                             \
+	O(DEAD, 0, "dead", required)                                                               \
+	O(ONCE, 0, "once", no)
 enum tool_option {
 #define O(NAME, letter, name, argument) TOOL_##NAME,
 	TOOL_OPTIONS(O)
@@ -58,10 +63,11 @@ struct tool {
 	const char *prog;
 	const char *usage; /* the SYNOPSIS after the name */
 	/*
-	 * Bits 1 << TOOL_x, besides those of all tools.  With that of TOOL_CONFIG each -c is passed
-	 * to found, too; otherwise the last one counts.
+	 * Bits 1ull << TOOL_x, besides those of all tools.  With that of TOOL_CONFIG each -c is
+	 * passed to found, too; otherwise the last one counts.
 	 */
-	uint32_t takes;
+	uint64_t takes;
+	bool command; /* what is left is a command: its options are not this tool's */
 	/* Told each of them in order; may tool_die. */
 	void (*found)(enum tool_option option, const char *value);
 	/* Set by tool_start. */
