@@ -116,7 +116,9 @@ install: all
 		install -d "$$d" && $(PLACES) $$p >"$$d/$${p##*/}" || exit 1; \
 	done
 	cp -R etc/examples/. etc/raft.yaml etc/s6 '$(D)$(DOCDIR)/examples'
-	$(PLACES) etc/raft-node@.service >'$(D)$(DOCDIR)/examples/raft-node@.service'
+	for u in raft-node raft-each; do \
+		$(PLACES) etc/$$u@.service >'$(D)$(DOCDIR)/examples/'$$u@.service || exit 1; \
+	done
 	install -m 644 README '$(D)$(DOCDIR)'
 # A staging folder is left as it was found; folders of a system stay.
 uninstall:

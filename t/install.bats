@@ -16,6 +16,7 @@ load helper
 		"$stage$prefix/bin/raft-append" -V
 		# What is installed names the places where it is.
 		grep -qxF "ExecStart=$prefix/bin/raft-node -c /etc/raft/%i.yaml" "$stage$prefix/share/doc/raft-tools/examples/raft-node@.service"
+		grep -q "^ExecStart=$prefix/bin/raft-lead .* -- $prefix/bin/raft-each " "$stage$prefix/share/doc/raft-tools/examples/raft-each@.service"
 		[ -x "$stage$prefix/share/doc/raft-tools/examples/kv.py" ]
 		grep -r /usr/local "$stage$prefix/share/man" "$stage$prefix/share/doc/raft-tools/examples/raft-node@.service" >"$BATS_TEST_TMPDIR/found" || :
 		[ ! -s "$BATS_TEST_TMPDIR/found" ]

@@ -13,10 +13,9 @@
 #include <unistd.h>
 
 #include "client/appender.h"
-#include "client/json.h"
+#include "client/session_name.h"
 #include "prog/progress.h"
 #include "prog/tool.h"
-#include "raft/session.h"
 #include "seal/seal.h"
 #include "unix/signals.h"
 #include "client/input.h"
@@ -74,17 +73,9 @@ fence_term(const char *value)
 static void
 check_session(const char *name)
 {
-	size_t size = strlen(name);
-	if (size == 0 || size > RAFT_SESSION_NAME_MAX)
-		tool_die(
-		    EXIT_USAGE, "-S: a session's name has 1 to %d bytes", RAFT_SESSION_NAME_MAX);
-	/* Else raft-ctl could show it, and take it back, in no form. */
-	if (!json_utf8((const uint8_t *)name, size))
-		tool_die(EXIT_USAGE, "-S: a session's name is UTF-8");
-	for (; *name; name++)
-		if ((unsigned char)*name <= ' ' || *name == 0x7f)
-			tool_die(EXIT_USAGE,
-			    "-S: a session's name holds no blanks and no control characters");
+	const char *unfit = session_name_unfit(name);
+	if (unfit)
+		tool_die(EXIT_USAGE, "-S: a session's name %s", unfit);
 }
 
 static void

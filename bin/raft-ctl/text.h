@@ -1,29 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* What daemons answer: lines of key=value pairs, read, and shown to people and to programs. */
+/* What daemons answer, shown to people and to programs. */
 #ifndef CTL_TEXT_H
 #define CTL_TEXT_H
 
+#include "client/text.h"
 #include "wire/buf.h"
-
-#include <stdbool.h>
-
-struct text_pair {
-	char *key;
-	char *value; /* unquoted */
-};
-struct text_line {
-	struct text_pair *pairs;
-	size_t count, room;
-};
-struct text {
-	struct text_line *lines;
-	size_t count, room;
-};
-
-void text_parse(struct text *text, const char *bytes, size_t size);
-void text_free(struct text *text);
-/* NULL when the line has no such key. */
-const char *text_get(const struct text_line *line, const char *key);
 
 /* Pairs wrapped at 80 columns behind a title; the keys named in `without` (NULL-terminated) are
  * left out. */

@@ -84,9 +84,9 @@ add_progress(struct wire_buf *text, const struct raft_peer_status *peer)
 {
 	wire_buf_printf(text,
 	    " state=%s match=%" PRIu64 " next=%" PRIu64 " in_flight=%" PRIu64
-	    " recovering=%s level=%" PRIu64 " heard_ms=",
+	    " recovering=%s level=%" PRIu64 " first=%" PRIu64 " heard_ms=",
 	    peer->state, peer->match, peer->next, peer->in_flight, log_yes(peer->recovering),
-	    peer->level);
+	    peer->level, peer->first);
 	if (peer->heard_ms != UINT64_MAX)
 		wire_buf_printf(text, "%" PRIu64, peer->heard_ms);
 }

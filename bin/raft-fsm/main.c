@@ -8,7 +8,7 @@
  */
 #include <getopt.h>
 
-#include "command.h"
+#include "unix/command.h"
 #include "fsm.h"
 #include "program.h"
 #include "source.h"

@@ -15,9 +15,9 @@
 #include "unix/backoff.h"
 #include "conf/fields.h"
 #include "unix/child.h"
+#include "unix/command.h"
 #include "unix/sock.h"
 #include "unix/timer.h"
-#include "command.h"
 #include "lock.h"
 #include "trial.h"
 
@@ -270,13 +270,7 @@ program_on_ended(const struct child_exit *how, void *arg)
 	struct program *program = arg;
 	program->end = *how;
 	program->fsm->pid = 0;
-	if (how->signal) {
-		const char *name = sigabbrev_np(how->signal);
-		snprintf(
-		    program->how, sizeof program->how, "was killed by SIG%s", name ? name : "?");
-	} else {
-		snprintf(program->how, sizeof program->how, "exited with %d", how->status);
-	}
+	child_exit_text(program->how, sizeof program->how, how);
 	/* It died; others of its group must not go on beside the next incarnation. */
 	if (!program->orderly)
 		program_wait(program, ENDING, CHILD_KILL, GRACE_MS);

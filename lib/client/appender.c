@@ -594,3 +594,9 @@ appender_position(const struct appender *appender)
 {
 	return appender->position;
 }
+
+uint64_t
+appender_epoch(const struct appender *appender)
+{
+	return appender->epoch;
+}

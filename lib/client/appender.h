@@ -78,6 +78,8 @@ uint64_t appender_serial(
     const struct appender *appender, uint64_t number, struct raft_sid *session);
 /* From the opened call on: the cursor's position when it was opened. */
 uint64_t appender_position(const struct appender *appender);
+/* Likewise: the index of the entry that opened the session. */
+uint64_t appender_epoch(const struct appender *appender);
 /* What it waits for, in one sentence; "" when nothing is amiss. */
 const char *appender_trouble(const struct appender *appender);
 

@@ -48,7 +48,12 @@
 	O(PIPE, 0, "pipe", no)                                                                     \
 	O(HISTOGRAM, 'H', "histogram", no)                                                         \
 	O(LAST, 0, "last", required)                                                               \
-	O(TEE, 0, "tee", no)
+	O(TEE, 0, "tee", no)                                                                       \
+	O(CURSOR, 'C', "cursor", required)                                                         \
+	O(BATCH, 'B', "batch", required)                                                           \
+	O(TRIES, 0, "tries", required)                                                             \
+	O(DEAD, 0, "dead", required)                                                               \
+	O(ONCE, 0, "once", no)
 enum tool_option {
 #define O(NAME, letter, name, argument) TOOL_##NAME,
 	TOOL_OPTIONS(O)
@@ -64,6 +69,7 @@ struct tool {
 	 * passed to found, too; otherwise the last one counts.
 	 */
 	uint64_t takes;
+	bool command; /* what is left is a command: its options are not this tool's */
 	/* Told each of them in order; may tool_die. */
 	void (*found)(enum tool_option option, const char *value);
 	/* Set by tool_start. */

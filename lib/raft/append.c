@@ -43,6 +43,9 @@ reply_start(struct raft *raft, const struct raft_id *to)
 	reply->level = raft->settings.level_max;
 	/* ⚠ A leader that is below level 2 could not read it. */
 	reply->clock = raft->level >= RAFT_LEVEL_STAMPS ? raft->wall_ms : 0;
+	/* Not without a clock: fields that may be missing end with the first one that is. */
+	reply->first =
+	    raft->level >= RAFT_LEVEL_FIRST && reply->clock > 0 ? raft->log.before.index + 1 : 0;
 	return reply;
 }
 

@@ -260,6 +260,7 @@ struct raft_peer {
 	uint64_t start_number;
 	uint64_t level; /* as reported to this leader; 0: not yet */
 	uint64_t clock; /* likewise: its wall clock in its last reply */
+	uint64_t first; /* likewise: the first index that its log has */
 	uint64_t old_starts[CORE_OLD_STARTS];
 	bool recovering;
 	bool mark_valid;

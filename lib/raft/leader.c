@@ -144,6 +144,7 @@ leader_peer_begin(struct raft *raft, struct raft_peer *peer)
 	peer->heard_at = raft->now;
 	peer->level = 0;
 	peer->clock = 0;
+	peer->first = 0;
 	peer->recovering = false;
 	peer->mark_valid = false;
 	peer->contact_round = 0;

@@ -382,6 +382,7 @@ struct raft_peer_status {
 	uint64_t heard_ms; /* since its last reply; UINT64_MAX: never */
 	uint64_t level;    /* the highest one that it supports; 0: not known */
 	uint64_t clock;    /* in its last reply; 0: not known */
+	uint64_t first;    /* likewise: the first index that its log still has */
 	bool recovering;
 };
 struct raft_status {

@@ -302,6 +302,7 @@ raft_replicate_reply(struct raft *raft, const struct raft_message *message)
 	peer->heard_at = raft->now;
 	peer->level = reply->level;
 	peer->clock = min_u64(reply->clock, RAFT_TIME_MAX);
+	peer->first = reply->first;
 	if (reply->round > peer->round_acked)
 		peer->round_acked = reply->round;
 	must(peer->round_acked <= raft->round);

@@ -15,6 +15,7 @@ status_self(const struct raft *raft, struct raft_peer_status *status, enum raft_
 	status->match = raft->store.durable;
 	status->next = raft->log.last + 1;
 	status->level = raft->settings.level_max;
+	status->first = raft->log.before.index + 1;
 	status->recovering = raft->recover.active;
 }
 
@@ -32,6 +33,7 @@ status_peer(const struct raft *raft, struct mono_ms now, struct raft_peer_status
 	    peer->heard && now.ms >= peer->heard_at.ms ? now.ms - peer->heard_at.ms : UINT64_MAX;
 	status->level = peer->level;
 	status->clock = peer->clock;
+	status->first = peer->first;
 	status->recovering = peer->recovering;
 }
 

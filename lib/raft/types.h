@@ -111,6 +111,7 @@ enum {
 	RAFT_LEVEL_STAMPS = 2,   /* records with time and origin; the clock in append replies */
 	RAFT_LEVEL_CONTRACT = 2, /* entries of kind CONTRACT */
 	RAFT_LEVEL_CURSORS = 3,  /* entries of kinds CURSOR_OPEN and ACK */
+	RAFT_LEVEL_FIRST = 3,    /* the first index in append replies */
 	RAFT_LEVEL_MAX = 3       /* the highest one that this program supports */
 };
 

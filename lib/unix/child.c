@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "loop.h"
@@ -126,6 +128,16 @@ pid_t
 child_pid(const struct child *child)
 {
 	return child->process ? child->process->pid : 0;
+}
+
+void
+child_exit_text(char *text, size_t size, const struct child_exit *how)
+{
+	const char *name = how->signal ? sigabbrev_np(how->signal) : NULL;
+	if (how->signal)
+		snprintf(text, size, "was killed by SIG%s", name ? name : "?");
+	else
+		snprintf(text, size, "exited with %d", how->status);
 }
 
 /* ------- end ----------------------------------------------------------------- */

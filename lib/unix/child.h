@@ -21,6 +21,8 @@ struct child_exit {
 	int status;
 	int signal;
 };
+/* "exited with 3", "was killed by SIGKILL". */
+void child_exit_text(char *text, size_t size, const struct child_exit *how);
 
 enum child_step {
 	CHILD_ASKED,   /* the owner has asked it to end, as by closing its input */

@@ -5,7 +5,7 @@
 
 #define EXITS(E)                                                                                   \
 	E(0, OK, "all is done, or committed")                                                      \
-	E(4, GAP, "raft-tail: the entries asked for are compacted away")                           \
+	E(4, GAP, "the entries asked for are compacted away")                                      \
 	E(64, USAGE, "wrong usage")                                                                \
 	E(65, DATA, "data refused: too large, by the program, or a session with other data")       \
 	E(69, UNAVAILABLE, "no leader, no quorum or no node in time; nothing is pending")          \

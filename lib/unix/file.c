@@ -54,8 +54,8 @@ file_sync_folder(const char *path)
 	return fd >= 0 && close_quietly(fd, fsync(fd) == 0);
 }
 
-static bool
-sync_folder_of(const char *path)
+bool
+file_sync_folder_of(const char *path)
 {
 	char folder[FILE_PATH_MAX];
 	const char *slash = strrchr(path, '/');
@@ -72,7 +72,7 @@ sync_folder_of(const char *path)
 bool
 file_rename(const char *from, const char *to)
 {
-	return rename(from, to) == 0 && sync_folder_of(to);
+	return rename(from, to) == 0 && file_sync_folder_of(to);
 }
 
 /* Not each file system knows the flag (NFS), and not each has hard links (exFAT, CIFS); one of the
@@ -144,7 +144,7 @@ file_part_end(struct file_part *part, enum file_place place)
 		unlink_quietly(part->part);
 		return false;
 	}
-	if (sync_folder_of(part->path))
+	if (file_sync_folder_of(part->path))
 		return true;
 	if (place == FILE_NEW)
 		unlink_quietly(part->path);

@@ -51,6 +51,8 @@ bool file_hold_standard(const int modes[3]);
 
 /* fsync of a folder, for the names in it. */
 bool file_sync_folder(const char *path);
+/* The same of the folder that the file is in. */
+bool file_sync_folder_of(const char *path);
 /* rename and fsync of the folder; a file is synced before. */
 bool file_rename(const char *from, const char *to);
 

@@ -472,6 +472,65 @@ test_follower(void)
 	rig_free(&rig);
 }
 
+/* What this node reports after an append that raises the level to `to`. */
+static uint64_t
+first_reported(struct rig *rig, uint64_t index, uint8_t to)
+{
+	uint8_t number[8] = {0, 0, 0, 0, 0, 0, 0, to};
+	struct raft_entry level = rig_entry(1, RAFT_LEVEL, NULL, 0, number, sizeof number);
+	struct raft_message message = rig_make(RAFT_MSG_APPEND, 2, 1, 1);
+
+	message.append = (struct raft_append){.prev = {index - 1, 1},
+	    .commit = index,
+	    .round = 5 + index,
+	    .last = index,
+	    .entries = &level,
+	    .entries_count = 1};
+	rig_message(rig, &message);
+	raft_chunk_unref(level.chunk);
+	CHECK(rig_status(rig).level == to);
+	return rig_find_last(rig, RAFT_MSG_APPEND_REPLY, 2)->append_reply.first;
+}
+
+static void
+test_first_index_of_a_follower(void)
+{
+	struct rig rig;
+
+	init(&rig, 3, 0);
+	rig_start(&rig);
+	rig_append(&rig, 2, 1, (struct raft_pos){0, 0}, 1, 1, 1);
+	CHECK(first_reported(&rig, 2, 2) == 0);
+	CHECK(first_reported(&rig, 3, 3) == 1);
+	rig_compact(&rig, 2);
+	rig_append(&rig, 2, 1, (struct raft_pos){3, 1}, 1, 3, 9);
+	CHECK(rig_find_last(&rig, RAFT_MSG_APPEND_REPLY, 2)->append_reply.first == 3);
+	rig_free(&rig);
+}
+
+static void
+test_first_index_at_the_leader(void)
+{
+	struct rig rig;
+	struct raft_message message;
+
+	leader(&rig);
+	CHECK(rig_status(&rig).peers[0].first == 1 && rig_status(&rig).peers[1].first == 0);
+	message = rig_make(RAFT_MSG_APPEND_REPLY, 2, 1, rig_status(&rig).term);
+	message.append_reply = (struct raft_append_reply){.ok = true,
+	    .start_number = 2,
+	    .match = 2,
+	    .hint = rig_status(&rig).last,
+	    .level = 3,
+	    .clock = WALL,
+	    .first = 2};
+	rig_message(&rig, &message);
+	CHECK(rig_status(&rig).peers[1].first == 2 && rig_status(&rig).peers[2].first == 0);
+	rig_compact(&rig, 1);
+	CHECK(rig_status(&rig).peers[0].first == 2);
+	rig_free(&rig);
+}
+
 /* -------------------------------------------------------------- records */
 
 static void
@@ -562,6 +621,10 @@ main(void)
 	    "a stamp is taken away where the level is not in force", test_stamp_is_taken_away);
 	check_run("⚠ a follower sends its clock, and stamps, only once the level is committed",
 	    test_follower);
+	check_run("⚠ a follower reports its first index only once level 3 is committed",
+	    test_first_index_of_a_follower);
+	check_run("a leader knows the first index of itself and of each member that reports it",
+	    test_first_index_at_the_leader);
 	check_run("a record with a stamp is read and written as it is documented", test_records);
 	check_run("a record of a newer level is told from a malformed one, and names the level",
 	    test_records_of_a_newer_level);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* Why a command cannot be run: one sentence, and 126 or 127. */
-#ifndef FSM_COMMAND_H
-#define FSM_COMMAND_H
+#ifndef UNIX_COMMAND_H
+#define UNIX_COMMAND_H
 
 #include <stddef.h>
 
-#include "unix/exit.h"
+#include "exit.h"
 
 /* error: of the attempt to run it in folder, one of libuv's. */
 enum exit_status command_why(
