@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "client/appender.h"
-#include "client/json.h"
+#include "client/session_name.h"
 #include "prog/progress.h"
 #include "prog/tool.h"
 #include "raft/session.h"
@@ -70,22 +70,6 @@ fence_term(const char *value)
 }
 
 static void
-check_session(const char *name)
-{
-	size_t size = strlen(name);
-	if (size == 0 || size > RAFT_SESSION_NAME_MAX)
-		tool_die(
-		    EXIT_USAGE, "-S: a session's name has 1 to %d bytes", RAFT_SESSION_NAME_MAX);
-	/* Else raft-ctl could show it, and take it back, in no form. */
-	if (!json_utf8((const uint8_t *)name, size))
-		tool_die(EXIT_USAGE, "-S: a session's name is UTF-8");
-	for (; *name; name++)
-		if ((unsigned char)*name <= ' ' || *name == 0x7f)
-			tool_die(EXIT_USAGE,
-			    "-S: a session's name holds no blanks and no control characters");
-}
-
-static void
 append_on_option(enum tool_option option, const char *value)
 {
 	switch (option) {
@@ -102,8 +86,9 @@ append_on_option(enum tool_option option, const char *value)
 		self.give_up_ms = tool_duration_ms(option, value);
 		break;
 	case TOOL_SESSION:
-		check_session(value);
 		self.session = value;
+		if (session_name_unfit(value))
+			tool_die(EXIT_USAGE, "-S: %s", session_name_unfit(value));
 		break;
 	case TOOL_CONTINUE:
 		self.numbers_on = true;
