@@ -104,7 +104,7 @@ lint: $(B)/deps-check
 demo: all
 	@etc/demo $(B)/bin
 
-# Pages and the unit name the places that are asked for.  No path may hold a newline, a comma or a quote.
+# Pages and units name the places that are asked for.  No path may hold a newline, a comma or a quote.
 PLACES = sed 's,/usr/local/bin,$(subst &,\&,$(BINDIR)),g; s,/usr/local,$(subst &,\&,$(PREFIX)),g'
 D = $(DESTDIR)
 .PHONY: install uninstall
@@ -115,10 +115,8 @@ install: all
 		d='$(D)$(MANDIR)'/man$${p##*.}; \
 		install -d "$$d" && $(PLACES) $$p >"$$d/$${p##*/}" || exit 1; \
 	done
-	cp -R etc/examples/. etc/raft.yaml etc/s6 '$(D)$(DOCDIR)/examples'
-	for u in raft-node raft-each; do \
-		$(PLACES) etc/$$u@.service >'$(D)$(DOCDIR)/examples/'$$u@.service || exit 1; \
-	done
+	cp -R etc/examples/. etc/raft-follow.logrotate etc/raft.yaml etc/s6 '$(D)$(DOCDIR)/examples'
+	for u in etc/*.service; do $(PLACES) "$$u" >'$(D)$(DOCDIR)'/examples/"$${u##*/}" || exit 1; done
 	install -m 644 README '$(D)$(DOCDIR)'
 # A staging folder is left as it was found; folders of a system stay.
 uninstall:
@@ -184,6 +182,7 @@ FUZZ_core = bin/raft-elect/codec
 FUZZ_connection = $(UNIT_peerd_pair)
 FUZZ_load = bin/raft-elect/load
 FUZZ_mark = bin/raft-logd/mark
+FUZZ_state = bin/raft-follow/state
 FUZZ_reply = bin/raft-fsm/reply bin/raft-fsm/replies
 define fuzzer
 $(B)/t/fuzz/$(1): $(B)/obj/t/fuzz/$(1).o $(FUZZ_$(1):%=$(B)/obj/%.o) $(LIB_FILES)

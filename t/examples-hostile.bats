@@ -152,10 +152,19 @@ assert len(want) > 500 and want == have, [p for p in zip(want, have) if p[0] != 
 # ends_with FILE: what was appended again is the end of it.
 ends_with() { tail -c "$(wc -c <"$BATS_TEST_TMPDIR/all")" "$1" | cmp - "$BATS_TEST_TMPDIR/all"; }
 
+# lines_of_json: the data of each entry.
+lines_of_json() {
+	python3 -c '
+import base64, json, sys
+for entry in map(json.loads, sys.stdin):
+    data = entry["data"].encode() if "data" in entry else base64.b64decode(entry["base64"])
+    sys.stdout.buffer.write(data + b"\n")'
+}
+
 @test "hostile: gzip has each byte, on every node" {
 	again
 	for n in $(nodes); do section "$n" "$(example batch-gzip.yaml)"; done
-	unzipped() { ends_with <(zcat "$CLUSTER/$1/all.gz"); }
+	unzipped() { ends_with <(zcat "$CLUSTER/$1/archive"/*.gz | lines_of_json); }
 	for n in $(nodes); do wait_until 20 unzipped "$n"; done
 }
 

@@ -200,6 +200,8 @@ PY
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/all")" -eq $((before + 200)) ]
 }
 
+archived() { zcat "$CLUSTER/n1/archive"/*.gz | jq -r .data | cmp - "$BATS_TEST_TMPDIR/all"; }
+
 @test "examples: batches: gzip, curl and sqlite3" {
 	port=$(free_ports 1)
 	cat >"$BATS_TEST_TMPDIR/server" <<'PY'
@@ -226,11 +228,40 @@ PY
 	begin n3 <"$EX/batch-sqlite3.yaml"
 	seq 3000 | sed 's/.*/batched &/' | append
 	tail_all n1 >"$BATS_TEST_TMPDIR/all"
-	unzipped() { zcat "$CLUSTER/n1/all.gz" | cmp - "$BATS_TEST_TMPDIR/all"; }
-	wait_until 30 unzipped
+	wait_until 30 archived
 	wait_until 30 cmp "$BATS_TEST_TMPDIR/all" "$BATS_TEST_TMPDIR/posted"
 	rows() { sqlite3 -cmd '.timeout 5000' "$CLUSTER/n3/lines.db" 'SELECT line FROM lines ORDER BY idx' | cmp - "$BATS_TEST_TMPDIR/all"; }
 	wait_until 30 rows
+}
+
+@test "examples: ⚠ a batch to gzip whose command is killed, or whose node dies when it is done, is in the archive once" {
+	rm -rf "$CLUSTER/n1/archive" "$CLUSTER/n1/calls"
+	mkdir "$BATS_TEST_TMPDIR/stub"
+	cat >"$BATS_TEST_TMPDIR/stub/gzip" <<-SH
+		#!/bin/sh
+		echo call >>calls
+		case \$(wc -l <calls) in
+		1) $(command -v gzip) | head -c 200; kill -KILL \$PPID ;;
+		2) $(command -v gzip); kill -KILL \$(cat fsm.pid) ;;
+		*) exec $(command -v gzip) "\$@" ;;
+		esac
+	SH
+	chmod +x "$BATS_TEST_TMPDIR/stub/gzip"
+	cat "$CLUSTER/n1/bare.yaml" "$EX/batch-gzip.yaml" >"$CLUSTER/n1/raft.yaml"
+	first=$(($(status n1 log commit) + 1))
+	seq 3000 | sed 's/.*/archived &/' | append
+	again() { PATH=$BATS_TEST_TMPDIR/stub:$PATH daemon_start n1 fsm; }
+	again
+	wait_until 20 gone "$(daemon_pid n1 fsm)"
+	again
+	timeout 60 raft-tail -c "$CLUSTER/n1/raft.yaml" --from "$first" >"$BATS_TEST_TMPDIR/all"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/all")" -eq 3000 ]
+	has_all() {
+		zcat "$CLUSTER/n1/archive"/*.gz | jq -r ".index, .data" | paste - - | awk -v first="$first" '$1 >= first' | cut -f2 |
+			cmp - "$BATS_TEST_TMPDIR/all"
+	}
+	wait_until 30 has_all
+	[ "$(wc -l <"$CLUSTER/n1/calls")" -ge 3 ]
 }
 
 @test "examples: raft-fsm in a pipeline, with a command and without" {

@@ -17,8 +17,10 @@ load helper
 		# What is installed names the places where it is.
 		grep -qxF "ExecStart=$prefix/bin/raft-node -c /etc/raft/%i.yaml" "$stage$prefix/share/doc/raft-tools/examples/raft-node@.service"
 		grep -q "^ExecStart=$prefix/bin/raft-lead .* -- $prefix/bin/raft-each " "$stage$prefix/share/doc/raft-tools/examples/raft-each@.service"
+		grep -qF "ExecStart=$prefix/bin/raft-follow -c " "$stage$prefix/share/doc/raft-tools/examples/raft-follow@.service"
 		[ -x "$stage$prefix/share/doc/raft-tools/examples/kv.py" ]
-		grep -r /usr/local "$stage$prefix/share/man" "$stage$prefix/share/doc/raft-tools/examples/raft-node@.service" >"$BATS_TEST_TMPDIR/found" || :
+		[ -f "$stage$prefix/share/doc/raft-tools/examples/raft-follow.logrotate" ]
+		grep -r /usr/local "$stage$prefix/share/man" "$stage$prefix/share/doc/raft-tools/examples"/*.service >"$BATS_TEST_TMPDIR/found" || :
 		[ ! -s "$BATS_TEST_TMPDIR/found" ]
 		timeout 300 make -s uninstall DESTDIR="$stage" PREFIX="$prefix"
 		[ ! -e "$stage" ] || [ -z "$(ls -A "$stage")" ]

@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 DAEMONS='raft-logd raft-peerd raft-elect raft-fsm'
-ALL="$DAEMONS raft-node raft-append raft-query raft-tail raft-ctl raft-bench"
+ALL="$DAEMONS raft-node raft-append raft-follow raft-query raft-tail raft-ctl raft-bench"
 
 setup_file() {
 	load helper
@@ -49,6 +49,7 @@ mistake() {
 with() {
 	case $1 in
 	raft-ctl) echo "raft-ctl -t 300ms -c $C wait" ;;
+	raft-follow) echo "raft-follow -t 300ms -c $C -S mistakes --state $N/state $N/raft.yaml" ;;
 	raft-append | raft-query | raft-tail | raft-bench) echo "$1 -t 300ms -c $C" ;;
 	*) echo "$1 -c $C" ;;
 	esac
@@ -87,6 +88,15 @@ daemon() {
 	done
 	for p in raft-tail raft-bench; do mistake 64 'stop: ' "$p" -c "$C" stop; done
 	mistake 64 'stop: ' raft-ctl -c "$C" status stop
+}
+
+@test "raft-follow without a session, a state or one file is 64" {
+	mistake 64 'the session is missing: -S NAME' raft-follow -c "$C" --state "$N/state" "$N/lines"
+	mistake 64 'the state file is missing: --state FILE' raft-follow -c "$C" -S s "$N/lines"
+	mistake 64 'one file to follow is expected' raft-follow -c "$C" -S s --state "$N/state"
+	mistake 64 'one file to follow is expected' raft-follow -c "$C" -S s --state "$N/state" "$N/lines" "$N/lines"
+	mistake 64 "-S: a session's name holds no blanks" raft-follow -c "$C" -S 'a b' --state "$N/state" "$N/lines"
+	mistake 78 'none/state.lock: No such file or directory' raft-follow -c "$C" -S s --state "$N/none/state" "$N/lines"
 }
 
 @test "-d with a descriptor that is not open is 64" {
@@ -304,7 +314,7 @@ as_start() {
 # ---------------------------------------------------------------- clients
 
 @test "no node running is 69 from each client, and asks whether it runs" {
-	for p in 'raft-tail -t 300ms' 'raft-bench -t 300ms' 'raft-query -t 300ms a'; do
+	for p in 'raft-tail -t 300ms' 'raft-bench -t 300ms' 'raft-query -t 300ms a' "$(with raft-follow)"; do
 		# shellcheck disable=SC2086
 		mistake 69 'nobody listens there: is the node running?' $p -c "$C"
 	done
@@ -326,7 +336,8 @@ as_start() {
 	chmod -R a+rX "$bin" "$BATS_FILE_TMPDIR"
 	chmod a+x "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$N" "$(dirname "$BATS_TEST_TMPDIR")"
 	nobody() { timeout 10 setpriv --reuid=65534 --regid=65534 --clear-groups "$bin/$1" -t 1m -c "$C" "${@:2}"; }
-	for p in 'raft-ctl wait' 'raft-ctl watch' raft-tail raft-bench raft-append raft-query; do
+	chmod a+rwx "$N"
+	for p in 'raft-ctl wait' 'raft-ctl watch' raft-tail raft-bench raft-append raft-query "raft-follow -S s --state $N/state.other $N/raft.yaml"; do
 		# shellcheck disable=SC2086
 		run nobody $p <<<line
 		echo "$p -> $status: $output"

@@ -4,7 +4,7 @@
 
 load helper
 
-TOOLS='raft-append raft-query raft-tail raft-ctl raft-bench'
+TOOLS='raft-append raft-follow raft-query raft-tail raft-ctl raft-bench'
 
 setup_file() {
 	load helper

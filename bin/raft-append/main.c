@@ -71,14 +71,6 @@ fence_term(const char *value)
 }
 
 static void
-check_session(const char *name)
-{
-	const char *unfit = session_name_unfit(name);
-	if (unfit)
-		tool_die(EXIT_USAGE, "-S: a session's name %s", unfit);
-}
-
-static void
 append_on_option(enum tool_option option, const char *value)
 {
 	switch (option) {
@@ -95,8 +87,9 @@ append_on_option(enum tool_option option, const char *value)
 		self.give_up_ms = tool_duration_ms(option, value);
 		break;
 	case TOOL_SESSION:
-		check_session(value);
 		self.session = value;
+		if (session_name_unfit(value))
+			tool_die(EXIT_USAGE, "-S: a session's name %s", session_name_unfit(value));
 		break;
 	case TOOL_CONTINUE:
 		self.numbers_on = true;

@@ -53,7 +53,8 @@
 	O(BATCH, 'B', "batch", required)                                                           \
 	O(TRIES, 0, "tries", required)                                                             \
 	O(DEAD, 0, "dead", required)                                                               \
-	O(ONCE, 0, "once", no)
+	O(ONCE, 0, "once", no)                                                                     \
+	O(STATE, 0, "state", required)
 enum tool_option {
 #define O(NAME, letter, name, argument) TOOL_##NAME,
 	TOOL_OPTIONS(O)
