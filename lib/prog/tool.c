@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "progress.h"
 #include "seal/seal.h"
 #include "unix/file.h"
 #include "unix/log.h"
@@ -32,7 +33,7 @@ static const struct {
 #undef O
 };
 _Static_assert(sizeof(options) / sizeof(options[0]) == TOOL_OPTIONS_COUNT, "a row for each option");
-_Static_assert(TOOL_OPTIONS_COUNT <= 32, "tool.takes has a bit for each option");
+_Static_assert(TOOL_OPTIONS_COUNT <= 64, "tool.takes has a bit for each option");
 
 /* What getopt_long returns for option i: out of the way of letters. */
 enum { LONG_BASE = 256 };
@@ -50,6 +51,7 @@ tool_print_error(const char *format, va_list args)
 		size += (size_t)snprintf(plain + size, sizeof plain - size,
 		    control ? "\\x%02x" : "%c", (unsigned char)*at);
 	}
+	progress_clear();
 	fprintf(stderr, "%s: %.*s\n", prog, (int)size, plain);
 }
 
@@ -92,11 +94,11 @@ tool_spelling(enum tool_option option)
 }
 
 static void
-tool_make_tables(uint32_t takes, char *letters, struct option *longs)
+tool_make_tables(uint64_t takes, char *letters, struct option *longs)
 {
 	*letters++ = ':';
 	for (int i = 0; i < TOOL_OPTIONS_COUNT; i++) {
-		if (!(takes & 1u << i))
+		if (!(takes & 1ull << i))
 			continue;
 		*longs++ =
 		    (struct option){options[i].name, options[i].argument, NULL, LONG_BASE + i};
@@ -152,7 +154,7 @@ tool_read_options(struct tool *tool, int argc, char **argv)
 		switch (tool_which(got)) {
 		case TOOL_CONFIG:
 			config = optarg;
-			if (tool->takes & 1u << TOOL_CONFIG)
+			if (tool->takes & 1ull << TOOL_CONFIG)
 				tool->found(TOOL_CONFIG, optarg);
 			break;
 		case TOOL_HELP:

@@ -46,7 +46,8 @@
 	O(FOR, 0, "for", required)                                                                 \
 	O(QUERY, 0, "query", required)                                                             \
 	O(PIPE, 0, "pipe", no)                                                                     \
-	O(HISTOGRAM, 'H', "histogram", no)
+	O(HISTOGRAM, 'H', "histogram", no)                                                         \
+	O(NEWEST, 0, "newest", no)
 enum tool_option {
 #define O(NAME, letter, name, argument) TOOL_##NAME,
 	TOOL_OPTIONS(O)
@@ -58,10 +59,10 @@ struct tool {
 	const char *prog;
 	const char *usage; /* the SYNOPSIS after the name */
 	/*
-	 * Bits 1 << TOOL_x, besides those of all tools.  With that of TOOL_CONFIG each -c is passed
-	 * to found, too; otherwise the last one counts.
+	 * Bits 1ull << TOOL_x, besides those of all tools.  With that of TOOL_CONFIG each -c is
+	 * passed to found, too; otherwise the last one counts.
 	 */
-	uint32_t takes;
+	uint64_t takes;
 	/* Told each of them in order; may tool_die. */
 	void (*found)(enum tool_option option, const char *value);
 	/* Set by tool_start. */
