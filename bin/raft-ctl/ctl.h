@@ -11,7 +11,8 @@ struct ctl {
 	bool yaml;
 	bool learner;
 	bool yes;
-	const char *output; /* a file */
+	const char *output; /* a file; "-": standard output */
+	bool newest;
 	bool give_up_given;
 	uint64_t give_up_ms;
 	int argc; /* what stands behind the subcommand */
