@@ -13,6 +13,7 @@ struct ctl {
 	bool yes;
 	const char *output; /* a file; "-": standard output */
 	bool newest;
+	uint64_t lag; /* entries; 0: not given */
 	bool give_up_given;
 	uint64_t give_up_ms;
 	int argc; /* what stands behind the subcommand */

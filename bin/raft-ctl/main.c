@@ -7,7 +7,7 @@
 static struct ctl self;
 
 /* Options that only some commands take. */
-enum { JSON = 1, YAML = 2, LEARNER = 4, YES = 8, OUTPUT = 16, NEWEST = 32 };
+enum { JSON = 1, YAML = 2, LEARNER = 4, YES = 8, OUTPUT = 16, NEWEST = 32, LAG = 64 };
 
 /* Name, function, most operands, which of these options it takes. */
 static const struct command {
@@ -26,7 +26,7 @@ static const struct command {
     {"contract", ctl_contract, 1, JSON},
     {"session", ctl_session, 2, JSON},
     {"cursor", ctl_cursor, 3, JSON},
-    {"watch", ctl_watch, 1, JSON},
+    {"watch", ctl_watch, 1, JSON | LAG},
     {"barrier", ctl_barrier, 0, 0},
     {"fsm", ctl_fsm, 1, 0},
 };
@@ -52,6 +52,9 @@ ctl_on_option(enum tool_option option, const char *value)
 		break;
 	case TOOL_NEWEST:
 		self.newest = true;
+		break;
+	case TOOL_LAG:
+		self.lag = tool_number(option, value, 1, UINT64_MAX);
 		break;
 	default:
 		self.give_up_ms = tool_duration_ms(option, value);
@@ -96,6 +99,7 @@ ctl_check_usage(void)
 	refuse_option(command, YES, self.yes, "--yes");
 	refuse_option(command, OUTPUT, self.output != NULL, "-o");
 	refuse_option(command, NEWEST, self.newest, "--newest");
+	refuse_option(command, LAG, self.lag != 0, "--lag");
 	if (self.json && self.yaml)
 		tool_die(EXIT_USAGE, "%s: -j or -y, not both", command->name);
 	return command;
@@ -111,9 +115,10 @@ main(int argc, char **argv)
 		     "member {demote | remove} [--yes] ID | member address ID ADDRESS | "
 		     "key {add | drop} ID KEY | transfer [ID] | snapshot [[--newest] -o FILE] | "
 		     "contract {show | set} | {session | cursor} {list | drop NAME} | "
-		     "cursor set NAME INDEX | watch [role | state] | barrier | fsm restart",
+		     "cursor set NAME INDEX | watch [--lag COUNT] [role | state] | barrier | fsm "
+		     "restart",
 	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER |
-		     1u << TOOL_YES | 1u << TOOL_OUTPUT | 1ull << TOOL_NEWEST,
+		     1u << TOOL_YES | 1u << TOOL_OUTPUT | 1ull << TOOL_NEWEST | 1ull << TOOL_LAG,
 	    .found = ctl_on_option,
 	};
 	self.give_up_ms = TOOL_GIVE_UP_MS;

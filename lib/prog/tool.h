@@ -47,7 +47,8 @@
 	O(QUERY, 0, "query", required)                                                             \
 	O(PIPE, 0, "pipe", no)                                                                     \
 	O(HISTOGRAM, 'H', "histogram", no)                                                         \
-	O(NEWEST, 0, "newest", no)
+	O(NEWEST, 0, "newest", no)                                                                 \
+	O(LAG, 0, "lag", required)
 enum tool_option {
 #define O(NAME, letter, name, argument) TOOL_##NAME,
 	TOOL_OPTIONS(O)
