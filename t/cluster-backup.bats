@@ -3,6 +3,7 @@
 # Files that appear complete or not at all: backups (raft-ctl snapshot -o), and what raft-init makes.
 # shellcheck disable=SC2030,SC2031
 
+bats_require_minimum_version 1.5.0
 load helper
 
 setup_file() {
@@ -13,10 +14,10 @@ setup_file() {
 	seq 300 | timeout 60 raft-append -S job -c "$CLUSTER/n1/raft.yaml"
 	echo 'a small state' >"$BATS_FILE_TMPDIR/state.small"
 	snapshot add "$CLUSTER/n1/run/log" 200 "$BATS_FILE_TMPDIR/state.small"
-	timeout 20 raft-ctl -c "$CLUSTER/n1/raft.yaml" snapshot -o "$BATS_FILE_TMPDIR/small"
+	timeout 20 raft-ctl -c "$CLUSTER/n1/raft.yaml" snapshot --newest -o "$BATS_FILE_TMPDIR/small"
 	head -c 3000000 /dev/urandom >"$BATS_FILE_TMPDIR/state"
 	snapshot add "$CLUSTER/n1/run/log" 250 "$BATS_FILE_TMPDIR/state"
-	timeout 20 raft-ctl -c "$CLUSTER/n1/raft.yaml" snapshot -o "$BATS_FILE_TMPDIR/good"
+	timeout 20 raft-ctl -c "$CLUSTER/n1/raft.yaml" snapshot --newest -o "$BATS_FILE_TMPDIR/good"
 }
 teardown_file() { cluster_stop; }
 
@@ -25,7 +26,10 @@ setup() {
 	GOOD=$BATS_FILE_TMPDIR/good
 	export RAFT_CONFIG=$CLUSTER/n1/raft.yaml
 }
-teardown() { stop_all; }
+teardown() {
+	stop_all
+	[ ! -e "$BATS_TEST_TMPDIR/kv" ] || cluster_stop
+}
 
 snapshot() { PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 "$ROOT/t/tools/snapshot.py" "$@"; }
 # injected CALLS WHAT COMMAND...: under strace, which does WHAT at CALLS.
@@ -34,11 +38,11 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 
 @test "backup: of two at once to one name the first has it and is good, the other one says so" {
 	spawn slow strace -f -qq -o trace -e trace=fsync -e inject=fsync:signal=SIGSTOP:when=1 \
-		raft-ctl snapshot -o backup
+		raft-ctl snapshot --newest -o backup
 	local slow=$SPAWNED stopped
 	wait_until 20 grep -q SIGSTOP trace
 	stopped=$(pgrep -P "$slow" -x raft-ctl)
-	timeout 20 raft-ctl snapshot -o backup
+	timeout 20 raft-ctl snapshot --newest -o backup
 	cmp "$GOOD" backup
 	kill -CONT "$stopped"
 	local status=0
@@ -53,7 +57,7 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 @test "backup: many at once to one name: one has it, and it is good" {
 	local pids=() good=0
 	for i in {1..12}; do
-		timeout 60 raft-ctl snapshot -o backup 2>/dev/null 3>&- &
+		timeout 60 raft-ctl snapshot --newest -o backup 2>/dev/null 3>&- &
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do
@@ -70,11 +74,11 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 @test "backup: links are not followed, and what is there is not written over" {
 	echo precious >mine
 	ln -s mine backup.part
-	timeout 20 raft-ctl snapshot -o backup
+	timeout 20 raft-ctl snapshot --newest -o backup
 	cmp "$GOOD" backup
 	ln -s nowhere link
 	for name in mine link backup; do
-		run timeout 20 raft-ctl snapshot -o "$name"
+		run timeout 20 raft-ctl snapshot --newest -o "$name"
 		[ "$status" -eq 74 ]
 		[ "$output" = "raft-ctl: snapshot: $name: cannot be written: it exists: nothing is written over" ]
 	done
@@ -85,13 +89,13 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 
 @test "backup: what fails is one sentence with the path and 74, and nothing is left" {
 	for fault in fsync:error=EIO:when=1 fsync:error=EIO:when=2 renameat2:error=ENOSPC; do
-		run injected "${fault%%:*}" "${fault#*:}" raft-ctl snapshot -o backup
+		run injected "${fault%%:*}" "${fault#*:}" raft-ctl snapshot --newest -o backup
 		echo "$fault: $status $output"
 		[ "$status" -eq 74 ]
 		[[ $output == 'raft-ctl: snapshot: backup: cannot be written: '* ]]
 		only ''
 	done
-	run bash -c 'ulimit -f 1000 && exec timeout 20 raft-ctl snapshot -o backup'
+	run bash -c 'ulimit -f 1000 && exec timeout 20 raft-ctl snapshot --newest -o backup'
 	[ "$status" -eq 74 ]
 	[ "$output" = 'raft-ctl: snapshot: backup: cannot be written: File too large' ]
 	only ''
@@ -99,13 +103,13 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 	[ "$status" -eq 74 ]
 	[[ $output == *'.snapshot: cannot be written: File too large' ]]
 	only ''
-	run timeout 20 raft-ctl snapshot -o none/backup
+	run timeout 20 raft-ctl snapshot --newest -o none/backup
 	[ "$status" -eq 74 ]
 	[ "$output" = 'raft-ctl: snapshot: none/backup: cannot be written: No such file or directory' ]
 }
 
 @test "backup: the file and its folder are synced before it is done" {
-	timeout 60 strace -f -qq -y -o trace -e trace=fsync raft-ctl snapshot -o backup
+	timeout 60 strace -f -qq -y -o trace -e trace=fsync raft-ctl snapshot --newest -o backup
 	grep -qE "fsync\([0-9]+<$PWD/backup\.[0-9a-f]{16}>\) *= 0" trace
 	tail -n 1 trace | grep -qE "fsync\([0-9]+<$PWD>\) *= 0"
 }
@@ -115,7 +119,7 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 	interrupted() { # DISPOSITION SIGNAL STATUS
 		local status=0
 		spawn "$BATS_FILE_TMPDIR/log" env "--$1-signal=$2" strace -f -qq -o /dev/null -e trace=write \
-			-e "inject=write:signal=SIG$2:when=2" raft-ctl snapshot -o backup
+			-e "inject=write:signal=SIG$2:when=2" raft-ctl snapshot --newest -o backup
 		wait "$SPAWNED" || status=$?
 		echo "$1 $2: $status"
 		[ "$status" -eq "$3" ]
@@ -131,9 +135,9 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 
 @test "files: a file system without hard links, or without renameat2, is enough" {
 	for fault in link,linkat:error=EPERM renameat2:error=EINVAL; do
-		injected "${fault%%:*}" "${fault#*:}" raft-ctl snapshot -o backup
+		injected "${fault%%:*}" "${fault#*:}" raft-ctl snapshot --newest -o backup
 		cmp "$GOOD" backup
-		run injected "${fault%%:*}" "${fault#*:}" raft-ctl snapshot -o backup
+		run injected "${fault%%:*}" "${fault#*:}" raft-ctl snapshot --newest -o backup
 		[ "$status" -eq 74 ]
 		[[ $output == *'nothing is written over' ]]
 		injected "${fault%%:*}" "${fault#*:}" raft-init --restore backup -N 1 r
@@ -144,7 +148,7 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 		only ''
 	done
 	run timeout 60 strace -f -qq -o /dev/null -e trace=renameat2,link,linkat -e inject=renameat2:error=EINVAL \
-		-e inject=link,linkat:error=EPERM raft-ctl snapshot -o backup
+		-e inject=link,linkat:error=EPERM raft-ctl snapshot --newest -o backup
 	[ "$status" -eq 74 ]
 	[ "$output" = 'raft-ctl: snapshot: backup: cannot be written: Operation not permitted' ]
 	only ''
@@ -243,7 +247,7 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 		cmp "$BATS_FILE_TMPDIR/state" r/n1/data/snapshots/*.snapshot
 		[ ! -e r/n1/data/snapshots/restore.head ]
 		# What it took over is of the present version from then on.
-		timeout 20 raft-ctl -c r/n1/raft.yaml snapshot -o again
+		timeout 20 raft-ctl -c r/n1/raft.yaml snapshot --newest -o again
 	}
 	cluster_of_one_is_restored
 	[ "$(head -c 12 again | od -An -tx1 | tr -d ' ')" = 72616674736e617000000002 ]
@@ -262,4 +266,86 @@ only() { [ "$(ls)" = "$*" ] || { ls; return 1; } } # NAME: nothing else is here
 		[ "$status" -eq 78 ]
 		[[ $output == *'restore.head: it is damaged: make the node again by raft-init --restore'* ]]
 	done
+}
+
+# with_kv: a cluster of one whose program is raft-kv.
+with_kv() {
+	cluster_init "$PWD/kv" 1
+	echo 'fsm: { mode: machine, command: [ raft-kv ] }' >>"$CLUSTER/n1/raft.yaml"
+	cluster_start
+	ctl n1 wait
+	wait_until 20 has_level n1 2
+	export RAFT_CONFIG=$CLUSTER/n1/raft.yaml
+	echo 'put a 1' | timeout 20 raft-append -r
+}
+
+@test "backup: a new snapshot is taken unless --newest is given, and a sentence says of which entry and age it is" {
+	local index time='20[0-9-]{8}T[0-9:.]{12}Z'
+	with_kv
+	taken_is() { # WHICH FILE: the last index is in $index
+		index=$(status n1 log snapshot)
+		grep -qE "^raft-ctl: snapshot: $1, of the state after entry $index, of $time, [0-9]+s ago\$" said
+		[ -s "$2" ]
+	}
+	timeout 20 raft-ctl snapshot -o one 2>said
+	taken_is 'a new one' one
+	local first=$index
+	echo 'put a 2' | timeout 20 raft-append -r
+	timeout 20 raft-ctl snapshot --newest -o old 2>said
+	taken_is 'the newest one' old
+	[ "$index" -eq "$first" ]
+	cmp one old
+	timeout 20 raft-ctl snapshot -o two 2>said
+	taken_is 'a new one' two
+	[ "$index" -gt "$first" ]
+
+	# None is taken for a file that exists.
+	echo 'put a 3' | timeout 20 raft-append -r
+	run -74 timeout 20 raft-ctl snapshot -o two
+	[ "$(status n1 log snapshot)" -eq "$index" ]
+	run -64 timeout 20 raft-ctl snapshot --newest
+	[ "$output" = 'raft-ctl: snapshot: --newest fetches one: it needs -o FILE' ]
+	sed '/^fsm:/d' "$RAFT_CONFIG" >bare.yaml
+	sed -i "s#run: .*#run: $CLUSTER/n1/none#" bare.yaml
+	run -78 timeout 20 raft-ctl -c bare.yaml snapshot -o three
+	[[ $output == *'has no section fsm; with --newest the last one is fetched' ]]
+}
+
+@test "backup: -o - writes to a pipe what raft-init --restore - reads, and no failed write exits 0" {
+	with_kv
+	# More than a pipe takes.
+	seq 2000 | awk '{ printf "put key%d %01000d\n", $1, $1 }' | timeout 60 raft-append -r >/dev/null
+	timeout 20 raft-ctl snapshot -o - 2>said | timeout 20 raft-init --restore - --cluster again -N 1 -p "$(free_ports 1)" again
+	grep -q '^raft-ctl: snapshot: a new one' said
+	timeout 20 raft-ctl snapshot --newest -o file 2>/dev/null
+	timeout 20 raft-ctl snapshot --newest -o - 2>/dev/null | cmp - file
+	timeout 20 raft-init --restore - -N 1 other <file
+	cmp again/n1/data/snapshots/*.snapshot other/n1/data/snapshots/*.snapshot
+	(
+		CLUSTER=$PWD/again
+		echo 'fsm: { mode: machine, command: [ raft-kv ] }' >>"$CLUSTER/n1/raft.yaml"
+		cluster_start
+		ctl n1 wait
+		[ "$(timeout 20 raft-query -c "$CLUSTER/n1/raft.yaml" <<<'get key2000' | sed 's/^0*//')" = 2000 ]
+		cluster_stop
+	)
+
+	run -74 sh -c 'raft-ctl snapshot --newest -o - >/dev/full'
+	[ "$output" = 'raft-ctl: standard output: No space left on device' ]
+	timeout 20 raft-ctl snapshot --newest -o - 2>said | head -c 10 >left
+	[ "${PIPESTATUS[0]}" -eq 141 ]
+	[ ! -s said ]
+	timeout 20 env --ignore-signal=PIPE raft-ctl snapshot --newest -o - 2>said | head -c 10 >left
+	[ "${PIPESTATUS[0]}" -eq 141 ]
+	[ ! -s said ]
+	run -65 sh -c 'raft-ctl snapshot --newest -o - | head -c 100000 | raft-init --restore - -N 1 part'
+	[ "$output" = 'raft-init: --restore standard input: it is cut short: give a file that raft-ctl snapshot -o wrote' ]
+	[ ! -e part ]
+	[ -z "$(find . -name 'raft-init.*')" ]
+	run -74 sh -c 'raft-ctl snapshot --newest -o - 2>/dev/null | sh -c "ulimit -f 100; exec raft-init --restore - -N 1 part"'
+	[[ $output == *"$PWD/part: no room for what comes from a pipe: File too large" ]]
+	[ ! -e part ]
+	[ -z "$(find . -name 'raft-init.*')" ]
+	run -64 timeout 20 script -qefc 'raft-ctl snapshot -o -' /dev/null </dev/null
+	[[ $output == 'raft-ctl: snapshot: a snapshot is no text for a terminal'* ]]
 }

@@ -86,17 +86,21 @@ recipe() {
 }
 
 @test "recovery: a new cluster begins with a backup" {
-	head -c 100000 /dev/urandom >"$BATS_TEST_TMPDIR/state"
-	snapshot add "$CLUSTER/n1/run/log" 300 "$BATS_TEST_TMPDIR/state"
+	echo 'fsm: { mode: machine, command: [ raft-kv ] }' >>"$CLUSTER/n1/raft.yaml"
+	daemon_start n1 fsm
+	seq 100 | sed 's/.*/put k& v/' | append n1 -r >/dev/null
 	recipe 'A restore from a backup'
+	taken=$(status n1 log snapshot)
+	[ "$taken" -gt 600 ]
+	cp "$CLUSTER"/n1/data/snapshots/*.snapshot "$BATS_TEST_TMPDIR/state"
 	cluster_stop
 	CLUSTER=$CLUSTER/again
 	for n in $(nodes); do node_start "$n"; done
 	ctl n1 wait
-	[ "$(status n3 log snapshot)" = 300 ]
+	[ "$(status n3 log snapshot)" = "$taken" ]
 	cmp "$BATS_TEST_TMPDIR/state" "$CLUSTER"/n2/data/snapshots/*.snapshot
 	seq 10 | append n2
-	[ "$(timeout 20 raft-tail -c "$CLUSTER/n3/raft.yaml" --from 301 | tail -n 1)" = 10 ]
+	[ "$(timeout 20 raft-tail -c "$CLUSTER/n3/raft.yaml" --from $((taken + 1)) | tail -n 1)" = 10 ]
 	# What was acknowledged to a session before counts as appended.
 	for n in $(nodes); do [ ! -e "$CLUSTER/$n/data/snapshots/restore.head" ]; done
 }
@@ -108,7 +112,6 @@ recipe() {
 	done
 	# With replies: then the program is there.
 	seq 100 | sed 's/.*/put k& old/' | append n1 -r >/dev/null
-	ctl n1 snapshot
 	ctl n1 snapshot -o "$CLUSTER/backup"
 	seq 200 | sed 's/.*/put later& old/' >"$BATS_TEST_TMPDIR/more"
 	timeout 60 raft-append -S job -c "$CLUSTER/n1/raft.yaml" <"$BATS_TEST_TMPDIR/more"
@@ -148,12 +151,12 @@ foreign() { [ "$(status "$1" fsm state)" = foreign ]; }
 @test "recovery: a file that is no backup, or a damaged one, is refused, and nothing is left" {
 	head -c 100000 /dev/urandom >"$BATS_TEST_TMPDIR/state"
 	cd "$BATS_TEST_TMPDIR"
-	run ctl n1 snapshot -o none
+	run ctl n1 snapshot --newest -o none
 	[ "$status" -eq 69 ]
 	[[ $output == *'this node has none'* ]]
 	snapshot add "$CLUSTER/n1/run/log" 300 state
-	ctl n1 snapshot -o backup
-	run ctl n1 snapshot -o backup
+	ctl n1 snapshot --newest -o backup
+	run ctl n1 snapshot --newest -o backup
 	[ "$status" -eq 74 ]
 	[[ $output == *'exists'* ]]
 	for cut in 10 200 50000 100100; do
@@ -166,6 +169,6 @@ foreign() { [ "$(status "$1" fsm state)" = foreign ]; }
 	run timeout 10 raft-init --restore bad new
 	[ "$status" -eq 65 ]
 	run timeout 10 raft-init --restore missing new
-	[ "$status" -eq 65 ]
+	[ "$status" -eq 74 ]
 	[ ! -e none.part ] && [ ! -e backup.part ]
 }

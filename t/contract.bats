@@ -220,7 +220,6 @@ why_is() { ctl "$1" status | grep -qE "^  *why=.*$2"; }
 	mkdir "$app"
 	begin "command: [ raft-kv, -D, $app/kv.db ]" 'fields: [ chain ]'
 	seq 100 | sed 's/.*/put k& old/' | append n1 -r >/dev/null
-	ctl n1 snapshot >/dev/null
 	ctl n1 snapshot -o "$BATS_TEST_TMPDIR/backup"
 	seq 50 | sed 's/.*/put later& old/' | append n1 -r >/dev/null
 	cluster_stop

@@ -156,7 +156,7 @@ teardown_file() { cluster_stop; }
 	l=$(leader)
 	raft-ctl -c "$CLUSTER/$l/raft.yaml" watch role >"$BATS_TEST_TMPDIR/role" 3>&- &
 	p=$!
-	raft-ctl -c "$CLUSTER/$l/raft.yaml" -j watch >"$BATS_TEST_TMPDIR/state" 3>&- &
+	raft-ctl -c "$CLUSTER/$l/raft.yaml" -j watch state >"$BATS_TEST_TMPDIR/state" 3>&- &
 	q=$!
 	wait_until 10 grep -qx leader "$BATS_TEST_TMPDIR/role"
 	kill_9 "$l" elect
@@ -235,12 +235,12 @@ teardown_file() { cluster_stop; }
 	head -c 5000 /dev/urandom >picture.png
 	wait_until 30 has_level n1 3
 	for page in append tail ctl bench; do
-		sed -n 's/^\.Dl \$ //p' "$ROOT/man/raft-$page.1" | sed 's/\\e/\\/g' >examples
+		sed -n 's/^\.Dl \$ //p' "$ROOT/man/raft-$page.1" | sed 's/\\e/\\/g; s/\\(dq/"/g' >examples
 		[ "$(wc -l <examples)" -ge 2 ]
 		while read -r line; do
 			limit=30 want=0
 			# Of a node without a program; t/64 runs them with one.
-			case $line in *raft-append\ -r* | *contract\ set*) want=78 ;; esac
+			case $line in *raft-append\ -r* | *contract\ set*) want=78 ;; *snapshot*) want=65 ;; esac
 			case $line in *-f\ * | *watch*) limit=2 want=124 ;; esac # for ever
 			run timeout "$limit" sh -c "$line" </dev/null
 			echo "$line -> $status $output"

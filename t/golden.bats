@@ -361,7 +361,7 @@ listening() { sed -i "s|listen: \"[^\"]*\"|listen: \"tcp://127.0.0.1:$2\"|" "$1/
 	wait_until 30 raft-ctl -c n1/raft.yaml members
 	raft-ctl -c n1/raft.yaml members -y | diff -u "$G/members-2.yaml" -
 	# What is stored is of version 1; a backup never is.
-	raft-ctl -c n1/raft.yaml snapshot -o backup
+	raft-ctl -c n1/raft.yaml snapshot --newest -o backup
 	golden bytes "$G/snapshot-2.txt" | cmp - backup
 	# Its new term also commits entry 13.
 	{
@@ -376,7 +376,7 @@ listening() { sed -i "s|listen: \"[^\"]*\"|listen: \"tcp://127.0.0.1:$2\"|" "$1/
 	fresh n1 n1 000102030405060708090a0b0c0d0e0f
 	logd n1
 	golden play n1/run "$G/talk-logd-2.txt"
-	raft-ctl -c n1/raft.yaml snapshot -o backup
+	raft-ctl -c n1/raft.yaml snapshot --newest -o backup
 	golden bytes "$G/snapshot-2.txt" | cmp - backup
 }
 

@@ -27,6 +27,30 @@ kv() {
 }
 append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null; } # NODE ARGS... <LINES
 
+# cluster_of_a_stand_in FILE: what watch prints of a raft-elect that reports more than it may print.
+cluster_of_a_stand_in() {
+	local run=$BATS_TEST_TMPDIR/stand-in
+	mkdir -p "$run/n1/run"
+	cp "$CLUSTER/n1/raft.yaml" "$CLUSTER/n1/members.yaml" "$run/n1/"
+	cat >"$run/elect.py" <<-'PY'
+		import sys
+		import wire
+		conn = wire.accept(wire.listen(sys.argv[1]))
+		conn.expect("hello")
+		conn.send("hello_reply", version=1, low=1, high=1, node="n1")
+		request = conn.expect("watch")["request"]
+		conn.send("text_reply", request=request, lines=b"kind=now missed=3\n")
+		for i in range(100):
+		    conn.send("text_reply", request=request, lines=b"kind=peer id=n2 state=%s time_ms=1 reason=x\n" % (b"down", b"up")[i % 2])
+		conn.recv()
+	PY
+	PYTHONPATH=$ROOT/t/tools spawn "$run/log" python3 "$run/elect.py" "$run/n1/run/elect"
+	wait_until 10 test -S "$run/n1/run/elect"
+	raft-ctl -c "$run/n1/raft.yaml" -j watch >"$1" 3>&- &
+	PIDS+=($!)
+	wait_until 20 grep -q muted "$1"
+}
+
 @test "json: keys.def, the schema of raft-ctl(1) and the pages of the daemons have the same keys" {
 	sed -nE 's/^\tK\((\w+), (\w+), (\w+)\).*/\1 \2 \3/p' "$KEYS" | sort >"$O/table"
 	[ "$(grep -c '	K(' "$KEYS")" -eq "$(sort -u "$O/table" | wc -l)" ]
@@ -56,10 +80,14 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	kv
 	cluster_start
 	ctl n1 wait
-	raft-ctl -c "$CLUSTER/n1/raft.yaml" -j watch >"$O/watch.state" 3>&- &
+	raft-ctl -c "$CLUSTER/n1/raft.yaml" -j watch state >"$O/state.state" 3>&- &
 	PIDS+=($!)
-	raft-ctl -c "$CLUSTER/n1/raft.yaml" -j watch role >"$O/watch.role" 3>&- &
+	raft-ctl -c "$CLUSTER/n1/raft.yaml" -j watch role >"$O/state.role" 3>&- &
 	PIDS+=($!)
+	for n in $(nodes); do
+		raft-ctl -c "$CLUSTER/$n/raft.yaml" -j watch --lag 100 >"$O/watch.$n" 3>&- &
+		PIDS+=($!)
+	done
 	echo 'put a 1' | append n1 -r -S 7
 	wait_until 20 has_level n1 3
 	ctl n1 cursor set 7 begin
@@ -92,12 +120,14 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 		ctl "$n" -j contract show >"$O/contract.$n"
 	done
 	kill_9 n1 elect
-	wait_until 10 grep -q none "$O/watch.role"
+	wait_until 10 grep -q none "$O/state.role"
+	# What a slow reader has missed, and what was muted: of a daemon that reports both.
+	cluster_of_a_stand_in "$O/watch.flood"
 	run ctl n1 -j status
 	[ "$status" -eq 69 ]
 	echo "$output" >"$O/status.down"
 
-	for what in status members sessions cursors contract watch member; do "$SCHEMA" read "$what" "$O/$what".*; done >"$O/seen"
+	for what in status members sessions cursors contract watch state member; do "$SCHEMA" read "$what" "$O/$what".*; done >"$O/seen"
 	diff <("$SCHEMA" table | cut -d' ' -f1,2 | sort) <(sort -u "$O/seen")
 	stop_all
 }

@@ -250,7 +250,7 @@ backup() {
 		c.recv()
 	PY
 	wait_until 20 test -S "$D/run/log"
-	run timeout 20 raft-ctl -c "$D/raft.yaml" snapshot -o out
+	run timeout 20 raft-ctl -c "$D/raft.yaml" snapshot --newest -o out
 	[ "$status" -eq 78 ]
 	[ "$output" = 'raft-ctl: snapshot: it was written by a program of a newer level than this one: upgrade this program' ]
 	[ ! -e out ]

@@ -196,7 +196,7 @@ first_is() { has_status "$1" first "$2"; } # DIR INDEX
 	has_status "$E" recovering no
 	snapshot get "$E/run/log" "$S/again"
 	cmp "$S/old" "$S/again"
-	timeout 20 raft-ctl -c "$E/raft.yaml" snapshot -o "$S/backup"
+	timeout 20 raft-ctl -c "$E/raft.yaml" snapshot --newest -o "$S/backup"
 	cmp "$S/stream" "$S/backup"
 }
 

@@ -146,7 +146,6 @@ say_fate(const char *why)
 {
 	unsigned long long committed = appender_committed(self.appender) + self.skipped;
 	unsigned long long doubtful = appender_doubtful(self.appender);
-	progress_clear(self.progress);
 	if (self.session && !self.numbers_on)
 		tool_say("%s: committed %llu, resume with the same input and -S %s", why, committed,
 		    self.session);
@@ -238,7 +237,6 @@ append_on_signal(uv_signal_t *handle, int number)
 static void
 refuse_other_data(const char *what)
 {
-	progress_clear(self.progress);
 	tool_say("session %s: %s: nothing was appended", self.session, what);
 	append_end(EXIT_DATA);
 }
@@ -338,7 +336,6 @@ say_not_ok(const struct awaited_reply *reply)
 {
 	unsigned long long number = reply->number;
 	append_flush();
-	progress_clear(self.progress);
 	if (reply->state == WIRE_REPLY_LOST)
 		tool_say("%s %llu: committed and applied, and its reply is lost%s%.*s",
 		    append_unit(), number, reply->data.size ? ": " : "", (int)reply->data.size,
@@ -382,7 +379,6 @@ on_no_replies(enum exit_status status, const char *why, void *arg)
 {
 	(void)arg;
 	append_flush();
-	progress_clear(self.progress);
 	if (self.taken == 0) {
 		tool_say("%s: nothing was appended", why);
 		append_end(status);
@@ -507,7 +503,7 @@ is_typed(char **paths)
 static void
 append_finish(void)
 {
-	progress_clear(self.progress);
+	progress_clear();
 	for (size_t i = 0; i < sizeof self.signals / sizeof self.signals[0]; i++)
 		uv_signal_stop(&self.signals[i]);
 	if (self.interrupted || tool_output(self.out.buf.bytes, self.out.buf.size))

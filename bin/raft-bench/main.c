@@ -253,6 +253,18 @@ bench_begin_operations(uint64_t now_ns)
 		bench_begin_operation(lane, data, now_ns);
 }
 
+/* Of the operations, or of the time; with both limits the one that is reached first. */
+static struct progress_share
+bench_share(uint64_t now_ns)
+{
+	uint64_t ms = self.start_ns > 0 ? (now_ns - self.start_ns) / ns_per_ms : 0;
+	uint64_t done = self.latency.count, total = self.settings.count;
+	if (total == 0 || (self.settings.for_ms > 0 && (double)ms / (double)self.settings.for_ms >
+							   (double)done / (double)total))
+		done = ms, total = self.settings.for_ms;
+	return progress_share(done, total, ms);
+}
+
 static void
 bench_show_progress(uint64_t now_ns)
 {
@@ -263,12 +275,13 @@ bench_show_progress(uint64_t now_ns)
 	double seconds = (double)(now_ns - self.shown_ns) / (double)ns_per_s;
 	for (uint64_t i = 0; i < self.settings.connections && trouble[0] == '\0'; i++)
 		trouble = lane_trouble(self.lanes[i]);
-	progress_show(self.progress, "%llu ops, %.0f/s, p50 %llu us, p99 %llu us, max %llu us%s%s",
+	progress_show(self.progress,
+	    "%llu ops, %.0f/s, p50 %llu us, p99 %llu us, max %llu us%s%s%s",
 	    (unsigned long long)self.latency.count,
 	    self.start_ns > 0 ? (double)shown->count / seconds : 0.0,
 	    (unsigned long long)histogram_quantile(shown, 50, 100),
 	    (unsigned long long)histogram_quantile(shown, 99, 100), (unsigned long long)shown->most,
-	    trouble[0] ? ", waiting: " : "", trouble);
+	    bench_share(now_ns).text, trouble[0] ? ", waiting: " : "", trouble);
 	histogram_clear(&self.shown);
 	self.shown_ns = now_ns;
 }
@@ -439,7 +452,7 @@ static void
 bench_finish(void)
 {
 	struct lane_outcomes all = {0};
-	progress_clear(self.progress);
+	progress_clear();
 	for (size_t i = 0; i < sizeof self.signals / sizeof self.signals[0]; i++)
 		uv_signal_stop(&self.signals[i]);
 	for (uint64_t i = 0; i < self.settings.connections; i++) {

@@ -11,7 +11,9 @@ struct ctl {
 	bool yaml;
 	bool learner;
 	bool yes;
-	const char *output; /* a file */
+	const char *output; /* a file; "-": standard output */
+	bool newest;
+	uint64_t lag; /* entries; 0: not given */
 	bool give_up_given;
 	uint64_t give_up_ms;
 	int argc; /* what stands behind the subcommand */

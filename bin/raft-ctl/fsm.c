@@ -11,6 +11,7 @@ struct order {
 	struct link *link;
 	struct timeout *timeout;
 	const char *what;
+	const char *otherwise; /* what else may be done */
 	bool sent;
 };
 
@@ -39,7 +40,7 @@ static void
 fsm_on_refused(enum exit_status status, const char *why, void *arg)
 {
 	const struct order *order = arg;
-	tool_die(status, "%s: %s", order->what, why);
+	tool_die(status, "%s: %s%s", order->what, why, order->otherwise);
 }
 
 static void
@@ -48,8 +49,9 @@ fsm_on_down(bool was_up, const char *why, void *arg)
 	struct order *order = arg;
 	const struct conf *conf = order->tool->conf;
 	if (!was_up && !conf->fsm.present)
-		tool_die(EXIT_CONFIG, "%s: this node runs no state machine: %s has no section fsm",
-		    order->what, conf->path);
+		tool_die(EXIT_CONFIG,
+		    "%s: this node runs no state machine: %s has no section fsm%s", order->what,
+		    conf->path, order->otherwise);
 	if (was_up)
 		tool_die(EXIT_UNKNOWN, "%s: raft-fsm went away before it answered: %s", order->what,
 		    why);
@@ -72,12 +74,16 @@ enum exit_status
 ctl_fsm_order(struct ctl *ctl, const char *what)
 {
 	static struct order order;
-	order = (struct order){.tool = &ctl->tool, .what = what};
+	order = (struct order){.tool = &ctl->tool,
+	    .what = what,
+	    .otherwise = ctl->output ? "; with --newest the last one is fetched" : ""};
 	order.timeout = timeout_new(
 	    ctl->tool.loop, ctl->give_up_ms, "raft-fsm does not answer", fsm_on_timeout, &order);
 	order.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "fsm").text, WIRE_CLIENT,
 	    ctl->tool.prog, &link_calls, &order);
 	loop_run(ctl->tool.loop);
+	link_free(order.link);
+	timeout_free(order.timeout);
 	return EXIT_OK;
 }
 

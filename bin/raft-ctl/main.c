@@ -7,7 +7,7 @@
 static struct ctl self;
 
 /* Options that only some commands take. */
-enum { JSON = 1, YAML = 2, LEARNER = 4, YES = 8, OUTPUT = 16 };
+enum { JSON = 1, YAML = 2, LEARNER = 4, YES = 8, OUTPUT = 16, NEWEST = 32, LAG = 64 };
 
 /* Name, function, most operands, which of these options it takes. */
 static const struct command {
@@ -22,11 +22,11 @@ static const struct command {
     {"member", ctl_member, 3, LEARNER | YES | JSON},
     {"key", ctl_key, 3, 0},
     {"transfer", ctl_transfer, 1, 0},
-    {"snapshot", ctl_snapshot, 0, OUTPUT},
+    {"snapshot", ctl_snapshot, 0, OUTPUT | NEWEST},
     {"contract", ctl_contract, 1, JSON},
     {"session", ctl_session, 2, JSON},
     {"cursor", ctl_cursor, 3, JSON},
-    {"watch", ctl_watch, 1, JSON},
+    {"watch", ctl_watch, 1, JSON | LAG},
     {"barrier", ctl_barrier, 0, 0},
     {"fsm", ctl_fsm, 1, 0},
 };
@@ -49,6 +49,12 @@ ctl_on_option(enum tool_option option, const char *value)
 		break;
 	case TOOL_YES:
 		self.yes = true;
+		break;
+	case TOOL_NEWEST:
+		self.newest = true;
+		break;
+	case TOOL_LAG:
+		self.lag = tool_number(option, value, 1, UINT64_MAX);
 		break;
 	default:
 		self.give_up_ms = tool_duration_ms(option, value);
@@ -92,6 +98,8 @@ ctl_check_usage(void)
 	refuse_option(command, LEARNER, self.learner, "--learner");
 	refuse_option(command, YES, self.yes, "--yes");
 	refuse_option(command, OUTPUT, self.output != NULL, "-o");
+	refuse_option(command, NEWEST, self.newest, "--newest");
+	refuse_option(command, LAG, self.lag != 0, "--lag");
 	if (self.json && self.yaml)
 		tool_die(EXIT_USAGE, "%s: -j or -y, not both", command->name);
 	return command;
@@ -105,11 +113,12 @@ main(int argc, char **argv)
 	    .usage = "[-jv] [-c FILE] [-t TIME] status | wait | members [-y] | "
 		     "member add [--learner] FILE | member promote ID | "
 		     "member {demote | remove} [--yes] ID | member address ID ADDRESS | "
-		     "key {add | drop} ID KEY | transfer [ID] | snapshot [-o FILE] | "
+		     "key {add | drop} ID KEY | transfer [ID] | snapshot [[--newest] -o FILE] | "
 		     "contract {show | set} | {session | cursor} {list | drop NAME} | "
-		     "cursor set NAME INDEX | watch [role | state] | barrier | fsm restart",
+		     "cursor set NAME INDEX | watch [--lag COUNT] [role | state] | barrier | fsm "
+		     "restart",
 	    .takes = 1u << TOOL_JSON | 1u << TOOL_YAML | 1u << TOOL_TIMEOUT | 1u << TOOL_LEARNER |
-		     1u << TOOL_YES | 1u << TOOL_OUTPUT,
+		     1u << TOOL_YES | 1u << TOOL_OUTPUT | 1ull << TOOL_NEWEST | 1ull << TOOL_LAG,
 	    .found = ctl_on_option,
 	};
 	self.give_up_ms = TOOL_GIVE_UP_MS;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * raft-ctl watch: a line for each change of what this node is.  While raft-elect is away
- * the role is none: who acts on these lines must not take an old one for true.
+ * raft-ctl watch role, and watch state: a line for each change of what this node is.  While
+ * raft-elect is away the role is none: who acts on these lines must not take an old one for true.
+ * Without an operand it is changes.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "client/json.h"
 #include "client/timeout.h"
 #include "local/link.h"
-#include "ctl.h"
+#include "changes.h"
 #include "text.h"
 
 static struct {
@@ -103,20 +104,30 @@ watch_on_output(uv_poll_t *poll, int status, int events)
 static const struct link_calls link_calls = {
     .up = watch_on_up, .frame = watch_on_frame, .refused = tool_refused, .down = watch_on_down};
 
+static void
+watch_state(struct ctl *ctl)
+{
+	self.role_only = strcmp(ctl->argv[0], "role") == 0;
+	if (!self.role_only && strcmp(ctl->argv[0], "state") != 0)
+		tool_die(EXIT_USAGE, "watch: %s: role or state is expected", ctl->argv[0]);
+	if (ctl->lag)
+		tool_die(EXIT_USAGE, "watch %s: --lag does not apply", ctl->argv[0]);
+	self.timeout = timeout_new(
+	    ctl->tool.loop, ctl->give_up_ms, "raft-elect does not answer", watch_on_timeout, NULL);
+	self.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "elect").text, WIRE_CLIENT,
+	    ctl->tool.prog, &link_calls, NULL);
+}
+
 enum exit_status
 ctl_watch(struct ctl *ctl)
 {
-	const char *what = ctl->argc > 0 ? ctl->argv[0] : "state";
-	if (strcmp(what, "role") != 0 && strcmp(what, "state") != 0)
-		tool_die(EXIT_USAGE, "watch: %s: role or state is expected", what);
 	self.ctl = ctl;
-	self.role_only = strcmp(what, "role") == 0;
-	self.timeout = timeout_new(
-	    ctl->tool.loop, ctl->give_up_ms, "raft-elect does not answer", watch_on_timeout, NULL);
+	if (ctl->argc > 0)
+		watch_state(ctl);
+	else
+		changes_begin(ctl);
 	if (uv_poll_init(loop_uv(ctl->tool.loop), &self.output, 1) == 0)
 		uv_poll_start(&self.output, LOOP_READER_GONE, watch_on_output);
-	self.link = link_new(ctl->tool.loop, tool_socket(&ctl->tool, "elect").text, WIRE_CLIENT,
-	    ctl->tool.prog, &link_calls, NULL);
 	loop_run(ctl->tool.loop);
 	return EXIT_OK;
 }

@@ -83,7 +83,7 @@ consumer_say(struct consumer *c, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	progress_clear(c->progress);
+	progress_clear();
 	tool_say("cursor %s: %s", c->settings.cursor, text);
 }
 
@@ -113,7 +113,7 @@ consumer_end(struct consumer *c, enum exit_status status)
 		return;
 	c->state = CONSUMER_OVER;
 	c->status = status;
-	progress_clear(c->progress);
+	progress_clear();
 	loop_stop(c->tool->loop);
 }
 

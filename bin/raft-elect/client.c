@@ -159,8 +159,7 @@ bool
 client_watch(struct node *node, struct elect_client *client, const struct msg_watch *m)
 {
 	if (!wire_text_is(m->what, "state")) {
-		server_refuse(&client->base, m->request, EXIT_USAGE,
-		    "of raft-elect only its state can be watched");
+		server_watch(&client->base, m);
 		return true;
 	}
 	client->watching = true;

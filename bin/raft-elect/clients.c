@@ -7,6 +7,7 @@
 #include "prog/daemon.h"
 #include "client.h"
 #include "node.h"
+#include "notice.h"
 #include "status.h"
 
 enum {
@@ -210,6 +211,7 @@ clients_open(struct elect_clients *clients, struct node *node)
 	    .texts = texts,
 	    .hello = clients_on_hello,
 	    .served = hold_if_due,
+	    .measure = notice_lag,
 	    .drained = clients_on_drained,
 	    .closed = clients_on_closed,
 	};

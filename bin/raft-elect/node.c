@@ -6,6 +6,7 @@
 
 #include "seal/seal.h"
 #include "prog/daemon.h"
+#include "notice.h"
 #include "perform.h"
 
 enum {
@@ -22,6 +23,12 @@ node_role_name(const struct node *node)
 	return node->raft ? raft_role_name(node->role) : "none";
 }
 
+const char *
+node_member_role(const struct raft_member *member)
+{
+	return member->role == RAFT_VOTER ? "voter" : "learner";
+}
+
 void
 node_state_changed(struct node *node, const char *from, const char *why)
 {
@@ -36,6 +43,7 @@ node_state_changed(struct node *node, const char *from, const char *why)
 	log_info("state", "from=%s to=%s term=%" PRIu64 " leader=%s why=%s", from,
 	    node_role_name(node), node->term, node->leader.s, log_q(why));
 	clients_tell_state(&node->clients);
+	notice_role(node, why);
 }
 
 /* ------------------------------------------------------------- the turn */
@@ -209,6 +217,7 @@ node_log_ready(struct node *node, const struct msg_hello_reply *reply, struct ra
 	node->peerd.removed = (struct removed){0};
 	node->removed = 0;
 	node_now_removed(node);
+	notice_members(node, "as the log has it");
 	peerd_new_config(&node->peerd);
 }
 
@@ -241,6 +250,7 @@ node_open(struct node *node, const struct conf *conf, struct loop *loop)
 	clients_open(&node->clients, node);
 	if (!logd_open(&node->logd, node, why) || !peerd_open(&node->peerd, node, why))
 		daemon_die(EXIT_CONFIG, "%s", why);
+	notice_role(node, "raft-logd has not reported its log yet");
 	loop_on_turn(loop, node_on_turn, node);
 }
 

@@ -33,9 +33,10 @@ struct node {
 	enum raft_role role;      /* of this core, as last said */
 	uint64_t term;
 	struct raft_id leader;
-	bool in_turn;     /* the core has been told the time of this turn */
-	bool unreachable; /* messages to peers were lost, and the core is to be told */
-	size_t fed;       /* bytes given to the core since the last update */
+	struct raft_config noticed; /* by notice_members */
+	bool in_turn;               /* the core has been told the time of this turn */
+	bool unreachable;           /* messages to peers were lost, and the core is to be told */
+	size_t fed;                 /* bytes given to the core since the last update */
 	uv_timer_t timer;
 	uint64_t timer_ms; /* it fires then, if it is active */
 	bool stopping;
@@ -78,6 +79,8 @@ void node_peers_lost(struct node *node);
 bool node_now_removed(struct node *node);
 /* Says the change of state, to the log and to who watches. */
 void node_state_changed(struct node *node, const char *from, const char *why);
+/* "voter" or "learner". */
+const char *node_member_role(const struct raft_member *member);
 /* "none" while there is no core. */
 const char *node_role_name(const struct node *node);
 

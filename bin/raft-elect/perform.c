@@ -10,6 +10,7 @@
 #include "perform.h"
 
 #include "node.h"
+#include "notice.h"
 
 static void
 perform_disk(struct node *node, const struct raft_update *update)
@@ -30,6 +31,8 @@ static void
 perform_peers(struct node *node, const struct raft_update *update)
 {
 	bool removed = update->commit_changed && node_now_removed(node);
+	if (update->config_changed)
+		notice_members(node, "another configuration is in force");
 	if (update->config_changed || removed)
 		peerd_new_config(&node->peerd);
 	else if (update->commit_changed)

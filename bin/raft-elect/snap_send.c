@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "local/changes.h"
 #include "unix/log.h"
 #include "node.h"
 
@@ -43,6 +44,15 @@ close_if_idle(struct snap_send *snap_send)
 }
 
 static void
+notice_transfer(const struct snap_send *snap_send, const struct snap_transfer *transfer,
+    const char *state, const char *why)
+{
+	changes_put(snap_send->node->clients.server, "snapshot", transfer->peer.s, why,
+	    "state=%s index=%" PRIu64 " bytes=%" PRIu64, state, snap_send->pos.index,
+	    snap_send->size);
+}
+
+static void
 snap_send_finish(
     struct snap_send *snap_send, struct snap_transfer *transfer, bool ok, const char *why)
 {
@@ -55,6 +65,7 @@ snap_send_finish(
 	    "peer=%s index=%" PRIu64 " bytes=%" PRIu64 " of=%" PRIu64 " ms=%" PRIu64 " why=%s",
 	    transfer->peer.s, snap_send->pos.index, transfer->acked, snap_send->size, took_ms,
 	    log_q(why));
+	notice_transfer(snap_send, transfer, ok ? "sent" : "failed", why);
 	*transfer = (struct snap_transfer){0};
 	close_if_idle(snap_send);
 	node_step(snap_send->node, &event, 0);
@@ -188,6 +199,8 @@ snap_send_run(struct snap_send *snap_send, struct snap_transfer *transfer)
 	log_info("snapshot", "peer=%s index=%" PRIu64 " size=%" PRIu64 " why=%s", transfer->peer.s,
 	    snap_send->pos.index, snap_send->size,
 	    log_q("the peer needs entries that are compacted away"));
+	notice_transfer(
+	    snap_send, transfer, "sending", "the peer needs entries that are compacted away");
 	snap_send_ask(snap_send, transfer, now);
 }
 
@@ -284,8 +297,12 @@ snap_send_turn(struct snap_send *snap_send, struct mono_ms now)
 void
 snap_send_clear(struct snap_send *snap_send)
 {
-	for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++)
+	for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
+		if (snap_send->transfers[i].running)
+			notice_transfer(snap_send, &snap_send->transfers[i], "failed",
+			    "this node leads no longer");
 		snap_send->transfers[i] = (struct snap_transfer){0};
+	}
 	snap_send->opening = false;
 	close_if_idle(snap_send);
 }

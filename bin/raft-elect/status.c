@@ -72,12 +72,6 @@ add_member(struct wire_buf *text, const struct raft_member *member)
 	wire_buf_printf(text, "\n");
 }
 
-static const char *
-member_role(const struct raft_member *member)
-{
-	return member->role == RAFT_VOTER ? "voter" : "learner";
-}
-
 /* The leader knows how far each one is; the others know who there is. */
 static void
 add_progress(struct wire_buf *text, const struct raft_peer_status *peer)
@@ -115,7 +109,7 @@ status_text(void *arg, struct wire_buf *text)
 		const struct raft_member *member = &config->members[i];
 		const struct raft_peer_status *peer = find_peer(&s, &member->id);
 		wire_buf_printf(
-		    text, "part=member id=%s role=%s", member->id.s, member_role(member));
+		    text, "part=member id=%s role=%s", member->id.s, node_member_role(member));
 		if (peer && s.role == RAFT_LEADER)
 			add_progress(text, peer);
 		add_member(text, member);
@@ -132,7 +126,7 @@ status_members(void *arg, struct wire_buf *text)
 	const struct raft_config *config = raft_config_now(node->raft);
 	for (size_t i = 0; i < config->count; i++) {
 		wire_buf_printf(text, "id=%s role=%s", config->members[i].id.s,
-		    member_role(&config->members[i]));
+		    node_member_role(&config->members[i]));
 		add_member(text, &config->members[i]);
 	}
 }

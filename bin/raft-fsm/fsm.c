@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "local/changes.h"
 #include "wire/buf.h"
 #include "source.h"
 
@@ -24,6 +25,14 @@ static const enum log_level state_levels[] = {
 };
 
 void
+fsm_notice(struct fsm *f)
+{
+	bool runs = f->state == FSM_RUNNING;
+	changes_put(f->server, "program", "", runs && !f->why[0] ? "it was started" : f->why,
+	    "state=%s pid=%d restarts=%" PRIu64, state_names[f->state], f->pid, f->restarts);
+}
+
+void
 fsm_state(struct fsm *f, enum fsm_state state, const char *why)
 {
 	char more[2048] = "";
@@ -36,6 +45,7 @@ fsm_state(struct fsm *f, enum fsm_state state, const char *why)
 	    state_names[state], more);
 	f->state = state;
 	snprintf(f->why, sizeof f->why, "%s", why);
+	fsm_notice(f);
 }
 
 void

@@ -84,6 +84,8 @@ struct fsm {
 
 /* The one place where the state changes: kept for the status, and logged. */
 void fsm_state(struct fsm *fsm, enum fsm_state state, const char *why);
+/* Reports the state to the clients that watch. */
+void fsm_notice(struct fsm *fsm);
 /* As on TERM; arg is the struct fsm. */
 void fsm_stop(void *arg);
 /* Stops as on TERM, then exits with the status; why was said before. */

@@ -8,10 +8,12 @@
 #include "serve.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "local/changes.h"
 #include "unix/timer.h"
 #include "ask.h"
 #include "source.h"
@@ -149,12 +151,21 @@ serve_reply_get(struct fsm *fsm, struct fsm_client *client, const struct msg_fsm
 	return true;
 }
 
+static void
+notice_lag(const struct fsm *fsm)
+{
+	uint64_t delivered = fsm->mode->delivered(fsm), commit = source_commit(fsm->source);
+	changes_put(fsm->server, "lag", "", "committed entries that the program does not have",
+	    "entries=%" PRIu64, commit > delivered ? commit - delivered : 0);
+}
+
 /* Everybody who waits gets the line. */
 static void
 serve_answer(void *arg)
 {
 	struct fsm *fsm = arg;
 	timer_stop(fsm->status_wait);
+	notice_lag(fsm);
 	char *line = fsm_status_line(fsm);
 	for (struct server_client *at = server_first(fsm->server); at; at = at->next) {
 		struct fsm_client *client = (struct fsm_client *)at;
@@ -169,6 +180,18 @@ serve_answer(void *arg)
 }
 
 static void
+serve_probe(void *arg)
+{
+	struct fsm *fsm = arg;
+	if (timer_active(fsm->status_wait))
+		return;
+	if (source_probe(fsm->source, serve_answer, fsm))
+		timer_start(fsm->status_wait, PROBE_MS);
+	else
+		serve_answer(fsm);
+}
+
+static void
 serve_status(struct server_client *server_client, uint64_t request)
 {
 	struct fsm *fsm = server_arg(server_client->server);
@@ -178,12 +201,7 @@ serve_status(struct server_client *server_client, uint64_t request)
 		serve_answer(fsm);
 	client->waiting = true;
 	client->request = request;
-	if (timer_active(fsm->status_wait))
-		return;
-	if (source_probe(fsm->source, serve_answer, fsm))
-		timer_start(fsm->status_wait, PROBE_MS);
-	else
-		serve_answer(fsm);
+	serve_probe(fsm);
 }
 
 /* ------- the socket ---------------------------------------------------------- */
@@ -232,6 +250,7 @@ fsm_serve_open(struct fsm *fsm)
 	    .requests = requests,
 	    .texts = texts,
 	    .hello = serve_hello,
+	    .measure = serve_probe,
 	    .drained = serve_drained,
 	};
 	char why[SOCK_WHY_SIZE];
@@ -239,4 +258,5 @@ fsm_serve_open(struct fsm *fsm)
 	if (fsm->server == NULL)
 		daemon_die(exit_of_errno(errno), "%s", why);
 	fsm->status_wait = timer_new(fsm->loop, serve_answer, fsm);
+	fsm_notice(fsm);
 }

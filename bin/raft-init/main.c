@@ -72,6 +72,7 @@ __attribute__((format(printf, 2, 3))) _Noreturn static void
 init_die(enum exit_status status, const char *format, ...)
 {
 	va_list args;
+	progress_clear();
 	fputs("raft-init: ", stderr);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
@@ -231,8 +232,8 @@ open_restore(const struct wanted *wanted)
 	char why[CONF_WHY_SIZE];
 	if (wanted->restore == NULL)
 		return NULL;
-	if (!restore_open(&restore, wanted->restore, why))
-		init_die(restore.newer ? EXIT_CONFIG : EXIT_DATA, "--restore %s", why);
+	if (!restore_open(&restore, wanted->restore, wanted->folder, why))
+		init_die(restore.status, "--restore %s", why);
 	return &restore;
 }
 

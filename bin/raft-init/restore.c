@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
@@ -15,7 +16,7 @@
 #include "unix/file.h"
 #include "files.h"
 
-enum { PIECE_SIZE = 1 << 20 };
+enum { PIECE_SIZE = 1 << 20, PROGRESS_MS = 500 };
 
 static uint8_t piece[PIECE_SIZE];
 
@@ -27,8 +28,16 @@ restore_fail(const char *path, const char *what, char *why)
 }
 
 static bool
-restore_wrong(const struct restore *restore, const char *what, char *why)
+restore_unreadable(struct restore *restore, char *why)
 {
+	restore->status = EXIT_IO;
+	return restore_fail(restore->path, "cannot be read", why);
+}
+
+static bool
+restore_wrong(struct restore *restore, const char *what, char *why)
+{
+	restore->status = EXIT_DATA;
 	snprintf(why, CONF_WHY_SIZE, "%s: %s: give a file that raft-ctl snapshot -o wrote",
 	    restore->path, what);
 	return false;
@@ -57,8 +66,8 @@ read_head(struct restore *restore, char *why)
 	if (size == 0)
 		return restore_wrong(restore, "it does not begin as a snapshot does", why);
 	bool whole = read_at(restore, 0, wire_buf_add(&restore->bytes, size), size);
-	restore->newer = whole && snapshot_head_newer(restore->bytes.bytes, size);
-	if (restore->newer) {
+	if (whole && snapshot_head_newer(restore->bytes.bytes, size)) {
+		restore->status = EXIT_CONFIG;
 		snprintf(why, CONF_WHY_SIZE, "%s: " SNAPSHOT_NEWER, restore->path);
 		return false;
 	}
@@ -72,7 +81,8 @@ static const char *
 each_piece(const struct restore *restore, int fd)
 {
 	struct seal_stream stream;
-	uint64_t left = restore->head.file_size, at = restore->bytes.size;
+	uint64_t total = restore->head.file_size, left = total, at = restore->bytes.size;
+	progress_begin(restore->progress, fd < 0 ? "checking it" : "writing it");
 	seal_stream_begin(&stream);
 	while (left > 0) {
 		size_t size = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
@@ -85,19 +95,83 @@ each_piece(const struct restore *restore, int fd)
 			return strerror(errno);
 		at += size;
 		left -= size;
+		progress_amount(restore->progress, PROGRESS_BYTES, total - left, total);
 	}
+	progress_clear();
 	struct raft_hash hash = seal_stream_end(&stream);
 	if (!raft_hash_equal(&hash, &restore->head.file_hash))
 		return "its content is not what its head says: it is damaged";
 	return read_at(restore, at, piece, 1) ? "there is something behind its end" : NULL;
 }
 
-bool
-restore_open(struct restore *restore, const char *path, char *why)
+/* ------------------------------------------------------------- opening */
+
+/* A file without a name, in the nearest folder above that exists; -1 with errno. */
+static int
+unnamed_file(const char *folder)
 {
-	*restore = (struct restore){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC)};
+	char *at = text_dup(folder);
+	struct stat st;
+	while (stat(at, &st) < 0 && errno == ENOENT && at[1] != '\0') {
+		char *above = path_folder(at);
+		free(at);
+		at = above;
+	}
+	char *name = path_resolve(at, "raft-init.XXXXXX");
+	int fd = mkostemp(name, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(name);
+	free(name);
+	free(at);
+	return fd;
+}
+
+/* Up to PIECE_SIZE bytes; -1 with errno. */
+static ssize_t
+read_piece(int fd)
+{
+	ssize_t size;
+	do
+		size = read(fd, piece, sizeof piece);
+	while (size < 0 && errno == EINTR);
+	return size;
+}
+
+static bool
+restore_spool(struct restore *restore, const char *folder, char *why)
+{
+	int from = restore->fd;
+	uint64_t done = 0;
+	restore->fd = unnamed_file(folder);
+	if (restore->fd < 0) {
+		restore->status = EXIT_IO;
+		return restore_fail(folder, "no room for what comes from a pipe", why);
+	}
+	progress_begin(restore->progress, "reading it");
+	for (ssize_t size; (size = read_piece(from)) != 0; done += (uint64_t)size) {
+		if (size < 0)
+			return restore_unreadable(restore, why);
+		if (!file_write(restore->fd, piece, (size_t)size)) {
+			restore->status = EXIT_IO;
+			return restore_fail(folder, "no room for what comes from a pipe", why);
+		}
+		progress_amount(restore->progress, PROGRESS_BYTES, done + (uint64_t)size, 0);
+	}
+	return true;
+}
+
+bool
+restore_open(struct restore *restore, const char *path, const char *folder, char *why)
+{
+	bool standard = strcmp(path, "-") == 0;
+	*restore = (struct restore){.path = standard ? "standard input" : path,
+	    .fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC),
+	    .progress = progress_new(NULL, "raft-init --restore", true, PROGRESS_MS)};
 	if (restore->fd < 0)
-		return restore_fail(path, "cannot be read", why);
+		return restore_unreadable(restore, why);
+	if ((standard || lseek(restore->fd, 0, SEEK_CUR) < 0) &&
+	    !restore_spool(restore, folder, why))
+		return false;
 	if (!read_head(restore, why))
 		return false;
 	const char *what = each_piece(restore, -1);

@@ -9,18 +9,25 @@
 #ifndef INIT_RESTORE_H
 #define INIT_RESTORE_H
 
+#include "prog/progress.h"
 #include "seal/snapshot.h"
+#include "unix/exit.h"
 
 struct restore {
-	const char *path;
+	const char *path; /* or "standard input" */
 	int fd;
 	struct wire_buf bytes; /* the head */
 	struct snapshot_head head;
-	bool newer; /* it is refused for its level */
+	enum exit_status status; /* why it is not opened */
+	struct progress *progress;
 };
 
-/* Opens and checks it.  False with one sentence in why. */
-bool restore_open(struct restore *restore, const char *path, char *why);
+/*
+ * Opens and checks it.  path "-": standard input.  What cannot be read twice, as a pipe, is kept
+ * meanwhile in a file without a name on the disk of folder, an absolute path which need not exist.
+ * False with one sentence in why.
+ */
+bool restore_open(struct restore *restore, const char *path, const char *folder, char *why);
 /* Puts it into the data directory, which exists. */
 bool restore_put(const struct restore *restore, const char *data, char *why);
 

@@ -75,6 +75,13 @@ serve_closed(struct server_client *server_client, const char *why)
 	snap_store_forget(logd, client);
 }
 
+/* While nothing is written, the room is measured for the clients that watch. */
+static void
+serve_measure(void *arg)
+{
+	space_look(arg);
+}
+
 void
 serve_open(struct logd *logd)
 {
@@ -91,6 +98,7 @@ serve_open(struct logd *logd)
 	    .out_high = OUT_HIGH,
 	    .requests = requests,
 	    .texts = texts,
+	    .measure = serve_measure,
 	    .hello = serve_hello,
 	    .greeted = serve_greeted,
 	    .drained = serve_drained,
@@ -100,6 +108,7 @@ serve_open(struct logd *logd)
 	logd->server = server_new(logd->daemon.loop, &settings, logd, why);
 	if (logd->server == NULL)
 		daemon_die(exit_of_errno(errno), "%s", why);
+	space_notice(logd);
 }
 
 struct logd_client *

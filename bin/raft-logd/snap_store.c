@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "local/changes.h"
 #include "unix/file.h"
 #include "unix/job.h"
 #include "logd.h"
@@ -100,6 +101,8 @@ snap_store_give_up(struct logd *logd, const char *why)
 	struct snap_store *in = logd->snapshots.incoming;
 	log_warn("incoming", "index=%" PRIu64 " got=%" PRIu64 " of=%" PRIu64 " why=%s",
 	    in->pos.index, in->got, in->size, log_q(why));
+	changes_put(logd->server, "snapshot", "", why,
+	    "state=failed index=%" PRIu64 " bytes=%" PRIu64, in->pos.index, in->size);
 	snap_store_answer(in->client, in->request, WIRE_SNAP_DAMAGED, 0);
 	snap_store_drop(logd);
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "local/changes.h"
 #include "unix/file.h"
 #include "unix/job.h"
 #include "txn.h"
@@ -56,6 +57,11 @@ snap_take_finish(struct logd *logd, const char *why)
 {
 	struct snap_take *local = logd->snapshots.local;
 	logd->snapshots.local = NULL;
+	if (!local->cut)
+		changes_put(logd->server, "snapshot", "",
+		    why ? why : "the program of this node has written it",
+		    "state=%s index=%" PRIu64 " bytes=%" PRIu64, why ? "failed" : "taken",
+		    local->index, local->size);
 	if (why) {
 		log_warn("snapshot", "index=%" PRIu64 " why=%s", local->index, log_q(why));
 		if (!local->cut)

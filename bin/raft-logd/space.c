@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "local/changes.h"
 #include "logd.h"
 
 enum { LOOK_MS = 100 };
@@ -22,6 +23,28 @@ space_name(enum space_state state)
 	return names[state];
 }
 
+static const char *
+space_why(enum space_state state)
+{
+	switch (state) {
+	case SPACE_LOW:
+		return "less than the reserve is free: no new entries are taken";
+	case SPACE_FULL:
+		return "the disk is full: entries wait until there is room";
+	case SPACE_AMPLE:
+	default:
+		return "there is room: entries are taken";
+	}
+}
+
+void
+space_notice(struct logd *logd)
+{
+	enum space_state state = logd->space.state;
+	changes_put(logd->server, "disk", "", space_why(state), "state=%s",
+	    state == SPACE_AMPLE ? "room" : space_name(state));
+}
+
 static void
 space_change(struct logd *logd, enum space_state to)
 {
@@ -30,6 +53,7 @@ space_change(struct logd *logd, enum space_state to)
 	if (from == to)
 		return;
 	space->state = to;
+	space_notice(logd);
 	if (to == SPACE_AMPLE)
 		log_info("space", "from=%s to=%s free_bytes=%" PRIu64 " why=%s", space_name(from),
 		    space_name(to), space->free_bytes,
@@ -37,10 +61,7 @@ space_change(struct logd *logd, enum space_state to)
 	else
 		log_warn("space", "from=%s to=%s free_bytes=%" PRIu64 " reserve=%" PRIu64 " why=%s",
 		    space_name(from), space_name(to), space->free_bytes,
-		    logd->daemon.conf->logd.reserve,
-		    log_q(to == SPACE_LOW
-			      ? "less than the reserve is free: no new entries are taken"
-			      : "the disk is full: entries wait until there is room"));
+		    logd->daemon.conf->logd.reserve, log_q(space_why(to)));
 	if ((from == SPACE_AMPLE) != (to == SPACE_AMPLE))
 		elector_full(logd);
 	if (to != SPACE_AMPLE)

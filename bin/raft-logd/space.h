@@ -34,6 +34,8 @@ struct space {
 };
 
 void space_init(struct logd *logd);
+/* Reports the state to the clients that watch. */
+void space_notice(struct logd *logd);
 /* Looks at the file system if that was long ago; before each transaction. */
 void space_check(struct logd *logd);
 /* Looks now. */

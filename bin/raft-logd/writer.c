@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "local/changes.h"
 #include "seal/seal.h"
 #include "check.h"
 #include "txn.h"
@@ -225,6 +226,8 @@ absorb_install(struct logd *logd, struct snapshot *snapshot)
 	logd->compact_to = 0;
 	log_info("install", "index=%" PRIu64 " term=%" PRIu64 " bytes=%" PRIu64, head->pos.index,
 	    head->pos.term, head->file_size);
+	changes_put(logd->server, "snapshot", "", "this node's log begins with it",
+	    "state=received index=%" PRIu64 " bytes=%" PRIu64, head->pos.index, head->file_size);
 	snapshots_take(logd, snapshot_ref(snapshot));
 	snap_store_drop(logd);
 }

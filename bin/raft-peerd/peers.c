@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "local/changes.h"
 #include "handshake.h"
 #include "peer.h"
 
@@ -77,15 +78,18 @@ peers_add(struct peerd *peerd, const struct raft_member *member)
 	log_info("member", "id=%s address=%s fingerprint=%s", member->id.s, log_q(member->address),
 	    fingerprint);
 	peerd->peers[peerd->peers_count++] = peer_new(peerd, member);
+	changes_put(peerd->server, "peer", member->id.s, "not connected yet", "state=down");
 }
 
 static void
 peers_drop(struct peerd *peerd, size_t at)
 {
 	struct peer *peer = peerd->peers[at];
+	struct raft_id id = peer->member.id;
 	log_info("gone", "id=%s why=%s", peer->member.id.s, log_q("no longer a member"));
 	peerd->peers[at] = peerd->peers[--peerd->peers_count];
 	peer_free(peer);
+	changes_forget(peerd->server, "peer", id.s);
 }
 
 static void

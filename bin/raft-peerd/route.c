@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "local/changes.h"
 #include "peer.h"
 #include "rate.h"
 
@@ -38,15 +39,18 @@ route_state_name(const struct route *route)
 }
 
 static void
-log_route(struct route *route, const char *state, const char *why)
+log_route(struct route *route, bool up, const char *why)
 {
 	struct mono_ms now = mono_now();
 	uint64_t muted;
 	if (throttle_pass(&route->told, now, &muted))
 		log_info("peer",
 		    "id=%s class=%s state=%s after_ms=%" PRIu64 " muted=%" PRIu64 " why=%s",
-		    route->peer->member.id.s, class_name(route->class), state,
+		    route->peer->member.id.s, class_name(route->class), up ? "connected" : "lost",
 		    now.ms - route->since.ms, muted, log_q(why));
+	if (route->class == WIRE_CONSENSUS)
+		changes_put(route->peerd->server, "peer", route->peer->member.id.s, why, "state=%s",
+		    up ? "up" : "down");
 }
 
 void
@@ -243,7 +247,7 @@ route_connected(struct route *route, struct connection *c)
 		leave_open(route);
 	/* Nobody needs two. */
 	stop_dialling(route);
-	log_route(route, "connected", "authenticated");
+	log_route(route, true, "authenticated");
 	route->open = c;
 	route->key = memcmp(c->key, route->peer->member.key, sizeof c->key) != 0;
 	route->seen = c->offer.id;
@@ -259,7 +263,7 @@ void
 route_ended(struct route *route, struct connection *c, const char *why)
 {
 	if (c == route->open) {
-		log_route(route, "lost", why);
+		log_route(route, false, why);
 		snprintf(route->why, sizeof route->why, "%s", why);
 		leave_open(route);
 		route_pause(route);
@@ -279,7 +283,7 @@ route_close(struct route *route, const char *why)
 {
 	stop_dialling(route);
 	if (route->open) {
-		log_route(route, "lost", why);
+		log_route(route, false, why);
 		leave_open(route);
 	}
 	drop_all(route);

@@ -16,19 +16,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/framing.h"
 #include "client/timeout.h"
 #include "client/when.h"
 #include "local/link.h"
+#include "prog/progress.h"
 #include "prog/tool.h"
 #include "beginning.h"
 
 enum {
 	READ_SIZE = 1 << 20,
-	ELECT_MS = 500,    /* how long raft-elect may take to say what it knows */
-	CATCH_UP_MS = 1000 /* how long raft-logd may take to have it too */
+	ELECT_MS = 500,     /* how long raft-elect may take to say what it knows */
+	CATCH_UP_MS = 1000, /* how long raft-logd may take to have it too */
+	PROGRESS_MS = 500
 };
 
 static struct {
@@ -54,6 +57,8 @@ static struct {
 	bool away;      /* raft-logd was lost, and has not answered since */
 	bool gap;       /* with -f: some of what was asked for was compacted away */
 	struct timeout *timeout;
+	struct progress *progress;
+	uint64_t begun; /* the first index that was asked for, once the end is known */
 	uv_poll_t output;
 	struct wire_buf out;
 } self;
@@ -202,6 +207,21 @@ write_out(void)
 	tail_progress();
 }
 
+/* Lines that go to a terminal, or through a pipe to a program that writes there, show enough. */
+static bool
+is_to_file(void)
+{
+	struct stat st;
+	return fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void
+tail_show_progress(void)
+{
+	progress_amount(self.progress, PROGRESS_ENTRIES, self.from - self.begun,
+	    self.follow || self.to == UINT64_MAX ? 0 : self.to - self.begun + 1);
+}
+
 /*
  * Whoever has kept a place and comes back with it to a restored log would miss entries in silence.
  */
@@ -319,6 +339,8 @@ tail_on_entries(const struct msg_log_entries *entries)
 		tail_gap(entries->first_available);
 	if (entries->count > 0 && entries->first_index != self.from)
 		return log_unreadable;
+	if (self.begun == 0)
+		self.begun = self.from;
 	if (!tail_take(entries))
 		return tail_stop(entries);
 	if (tail_done())
@@ -326,6 +348,7 @@ tail_on_entries(const struct msg_log_entries *entries)
 	else
 		tail_ask();
 	write_out();
+	tail_show_progress();
 	return NULL;
 }
 
@@ -497,6 +520,8 @@ main(int argc, char **argv)
 		return EXIT_OK;
 	self.timeout = timeout_new(
 	    self.tool.loop, ELECT_MS, "raft-logd does not answer", tail_on_timeout, NULL);
+	self.progress =
+	    progress_new(self.tool.loop, self.tool.prog, !self.follow && is_to_file(), PROGRESS_MS);
 	watch_output();
 	self.elect = link_new(self.tool.loop, tool_socket(&self.tool, "elect").text, WIRE_CLIENT,
 	    self.tool.prog, &elect_calls, NULL);

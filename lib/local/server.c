@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "unix/log.h"
+#include "changes.h"
 
 enum { LOOK_MS = 1000, DESCRIPTORS_KEPT = 64 };
 
@@ -28,6 +29,7 @@ struct server {
 	size_t count;
 	size_t strangers; /* of them, those without a hello */
 	size_t clients_max;
+	struct changes *changes;
 	uv_timer_t timer;
 };
 
@@ -179,14 +181,42 @@ text_handle(struct server_client *client, const uint8_t *body, size_t size)
 	return true;
 }
 
+void
+server_watch(struct server_client *client, const struct msg_watch *m)
+{
+	char why[128];
+	if (wire_text_is(m->what, "changes")) {
+		changes_watch(client, m->request);
+		return;
+	}
+	snprintf(why, sizeof why, "of %s only its changes can be watched",
+	    client->server->settings.program);
+	server_refuse(client, m->request, EXIT_USAGE, why);
+}
+
+static bool
+watch_handle(struct server_client *client, const uint8_t *body, size_t size)
+{
+	struct msg_watch m;
+	if (!msg_watch_get(&m, body, size))
+		return false;
+	server_watch(client, &m);
+	return true;
+}
+
+/* Those of the daemon come first. */
 static const struct server_request *
 request_find(const struct server_settings *settings, uint16_t number)
 {
-	static const struct server_request text = {MSG_QUERY_TEXT, SERVER_ANYONE, text_handle};
+	static const struct server_request common[] = {
+	    {MSG_QUERY_TEXT, SERVER_ANYONE, text_handle}, {MSG_WATCH, SERVER_ANYONE, watch_handle}};
 	for (const struct server_request *at = settings->requests; at->number; at++)
 		if (at->number == number)
 			return at;
-	return number == MSG_QUERY_TEXT ? &text : NULL;
+	for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
+		if (common[i].number == number)
+			return &common[i];
+	return NULL;
 }
 
 static void
@@ -309,6 +339,7 @@ client_on_drained(struct conn *conn, void *arg)
 {
 	struct server_client *client = arg;
 	(void)conn;
+	changes_drained(client);
 	if (client->server->settings.drained)
 		client->server->settings.drained(client);
 }
@@ -375,6 +406,12 @@ size_t
 server_count(const struct server *server)
 {
 	return server->count;
+}
+
+struct changes *
+server_changes(const struct server *server)
+{
+	return server->changes;
 }
 
 void *
@@ -454,6 +491,8 @@ server_on_timer(uv_timer_t *timer)
 {
 	struct server *server = timer->data;
 	drop_late_strangers(server);
+	if (server->settings.measure && changes_watched(server))
+		server->settings.measure(server->arg);
 	if (server->listener && !server->yields && !socket_is_ours(server))
 		socket_make_again(server);
 }
@@ -487,6 +526,7 @@ server_new(struct loop *loop, const struct server_settings *settings, void *arg,
 		errno = error;
 		return NULL;
 	}
+	server->changes = changes_new();
 	must(uv_timer_init(loop_uv(loop), &server->timer) == 0);
 	server->timer.data = server;
 	uv_timer_start(&server->timer, server_on_timer, LOOK_MS, LOOK_MS);
@@ -515,7 +555,9 @@ server_stop(struct server *server)
 static void
 server_on_timer_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct server *server = handle->data;
+	changes_free(server->changes);
+	free(server);
 }
 
 void

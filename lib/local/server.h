@@ -25,6 +25,7 @@
 
 enum { SERVER_HELLO_MS = 5000, SERVER_RESERVED = 16 };
 
+struct changes;
 struct server;
 
 /* A connection.  A daemon's own struct begins with it (server_settings.client_size). */
@@ -37,6 +38,9 @@ struct server_client {
 	bool trusted;  /* a process of this user, or of root */
 	uint32_t uid;  /* its user; UINT32_MAX: not known */
 	bool closing;  /* refused: closed once that is written, and not read */
+	bool watching; /* changes.h */
+	uint64_t watch_request;
+	uint64_t missed; /* changes that were not sent to it */
 	struct mono_ms since;
 };
 
@@ -98,6 +102,11 @@ struct server_settings {
 	void (*served)(struct server_client *client, uint16_t number);
 	/* As in conn.h. */
 	void (*drained)(struct server_client *client);
+	/*
+	 * Once a second while a client watches the changes: what is measured, as no event changes
+	 * it, goes to changes_put.  arg: server_arg.
+	 */
+	void (*measure)(void *arg);
 	/* An admitted client ends: nothing may refer to it afterwards unless it holds a reference.
 	 * What is put into its conn is lost. */
 	void (*closed)(struct server_client *client, const char *why);
@@ -120,6 +129,10 @@ void server_yield(struct server *server);
 void server_stop(struct server *server);
 /* Writes what the connections take at once, ends them, and stops.  Takes NULL. */
 void server_free(struct server *server);
+/* What has changed: changes.h. */
+struct changes *server_changes(const struct server *server);
+/* A watch: of the changes, or refused. */
+void server_watch(struct server_client *client, const struct msg_watch *m);
 /* The first connection; the next one is client->next.  Those without a hello are among them. */
 struct server_client *server_first(const struct server *server);
 size_t server_count(const struct server *server);

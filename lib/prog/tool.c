@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "progress.h"
 #include "seal/seal.h"
 #include "unix/file.h"
 #include "unix/log.h"
@@ -50,6 +51,7 @@ tool_print_error(const char *format, va_list args)
 		size += (size_t)snprintf(plain + size, sizeof plain - size,
 		    control ? "\\x%02x" : "%c", (unsigned char)*at);
 	}
+	progress_clear();
 	fprintf(stderr, "%s: %.*s\n", prog, (int)size, plain);
 }
 

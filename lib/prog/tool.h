@@ -54,7 +54,9 @@
 	O(TRIES, 0, "tries", required)                                                             \
 	O(DEAD, 0, "dead", required)                                                               \
 	O(ONCE, 0, "once", no)                                                                     \
-	O(STATE, 0, "state", required)
+	O(STATE, 0, "state", required)                                                             \
+	O(NEWEST, 0, "newest", no)                                                                 \
+	O(LAG, 0, "lag", required)
 enum tool_option {
 #define O(NAME, letter, name, argument) TOOL_##NAME,
 	TOOL_OPTIONS(O)

@@ -3,8 +3,8 @@
 """The schema of raft-ctl -j, as section JSON of raft-ctl(1) states it.
 
     schema.py table              prints "kind key TYPE" for each key, as bin/raft-ctl/keys.def has them
-    schema.py read NAME FILE...  reads outputs of status, members, sessions, cursors, contract, watch or member, and prints "kind
-                                 key" for each key in them; exits 1 with a line for each value that is not as the page says
+    schema.py read NAME FILE...  reads outputs of status, members, sessions, cursors, contract, watch, state or member, and prints "kind key" for
+                                 each key in them; exits 1 with a line for each value that is not as the page says
 """
 import json
 import os
@@ -14,7 +14,8 @@ import sys
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../man/raft-ctl.1")
 DAEMONS = {"elect": "elect", "log": "log", "peer": "peerd", "fsm": "fsm"}
 ARRAYS = {"members": "member", "peers": "peer", "transfers": "transfer"}
-KINDS = {**DAEMONS, **ARRAYS, "sessions": "session", "cursors": "cursor", "contracts": "contract", "watch": "state", "member": "tolerance"}
+KINDS = {**DAEMONS, **ARRAYS, "sessions": "session", "cursors": "cursor", "contracts": "contract", "watch": "change", "state": "state",
+         "member": "tolerance"}
 TYPES = {"string": "STRING", "enumeration": "ENUM", "boolean": "BOOLEAN", "integer": "INTEGER",
          "integer or null": "INTEGER_OR_NULL"}
 
@@ -127,6 +128,9 @@ class Reader:
             self.numbers(value, "level")
 
     def watch(self, value):
+        self.line("change", value)
+
+    def state(self, value):
         self.line("state", value)
 
     def member(self, value):
