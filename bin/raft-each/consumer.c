@@ -83,7 +83,6 @@ consumer_say(struct consumer *c, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	progress_clear();
 	tool_say("cursor %s: %s", c->settings.cursor, text);
 }
 
