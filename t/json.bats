@@ -192,7 +192,7 @@ append() { timeout 60 raft-append -c "$CLUSTER/$1/raft.yaml" "${@:2}" >/dev/null
 	cluster_init "$BATS_TEST_TMPDIR/c" 1
 	cluster_start
 	ctl n1 wait
-	wait_until 20 has_level n1 2
+	wait_until 20 has_level n1 3
 	printf '7\nyes\nnull\n\n"\\\t\n' | append n1
 	printf '8\n' | append n1 -S 5
 	printf '\377\n' | append n1

@@ -64,5 +64,7 @@ enum { LOOP_READER_GONE = UV_PRIORITIZED };
 struct mono_ms mono_now(void); /* of this instant; CLOCK_MONOTONIC */
 /* Milliseconds since the epoch, UTC; 0 before it.  May leap: never for a duration. */
 uint64_t wall_ms(void);
+/* CLOCK_BOOTTIME: as mono_now, but the time in suspend counts. */
+uint64_t boot_ms(void);
 
 #endif
