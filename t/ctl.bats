@@ -252,7 +252,7 @@ teardown_file() { cluster_stop; }
 }
 
 @test "every tool has -h and -V, and complains of an unknown option with 64" {
-	for tool in raft-append raft-tail raft-ctl raft-bench; do
+	for tool in raft-append raft-tail raft-ctl raft-bench raft-lead; do
 		run timeout 5 "$tool" -h
 		[ "$status" -eq 0 ]
 		[[ "$output" == "usage: $tool "* ]]

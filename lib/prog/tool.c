@@ -141,9 +141,9 @@ static const char *
 tool_read_options(struct tool *tool, int argc, char **argv)
 {
 	const char *config = NULL;
-	char letters[2 * TOOL_OPTIONS_COUNT + 2];
+	char letters[2 * TOOL_OPTIONS_COUNT + 3] = "+";
 	struct option longs[TOOL_OPTIONS_COUNT + 1];
-	tool_make_tables(tool->takes | TAKEN_BY_ALL, letters, longs);
+	tool_make_tables(tool->takes | TAKEN_BY_ALL, letters + tool->command, longs);
 	opterr = 0;
 	int got;
 	while ((got = getopt_long(argc, argv, letters, longs, NULL)) != -1) {

@@ -62,6 +62,7 @@ struct tool {
 	 * to found, too; otherwise the last one counts.
 	 */
 	uint32_t takes;
+	bool command; /* what is left is a command: its options are not this tool's */
 	/* Told each of them in order; may tool_die. */
 	void (*found)(enum tool_option option, const char *value);
 	/* Set by tool_start. */
