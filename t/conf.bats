@@ -384,6 +384,21 @@ replaced() { good | sed -E "$1" >raft.yaml; }
 	refused 11:1 'elect.heartbeat 100ms is not well under'
 }
 
+@test "conf: a grace of more than a third of the election timeout is refused; without one it is a quarter" {
+	with 'lead: { grace: 334ms }'
+	refused 11:16 'lead.grace 334ms is too long for elect.election_timeout 1s: make it a third of that or less'
+	with 'elect: { election_timeout: 3s }' 'lead: { grace: 1s }'
+	check
+	for lead in '' 'lead: { grace: 0ms }'; do
+		with 'elect: { election_timeout: 3s }' "$lead"
+		print | grep -qx '  grace: 750ms'
+	done
+	with 'lead: { grace: 10 }'
+	refused 11:16 'lead.grace 10 is no duration'
+	with 'lead: { grase: 10ms }'
+	refused 11:9 'unknown key lead.grase: did you mean lead.grace?'
+}
+
 @test "conf: sizes that nothing fits into are refused" {
 	with 'elect: { window: 64KiB }'
 	refused 11:18 'elect.window 64KiB is too small: it must hold one elect.message, at least 1MiB'

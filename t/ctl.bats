@@ -251,7 +251,7 @@ teardown_file() { cluster_stop; }
 }
 
 @test "every tool has -h and -V, and complains of an unknown option with 64" {
-	for tool in raft-append raft-follow raft-tail raft-ctl raft-bench; do
+	for tool in raft-append raft-follow raft-tail raft-each raft-lead raft-ctl raft-bench; do
 		run timeout 5 "$tool" -h
 		[ "$status" -eq 0 ]
 		[[ "$output" == "usage: $tool "* ]]

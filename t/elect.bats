@@ -508,7 +508,7 @@ said() { grep -cE "$1" "$LOG"; }
 		    return rng.randbytes(rng.choice([0, 1, 16, 40]) if kind == "rest" else BYTES[kind])
 		def newer(out):                       # what does end it, which is the subject of level.bats
 		    name = NAMES[struct.unpack(">H", out[4:6])[0]]
-		    run = out[len(put(name)):] if name in ("raft_append", "log_entries", "log_part") else b""
+		    run = out[len(put(name)):] if name in ("raft_append", "raft_append_lead", "log_entries", "log_part") else b""
 		    while len(run) >= 37 and run[8] & ~STAMPED <= 6:
 		        run = run[37 + (STAMP_SIZE if run[8] & STAMPED else 0) + struct.unpack(">I", run[33:37])[0]:]
 		    return len(run) >= 37

@@ -222,7 +222,7 @@ cluster_of_a_stand_in() {
 	cluster_init "$BATS_TEST_TMPDIR/c" 1
 	cluster_start
 	ctl n1 wait
-	wait_until 20 has_level n1 2
+	wait_until 20 has_level n1 3
 	printf '7\nyes\nnull\n\n"\\\t\n' | append n1
 	printf '8\n' | append n1 -S 5
 	printf '\377\n' | append n1

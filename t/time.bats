@@ -87,7 +87,7 @@ lead() {
 
 level_2() {
 	wait_leader
-	for n in $(nodes); do wait_until 20 has_level "$n" 2; done
+	for n in $(nodes); do wait_until 20 has_level "$n" 3; done
 }
 
 caught_up() { [ "$(status "$1" log commit)" = "$(status "$2" log last)" ]; } # NODE NODE
@@ -128,7 +128,7 @@ caught_up() { [ "$(status "$1" log commit)" = "$(status "$2" log last)" ]; } # N
 		wait_until 30 led_by_another "$other" "$n"
 		append "$other"
 		daemon_start "$n" elect
-		wait_until 20 has_level "$n" 2
+		wait_until 20 has_level "$n" 3
 	done
 	for n in $(nodes); do
 		append "$n"
@@ -156,7 +156,7 @@ caught_up() { [ "$(status "$1" log commit)" = "$(status "$2" log last)" ]; } # N
 		wait_until 30 first_is n3 "$FIRST"
 		for d in $kept; do kill_9 n3 "$d"; done
 		for d in $kept; do daemon_start n3 "$d"; done
-		wait_until 20 has_level n3 2
+		wait_until 20 has_level n3 3
 		lead n3
 		in_order n3 "$before"
 	done

@@ -167,3 +167,13 @@ client_watch(struct node *node, struct elect_client *client, const struct msg_wa
 	client_tell_state(node, client);
 	return true;
 }
+
+bool
+client_lead(struct node *node, struct elect_client *client, const struct msg_lead *m)
+{
+	if (!client->lead.wanted)
+		node->clients.leads_count++;
+	client->lead = (struct client_lead){
+	    .wanted = true, .request = m->request, .last_ms = client->lead.last_ms};
+	return true; /* the turn tells it */
+}

@@ -15,6 +15,14 @@ struct elect_client {
 	bool watching;
 	bool watch_late; /* the state has changed while it did not take its answers */
 	uint64_t watch_request;
+	struct client_lead {
+		bool wanted;
+		bool sent;
+		uint64_t request;
+		uint64_t term;    /* of the last grant sent; */
+		uint64_t until;   /* 0: none, or it is over */
+		uint64_t last_ms; /* until then its command may run, whatever was sent since */
+	} lead;
 };
 
 /* Requests; false: malformed. */
@@ -22,6 +30,7 @@ bool client_propose(struct node *node, struct elect_client *client, const struct
 bool client_read_index(
     struct node *node, struct elect_client *client, const struct msg_read_index *m);
 bool client_transfer(struct node *node, struct elect_client *client, const struct msg_transfer *m);
+bool client_lead(struct node *node, struct elect_client *client, const struct msg_lead *m);
 bool client_watch(struct node *node, struct elect_client *client, const struct msg_watch *m);
 
 /* Answers; nothing when the connection has ended.  session: as clients_answer. */

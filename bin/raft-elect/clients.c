@@ -6,6 +6,7 @@
 
 #include "prog/daemon.h"
 #include "client.h"
+#include "grants.h"
 #include "node.h"
 #include "notice.h"
 #include "status.h"
@@ -24,6 +25,7 @@ enum {
 	R(PROPOSE, propose, ANYONE, client_propose)                                                \
 	R(READ_INDEX, read_index, ANYONE, client_read_index)                                       \
 	R(TRANSFER, transfer, ANYONE, client_transfer)                                             \
+	R(LEAD, lead, ANYONE, client_lead)                                                         \
 	R(WATCH, watch, ANYONE, client_watch)
 
 REQUESTS(SERVER_HANDLER)
@@ -32,8 +34,7 @@ static const struct server_request requests[] = {REQUESTS(SERVER_REQUEST){0}};
 static const struct server_text texts[] = {
     {"status", status_text, NULL}, {"members", status_members, NULL}, {0}};
 
-/* From NULL on; NULL after the last. */
-static struct elect_client *
+struct elect_client *
 clients_next(const struct elect_clients *clients, const struct elect_client *client)
 {
 	return (struct elect_client *)(client ? client->base.next : server_first(clients->server));
@@ -108,6 +109,7 @@ clients_on_closed(struct server_client *client, const char *why)
 	struct node *node = server_arg(client->server);
 	(void)why;
 	set_held(&node->clients, (struct elect_client *)client, false);
+	grants_closed(&node->clients, (struct elect_client *)client);
 }
 
 void

@@ -14,11 +14,14 @@
 #include "tickets.h"
 
 struct node;
+struct elect_client;
 
 struct elect_clients {
 	struct node *node;
 	struct server *server;
-	size_t held_count; /* of its clients, those that are not read now */
+	size_t held_count;     /* of its clients, those that are not read now */
+	size_t leads_count;    /* those that asked for grants */
+	uint64_t lead_hold_ms; /* until then a client that has gone may let its command run */
 };
 
 /* Listens.  Errors: exits with one sentence. */
@@ -26,6 +29,9 @@ void clients_open(struct elect_clients *clients, struct node *node);
 /* No more connections, and no more frames from those that are there. */
 void clients_close(struct elect_clients *clients);
 void clients_flush(struct elect_clients *clients);
+/* From NULL on; NULL after the last. */
+struct elect_client *clients_next(
+    const struct elect_clients *clients, const struct elect_client *client);
 
 /*
  * The core's answer; ticket is dropped when it has the last one.  session: what raft-logd says of

@@ -38,47 +38,75 @@
 	to->field = in->entries;                                                                   \
 	to->field##_count = from->count;
 
+/* A message has one form; an append has two, by the level in force. */
+#define ONE_FORM(NAME, name, text) FORM(NAME, name, name)
+#define FORMS RAFT_MESSAGES(ONE_FORM) FORM(APPEND, append, append_lead)
+
+#define X(F, type, field) PUT_##type(field)
+#define FORM(NAME, name, form)                                                                     \
+	static void codec_put_##form(struct wire_buf *out, const struct raft_message *message,     \
+	    const struct raft_entry **entries, size_t *count)                                      \
+	{                                                                                          \
+		const struct raft_##name *from = &message->name;                                   \
+		struct msg_raft_##form m, *to = &m;                                                \
+		(void)from, (void)entries, (void)count;                                            \
+		m.term = message->term;                                                            \
+		RAFT_FIELDS_##form(X, ) msg_raft_##form##_put(out, to);                            \
+	}
+FORMS
+#undef FORM
+#undef X
+
 void
 codec_put(struct wire_buf *out, const struct raft_message *message,
     const struct raft_entry **entries, size_t *count)
 {
 	*entries = NULL;
 	*count = 0;
-	switch (message->type) {
-#define X(F, type, field) PUT_##type(field)
-#define M(NAME, name, text)                                                                        \
-	case RAFT_MSG_##NAME: {                                                                    \
-		const struct raft_##name *from = &message->name;                                   \
-		struct msg_raft_##name m, *to = &m;                                                \
-		(void)from;                                                                        \
-		m.term = message->term;                                                            \
-		RAFT_FIELDS_##name(X, ) msg_raft_##name##_put(out, to);                            \
-		break;                                                                             \
+	if (message->type == RAFT_MSG_APPEND && message->append.timeout != 0) {
+		codec_put_append_lead(out, message, entries, count);
+		return;
 	}
+	switch (message->type) {
+#define M(NAME, name, text)                                                                        \
+	case RAFT_MSG_##NAME:                                                                      \
+		codec_put_##name(out, message, entries, count);                                    \
+		break;
 		RAFT_MESSAGES(M)
 #undef M
-#undef X
 	case RAFT_MESSAGES_COUNT:
 		must(message->type != RAFT_MESSAGES_COUNT);
 	}
 }
 
 #define X(F, type, field) GET_##type(field)
-#define M(NAME, name, text)                                                                        \
-	static bool codec_get_##name(struct codec_message *in, const uint8_t *body, size_t size)   \
+#define FORM(NAME, name, form)                                                                     \
+	static bool codec_get_##form(struct codec_message *in, const uint8_t *body, size_t size)   \
 	{                                                                                          \
-		struct msg_raft_##name m, *from = &m;                                              \
+		struct msg_raft_##form m, *from = &m;                                              \
 		struct raft_##name *to = &in->message.name;                                        \
 		(void)to;                                                                          \
-		if (!msg_raft_##name##_get(from, body, size))                                      \
+		if (!msg_raft_##form##_get(from, body, size))                                      \
 			return false;                                                              \
 		in->message.type = RAFT_MSG_##NAME;                                                \
 		in->message.term = m.term;                                                         \
-		RAFT_FIELDS_##name(X, ) return true;                                               \
+		RAFT_FIELDS_##form(X, ) return true;                                               \
 	}
-RAFT_MESSAGES(M)
-#undef M
+FORMS
+#undef FORM
 #undef X
+
+/* The form for times without them is none. */
+static bool
+codec_get_lead(struct codec_message *in, const struct wire_frame *frame)
+{
+	if (!codec_get_append_lead(in, frame->body, frame->size))
+		return false;
+	if (in->message.append.timeout != 0)
+		return true;
+	codec_drop(in);
+	return false;
+}
 
 bool
 codec_get(struct codec_message *in, const struct wire_frame *frame)
@@ -92,6 +120,8 @@ codec_get(struct codec_message *in, const struct wire_frame *frame)
 		       (RAFT_MSG_##NAME != RAFT_MSG_PROPOSE || in->entries != NULL);
 		RAFT_MESSAGES(M)
 #undef M
+	case MSG_RAFT_APPEND_LEAD:
+		return codec_get_lead(in, frame);
 	default:
 		return false;
 	}

@@ -6,6 +6,7 @@
 
 #include "seal/seal.h"
 #include "prog/daemon.h"
+#include "grants.h"
 #include "notice.h"
 #include "perform.h"
 
@@ -125,6 +126,7 @@ node_on_turn(void *arg)
 	uint64_t next_ms = node->raft ? turn_core(node) : UINT64_MAX;
 	node->in_turn = false;
 	clients_turn(&node->clients);
+	next_ms = min_u64(next_ms, grants_turn(&node->clients));
 	if (node->stopping) {
 		next_ms = min_u64(next_ms, node->stop_at.ms);
 		stop_if_done(node);
@@ -143,10 +145,13 @@ node_step(struct node *node, struct raft_event *event, size_t size)
 		return;
 	event->now = mono_now();
 	event->wall_ms = wall_ms();
+	event->boot_ms = boot_ms();
 	if (!node->in_turn)
 		raft_step(node->raft,
-		    &(struct raft_event){
-			.type = RAFT_EVENT_TIME, .now = event->now, .wall_ms = event->wall_ms},
+		    &(struct raft_event){.type = RAFT_EVENT_TIME,
+			.now = event->now,
+			.wall_ms = event->wall_ms,
+			.boot_ms = event->boot_ms},
 		    NULL);
 	node->in_turn = true;
 	raft_step(node->raft, event, NULL);
@@ -182,6 +187,7 @@ node_settings(const struct conf *conf)
 	    .seed = seal_random_u64(),
 	    .election_timeout_ms = conf->elect.election_timeout_ms,
 	    .heartbeat_ms = conf->elect.heartbeat_ms,
+	    .lead_grace_ms = conf->lead.grace_ms,
 	    .commit_wait_ms = COMMIT_WAIT_MS,
 	    .store_timeout_ms = conf->elect.store_timeout_ms,
 	    .message_size_max = min_u64(conf->elect.message, MESSAGE_MAX),

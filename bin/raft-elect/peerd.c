@@ -46,10 +46,9 @@ count_malformed(struct peerd_link *peerd, const struct raft_id *from)
 static void
 die_if_newer(const struct node *node, const struct raft_id *from, const struct wire_frame *frame)
 {
-	struct msg_raft_append m;
+	struct msg_raft_append_lead m;
 	char why[WIRE_NEWER_SIZE];
-	if (frame->number == MSG_RAFT_APPEND && msg_raft_append_get(&m, frame->body, frame->size) &&
-	    node->raft && m.term >= node->term &&
+	if (wire_append_get(&m, frame) && node->raft && m.term >= node->term &&
 	    wire_entries_newer(m.entries, m.count, m.prev.index + 1, why))
 		daemon_die(EXIT_CONFIG, "from %s: %s", from->s, why);
 }

@@ -75,7 +75,10 @@ perform_update(struct node *node)
 {
 	struct raft_update update = {0};
 	raft_step(node->raft,
-	    &(struct raft_event){.type = RAFT_EVENT_TIME, .now = mono_now(), .wall_ms = wall_ms()},
+	    &(struct raft_event){.type = RAFT_EVENT_TIME,
+		.now = mono_now(),
+		.wall_ms = wall_ms(),
+		.boot_ms = boot_ms()},
 	    &update);
 	node->fed = 0;
 	perform_disk(node, &update);

@@ -27,9 +27,8 @@ queue_size(const struct queue *queue)
 static bool
 is_heartbeat(const struct wire_frame *frame)
 {
-	struct msg_raft_append m;
-	return frame->number == MSG_RAFT_APPEND &&
-	       msg_raft_append_get(&m, frame->body, frame->size) && m.count == 0;
+	struct msg_raft_append_lead m;
+	return wire_append_get(&m, frame) && m.count == 0;
 }
 
 bool
@@ -41,7 +40,7 @@ queue_put(struct queue *queue, const struct wire_frame *frame, uint64_t limit)
 		queue->count--;
 	}
 	queue->beat = QUEUE_NO_BEAT;
-	bool append = frame->number == MSG_RAFT_APPEND && !beat;
+	bool append = wire_append(frame->number) && !beat;
 	uint64_t size_max = append ? limit : limit + QUEUE_RESERVE;
 	if (queue_size(queue) + frame->whole.size > size_max)
 		return false;

@@ -2,7 +2,7 @@
 /*
  * Frames that wait for one peer: FIFO, or dropped.
  *
- * A heartbeat (raft_append without entries) that is the newest frame is replaced by a newer one.
+ * A heartbeat (an append without entries) that is the newest frame is replaced by a newer one.
  * Above the limit appends are dropped, the newest first: the one that comes.
  */
 #ifndef PEERD_QUEUE_H

@@ -339,7 +339,7 @@ route_send(struct route *route, const struct wire_frame *frame)
 	route->dropped++;
 	route->overflow = true;
 	/* An append that is dropped while many are is no news; a proposal waits for an answer. */
-	if (first || frame->number != MSG_RAFT_APPEND)
+	if (first || !wire_append(frame->number))
 		peer_lost(route->peer);
 	if (first && route->open)
 		log_warn("queue", "peer=%s class=%s bytes=%zu why=%s", route->peer->member.id.s,

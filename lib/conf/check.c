@@ -46,6 +46,21 @@ check_heartbeat(const struct checking *c)
 	    heartbeat, timeout);
 }
 
+/* Without renewal a command has the rest: a leader renews twice an election timeout at least. */
+static bool
+check_grace(const struct checking *c)
+{
+	char timeout[UNIT_TEXT_SIZE], grace[UNIT_TEXT_SIZE];
+	if (c->conf->lead.grace_ms * 3 <= c->conf->elect.election_timeout_ms)
+		return true;
+	unit_print_duration(timeout, c->conf->elect.election_timeout_ms);
+	unit_print_duration(grace, c->conf->lead.grace_ms);
+	return wrong(c, "lead", "grace",
+	    "lead.grace %s is too long for elect.election_timeout %s: make it a third of that or "
+	    "less, or the election timeout longer",
+	    grace, timeout);
+}
+
 /* size must be at least `least`, or nothing would ever fit. */
 static bool
 check_size(const struct checking *c, const char *section, const char *name, uint64_t size,
@@ -144,6 +159,6 @@ bool
 check_together(const struct conf *conf, const struct tree *tree, char *why)
 {
 	const struct checking c = {conf, tree, why};
-	return check_name(&c) && check_heartbeat(&c) && check_sizes(&c) && check_run(&c) &&
-	       check_effect(&c) && check_machine(&c);
+	return check_name(&c) && check_heartbeat(&c) && check_grace(&c) && check_sizes(&c) &&
+	       check_run(&c) && check_effect(&c) && check_machine(&c);
 }

@@ -124,6 +124,8 @@ read_tree(struct conf_reading *r)
 	r->conf->fsm.present = tree_find(root, "fsm") != NULL;
 	if (r->conf->cluster.name == NULL && r->conf->cluster.id.name[0] != '\0')
 		r->conf->cluster.name = text_dup(r->conf->cluster.id.name);
+	if (r->conf->lead.grace_ms == 0)
+		r->conf->lead.grace_ms = (r->conf->elect.election_timeout_ms + 3) / 4;
 	return check_required(r) && check_together(r->conf, r->tree, r->why);
 }
 

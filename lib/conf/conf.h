@@ -89,6 +89,9 @@ struct conf {
 		uint64_t tail;                /* 2MiB */
 	} elect;
 	struct {
+		uint64_t grace_ms; /* a quarter of the election timeout */
+	} lead;
+	struct {
 		uint64_t keep;        /* largest log, 10GiB */
 		uint64_t keep_tail;   /* of what a snapshot stands for so much is kept: 64MiB */
 		uint64_t keep_for_ms; /* what is older is removed; 0: no limit */

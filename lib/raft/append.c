@@ -268,6 +268,7 @@ append_from_leader(struct raft *raft, const struct raft_message *message)
 		raft->round_seen = message->append.round;
 	raft->commit_told = max_u64(raft->commit_told, message->append.commit);
 	raft_recover_contact(raft, &message->append);
+	raft_lead_heard(&raft->lead.heard, message->append.timeout, message->append.grace);
 
 	if (!run_above_before(raft, &run)) {
 		append_conflict(raft, &message->from);

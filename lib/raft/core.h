@@ -18,6 +18,7 @@
 #define RAFT_CORE_H
 
 #include "array.h"
+#include "lead.h"
 #include "raft.h"
 
 /* A term that rises by more than this in one message is absurd, and the message is dropped. */
@@ -258,9 +259,10 @@ struct raft_peer {
 	bool fetched_sent;
 	/* incarnation and recovery */
 	uint64_t start_number;
-	uint64_t level; /* as reported to this leader; 0: not yet */
-	uint64_t clock; /* likewise: its wall clock in its last reply */
-	uint64_t first; /* likewise: the first index that its log has */
+	uint64_t level;      /* as reported to this leader; 0: not yet */
+	uint64_t lead_round; /* what it acknowledges from here on carried the times; 0: nothing */
+	uint64_t clock;      /* likewise: its wall clock in its last reply */
+	uint64_t first;      /* likewise: the first index that its log has */
 	uint64_t old_starts[CORE_OLD_STARTS];
 	bool recovering;
 	bool mark_valid;
@@ -385,6 +387,8 @@ uint64_t raft_quorum_value(const struct raft *raft,
 void raft_quorum_commit(struct raft *raft);
 uint64_t raft_quorum_match_without(const struct raft *raft, const struct raft_peer *without);
 uint64_t raft_quorum_round(const struct raft *raft);
+/* The same of appends that carried this leader's times (lead.c). */
+uint64_t raft_quorum_lead_round(const struct raft *raft);
 struct mono_ms raft_quorum_heard(const struct raft *raft);
 /* Commit rises to index: sessions, answers, configurations. */
 void raft_commit_advance(struct raft *raft, uint64_t index);
@@ -526,6 +530,7 @@ struct raft {
 	uint64_t start_number;
 	struct mono_ms now;
 	uint64_t wall_ms;
+	uint64_t boot_ms;
 	uint64_t random;
 
 	/* Hard state and log. */
@@ -578,6 +583,7 @@ struct raft {
 	uint64_t catch_up_next; /* and where it ended at catch_up_at */
 	struct mono_ms catch_up_at;
 	struct raft_transfer_state transfer;
+	struct raft_lead lead;
 	RAFT_QUEUE(struct raft_pending) pendings;
 	struct raft_reads reads;
 	struct raft_forwards forwards;

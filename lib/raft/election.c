@@ -97,6 +97,7 @@ static void
 votes_clear(struct raft *raft)
 {
 	raft->self_granted = false;
+	raft->lead.reported = (struct raft_lead_times){0};
 	for (size_t i = 0; i < raft->peers_count; i++)
 		raft->peers[i].vote_granted = false;
 	must(votes_count(raft) == 0);
@@ -258,6 +259,10 @@ vote_answer(struct raft *raft, const struct raft_message *message, bool granted)
 	reply->vote_reply.pre = message->vote.pre;
 	reply->vote_reply.granted = granted;
 	reply->vote_reply.recovering = raft->recover.active;
+	if (!message->vote.pre) {
+		reply->vote_reply.timeout = raft_lead_report(raft).timeout;
+		reply->vote_reply.grace = raft_lead_report(raft).grace;
+	}
 	/*
 	 * The asker's own term may be behind; only the asked one tells it which pre-vote this is.
 	 */
@@ -326,6 +331,7 @@ raft_election_vote_reply(struct raft *raft, const struct raft_message *message)
 	if (!reply->granted || reply->recovering)
 		return;
 	must(raft_id_none(&raft->leader));
+	raft_lead_heard(&raft->lead.reported, reply->timeout, reply->grace);
 	peer->vote_granted = true;
 	votes_counted(raft);
 }

@@ -139,6 +139,7 @@ static void
 leader_peer_begin(struct raft *raft, struct raft_peer *peer)
 {
 	raft_progress_reset(raft, peer);
+	peer->lead_round = 0;
 	peer->round_acked = 0;
 	peer->heard = false;
 	peer->heard_at = raft->now;
@@ -160,6 +161,7 @@ raft_leader_begin(struct raft *raft)
 	must(raft->role == RAFT_LEADER);
 	must(raft->pendings.count == 0 && raft->reads.waits_count == 0);
 	must(!raft->transfer.active && !raft->round_wanted);
+	raft_lead_begin(raft);
 	leader_log(raft);
 	raft_peers_leave(raft, true);
 	for (size_t i = 0; i < raft->peers_count; i++)
@@ -309,6 +311,7 @@ raft_leader_tick(struct raft *raft)
 		raft->round++;
 		raft->round_at = raft->now;
 		raft->round_wanted = false;
+		raft_lead_round(raft);
 	}
 	raft->heartbeat_at.ms = raft->now.ms + raft->settings.heartbeat_ms;
 	for (size_t i = 0; i < raft->peers_count; i++)

@@ -99,6 +99,14 @@ value_round(const struct raft *raft, const struct raft_peer *peer)
 }
 
 static uint64_t
+value_lead_round(const struct raft *raft, const struct raft_peer *peer)
+{
+	if (peer != NULL && (peer->lead_round == 0 || peer->round_acked < peer->lead_round))
+		return 0;
+	return value_round(raft, peer);
+}
+
+static uint64_t
 value_heard(const struct raft *raft, const struct raft_peer *peer)
 {
 	return peer == NULL ? raft->now.ms : peer->heard_at.ms;
@@ -114,6 +122,12 @@ uint64_t
 raft_quorum_round(const struct raft *raft)
 {
 	return raft_quorum_value(raft, value_round, NULL);
+}
+
+uint64_t
+raft_quorum_lead_round(const struct raft *raft)
+{
+	return raft_quorum_value(raft, value_lead_round, NULL);
 }
 
 struct mono_ms

@@ -88,6 +88,7 @@ raft_free(struct raft *raft)
 	raft_sessions_free(raft->sessions_last);
 	free(raft->store.writes.at);
 	free(raft->pendings.at);
+	free(raft->lead.rounds.at);
 	free(raft->forwards.queue.at);
 	free(raft->reads.waits);
 	free(raft->reads.forwards);

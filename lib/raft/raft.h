@@ -49,6 +49,7 @@ struct raft_settings {
 	uint64_t seed;
 	uint64_t election_timeout_ms; /* E: randomised in [E, 2E) */
 	uint64_t heartbeat_ms;
+	uint64_t lead_grace_ms; /* a command that only the leader runs has this long to end */
 	/* How long a commit index may wait for an append to be sent with; 0: it does not wait. */
 	uint64_t commit_wait_ms;
 	uint64_t store_timeout_ms;     /* a leader whose disk is silent for longer steps down */
@@ -156,8 +157,9 @@ struct raft_vote {
 struct raft_vote_reply {
 	RAFT_FIELDS_vote_reply(X, )
 };
+/* Of either form: below level 3 timeout and grace are 0, and are not sent. */
 struct raft_append {
-	RAFT_FIELDS_append(X, )
+	RAFT_FIELDS_append_lead(X, )
 };
 struct raft_append_reply {
 	RAFT_FIELDS_append_reply(X, )
@@ -251,6 +253,7 @@ struct raft_event {
 	enum raft_event_type type;
 	struct mono_ms now; /* never goes back */
 	uint64_t wall_ms;   /* milliseconds since the epoch, UTC, at most RAFT_TIME_MAX: may leap */
+	uint64_t boot_ms;   /* as now, but time in suspend counts: CLOCK_BOOTTIME; for grants */
 	union {
 		const struct raft_message *message;
 		uint64_t stored_number;
@@ -364,6 +367,21 @@ void raft_free(struct raft *raft);
  * loop turn makes one write and one message a peer.
  */
 void raft_step(struct raft *raft, const struct raft_event *event, struct raft_update *update);
+
+/* Whether a command that only the leader may run, may run here. */
+enum raft_grant_state {
+	RAFT_GRANT_NONE,  /* this node does not lead */
+	RAFT_GRANT_WAIT,  /* it leads, and grants nothing now */
+	RAFT_GRANT_LEVEL, /* it would, but the cluster is below RAFT_LEVEL_LEAD */
+	RAFT_GRANT_GIVEN
+};
+struct raft_grant {
+	enum raft_grant_state state;
+	uint64_t term;
+	uint64_t until_ms; /* GIVEN: it must have ended by then, in terms of boot_ms; may be past */
+};
+/* As of the last step.  lead.c has the rule. */
+struct raft_grant raft_grant_now(const struct raft *raft);
 
 /*
  * Whether proposals should be held back at their source: half of uncommitted_size_max is waiting.

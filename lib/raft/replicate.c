@@ -29,6 +29,7 @@ append_start(struct raft *raft, struct raft_peer *peer, struct raft_pos prev, ui
 	append->last = raft->log.last;
 	append->echo = peer->start_number;
 	append->clean_commit = peer->clean_commit;
+	raft_lead_append(raft, peer, append);
 	if (append->commit > peer->commit_sent)
 		peer->commit_sent = append->commit;
 	peer->commit_at.ms = 0;
@@ -303,6 +304,7 @@ raft_replicate_reply(struct raft *raft, const struct raft_message *message)
 	peer->level = reply->level;
 	peer->clock = min_u64(reply->clock, RAFT_TIME_MAX);
 	peer->first = reply->first;
+	raft_lead_peer(raft, peer);
 	if (reply->round > peer->round_acked)
 		peer->round_acked = reply->round;
 	must(peer->round_acked <= raft->round);

@@ -286,6 +286,7 @@ raft_step(struct raft *raft, const struct raft_event *event, struct raft_update 
 	must(event->wall_ms <= RAFT_TIME_MAX);
 	raft->now = event->now;
 	raft->wall_ms = event->wall_ms;
+	raft->boot_ms = event->boot_ms;
 	step_event(raft, event);
 	if (update != NULL)
 		update_take(raft, update);

@@ -112,7 +112,8 @@ enum {
 	RAFT_LEVEL_CONTRACT = 2, /* entries of kind CONTRACT */
 	RAFT_LEVEL_CURSORS = 3,  /* entries of kinds CURSOR_OPEN and ACK */
 	RAFT_LEVEL_FIRST = 3,    /* the first index in append replies */
-	RAFT_LEVEL_MAX = 3       /* the highest one that this program supports */
+	RAFT_LEVEL_LEAD = 3, /* the leader's times in appends, the largest ones in vote replies */
+	RAFT_LEVEL_MAX = 3   /* the highest one that this program supports */
 };
 
 /* Kinds of entries: number, NAME, text.  The numbers are on disk. */

@@ -223,3 +223,11 @@ loop_at_start(struct loop *loop, struct loop_task *task)
 	task_put(&loop->at_start, task);
 	loop_again(loop);
 }
+
+uint64_t
+boot_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}

@@ -69,5 +69,7 @@ bool loop_poll_output(struct loop *loop, uv_poll_t *poll, int fd);
 struct mono_ms mono_now(void); /* of this instant; CLOCK_MONOTONIC */
 /* Milliseconds since the epoch, UTC; 0 before it.  May leap: never for a duration. */
 uint64_t wall_ms(void);
+/* CLOCK_BOOTTIME: as mono_now, but the time in suspend counts. */
+uint64_t boot_ms(void);
 
 #endif

@@ -85,7 +85,10 @@ INTEGER(16)
 INTEGER(32)
 INTEGER(64)
 
-/* A u64 at the end that is not sent when it is 0: the receiver may be of a level without it. */
+/*
+ * A u64 at the end that is not sent when it is 0: the receiver may be of a level without it.  The
+ * next one is then not sent either.
+ */
 static void
 put_opt(struct wire_buf *out, uint64_t v)
 {
@@ -97,8 +100,10 @@ static void
 get_opt(struct decoder *r, uint64_t *v)
 {
 	*v = 0;
-	if (r->left > 0)
-		get_u64(r, v);
+	if (r->left == 0)
+		return;
+	get_u64(r, v);
+	r->ok = r->ok && *v != 0;
 }
 
 #define OPAQUE(type, ctype)                                                                        \
@@ -295,6 +300,28 @@ uint64_t
 frame_request(const uint8_t *body, size_t size)
 {
 	return size >= 8 ? bytes_get_u64(body) : 0;
+}
+
+bool
+wire_append(uint16_t number)
+{
+	return number == MSG_RAFT_APPEND || number == MSG_RAFT_APPEND_LEAD;
+}
+
+bool
+wire_append_get(struct msg_raft_append_lead *m, const struct wire_frame *frame)
+{
+	struct msg_raft_append plain;
+	if (frame->number == MSG_RAFT_APPEND_LEAD)
+		return msg_raft_append_lead_get(m, frame->body, frame->size);
+	if (frame->number != MSG_RAFT_APPEND ||
+	    !msg_raft_append_get(&plain, frame->body, frame->size))
+		return false;
+	*m = (struct msg_raft_append_lead){0};
+#define F(type, field) m->field = plain.field;
+	FIELDS_raft_append(F)
+#undef F
+	    return true;
 }
 
 bool

@@ -160,6 +160,9 @@ struct wire_frame {
 int frame_get(const uint8_t *bytes, size_t size, size_t size_max, struct wire_frame *frame);
 /* True when the bytes are exactly one frame. */
 bool frame_whole(struct wire_bytes bytes, size_t size_max, struct wire_frame *frame);
+/* An append of either form; below level 3 timeout and grace are 0. */
+bool wire_append(uint16_t number);
+bool wire_append_get(struct msg_raft_append_lead *m, const struct wire_frame *frame);
 /* The number with which the body of each request begins, for a refusal of one that is not known; 0:
  * there is none. */
 uint64_t frame_request(const uint8_t *body, size_t size);

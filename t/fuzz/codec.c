@@ -35,13 +35,19 @@ seeds(void)
 
 	raft_entry_header(record, 1, RAFT_CLIENT, &sid, 1, 1);
 	must(raft_entry_decode(&entry, NULL, record, sizeof record));
-	for (unsigned type = 0; type < RAFT_MESSAGES_COUNT; type++) {
+	/* One more: an append has two forms. */
+	for (unsigned type = 0; type <= RAFT_MESSAGES_COUNT; type++) {
 		struct raft_message message = {.type = (enum raft_message_type)type, .term = 1};
 		struct wire_buf made = {0};
 		const struct raft_entry *entries;
 		size_t count;
 
-		if (type == RAFT_MSG_APPEND) {
+		if (type == RAFT_MESSAGES_COUNT) {
+			message.type = RAFT_MSG_APPEND;
+			message.append.timeout = 1;
+		} else if (type == RAFT_MSG_VOTE_REPLY) {
+			message.vote_reply.timeout = message.vote_reply.grace = 1;
+		} else if (type == RAFT_MSG_APPEND) {
 			message.append.entries = &entry;
 			message.append.entries_count = 1;
 		} else if (type == RAFT_MSG_PROPOSE) {

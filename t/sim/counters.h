@@ -75,6 +75,7 @@
 	C(UNKNOWN, "attempts_unknown", 1)                                                          \
 	C(FORWARDED, "forwarded_committed", 1)                                                     \
 	C(BARRIERS, "barriers_committed", 1)                                                       \
+	C(GRANTS, "grants_given", 1)                                                               \
 	C(OPENS, "named_sessions_opened", 1)                                                       \
 	C(TAKEOVERS, "named_sessions_taken_over", 1)                                               \
 	C(DROPS, "named_sessions_dropped", 1)                                                      \

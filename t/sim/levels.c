@@ -194,6 +194,15 @@ levels_message(struct sim *sim, const struct node *node, const struct raft_messa
 {
 	bool old = true;
 
+	if (node->level_max >= RAFT_LEVEL_MAX)
+		return;
+	if (message->type == RAFT_MSG_APPEND)
+		old = message->append.timeout == 0 && message->append.grace == 0;
+	else if (message->type == RAFT_MSG_VOTE_REPLY)
+		old = message->vote_reply.timeout == 0 && message->vote_reply.grace == 0;
+	if (!old)
+		sim_fail(sim, "n%d is sent an %s with times of level 3", node->number + 1,
+		    raft_message_name(message->type));
 	if (message->type == RAFT_MSG_APPEND)
 		old = entries_old(
 		    message->append.entries, message->append.entries_count, node->level_max);

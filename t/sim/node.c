@@ -162,6 +162,7 @@ node_perform(struct sim *sim, struct node *node, const struct raft_update *updat
 	check_role(sim, node, update);
 	node_issue(sim, node, update);
 	check_update(sim, node, update);
+	lead_check(sim, node);
 	if (update->commit_changed)
 		disk_tell_commit(sim, node, update->commit);
 	for (size_t i = 0; i < update->messages_count; i++) {
@@ -209,6 +210,7 @@ node_step(struct sim *sim, struct node *node, struct raft_event *event)
 
 	event->now = node_now(sim, node);
 	event->wall_ms = levels_wall_ms(sim, node);
+	event->boot_ms = lead_boot_ms(sim, node);
 	sim->counters[COUNT_STEPS]++;
 	if (node->turn ||
 	    (event->type != RAFT_EVENT_TIME && rng_chance(&sim->rng, sim->profile.gather_ppm))) {
@@ -271,8 +273,10 @@ node_settings(struct sim *sim, const struct node *node)
 	struct raft_settings settings = {
 	    .id = node->id,
 	    .seed = rng_next(&sim->rng),
-	    .election_timeout_ms = profile->election_timeout_ms,
+	    .election_timeout_ms =
+		node->timeout_ms != 0 ? node->timeout_ms : profile->election_timeout_ms,
 	    .heartbeat_ms = profile->heartbeat_ms,
+	    .lead_grace_ms = profile->election_timeout_ms / 4,
 	    .commit_wait_ms = profile->commit_wait_ms,
 	    .store_timeout_ms = profile->store_timeout_ms,
 	    .message_size_max = profile->message_size_max,

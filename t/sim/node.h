@@ -22,6 +22,12 @@ struct clock {
 	uint64_t rate_ppm;
 };
 
+/* CLOCK_BOOTTIME, which is not stopped. */
+struct boot_clock {
+	uint64_t base_ms;
+	uint64_t rate_ppm;
+};
+
 /* What a fetch will bring, as it was read. */
 struct fetched {
 	uint64_t request;
@@ -40,6 +46,9 @@ struct node {
 	bool paused, frozen;
 	bool up_waits; /* for its raft-logd, whose transaction has not ended */
 	struct clock clock;
+	struct boot_clock boot;
+	uint64_t timeout_ms;   /* its election timeout; 0: that of the profile */
+	uint64_t granted_ms;   /* what it has granted, at the most, by its boot clock */
 	uint64_t level_max;    /* of its program */
 	uint64_t wall_base_ms; /* its wall clock when the world began */
 	struct disk disk;

@@ -207,6 +207,7 @@ sim_begin(struct sim *sim)
 	for (size_t i = 0; i < sim->nodes_count; i++)
 		node_init(sim, i);
 	levels_init(sim);
+	lead_init(sim);
 	client_init(sim);
 	for (size_t i = 0; i < sim->nodes_count; i++)
 		node_up_after(sim, &sim->nodes[i], rng_below(&sim->rng, 100000));

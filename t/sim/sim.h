@@ -14,6 +14,7 @@
 #include "cursors.h"
 #include "disk.h"
 #include "ledger.h"
+#include "lead.h"
 #include "levels.h"
 #include "members.h"
 #include "net.h"

@@ -618,6 +618,14 @@ do_compact(struct story *story)
 	return true;
 }
 
+static bool
+do_timeout(struct story *story)
+{
+	struct node *node = node_at(story, 1);
+
+	return node != NULL && number_at(story, 2, &node->timeout_ms);
+}
+
 /* ------------------------------------------------------------- expect */
 
 static bool
@@ -693,9 +701,13 @@ expect_node(struct story *story, const char *what)
 		return expect_number(story, node->disk.cut);
 	if (strcmp(what, "members") == 0)
 		return expect_number(story, members_count(members_of(story->sim, node)->members));
+	if (strcmp(what, "grant") == 0)
+		return expect_word(
+		    story, node->granted_ms > lead_boot_ms(story->sim, node) ? "yes" : "no");
 	if (strcmp(what, "level") == 0)
 		return expect_number(story, node->status.level);
-	return wrong(story, "expect leader, role, term, commit, last, stored, answer or read");
+	return wrong(
+	    story, "expect leader, role, term, commit, last, stored, grant, answer or read");
 }
 
 static bool
@@ -769,6 +781,7 @@ static const struct {
     {"start", do_fault, false},
     {"elector", do_fault, false},
     {"upgrade", do_fault, false},
+    {"timeout", do_timeout, false},
     {"logd", do_fault, false},
     {"stall", do_fault, false},
     {"unstall", do_fault, false},

@@ -24,6 +24,7 @@
  *   crash NODE, start NODE         power loss, and back
  *   elector NODE, logd NODE        restart of that daemon alone
  *   upgrade NODE                   its elector, by a program of the highest level
+ *   timeout NODE MILLISECONDS      its election timeout, from the next start of its elector on
  *   stall NODE, unstall NODE       its disk completes nothing
  *   full NODE, room NODE           its disk accepts no entries
  *   pause NODE, freeze NODE, resume NODE
@@ -38,6 +39,7 @@
  *   barrier NODE, read NODE
  *   expect leader NODE, expect role NODE ROLE
  *   expect term|commit|last|stored|level NODE NUMBER
+ *   expect grant NODE yes|no       whether a command that only the leader runs may run there
  *   expect answer N VERDICT        the N-th proposal's: committed, refused, unknown, none
  *   expect read N ok|refused|none
  *   expect cursor NODE %NAME INDEX its position, as far as that node knows it committed

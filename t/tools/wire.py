@@ -27,6 +27,7 @@ def macros(text, prefix, parameters):
 
 DEF = read_list("wire/messages.def")
 CORE = macros(read_list("raft/fields.def"), "RAFT_FIELDS", "X, F")
+CORE = {name: re.sub(r"RAFT_FIELDS_(\w+)\(X, F\)", lambda m: CORE[m[1]], body) for name, body in CORE.items()}
 WIRE_OF = macros(DEF, "WIRE_OF", "F, field")
 
 

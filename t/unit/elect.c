@@ -120,13 +120,17 @@ test_codec(void)
 	round_trip(
 	    &(struct raft_message){.type = RAFT_MSG_VOTE, .term = 3, .vote = {true, true, pos}},
 	    "a vote comes back as it went");
-	round_trip(
-	    &(struct raft_message){.type = RAFT_MSG_VOTE_REPLY, .vote_reply = {true, false, true}},
+	round_trip(&(struct raft_message){.type = RAFT_MSG_VOTE_REPLY,
+		       .vote_reply = {true, false, true, 0, 0}},
 	    "a vote_reply comes back as it went");
-	round_trip(
-	    &(struct raft_message){
-		.type = RAFT_MSG_APPEND, .term = 9, .append = {pos, 2, 3, 4, 5, 6, entries, 3}},
+	round_trip(&(struct raft_message){.type = RAFT_MSG_APPEND,
+		       .term = 9,
+		       .append = {0, 0, pos, 2, 3, 4, 5, 6, entries, 3}},
 	    "an append comes back as it went");
+	round_trip(&(struct raft_message){.type = RAFT_MSG_APPEND,
+		       .term = 9,
+		       .append = {7, 8, pos, 2, 3, 4, 5, 6, entries, 3}},
+	    "an append with the leader's times comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_APPEND_REPLY,
 		       .append_reply = {true, false, true, 2, 3, 4, pos, 5, 6}},
 	    "an append_reply comes back as it went");

@@ -54,6 +54,7 @@ struct rig {
 	struct raft_id id;
 	uint64_t now;
 	uint64_t wall;       /* its wall clock */
+	uint64_t slept;      /* the time that it was suspended */
 	uint64_t start_time; /* in the last stamp on its disk, at the next start */
 	uint64_t starts;
 	bool hold_writes; /* the test confirms; else each write is durable at once */
@@ -486,6 +487,7 @@ rig_step(struct rig *rig, struct raft_event *event)
 
 	event->now.ms = rig->now;
 	event->wall_ms = rig->wall;
+	event->boot_ms = rig->now + rig->slept;
 	raft_step(rig->raft, event, &update);
 	rig_take(rig, &update);
 }
@@ -551,6 +553,7 @@ rig_gather(struct rig *rig, const struct raft_message *message)
 
 	event.now.ms = rig->now;
 	event.wall_ms = rig->wall;
+	event.boot_ms = rig->now + rig->slept;
 	event.message = message;
 	raft_step(rig->raft, &event, NULL);
 }

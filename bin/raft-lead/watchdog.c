@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: ISC */
+/* Both ends of the watchdog's socket. */
+#include "watchdog.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "unix/loop.h"
+
+/* From raft-lead; the two are one program. */
+struct watch_order {
+	pid_t group; /* 0: there is none */
+	bool end;    /* TERM now */
+	uint64_t until_ms;
+};
+
+/* The state of the watchdog's own process. */
+struct watch {
+	int fd; /* of raft-lead; -1: it is gone */
+	int timer;
+	uint64_t grace_ms;
+	struct watch_order order;
+	bool termed, killed;
+};
+
+/* ------- the watchdog ------------------------------------------------------- */
+
+/* raft-lead's descriptors would keep pipes open, its folder a file system. */
+static void
+watch_detach(int fd)
+{
+	setsid();
+	prctl(PR_SET_NAME, "raft-lead-watch");
+	if (fd > 0)
+		close_range(0, (unsigned)fd - 1, 0);
+	close_range((unsigned)fd + 1, ~0u, 0);
+	if (chdir("/") < 0)
+		return;
+}
+
+static void
+watch_set_timer(const struct watch *w)
+{
+	uint64_t at_ms = w->order.until_ms;
+	if (!w->termed)
+		at_ms -= w->grace_ms < at_ms ? w->grace_ms : at_ms;
+	struct itimerspec at = {
+	    .it_value = {(time_t)(at_ms / 1000), (long)(at_ms % 1000) * 1000000}};
+	if (at_ms == 0)
+		at.it_value.tv_nsec = 1; /* all zero would stop it */
+	if (w->order.group != 0)
+		timerfd_settime(w->timer, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+/* False: the watchdog's work is done. */
+static bool
+watch_take(struct watch *w)
+{
+	struct watch_order order;
+	ssize_t got = recv(w->fd, &order, sizeof order, 0);
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return true;
+	if (got == (ssize_t)sizeof order) {
+		w->order = order;
+		return order.group != 0;
+	}
+	/* The command has nobody who would take its status. */
+	close(w->fd);
+	w->fd = -1;
+	w->order.end = true;
+	return w->order.group != 0;
+}
+
+/* False: the watchdog's work is done. */
+static bool
+watch_act(struct watch *w)
+{
+	uint64_t now_ms = boot_ms();
+	if (!w->termed && (w->order.end || now_ms + w->grace_ms >= w->order.until_ms)) {
+		kill(-w->order.group, SIGTERM);
+		kill(-w->order.group, SIGCONT); /* so that it can act on it */
+		w->termed = true;
+		if (w->fd >= 0)
+			send(w->fd, "t", 1, MSG_NOSIGNAL);
+	}
+	if (now_ms >= w->order.until_ms) {
+		kill(-w->order.group, SIGKILL);
+		w->killed = true;
+	}
+	/* That there is no group any longer raft-lead reports itself. */
+	return w->fd >= 0 || (!w->killed && kill(-w->order.group, 0) == 0);
+}
+
+_Noreturn static void
+watch_run(int fd, uint64_t grace_ms)
+{
+	struct watch w = {.fd = fd, .grace_ms = grace_ms};
+	bool more = true;
+	watch_detach(fd);
+	w.timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC);
+	while (more && w.timer >= 0) {
+		struct pollfd polls[] = {{.fd = w.killed ? -1 : w.timer, .events = POLLIN},
+		    {.fd = w.fd, .events = POLLIN}};
+		watch_set_timer(&w);
+		poll(polls, 2, -1);
+		if (polls[1].revents != 0)
+			more = watch_take(&w);
+		if (more && w.order.group != 0)
+			more = watch_act(&w);
+	}
+	_exit(0);
+}
+
+/* ------- raft-lead ---------------------------------------------------------- */
+
+bool
+watchdog_start(struct watchdog *dog, uint64_t grace_ms)
+{
+	int fds[2];
+	sigset_t all, before;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return false;
+	/* Blocked for good in the child: what is sent to all processes of a service leaves it. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t pid = fork();
+	if (pid == 0)
+		watch_run(fds[1], grace_ms);
+	int error = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		errno = error;
+		return false;
+	}
+	*dog = (struct watchdog){.pid = pid, .fd = fds[0]};
+	return true;
+}
+
+static bool
+watchdog_order(const struct watchdog *dog, const struct watch_order *order)
+{
+	return send(dog->fd, order, sizeof *order, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+	       (ssize_t)sizeof *order;
+}
+
+bool
+watchdog_renew(struct watchdog *dog, pid_t group, uint64_t until_ms)
+{
+	dog->group = group;
+	dog->until_ms = until_ms;
+	return watchdog_order(dog, &(struct watch_order){.group = group, .until_ms = until_ms});
+}
+
+bool
+watchdog_end(const struct watchdog *dog)
+{
+	return watchdog_order(dog,
+	    &(struct watch_order){.group = dog->group, .end = true, .until_ms = dog->until_ms});
+}
+
+void
+watchdog_stop(struct watchdog *dog)
+{
+	if (!watchdog_order(dog, &(struct watch_order){0}))
+		kill(dog->pid, SIGKILL);
+	close(dog->fd);
+	waitpid(dog->pid, NULL, 0);
+}
+
+enum watchdog_news
+watchdog_news(const struct watchdog *dog)
+{
+	char news;
+	ssize_t got = recv(dog->fd, &news, 1, MSG_DONTWAIT);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return WATCHDOG_NOTHING;
+	return got == 1 ? WATCHDOG_TERM_SENT : WATCHDOG_GONE;
+}
