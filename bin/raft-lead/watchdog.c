@@ -23,7 +23,7 @@ struct watch_order {
 };
 
 /* The state of the watchdog's own process. */
-struct watch {
+struct guarded {
 	int fd; /* of raft-lead; -1: it is gone */
 	int timer;
 	uint64_t grace_ms;
@@ -47,7 +47,7 @@ watch_detach(int fd)
 }
 
 static void
-watch_set_timer(const struct watch *w)
+watch_set_timer(const struct guarded *w)
 {
 	uint64_t at_ms = w->order.until_ms;
 	if (!w->termed)
@@ -62,7 +62,7 @@ watch_set_timer(const struct watch *w)
 
 /* False: the watchdog's work is done. */
 static bool
-watch_take(struct watch *w)
+watch_take(struct guarded *w)
 {
 	struct watch_order order;
 	ssize_t got = recv(w->fd, &order, sizeof order, 0);
@@ -81,7 +81,7 @@ watch_take(struct watch *w)
 
 /* False: the watchdog's work is done. */
 static bool
-watch_act(struct watch *w)
+watch_act(struct guarded *w)
 {
 	uint64_t now_ms = boot_ms();
 	if (!w->termed && (w->order.end || now_ms + w->grace_ms >= w->order.until_ms)) {
@@ -102,7 +102,7 @@ watch_act(struct watch *w)
 _Noreturn static void
 watch_run(int fd, uint64_t grace_ms)
 {
-	struct watch w = {.fd = fd, .grace_ms = grace_ms};
+	struct guarded w = {.fd = fd, .grace_ms = grace_ms};
 	bool more = true;
 	watch_detach(fd);
 	w.timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC);
