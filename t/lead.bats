@@ -38,7 +38,7 @@ lead() {
 	shift
 	rm -f "$CLUSTER/$node/lead.status"
 	spawn "$CLUSTER/$node/lead.log" bash -c '"$@" & echo $! >"$0/lead.pid"; wait $!; echo $? >"$0/lead.status"' \
-		"$CLUSTER/$node" env --default-signal=INT,QUIT raft-lead -c "$CLUSTER/$node/raft.yaml" -- "$@"
+		"$CLUSTER/$node" env --default-signal raft-lead -c "$CLUSTER/$node/raft.yaml" -- "$@"
 	wait_until 5 test -s "$CLUSTER/$node/lead.pid"
 }
 work() { lead "$1" python3 "$ROOT/t/tools/lead-worker.py" "$RUNS" "$@"; } # NODE [stubborn]
@@ -310,7 +310,7 @@ signal_node() { kill -s "$1" $(cat "$CLUSTER/$2"/{logd,peerd,elect}.pid); }
 	lead n1 python3 -c "$fds" "$RUNS/with"
 	wait_until 20 status_is n1 0
 	# What raft-lead itself was given is passed on.
-	spawn "$RUNS/log" bash -c 'env --default-signal=INT,QUIT "$@" & wait $!' - python3 -c "$fds" "$RUNS/without"
+	spawn "$RUNS/log" bash -c 'env --default-signal "$@" & wait $!' - python3 -c "$fds" "$RUNS/without"
 	wait_until 5 test -s "$RUNS/without"
 	lead n1 sh -c 'echo "$RAFT_LEAD_FD" >"$0/fd"; sleep 300 & echo $! >"$0/left"' "$RUNS"
 	wait_until 20 status_is n1 0
