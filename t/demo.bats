@@ -16,7 +16,7 @@ teardown() { stop_all; }
 
 # demo: in the background; a shell lets what it puts there ignore INT, a terminal does not.
 demo() {
-	spawn "$OUT" env --default-signal=INT "$ROOT/etc/demo" "$BIN"
+	spawn "$OUT" "$ROOT/etc/demo" "$BIN"
 	DEMO=$SPAWNED
 }
 

@@ -28,10 +28,9 @@ teardown() { stop_all; }
 
 append() { timeout 30 raft-append "$@"; }
 each() { timeout 60 raft-each -C "$C" "$@"; }
-# each_start OPTION... COMMAND: in the background; its pid is in EACH, what it prints in $D/log.  A shell starts what is in the
-# background with INT ignored, and whoever runs the tests may ignore others.
+# each_start OPTION... COMMAND: in the background; its pid is in EACH, what it prints in $D/log.
 each_start() {
-	spawn "$D/log" env --default-signal raft-each -C "$C" "$@"
+	spawn "$D/log" raft-each -C "$C" "$@"
 	EACH=$SPAWNED
 }
 said() { grep -qE -- "$1" "$D/log"; }

@@ -40,6 +40,7 @@ lead() {
 	spawn "$CLUSTER/$node/lead.log" bash -c '"$@" & echo $! >"$0/lead.pid"; wait $!; echo $? >"$0/lead.status"' \
 		"$CLUSTER/$node" env --default-signal raft-lead -c "$CLUSTER/$node/raft.yaml" -- "$@"
 	wait_until 5 test -s "$CLUSTER/$node/lead.pid"
+	adopt "$(cat "$CLUSTER/$node/lead.pid")"
 }
 work() { lead "$1" python3 "$ROOT/t/tools/lead-worker.py" "$RUNS" "$@"; } # NODE [stubborn]
 work_all() { for n in $(nodes); do work "$n" "$@"; done; }
