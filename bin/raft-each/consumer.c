@@ -14,6 +14,7 @@
 #include "client/timeout.h"
 #include "prog/progress.h"
 #include "raft/bytes.h"
+#include "raft/session.h"
 #include "seal/seal.h"
 #include "unix/backoff.h"
 #include "unix/timer.h"
@@ -27,7 +28,11 @@
 enum {
 	BACKOFF_FIRST_MS = 100,
 	BACKOFF_LAST_MS = 10000,
-	IDLE_GAP = 4096,  /* entries that are of no client move the cursor now and then, too */
+	/*
+	 * Entries of no client move the cursor, too, but only when there are more of them than
+	 * there can be cursors: else idle consumers would move for each other's moves for ever.
+	 */
+	IDLE_GAP = RAFT_SESSIONS_NAMED_MAX,
 	SILENT_MS = 5000, /* a longer wait for the node is mentioned */
 	PROGRESS_MS = 200
 };

@@ -304,6 +304,17 @@ renew_later(struct appender *appender, uint64_t seen)
 	appender->state = APPENDER_RENEWING;
 }
 
+static const char *
+appender_refusal(const struct appender *appender, enum raft_reason reason, uint64_t index)
+{
+	if (reason == RAFT_REASON_EXPIRED)
+		return appender->cursor ? "the cursor has been dropped"
+					: "the session has been dropped";
+	if (reason == RAFT_REASON_OLD_EPOCH && appender->cursor)
+		return "another consumer has opened it";
+	return refusal_text(reason, index);
+}
+
 static void
 appender_on_refused(struct appender *appender, size_t slot, const struct msg_answer *answer)
 {
@@ -329,15 +340,11 @@ appender_on_refused(struct appender *appender, size_t slot, const struct msg_ans
 	} else if (anonymous && (reason == RAFT_REASON_TOO_OLD || reason == RAFT_REASON_EXPIRED)) {
 		window_rewind(&appender->window, slot);
 		renew_later(appender, answer->epoch);
-	} else if (reason == RAFT_REASON_EXPIRED) {
-		window_rewind(&appender->window, slot);
-		appender_stop_now(appender, EXIT_FENCED,
-		    appender->cursor ? "the cursor has been dropped"
-				     : "the session has been dropped");
 	} else {
+		bool dropped = reason == RAFT_REASON_EXPIRED;
 		window_rewind(&appender->window, slot);
-		appender_stop_now(
-		    appender, refusal_status(reason), refusal_text(reason, answer->pos.index));
+		appender_stop_now(appender, dropped ? EXIT_FENCED : refusal_status(reason),
+		    appender_refusal(appender, reason, answer->pos.index));
 	}
 }
 

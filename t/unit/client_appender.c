@@ -332,6 +332,7 @@ cursor_replaced_in_doubt(void)
 	fake.plan = plan_doubt_then_replace;
 	run(100);
 	CHECK(seen.status == EXIT_FENCED && seen.committed == 4 && fake.count == 5);
+	CHECK(strcmp(seen.why, "another consumer has opened it") == 0);
 	finish();
 }
 
