@@ -257,6 +257,24 @@ agree() {
 	run ! grep -v -x -e '[A-Za-z0-9_]\{1,64\} [0-9]*' -e '[0-9]*' counters
 }
 
+@test "hostile: a mail is the entry, byte by byte, with its Message-ID before it" {
+	cd "$BATS_TEST_TMPDIR"
+	printf '#!/bin/sh\nprintf "%%s\\n" "$#" "$@" >args\ncat >mail\n' >sendmail
+	chmod +x sendmail
+	RAFT_CURSOR=mail RAFT_FIRST=7 SENDMAIL=./sendmail python3 - "$EX/each-mail.sh" "$BATS_FILE_TMPDIR/entries" <<-'PY'
+		import subprocess, sys
+		rest, count = open(sys.argv[2], "rb").read(), 0
+		while rest:
+		    size, rest = rest.split(b":", 1)
+		    entry, rest = rest[: int(size)], rest[int(size) + 1 :]
+		    subprocess.run([sys.argv[1]], input=entry, check=True)
+		    assert open("mail", "rb").read() == b"Message-ID: <mail.7@raft.example.org>\n" + entry
+		    assert open("args", "rb").read() == b"2\n-t\n-oi\n"
+		    count += 1
+		assert count > 500, count
+	PY
+}
+
 # ------------------------------------------------------------- recipes of the pages
 
 @test "hostile: the recipes of the pages" {

@@ -252,12 +252,21 @@ signal_node() { kill -s "$1" $(cat "$CLUSTER/$2"/{logd,peerd,elect}.pid); }
 	done
 	lead n1 sh -c 'kill -9 $$'
 	wait_until 20 status_is n1 137
-	lead n1 ./no-such-command
-	wait_until 20 status_is n1 127
-	grep -q 'raft-lead: ./no-such-command: No such file or directory' "$CLUSTER/n1/lead.log"
+	# Found before this node leads, and when the file has gone meanwhile.
+	run -127 timeout 20 raft-lead -c "$CLUSTER/n1/raft.yaml" ./no-such-command
+	[ "$output" = 'raft-lead: ./no-such-command: cannot run in .: no such file or directory' ]
 	touch "$BATS_TEST_TMPDIR/plain"
-	lead n1 "$BATS_TEST_TMPDIR/plain"
-	wait_until 20 status_is n1 126
+	run -126 timeout 20 raft-lead -c "$CLUSTER/n1/raft.yaml" "$BATS_TEST_TMPDIR/plain"
+	reap TERM "$(daemon_pid n1 elect)"
+	printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/script"
+	chmod +x "$BATS_TEST_TMPDIR/script"
+	lead n1 "$BATS_TEST_TMPDIR/script"
+	# It has looked for the command when it watches for the end of one.
+	watches() { ((0x$(sed -n 's/^SigCgt:\t//p' "/proc/$1/status") & 1 << 16)); }
+	wait_until 5 watches "$(lead_pid n1)"
+	rm "$BATS_TEST_TMPDIR/script"
+	daemon_start n1 elect
+	wait_until 20 status_is n1 127
 	# Its own options are not those of raft-lead.
 	run -4 timeout 20 raft-lead -c "$CLUSTER/n1/raft.yaml" sh -c 'exit 4'
 	run -64 raft-lead -c "$CLUSTER/n1/raft.yaml"

@@ -16,13 +16,14 @@
 #include "client/timeout.h"
 #include "local/link.h"
 #include "prog/tool.h"
+#include "unix/command.h"
 #include "unix/signals.h"
 #include "command.h"
 #include "watchdog.h"
 
 enum { REQUEST_LEAD = 1, REQUEST_TRANSFER = 2 };
 /* In election timeouts: raft-elect answers in one, or has a new leader. */
-enum { TRANSFER_PATIENCE = 2 };
+enum { TRANSFER_PATIENCE = 2, WHY_SIZE = 1024 };
 
 enum lead_state {
 	LEAD_WAITING, /* for leadership */
@@ -184,11 +185,13 @@ lead_start(uint64_t term, uint64_t until_ms)
 		tool_die(EXIT_OS, "no watchdog: %s", strerror(errno));
 	int error = command_start(&self.command, &self.dog, self.tool.argv, term, until_ms, &exec);
 	if (error != 0) {
+		char why[WHY_SIZE];
 		watchdog_stop(&self.dog);
-		tool_die(!exec             ? EXIT_OS
-			 : error == ENOENT ? EXIT_NOT_FOUND
-					   : EXIT_NOT_EXECUTABLE,
-		    "%s: %s", self.tool.argv[0], strerror(error));
+		if (!exec)
+			tool_die(EXIT_OS, "%s: %s", self.tool.argv[0], strerror(error));
+		enum exit_status status =
+		    command_why(self.tool.argv[0], ".", -error, why, sizeof why);
+		tool_die(status, "%s", why);
 	}
 	self.state = LEAD_RUNNING;
 	self.term = term;
@@ -265,6 +268,16 @@ lead_on_refused(enum exit_status status, const char *why, void *arg)
 static const struct link_calls link_calls = {
     .up = lead_on_up, .frame = lead_on_frame, .refused = lead_on_refused, .down = lead_on_down};
 
+/* A mistake in its name is not to show only once this node leads. */
+static void
+lead_check_command(void)
+{
+	char why[WHY_SIZE];
+	enum exit_status status = command_check(self.tool.argv[0], ".", why, sizeof why);
+	if (status != EXIT_OK)
+		tool_die(status, "%s", why);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -277,6 +290,7 @@ main(int argc, char **argv)
 	if (self.tool.argc == 0)
 		tool_die(
 		    EXIT_USAGE, "which command? usage: %s %s", self.tool.prog, self.tool.usage);
+	lead_check_command();
 	struct tool_path elect = tool_socket(&self.tool, "elect");
 	uv_signal_init(loop_uv(self.tool.loop), &self.child);
 	uv_signal_start(&self.child, lead_on_child, SIGCHLD);

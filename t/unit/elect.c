@@ -132,7 +132,7 @@ test_codec(void)
 		       .append = {7, 8, pos, 2, 3, 4, 5, 6, entries, 3}},
 	    "an append with the leader's times comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_APPEND_REPLY,
-		       .append_reply = {true, false, true, 2, 3, 4, pos, 5, 6}},
+		       .append_reply = {true, false, true, 2, 3, 4, pos, 5, 6, 7}},
 	    "an append_reply comes back as it went");
 	round_trip(&(struct raft_message){.type = RAFT_MSG_PROPOSE,
 		       .propose = {1, 2, 3, 4, 5, entries, 3}},
