@@ -233,3 +233,24 @@ silent() { [ "$(ctl n1 -j status | jq '.members[] | select(.id == "n3") | .heard
 	each_on 0 n3
 	seq 1 30 | cmp - "$D/out"
 }
+
+# led NODE: raft-lead with a consumer there, again each time that they end.
+led() {
+	spawn "$D/lead-$1.log" bash -c 'trap "kill \$!; wait; exit" TERM; while :; do
+		raft-lead -c "$0" -- raft-each -c "$0" -C run -B 4096 sh -c "grep -v x >>\"\$0\" || :" "$1" & wait $!; sleep 0.1; done' \
+		"$CLUSTER/$1/raft.yaml" "$D/out"
+}
+has_thirty() { [ -e "$D/out" ] && [ "$(wc -l <"$D/out")" -ge 30 ]; }
+
+@test "each: under raft-lead leadership goes to the member that still has the entries, and they are consumed there" {
+	seq 1 30 | append
+	compacting n1 n2
+	wait_until 60 cut_on n1 n2
+	make_leader n1
+	wait_until 20 reported n1 n2
+	for n in $(nodes); do led "$n"; done
+	wait_until 60 has_thirty
+	leads n3
+	seq 1 30 | cmp - "$D/out"
+	grep -q 'n3 still has them: run this there' "$D/lead-n1.log"
+}
