@@ -204,7 +204,7 @@ cursor_number(const char *text)
 	return number;
 }
 
-/* Beyond the end it would skip entries that nobody has seen. */
+/* Beyond the end it would skip entries that no consumer has seen. */
 static uint64_t
 cursor_position(struct ctl *ctl, const struct cursor_log *log, const char *text)
 {

@@ -30,7 +30,7 @@ enum {
 	BACKOFF_LAST_MS = 10000,
 	/*
 	 * Entries of no client move the cursor, too, but only when there are more of them than
-	 * there can be cursors: else idle consumers would move for each other's moves for ever.
+	 * there can be cursors: else idle consumers would move for each other's moves forever.
 	 */
 	IDLE_GAP = RAFT_SESSIONS_NAMED_MAX,
 	SILENT_MS = 5000, /* a longer wait for the node is mentioned */

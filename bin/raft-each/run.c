@@ -32,7 +32,7 @@ run_on_ended(const struct child_exit *end, void *arg)
 	char how[64];
 	bool ok = end->status == 0 && end->signal == 0;
 	child_exit_text(how, sizeof how, end);
-	/* It failed; what it has started must not continue beside the next run. */
+	/* It failed; what it has started must not continue during the next run. */
 	if (!ok)
 		child_signal(run->child, SIGKILL);
 	child_forget(run->child);

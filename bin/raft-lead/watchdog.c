@@ -72,7 +72,7 @@ watch_take(struct guarded *w)
 		w->order = order;
 		return order.group != 0;
 	}
-	/* The command has nobody who would take its status. */
+	/* raft-lead is gone: no process waits for the command's status. */
 	close(w->fd);
 	w->fd = -1;
 	w->order.end = true;

@@ -24,7 +24,7 @@ text_hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= '0' && c <= '9' ? c - '0' : 0;
 }
 
-/* A quoted value without its quotes and escapes; *at is behind the first quote, and then behind the
+/* A quoted value without its quotes and escapes; *at is after the first quote, and then after the
  * last. */
 static char *
 text_unquote(const char **at, const char *end)
