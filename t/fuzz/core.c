@@ -321,13 +321,23 @@ op_vote(struct world *w)
 	deliver(w, &m);
 }
 
+/* An election timeout or grace that a peer claims to have, or to have heard of. */
+static uint64_t
+lead_time(uint64_t any)
+{
+	static const uint64_t times[] = {0, 1, RIG_E, UINT64_MAX};
+
+	return times[any % 4];
+}
+
 static void
 op_vote_reply(struct world *w)
 {
 	struct raft_message m = message_make(w, RAFT_MSG_VOTE_REPLY);
 	uint8_t flags = fuzz_u8(&w->in);
 
-	m.vote_reply = (struct raft_vote_reply){flags & 1, flags & 2, flags & 4};
+	m.vote_reply = (struct raft_vote_reply){
+	    flags & 1, flags & 2, flags & 4, lead_time(flags >> 3), lead_time(flags >> 5)};
 	deliver(w, &m);
 }
 
@@ -343,6 +353,8 @@ op_append(struct world *w)
 	append->last = pick(w);
 	append->echo = pick(w);
 	append->clean_commit = pick(w);
+	append->timeout = lead_time(append->round);
+	append->grace = lead_time(append->round / 4);
 	struct run run = pick_run(w, m.term);
 	append->entries = run.entries;
 	append->entries_count = run.count;
@@ -380,7 +392,7 @@ op_append_reply(struct world *w)
 	uint8_t flags = fuzz_u8(&w->in);
 
 	m.append_reply = (struct raft_append_reply){flags & 1, flags & 2, flags & 4, pick(w),
-	    pick(w), pick(w), pick_pos(w), flags >> 3, flags >> 5};
+	    pick(w), pick(w), pick_pos(w), flags >> 3, flags >> 5, flags >> 6};
 	deliver(w, &m);
 }
 
@@ -497,7 +509,7 @@ op_elect(struct world *w)
 
 		if (!pre && w->status.role != RAFT_CANDIDATE)
 			continue;
-		m.vote_reply = (struct raft_vote_reply){pre, true, false};
+		m.vote_reply = (struct raft_vote_reply){pre, true, false, 0, 0};
 		deliver(w, &m);
 	}
 }
