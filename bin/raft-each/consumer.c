@@ -231,6 +231,9 @@ consumer_on_committed(uint64_t number, uint64_t count, struct raft_pos pos, void
 {
 	struct consumer *c = arg;
 	(void)number, (void)count, (void)pos;
+	/* What ended it came in this turn, too: the loop still hands over the rest of the turn. */
+	if (c->state == CONSUMER_OVER)
+		return;
 	c->position = c->batch.next - 1;
 	if (c->stopping)
 		consumer_end(c, consumer_stopped(c));
@@ -282,7 +285,10 @@ consumer_run(struct consumer *c)
 static void
 consumer_on_again(void *arg)
 {
-	consumer_run(arg);
+	struct consumer *c = arg;
+	/* As in consumer_on_committed. */
+	if (c->state == CONSUMER_PAUSING)
+		consumer_run(c);
 }
 
 static void
@@ -342,6 +348,9 @@ consumer_on_over(bool ok, const char *how, void *arg)
 	struct consumer *c = arg;
 	char what[128];
 	snprintf(what, sizeof what, "the command %s", how);
+	/* As in consumer_on_committed. */
+	if (c->state == CONSUMER_OVER)
+		return;
 	if (c->taken)
 		consumer_end_taken(c);
 	else if (ok)
