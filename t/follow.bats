@@ -63,6 +63,7 @@ rotate() {
 	for n in 8 7 6 5 4 3 2 1; do [ ! -e "$L.$n" ] || mv "$L.$n" "$L.$((n + 1))"; done
 	mv "$L" "$L.1"
 }
+reads() { readlink "/proc/$F/fd/"* | grep -qxF "$1"; } # FILE: the follower has it open
 said() { grep -q -e "$1" "$BATS_TEST_TMPDIR/err"; }
 killed() { reap KILL "$F"; }
 
@@ -327,6 +328,24 @@ f.write(w + b" \0\xff\r\x1b[2J\n" + w + b" " + b"x" * ((1 << 20) - len(w) - 1) +
 	lines 301 310 >>"$L"
 	follow
 	appended 310
+}
+
+@test "follow: an older state in the middle of a rotation: the next file is waited for" {
+	lines 1 100 >"$L"
+	follow
+	appended 100
+	cp "$STATE" "$STATE.old"
+	rotate
+	lines 101 200 >"$L"
+	appended 200
+	stop "$F"
+	cp "$STATE.old" "$STATE"
+	mv "$L" "$D/held"
+	follow
+	wait_until 20 reads "$L.1"
+	mv "$D/held" "$L"
+	lines 201 210 >>"$L"
+	appended 210
 }
 
 @test "follow: a session that was dropped, a state of another session or none at all: 65" {

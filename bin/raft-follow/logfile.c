@@ -16,8 +16,7 @@
 
 enum {
 	READ_SIZE = 256 << 10,
-	QUIET_MS = 1000, /* before a last line without a newline is taken */
-	SETTLE_MS = 5000 /* before a gap in the names counts as one */
+	QUIET_MS = 1000 /* before a last line without a newline is taken */
 };
 
 /* What one step towards the next line came to. */
@@ -90,7 +89,7 @@ wait_for_names(struct logfile *logfile, struct logfile_error *error, const char 
 	struct mono_ms now = mono_now();
 	if (logfile->unsettled.ms == 0)
 		logfile->unsettled = now;
-	if (now.ms - logfile->unsettled.ms >= SETTLE_MS)
+	if (now.ms - logfile->unsettled.ms >= LOGFILE_SETTLE_MS)
 		return logfile_fail(error, EXIT_DATA, "%s", why);
 	return LOGFILE_WAIT;
 }

@@ -17,6 +17,10 @@
 
 struct logfile;
 
+/* A rotation takes no longer: then a gap in the names is one, and a line that is missing is lost.
+ */
+enum { LOGFILE_SETTLE_MS = 5000 };
+
 enum logfile_found {
 	LOGFILE_LINE,
 	LOGFILE_LAST, /* a line, and LOGFILE_MOVED with the next call */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "seal/seal.h"
+#include "unix/loop.h"
 
 enum { STEP_LINES = 4096 };
 
@@ -62,10 +63,16 @@ seek_line(struct seek *seek, struct logfile_error *error)
 	case LOGFILE_LAST:
 		seek->digest = seal_digest(&seek->digest, line.bytes, (uint32_t)line.size);
 		seek->serial++;
+		seek->waiting.ms = 0;
 		return SEEK_AGAIN;
 	case LOGFILE_MOVED:
+		seek->waiting.ms = 0;
 		return SEEK_AGAIN;
 	case LOGFILE_WAIT:
+		if (seek->waiting.ms == 0)
+			seek->waiting = mono_now();
+		if (mono_now().ms - seek->waiting.ms < LOGFILE_SETTLE_MS)
+			return SEEK_LATER;
 		return seek_fail(seek, error, EXIT_DATA,
 		    "it has %" PRIu64 " entries, and the files have the lines of %" PRIu64
 		    " only: lines were taken away, or the state file is not the session's",

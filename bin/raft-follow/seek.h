@@ -21,7 +21,8 @@ struct seek {
 	struct raft_hash digest_want;
 	uint64_t serial; /* of the last line that was counted */
 	struct raft_hash digest;
-	bool counts; /* the place is found */
+	bool counts;            /* the place is found */
+	struct mono_ms waiting; /* for the next of its lines, since then; 0: it does not wait */
 };
 
 enum seek_found {

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The core, fed with whatever peers, clients and the disk may say, true or not: no assertion
- * may fire, and what this node has promised it keeps, whoever lies.
+ * The core with any messages, requests and acknowledgements, true or not: no assertion may fire,
+ * and this node keeps its promises.
  *
- * The input is a script: settings, then an operation a byte with its arguments.  Messages
- * go through their encoding, so that only what a socket can bring arrives.  The disk is
- * honest (it is the rig's) and may lose what was not confirmed.  Numbers are mostly
- * near one that means something now: that is where the branches are.
+ * The input is a script: settings, then an operation a byte with its arguments.  Messages are
+ * encoded and decoded.  The disk (the rig's) is honest and may lose what was not confirmed.
  */
 #include "../../bin/raft-elect/codec.h"
 #include "../unit/raft_rig.h"
@@ -321,23 +319,14 @@ op_vote(struct world *w)
 	deliver(w, &m);
 }
 
-/* An election timeout or grace that a peer claims to have, or to have heard of. */
-static uint64_t
-lead_time(uint64_t any)
-{
-	static const uint64_t times[] = {0, 1, RIG_E, UINT64_MAX};
-
-	return times[any % 4];
-}
-
 static void
 op_vote_reply(struct world *w)
 {
 	struct raft_message m = message_make(w, RAFT_MSG_VOTE_REPLY);
 	uint8_t flags = fuzz_u8(&w->in);
 
-	m.vote_reply = (struct raft_vote_reply){
-	    flags & 1, flags & 2, flags & 4, lead_time(flags >> 3), lead_time(flags >> 5)};
+	m.vote_reply =
+	    (struct raft_vote_reply){flags & 1, flags & 2, flags & 4, flags >> 3, flags >> 5};
 	deliver(w, &m);
 }
 
@@ -353,8 +342,7 @@ op_append(struct world *w)
 	append->last = pick(w);
 	append->echo = pick(w);
 	append->clean_commit = pick(w);
-	append->timeout = lead_time(append->round);
-	append->grace = lead_time(append->round / 4);
+	append->timeout = append->grace = append->round;
 	struct run run = pick_run(w, m.term);
 	append->entries = run.entries;
 	append->entries_count = run.count;
