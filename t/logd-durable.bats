@@ -200,7 +200,7 @@ sent_in_order() {
 	[ "$output" = entry-7 ]
 	run timeout 10 sqlite3 "$D/data/log.db" \
 		"SELECT group_concat(value, ' ') FROM (SELECT value FROM meta WHERE key IN ('format', 'node', 'term', 'vote') ORDER BY key)"
-	[ "$output" = '3 n1 1 n1' ]
+	[ "$output" = '4 n1 1 n1' ]
 	run timeout 10 sqlite3 "$D/data/log.db" 'SELECT idx, term FROM terms; SELECT idx FROM configs; PRAGMA integrity_check'
 	[ "$output" = $'1|1\n0\nok' ]
 }

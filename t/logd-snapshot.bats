@@ -388,9 +388,13 @@ first_is() { has_status "$1" first "$2"; } # DIR INDEX
 	filled "$D" 100
 	snapshot add "$D/run/log" 100 "$S/state"
 	wait_until 10 first_is "$D" 101
-	run timeout 20 raft-tail -f -c "$D/raft.yaml" --from 50
+	run timeout 20 raft-tail -c "$D/raft.yaml" --from 50
 	[ "$status" -eq 4 ]
 	[[ $output == *'first available index is 101'* ]]
+	# With -f it is no end.
+	spawn "$D/tail.log" raft-tail -f -c "$D/raft.yaml" --from 50
+	wait_until 10 grep -qx 'raft-tail: the entries 50 to 100 are compacted away: continuing with 101' "$D/tail.log"
+	alive "$SPAWNED"
 }
 
 @test "snapshot: ⚠ one whose file is gone is reported and stands for nothing: the log keeps its entries until it is back" {
