@@ -273,9 +273,9 @@ PY
 		head -n "$count" | cmp - "$BATS_TEST_TMPDIR/all"
 }
 
-@test "examples: each that is there is run by a test of this suite" {
+@test "examples: each that is there is run by a test of this suite or of lead-each" {
 	for f in "$EX"/*; do
-		grep -q "EX\"*/${f##*/}" "$BATS_TEST_FILENAME" || {
+		grep -qE "(EX\"*|examples)/${f##*/}" "$BATS_TEST_FILENAME" "$ROOT/t/lead-each.bats" || {
 			echo "${f##*/} is run by none"
 			false
 		}
