@@ -3,6 +3,7 @@
 # From the programs of levels 1 and 2 to those of today, node by node, under load: raft(7), UPGRADES.
 # Tests follow one another: each begins with the cluster that the one before has left.
 # shellcheck disable=SC2030,SC2031
+# long
 
 load helper
 load old

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 # raft-lead: a command that runs only where the node leads, and never at two nodes.
 # shellcheck disable=SC2016,SC2046
+# long
 
 load helper
 bats_require_minimum_version 1.5.0

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # Work that takes long shows its progress on a terminal, and nowhere else.
+# long
 
 bats_require_minimum_version 1.5.0
 load helper

@@ -3,6 +3,7 @@
 # raft-tail -f: through restarts of its node's daemons and over gaps; how it ends.
 # sanitize
 # shellcheck disable=SC2030,SC2031
+# long
 
 bats_require_minimum_version 1.5.0
 
