@@ -308,6 +308,8 @@ holds_pid() { [ -s "$1" ] && alive "$(cat "$1")"; }
 	seq 1 3 | append
 	each_start -B 3 sh -c 'cat >>out; sleep 600 & echo $! >left; echo $$ >pid; wait'
 	wait_until 10 holds_pid pid
+	# The other process is not to end by what is sent to all of a service.
+	pkill -TERM -x -P "$EACH" raft-guard
 	reap KILL "$EACH"
 	wait_until 5 gone "$(cat pid)"
 	wait_until 5 gone "$(cat left)"

@@ -17,6 +17,7 @@
 #include "raft/session.h"
 #include "seal/seal.h"
 #include "unix/backoff.h"
+#include "unix/command.h"
 #include "unix/timer.h"
 #include "batch.h"
 #include "dead.h"
@@ -253,14 +254,6 @@ consumer_on_failed(enum exit_status status, const char *why, void *arg)
 /* ------- runs ------------------------------------------------------------------ */
 
 static void
-consumer_set_number(const char *name, uint64_t number)
-{
-	char text[24];
-	snprintf(text, sizeof text, "%" PRIu64, number);
-	setenv(name, text, 1);
-}
-
-static void
 consumer_again_later(struct consumer *c, const char *how)
 {
 	uint64_t wait_ms = backoff_wait(&c->backoff);
@@ -273,9 +266,9 @@ static void
 consumer_run(struct consumer *c)
 {
 	char why[1024];
-	consumer_set_number("RAFT_FIRST", c->batch.first);
-	consumer_set_number("RAFT_LAST", c->batch.last);
-	consumer_set_number("RAFT_ATTEMPT", c->attempt);
+	command_set_number("RAFT_FIRST", c->batch.first);
+	command_set_number("RAFT_LAST", c->batch.last);
+	command_set_number("RAFT_ATTEMPT", c->attempt);
 	consumer_enter(c, CONSUMER_RUNNING);
 	/* That it cannot be started is not the fault of an entry: it is no attempt. */
 	if (!run_start(c->run, &c->batch.data, why, sizeof why))

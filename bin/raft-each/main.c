@@ -9,7 +9,6 @@
 
 #include "client/session_name.h"
 #include "prog/tool.h"
-#include "unix/command.h"
 #include "unix/signals.h"
 #include "consumer.h"
 #include "lead.h"
@@ -67,22 +66,9 @@ each_check_options(void)
 	if (settings->framing == FRAMING_WHOLE && settings->batch_max > 1)
 		tool_die(EXIT_USAGE,
 		    "-F whole: with -B above 1 the command could not tell one entry from the next");
-	if (self.tool.argc == 0)
-		tool_die(EXIT_USAGE, "a command is missing: usage: %s %s", self.tool.prog,
-		    self.tool.usage);
-	/* Whoever runs it with --once waits for its end. */
+	/* With --once somebody waits for its end. */
 	if (settings->give_up_ms == 0)
 		settings->give_up_ms = settings->once ? TOOL_GIVE_UP_MS : UINT64_MAX;
-}
-
-/* Before the cursor is opened, and with it taken from another consumer. */
-static void
-each_check_command(void)
-{
-	char why[1024];
-	enum exit_status status = command_check(self.tool.argv[0], ".", why, sizeof why);
-	if (status != EXIT_OK)
-		tool_die(status, "%s", why);
 }
 
 static void
@@ -111,7 +97,8 @@ main(int argc, char **argv)
 	lead_begin();
 	tool_start(&self.tool, argc, argv);
 	each_check_options();
-	each_check_command();
+	/* Before the cursor is taken from another consumer. */
+	tool_command(&self.tool);
 	self.settings.command = self.tool.argv;
 	self.consumer = consumer_new(&self.tool, &self.settings);
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {

@@ -4,13 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "unix/command.h"
 
 enum { WISH_SIZE_MAX = 4096 };
 
@@ -32,14 +33,6 @@ signals_default(void)
 	}
 }
 
-static void
-environment_set(const char *name, uint64_t value)
-{
-	char text[24];
-	snprintf(text, sizeof text, "%" PRIu64, value);
-	setenv(name, text, 1);
-}
-
 _Noreturn static void
 command_run(const struct start *start, char **argv, uint64_t term, const sigset_t *signals)
 {
@@ -50,8 +43,8 @@ command_run(const struct start *start, char **argv, uint64_t term, const sigset_
 	if (read(start->gate[0], &byte, 1) != 1)
 		_exit(0);
 	fcntl(start->wish[1], F_SETFD, 0);
-	environment_set("RAFT_TERM", term);
-	environment_set("RAFT_LEAD_FD", (uint64_t)start->wish[1]);
+	command_set_number("RAFT_TERM", term);
+	command_set_number("RAFT_LEAD_FD", (uint64_t)start->wish[1]);
 	signals_default();
 	sigprocmask(SIG_SETMASK, signals, NULL);
 	execvp(argv[0], argv);

@@ -268,16 +268,6 @@ lead_on_refused(enum exit_status status, const char *why, void *arg)
 static const struct link_calls link_calls = {
     .up = lead_on_up, .frame = lead_on_frame, .refused = lead_on_refused, .down = lead_on_down};
 
-/* A mistake in its name is not to show only once this node leads. */
-static void
-lead_check_command(void)
-{
-	char why[WHY_SIZE];
-	enum exit_status status = command_check(self.tool.argv[0], ".", why, sizeof why);
-	if (status != EXIT_OK)
-		tool_die(status, "%s", why);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -287,10 +277,8 @@ main(int argc, char **argv)
 	    .command = true,
 	};
 	tool_start(&self.tool, argc, argv);
-	if (self.tool.argc == 0)
-		tool_die(
-		    EXIT_USAGE, "which command? usage: %s %s", self.tool.prog, self.tool.usage);
-	lead_check_command();
+	/* A mistake in its name is not to show only once this node leads. */
+	tool_command(&self.tool);
 	struct tool_path elect = tool_socket(&self.tool, "elect");
 	uv_signal_init(loop_uv(self.tool.loop), &self.child);
 	uv_signal_start(&self.child, lead_on_child, SIGCHLD);

@@ -6,18 +6,18 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "unix/detached.h"
 #include "unix/loop.h"
 
 /* From raft-lead; the two are one program. */
 struct watch_order {
-	pid_t group; /* 0: there is none */
+	pid_t group; /* 0: there is none yet */
 	bool end;    /* TERM now */
 	uint64_t until_ms;
 };
@@ -32,19 +32,6 @@ struct guarded {
 };
 
 /* ------- the watchdog ------------------------------------------------------- */
-
-/* raft-lead's descriptors would keep pipes open, its folder a file system. */
-static void
-watch_detach(int fd)
-{
-	setsid();
-	prctl(PR_SET_NAME, "raft-lead-watch");
-	if (fd > 0)
-		close_range(0, (unsigned)fd - 1, 0);
-	close_range((unsigned)fd + 1, ~0u, 0);
-	if (chdir("/") < 0)
-		return;
-}
 
 static void
 watch_set_timer(const struct guarded *w)
@@ -66,11 +53,9 @@ watch_take(struct guarded *w)
 {
 	struct watch_order order;
 	ssize_t got = recv(w->fd, &order, sizeof order, 0);
-	if (got < 0 && (errno == EINTR || errno == EAGAIN))
-		return true;
 	if (got == (ssize_t)sizeof order) {
 		w->order = order;
-		return order.group != 0;
+		return true;
 	}
 	/* raft-lead is gone: no process waits for the command's status. */
 	close(w->fd);
@@ -99,12 +84,11 @@ watch_act(struct guarded *w)
 	return w->fd >= 0 || (!w->killed && kill(-w->order.group, 0) == 0);
 }
 
-_Noreturn static void
-watch_run(int fd, uint64_t grace_ms)
+static void
+watch_run(int fd, void *arg)
 {
-	struct guarded w = {.fd = fd, .grace_ms = grace_ms};
+	struct guarded w = {.fd = fd, .grace_ms = *(uint64_t *)arg};
 	bool more = true;
-	watch_detach(fd);
 	w.timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC);
 	while (more && w.timer >= 0) {
 		struct pollfd polls[] = {{.fd = w.killed ? -1 : w.timer, .events = POLLIN},
@@ -116,7 +100,6 @@ watch_run(int fd, uint64_t grace_ms)
 		if (more && w.order.group != 0)
 			more = watch_act(&w);
 	}
-	_exit(0);
 }
 
 /* ------- raft-lead ---------------------------------------------------------- */
@@ -124,26 +107,9 @@ watch_run(int fd, uint64_t grace_ms)
 bool
 watchdog_start(struct watchdog *dog, uint64_t grace_ms)
 {
-	int fds[2];
-	sigset_t all, before;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-		return false;
-	/* Blocked for good in the child: what is sent to all processes of a service leaves it. */
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	pid_t pid = fork();
-	if (pid == 0)
-		watch_run(fds[1], grace_ms);
-	int error = errno;
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	close(fds[1]);
-	if (pid < 0) {
-		close(fds[0]);
-		errno = error;
-		return false;
-	}
-	*dog = (struct watchdog){.pid = pid, .fd = fds[0]};
-	return true;
+	*dog = (struct watchdog){0};
+	dog->pid = detached_start("raft-lead-watch", watch_run, &grace_ms, &dog->fd);
+	return dog->pid > 0;
 }
 
 static bool
@@ -171,8 +137,7 @@ watchdog_end(const struct watchdog *dog)
 void
 watchdog_stop(struct watchdog *dog)
 {
-	if (!watchdog_order(dog, &(struct watch_order){0}))
-		kill(dog->pid, SIGKILL);
+	kill(dog->pid, SIGKILL);
 	close(dog->fd);
 	waitpid(dog->pid, NULL, 0);
 }

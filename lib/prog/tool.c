@@ -15,6 +15,7 @@
 
 #include "progress.h"
 #include "seal/seal.h"
+#include "unix/command.h"
 #include "unix/file.h"
 #include "unix/log.h"
 #include "unix/signals.h"
@@ -299,4 +300,15 @@ tool_write(const void *bytes, size_t size)
 	if (errno == EPIPE)
 		exit(128 + SIGPIPE);
 	tool_die(EXIT_IO, "standard output: %s", strerror(errno));
+}
+
+void
+tool_command(const struct tool *tool)
+{
+	char why[1024];
+	if (tool->argc == 0)
+		tool_die(EXIT_USAGE, "a command is missing: usage: %s %s", tool->prog, tool->usage);
+	enum exit_status status = command_check(tool->argv[0], ".", why, sizeof why);
+	if (status != EXIT_OK)
+		tool_die(status, "%s", why);
 }

@@ -94,6 +94,11 @@ struct conf *tool_conf(const char *given);
 
 /* One sentence; the program's name is put before it, and control bytes are shown as \xNN. */
 void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * Of a tool with `command`: ends the process with one sentence when none is left, or when it cannot
+ * be run.
+ */
+void tool_command(const struct tool *tool);
 _Noreturn void tool_die(enum exit_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,4 +102,12 @@ command_check(const char *name, const char *folder, char *why, size_t size)
 		close(dir);
 	}
 	return error == 0 ? EXIT_OK : command_why(name, folder, error, why, size);
+}
+
+void
+command_set_number(const char *name, uint64_t value)
+{
+	char text[24];
+	snprintf(text, sizeof text, "%" PRIu64, value);
+	setenv(name, text, 1);
 }
