@@ -34,7 +34,7 @@ PIDS=()
 spawn() {
 	local log=$1
 	shift
-	# A shell starts what is in the background with INT ignored, and whoever runs the tests may ignore others.
+	# A shell starts what is in the background with INT ignored, and what runs the tests may ignore others.
 	setsid env --default-signal "$@" >>"$log" 2>&1 </dev/null 3>&- 4>&- &
 	SPAWNED=$!
 	PIDS+=("$SPAWNED")

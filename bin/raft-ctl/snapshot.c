@@ -267,7 +267,7 @@ age_print(uint64_t then_ms)
 	return out;
 }
 
-/* Of which state it is: whoever keeps it must know. */
+/* Of which state it is, for the person who keeps it. */
 static void
 say_which(void)
 {

@@ -59,7 +59,7 @@ holder_set(struct holder *holder, enum holder_state state, const char *id)
 		snprintf(holder->member.s, sizeof holder->member.s, "%s", id);
 }
 
-/* This node itself does not have it.  A voter goes before a learner, then whoever has most. */
+/* This node itself does not have it.  A voter goes before a learner, then one that has more. */
 static void
 holder_weigh(struct holder *holder, const struct text_line *line)
 {

@@ -28,7 +28,7 @@ int command_start(struct lead_command *command, struct watchdog *dog, char **arg
  * report: its exit status, or 128 and the number of the signal.
  */
 bool command_ended(struct lead_command *command, int *status);
-/* The member that it wants to lead next; nobody: none.  Before: it has ended. */
+/* The member that it wants to lead next; RAFT_NOBODY: none.  Before: it has ended. */
 struct raft_id command_wish(struct lead_command *command);
 
 #endif

@@ -49,7 +49,7 @@ raft_lead_report(const struct raft *raft)
 {
 	struct raft_lead_times report = lead_own(raft);
 
-	/* Whoever has heard some may have level 3 in force without knowing it yet. */
+	/* If it has heard some, level 3 may be in force without its knowing. */
 	raft_lead_heard(&report, raft->lead.heard.timeout, raft->lead.heard.grace);
 	return report;
 }
